@@ -1,0 +1,1 @@
+"""The `respect` program: one file per group of commands."""

@@ -1,0 +1,180 @@
+"""MultiRef: a speaker describes several of ten figures, a listener clicks them (METHOD: "The task").
+
+A state is the selected letters in order ("A C", or "" when none is), an action is
+"deselect X.. select Y.." with letters in order. The listener's letters are never shown to the speaker.
+"""
+
+import random
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from games.core import Board, Deal, Figure, IllegalAction, Message, Outcome, Step, Text
+
+if TYPE_CHECKING:
+    from games.figures import ImageSet
+
+LETTERS = "ABCDEFGHIJ"
+
+
+def parse_state(state: str) -> frozenset[str]:
+    """Letters selected in a state. Raises ValueError for anything `format_state` would not write."""
+    letters = frozenset(state.split())
+    if format_state(letters) != state or not letters <= set(LETTERS):
+        raise ValueError(f"{state!r} is not a state: expected letters A to J in order, like 'A C'")
+    return letters
+
+
+def format_state(letters: frozenset[str]) -> str:
+    """The one string of a selection."""
+    return " ".join(sorted(letters))
+
+
+def format_action(deselect: frozenset[str], select: frozenset[str]) -> str:
+    """The one string of a set of clicks."""
+    parts = []
+    if deselect:
+        parts.append("deselect " + " ".join(sorted(deselect)))
+    if select:
+        parts.append("select " + " ".join(sorted(select)))
+    return " ".join(parts)
+
+
+def parse_action(action: str) -> tuple[frozenset[str], frozenset[str]]:
+    """(deselected, selected) letters of an action. The exact inverse of `format_action`.
+
+    Raises `IllegalAction` for anything that `format_action` would not write.
+    """
+    clicks: dict[str, set[str]] = {"deselect": set(), "select": set()}
+    verb = ""
+    for word in action.split(" "):
+        if word in clicks:
+            verb = word
+        elif verb and len(word) == 1 and word in LETTERS:
+            clicks[verb].add(word)
+        else:
+            raise IllegalAction(f"{action!r} is not an action: unexpected {word!r}")
+    deselect, select = frozenset(clicks["deselect"]), frozenset(clicks["select"])
+    if not deselect | select:
+        raise IllegalAction(f"{action!r} is not an action: it has no click")
+    if format_action(deselect, select) != action:
+        raise IllegalAction(f"{action!r} is not an action: letters and verbs must stand in order, once each")
+    return deselect, select
+
+
+@lru_cache(maxsize=1024)
+def _legal_actions(state: str) -> tuple[str, ...]:
+    selected = parse_state(state)
+    actions = []
+    for mask in range(1, 2 ** len(LETTERS)):
+        clicked = frozenset(letter for i, letter in enumerate(LETTERS) if mask >> i & 1)
+        actions.append(format_action(clicked & selected, clicked - selected))
+    return tuple(sorted(actions))
+
+
+class MultiRef:
+    """The rules of MultiRef. It keeps no state of its own: one instance serves every game."""
+
+    name = "multiref"
+    max_turns = 10
+    board_size = len(LETTERS)
+    initial_state = ""
+
+    def deal(self, figures: Sequence[str], rng: random.Random) -> Deal:
+        if len(set(figures)) < self.board_size:
+            raise ValueError(
+                f"A board needs {self.board_size} different figures, this image set has {len(set(figures))}"
+            )
+        board = rng.sample(sorted(set(figures)), self.board_size)
+        targets = rng.sample(board, rng.randint(3, 5))
+        return Deal(
+            speaker=tuple(rng.sample(board, len(board))),
+            listener=tuple(rng.sample(board, len(board))),
+            targets=frozenset(targets),
+        )
+
+    def legal_actions(self, state: str) -> Sequence[str]:
+        return _legal_actions(state)
+
+    def apply(self, state: str, action: str) -> str:
+        selected = parse_state(state)
+        deselect, select = parse_action(action)
+        if not deselect <= selected:
+            raise IllegalAction(f"{action!r} deselects what is not selected in state {state!r}")
+        if select & selected:
+            raise IllegalAction(f"{action!r} selects what is already selected in state {state!r}")
+        return format_state(selected - deselect | select)
+
+    def selected(self, context: Sequence[str], state: str) -> tuple[str, ...]:
+        return tuple(context[LETTERS.index(letter)] for letter in state.split())
+
+    def action_to(self, context: Sequence[str], state: str, selection: frozenset[str]) -> str | None:
+        if not selection <= set(context):
+            raise ValueError(f"{sorted(selection - set(context))} are not on this board")
+        before = parse_state(state)
+        after = frozenset(
+            letter for letter, figure in zip(LETTERS, context, strict=True) if figure in selection
+        )
+        return format_action(before - after, after - before) or None
+
+    def outcome(self, deal: Deal, state: str, turns: int) -> Outcome:
+        if frozenset(self.selected(deal.listener, state)) == deal.targets:
+            return Outcome.WON
+        return Outcome.LOST if turns >= self.max_turns else Outcome.OPEN
+
+    def clicks_right(self, deal: Deal, state: str, action: str) -> tuple[int, int]:
+        deselect, select = parse_action(action)
+        target_letters = {
+            letter for letter, figure in zip(LETTERS, deal.listener, strict=True) if figure in deal.targets
+        }
+        return len(select & target_letters) + len(deselect - target_letters), len(select | deselect)
+
+    def prompt(
+        self, context: Sequence[str], history: Sequence[Step], state: str, utterance: str
+    ) -> list[Message]:
+        board: list[Text | Figure] = []
+        for letter, figure in zip(LETTERS, context, strict=True):
+            board += [Text(letter), Figure(figure)]
+        messages = []
+        for i, step in enumerate([*history, Step(state, utterance, "")]):
+            asked = Text(f"{_state_in_words(step.state)}. {step.utterance}")
+            messages.append(Message("user", (*board, asked) if i == 0 else (asked,)))
+            if i < len(history):
+                messages.append(Message("assistant", (Text(step.action),)))
+        return messages
+
+    def reorder(
+        self, context: Sequence[str], steps: Sequence[Step], order: Sequence[int]
+    ) -> tuple[tuple[str, ...], list[Step]]:
+        if sorted(order) != list(range(len(context))):
+            raise ValueError(f"{list(order)} is not an order of {len(context)} figures")
+        new_letter = {LETTERS[old]: LETTERS[new] for new, old in enumerate(order)}
+
+        def moved(letters: frozenset[str]) -> frozenset[str]:
+            return frozenset(new_letter[letter] for letter in letters)
+
+        new_steps = []
+        for step in steps:
+            deselect, select = parse_action(step.action)
+            new_steps.append(
+                Step(
+                    format_state(moved(parse_state(step.state))),
+                    step.utterance,
+                    format_action(moved(deselect), moved(select)),
+                )
+            )
+        return tuple(context[old] for old in order), new_steps
+
+    def render(self, deal: Deal, state: str, turns: int, outcome: Outcome, images: "ImageSet") -> Board:
+        from games.board import draw_board  # Pillow is loaded only where pictures are drawn
+
+        return draw_board(
+            deal, frozenset(self.selected(deal.listener, state)), turns, self.max_turns, outcome, images
+        )
+
+
+def _state_in_words(state: str) -> str:
+    return f"{state} currently selected" if state else "none is selected"
+
+
+GAMES = {MultiRef.name: MultiRef()}

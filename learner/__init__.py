@@ -1,0 +1,1 @@
+"""The policy, feedback decoding, objectives, training, adapters, rounds, serving. No discord."""

@@ -1,0 +1,1 @@
+"""A world without Discord: simulated players and a local Discord-compatible service."""

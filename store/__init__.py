@@ -1,0 +1,1 @@
+"""What happened: SQLModel tables, the queries on them, export. Knows only the games."""

@@ -1,0 +1,1 @@
+"""aiohttp pages and endpoints over the store: health and metrics."""
