@@ -1,0 +1,86 @@
+"""What the policy service and its clients say to each other: plain values, the same over HTTP and in process.
+
+It has no field for targets: the listener never sees them.
+"""
+
+from dataclasses import dataclass
+
+from pydantic import BaseModel, ConfigDict, Field
+
+PROTOCOL_VERSION = 1
+
+BASE_ADAPTER = "base"
+"""The name of the base model without an adapter, the policy of round 0."""
+
+
+class PastStep(BaseModel):
+    """One finished turn as the listener saw it (`games.core.Step`)."""
+
+    model_config = ConfigDict(frozen=True)
+
+    state: str
+    utterance: str
+    action: str
+
+
+class TurnRequest(BaseModel):
+    """One turn to play: x of π(a|x)."""
+
+    model_config = ConfigDict(frozen=True)
+
+    request_id: str
+    """The same id is answered with the same action, however often it is sent ("{game id}:{turn}")."""
+    game_id: str
+    """Turns of one game share a cached prefix."""
+    game: str = "multiref"
+    images: str
+    """Image set spec (`games.figures.open_images`)."""
+    context: tuple[str, ...]
+    """Figure ids in the listener's order."""
+    history: tuple[PastStep, ...] = ()
+    state: str
+    utterance: str
+    adapter: str
+    """The adapter the game is pinned to, or `BASE_ADAPTER`."""
+    protocol: int = PROTOCOL_VERSION
+
+
+class TurnAnswer(BaseModel):
+    """The action sampled at temperature 1 under the state's grammar, with its exact propensity."""
+
+    model_config = ConfigDict(frozen=True)
+
+    action: str
+    logp: float = Field(le=0.0)
+    """log π(a|x) under the very distribution the action was sampled from."""
+    adapter: str
+    base_model: str
+    """Fingerprint of the base model's weights."""
+    seconds: float
+    """Time in the service, waiting included."""
+
+
+class PolicyStatus(BaseModel):
+    """What the service says of itself."""
+
+    model_config = ConfigDict(frozen=True)
+
+    protocol: int = PROTOCOL_VERSION
+    base_model: str
+    current: str
+    """The adapter that new games take."""
+    loaded: tuple[str, ...]
+    turns: int
+    waiting: int
+    uptime_seconds: float
+
+
+@dataclass(frozen=True)
+class PolicyError(Exception):
+    """A turn that could not be played. `retry` says whether the same request may be sent again."""
+
+    message: str
+    retry: bool = True
+
+    def __str__(self) -> str:
+        return self.message

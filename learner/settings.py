@@ -1,0 +1,37 @@
+"""Settings of the policy service, of rounds and of training."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr
+
+from store.settings import StoreSettings
+
+System = Literal["control", "b-sup", "t-sup", "b-rl", "t-rl", "b-kto", "t-kto"]
+"""Decoder scheme (binary, ternary) and objective, in the paper's names; `control` never trains."""
+
+
+class LearnerSettings(StoreSettings):
+    """What the learner needs to know."""
+
+    policy: str = Field("tiny", description="Base model: 'tiny' (embedded), a folder, or a model id.")
+    system: System = Field("b-sup", description="The learning system of a round.")
+    decoder: Literal["rules", "prompted"] = Field("rules", description="How feedback is decoded.")
+    device: str = Field("auto", description="'auto', 'cpu', 'cuda' or 'mps'.")
+    threads: int = Field(0, ge=0, description="CPU threads of the policy; 0 leaves it to torch.")
+    policy_url: str | None = Field(None, description="A policy service elsewhere; unset starts one here.")
+    policy_secret: SecretStr | None = Field(None, description="Shared secret of a policy service elsewhere.")
+    policy_host: str = Field("127.0.0.1", description="Address the local policy service binds to.")
+    policy_port: int = Field(0, ge=0, le=65535, description="Its port; 0 takes a free one.")
+    discord_training_permission: str | None = Field(
+        None,
+        description="Reference of Discord's express permission to train on message content "
+        "(Developer Policy, rule 21). Unset: dialogues from Discord are never trained on.",
+    )
+    epochs: int = Field(8, ge=1, description="Passes over the training turns of a round.")
+    seed: int = Field(0, description="Seed of training.")
+
+    @property
+    def adapters_dir(self) -> Path:
+        """The adapter registry's folder."""
+        return self.data_dir / "adapters"
