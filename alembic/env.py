@@ -1,0 +1,37 @@
+"""Alembic's entry: migrates the engine it is handed, or the database of the settings."""
+
+from sqlmodel import SQLModel
+from sqlmodel.sql.sqltypes import AutoString
+
+import store.models
+from alembic import context
+from store.database import Database
+from store.settings import StoreSettings
+
+
+def render_item(kind: str, item: object, _context: object) -> str | bool:
+    """Migrations name the database's own types, so that they never depend on the models of another day."""
+    if kind == "type" and isinstance(item, AutoString):
+        return "sa.String()"
+    if kind == "type" and isinstance(item, store.models.UtcDateTime):
+        return "sa.DateTime(timezone=True)"
+    return False
+
+
+def run() -> None:
+    engine = context.config.attributes.get("engine") or context.config.attributes.get("connection")
+    if engine is None:
+        engine = Database(StoreSettings().url).engine  # pyright: ignore[reportCallIssue]
+    with engine.connect() as connection:
+        context.configure(
+            connection=connection,
+            target_metadata=SQLModel.metadata,
+            render_as_batch=True,
+            compare_type=True,
+            render_item=render_item,
+        )
+        with context.begin_transaction():
+            context.run_migrations()
+
+
+run()

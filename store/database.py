@@ -1,0 +1,82 @@
+"""Connections: async for the bot, sync for the learner, to one and the same database."""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+
+import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy.engine import make_url
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlmodel import Session, create_engine
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+BUSY_TIMEOUT_MS = 10_000
+
+ASYNC_DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
+
+
+class Database:
+    """One database, opened lazily both ways. Close it with `await aclose()` or `close()`."""
+
+    def __init__(self, url: str) -> None:
+        self.url = make_url(url)
+        if self.url.get_backend_name() == "sqlite" and self.url.database not in (None, "", ":memory:"):
+            Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
+        self._engine: sa.Engine | None = None
+        self._async_engine: AsyncEngine | None = None
+
+    @property
+    def engine(self) -> sa.Engine:
+        """The sync engine."""
+        if self._engine is None:
+            self._engine = create_engine(self.url)
+            self._prepare(self._engine)
+        return self._engine
+
+    @property
+    def async_engine(self) -> AsyncEngine:
+        """The async engine."""
+        if self._async_engine is None:
+            driver = ASYNC_DRIVERS.get(self.url.get_backend_name(), self.url.drivername)
+            self._async_engine = create_async_engine(self.url.set(drivername=driver))
+            self._prepare(self._async_engine.sync_engine)
+        return self._async_engine
+
+    def _prepare(self, engine: sa.Engine) -> None:
+        if engine.dialect.name != "sqlite":
+            return
+
+        @event.listens_for(engine, "connect")
+        def on_connect(connection, _record) -> None:  # pyright: ignore[reportMissingParameterType]
+            cursor = connection.cursor()
+            cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+            cursor.execute("PRAGMA journal_mode=WAL")
+            cursor.execute("PRAGMA synchronous=FULL")
+            cursor.execute("PRAGMA foreign_keys=ON")
+            cursor.close()
+
+    @contextmanager
+    def session(self) -> Iterator[Session]:
+        """A transaction: committed at the end, rolled back on an error."""
+        with Session(self.engine, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    @asynccontextmanager
+    async def async_session(self) -> AsyncIterator[AsyncSession]:
+        """The same for the event loop."""
+        async with AsyncSession(self.async_engine, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    def close(self) -> None:
+        """Close the sync connections."""
+        if self._engine is not None:
+            self._engine.dispose()
+            self._engine = None
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        self.close()
+        if self._async_engine is not None:
+            await self._async_engine.dispose()
+            self._async_engine = None
