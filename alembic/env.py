@@ -22,7 +22,7 @@ def run() -> None:
     engine = context.config.attributes.get("engine") or context.config.attributes.get("connection")
     if engine is None:
         engine = Database(StoreSettings().url).engine  # pyright: ignore[reportCallIssue]
-    with engine.connect() as connection:
+    with engine.begin() as connection:
         context.configure(
             connection=connection,
             target_metadata=SQLModel.metadata,

@@ -1,1 +1,7 @@
 """What a game is, the games themselves, figures and board pictures. No torch, no discord, no database."""
+
+from games.core import Game
+from games.multiref import MultiRef
+
+GAMES: dict[str, Game] = {game.name: game for game in (MultiRef(),)}
+"""Every game by its name. A second game is one more entry."""

@@ -175,6 +175,3 @@ class MultiRef:
 
 def _state_in_words(state: str) -> str:
     return f"{state} currently selected" if state else "none is selected"
-
-
-GAMES = {MultiRef.name: MultiRef()}

@@ -1,0 +1,110 @@
+"""Live games: opening, queueing what was said, committing turns, ending. All async, for the bot."""
+
+from collections.abc import Sequence
+
+from sqlalchemy.exc import IntegrityError
+from sqlmodel import col, delete, func, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from games.core import Deal, Outcome, Step
+from store.models import Game, Instruction, Round, RoundStatus, Turn, now
+
+
+def deal_of(game: Game) -> Deal:
+    """The deal that a game was dealt, targets and all: for the rules and the speaker's picture."""
+    return Deal(tuple(game.speaker), tuple(game.listener), frozenset(game.targets))
+
+
+def steps_of(turns: Sequence[Turn]) -> list[Step]:
+    """Finished turns as the listener saw them."""
+    return [Step(turn.state_before, turn.utterance, turn.action) for turn in turns]
+
+
+async def finished_rounds(session: AsyncSession) -> int:
+    """Number of the last round that finished, 0 before the first."""
+    query = select(func.max(Round.number)).where(Round.status == RoundStatus.DONE)
+    return (await session.exec(query)).one() or 0
+
+
+async def open_games(session: AsyncSession) -> Sequence[Game]:
+    """Every game under way, oldest first."""
+    query = select(Game).where(Game.outcome == Outcome.OPEN).order_by(col(Game.started_at))
+    return (await session.exec(query)).all()
+
+
+async def open_game_of(session: AsyncSession, player_id: int, guild_id: str | None) -> Game | None:
+    """The game a player has under way in a guild, if any."""
+    query = select(Game).where(
+        Game.player_id == player_id, Game.guild_id == guild_id, Game.outcome == Outcome.OPEN
+    )
+    return (await session.exec(query)).first()
+
+
+async def game_in_thread(session: AsyncSession, thread_id: str) -> Game | None:
+    """The newest game of a thread."""
+    query = select(Game).where(Game.thread_id == thread_id).order_by(col(Game.started_at).desc())
+    return (await session.exec(query)).first()
+
+
+async def turns_of(session: AsyncSession, game_id: str) -> Sequence[Turn]:
+    """Finished turns of a game, in order."""
+    query = select(Turn).where(Turn.game_id == game_id).order_by(col(Turn.number))
+    return (await session.exec(query)).all()
+
+
+async def queue_instruction(
+    session: AsyncSession, game_id: str, text: str, message_id: str | None, source: str = "message"
+) -> bool:
+    """Keep an utterance until its turn is played. False if this message was queued or played before."""
+    if message_id is not None:
+        played = await session.exec(select(Turn.id).where(Turn.message_id == message_id))
+        if played.first() is not None:
+            return False
+    try:
+        async with session.begin_nested():
+            session.add(Instruction(game_id=game_id, text=text, message_id=message_id, source=source))
+    except IntegrityError:
+        return False
+    return True
+
+
+async def next_instruction(session: AsyncSession, game_id: str) -> Instruction | None:
+    """The utterance whose turn it is."""
+    query = select(Instruction).where(Instruction.game_id == game_id).order_by(col(Instruction.id))
+    return (await session.exec(query)).first()
+
+
+async def edit_instruction(session: AsyncSession, message_id: str, text: str) -> bool:
+    """Take over an edit of a message that still waits. False if it does not wait (any more)."""
+    query = select(Instruction).where(Instruction.message_id == message_id)
+    instruction = (await session.exec(query)).one_or_none()
+    if instruction is None:
+        return False
+    instruction.text = text
+    session.add(instruction)
+    return True
+
+
+async def drop_instruction(session: AsyncSession, message_id: str) -> bool:
+    """Forget a message that still waits. False if it does not wait (any more)."""
+    result = await session.exec(delete(Instruction).where(col(Instruction.message_id) == message_id))
+    return result.rowcount > 0
+
+
+async def commit_turn(session: AsyncSession, instruction: Instruction, turn: Turn) -> None:
+    """Write a finished turn and take its utterance off the queue, both or neither.
+
+    Raises sqlalchemy's IntegrityError if the game already has a turn of this number or message.
+    """
+    session.add(turn)
+    await session.exec(delete(Instruction).where(col(Instruction.id) == instruction.id))
+    await session.flush()
+
+
+async def end_game(session: AsyncSession, game: Game, outcome: Outcome) -> int:
+    """End a game. Gives the number of utterances that waited and will not be played."""
+    game.outcome = outcome
+    game.ended_at = now()
+    session.add(game)
+    result = await session.exec(delete(Instruction).where(col(Instruction.game_id) == game.id))
+    return result.rowcount

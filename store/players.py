@@ -1,0 +1,97 @@
+"""Players, what they agreed to, and their data's way out."""
+
+from typing import Any
+
+from sqlalchemy import func
+from sqlmodel import Session, col, delete, select, update
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from store.models import Adapter, AdapterTurn, Consent, ConsentKind, Game, Origin, Player, Turn
+
+
+async def player_of(
+    session: AsyncSession, platform: Origin, external_id: str, name: str, locale: str = "en"
+) -> Player:
+    """The player that a platform knows by this id, made or renamed as needed."""
+    found = (
+        await session.exec(
+            select(Player).where(Player.platform == platform, Player.external_id == external_id)
+        )
+    ).one_or_none()
+    player = found or Player(platform=platform, external_id=external_id, name=name, locale=locale)
+    player.name, player.locale = name, locale
+    session.add(player)
+    await session.flush()
+    return player
+
+
+async def give_consent(
+    session: AsyncSession, player_id: int, kind: ConsentKind, granted: bool, source: str
+) -> None:
+    """Record an answer to an opt-in. Answers are only ever added, the latest holds."""
+    session.add(Consent(player_id=player_id, kind=kind, granted=granted, source=source))
+
+
+async def consents(session: AsyncSession, player_id: int) -> dict[ConsentKind, bool]:
+    """What a player agrees to now. Silence is no."""
+    rows = await session.exec(select(Consent).where(Consent.player_id == player_id).order_by(col(Consent.id)))
+    answers = dict.fromkeys(ConsentKind, False)
+    for row in rows:
+        answers[ConsentKind(row.kind)] = row.granted
+    return answers
+
+
+async def export_player(session: AsyncSession, player_id: int) -> dict[str, Any]:
+    """Everything kept about a player, ready for JSON."""
+    player = await session.get_one(Player, player_id)
+    games = (
+        await session.exec(select(Game).where(Game.player_id == player_id).order_by(col(Game.started_at)))
+    ).all()
+    turns = (
+        await session.exec(select(Turn).join(Game).where(Game.player_id == player_id).order_by(col(Turn.id)))
+    ).all()
+    answers = (await session.exec(select(Consent).where(Consent.player_id == player_id))).all()
+    of_game: dict[str, list[dict[str, Any]]] = {game.id: [] for game in games}
+    for turn in turns:
+        of_game[turn.game_id].append(turn.model_dump(mode="json"))
+    return {
+        "player": player.model_dump(mode="json"),
+        "consents": [answer.model_dump(mode="json") for answer in answers],
+        "games": [{**game.model_dump(mode="json"), "turns": of_game[game.id]} for game in games],
+    }
+
+
+async def erase_player(session: AsyncSession, player_id: int) -> int:
+    """Delete a player with every game, turn and verdict. Gives the number of games.
+
+    Adapters trained on the erased turns keep a count of them (`Adapter.erased_turns`): the next round starts
+    again from the base model without those turns, and rollback refuses such an adapter.
+    """
+    affected = (
+        await session.exec(
+            select(AdapterTurn.adapter_id, func.count())
+            .join(Turn, col(Turn.id) == AdapterTurn.turn_id)
+            .join(Game)
+            .where(Game.player_id == player_id)
+            .group_by(col(AdapterTurn.adapter_id))
+        )
+    ).all()
+    for adapter_id, turns in affected:
+        await session.exec(
+            update(Adapter)
+            .where(col(Adapter.id) == adapter_id)
+            .values(erased_turns=Adapter.erased_turns + turns)
+        )
+    games = (
+        await session.exec(select(func.count()).select_from(Game).where(Game.player_id == player_id))
+    ).one()
+    await session.exec(delete(Player).where(col(Player.id) == player_id))
+    return games
+
+
+def consenting_players(session: Session, kind: ConsentKind) -> set[int]:
+    """Ids of the players whose latest answer to an opt-in is yes."""
+    answers: dict[int, bool] = {}
+    for row in session.exec(select(Consent).where(Consent.kind == kind).order_by(col(Consent.id))):
+        answers[row.player_id] = row.granted
+    return {player for player, granted in answers.items() if granted}

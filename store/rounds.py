@@ -1,0 +1,71 @@
+"""Rounds in the database: asked for, claimed, reported on and ended. Sync, for the learner and the shell."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy.exc import IntegrityError
+from sqlmodel import Session, col, func, select
+
+from store.models import Round, RoundStatus, now
+
+
+class RoundUnderWay(RuntimeError):
+    """A round is queued or running already; there is one at a time."""
+
+
+def request_round(
+    session: Session, system: str, trigger: str = "manual", requested_by: str | None = None
+) -> Round:
+    """Queue a round. Raises `RoundUnderWay` if one is active: the database allows one, whoever asks."""
+    last = session.exec(select(func.max(Round.number)).where(Round.status == RoundStatus.DONE)).one() or 0
+    row = Round(number=last + 1, system=system, trigger=trigger, requested_by=requested_by)
+    try:
+        with session.begin_nested():
+            session.add(row)
+    except IntegrityError:
+        active = active_round(session)
+        number = f"Round {active.number}" if active else "A round"
+        raise RoundUnderWay(f"{number} is under way; wait until it ends") from None
+    return row
+
+
+def active_round(session: Session) -> Round | None:
+    """The round that is queued or running, if any."""
+    return session.exec(select(Round).where(col(Round.active).is_(True))).one_or_none()
+
+
+def latest_rounds(session: Session, limit: int = 10) -> Sequence[Round]:
+    """The newest rounds, newest first."""
+    return session.exec(select(Round).order_by(col(Round.id).desc()).limit(limit)).all()
+
+
+def report(session: Session, round_id: int, stage: str, **progress: Any) -> None:
+    """Note that a round is alive and where it stands."""
+    row = session.get_one(Round, round_id)
+    row.status = RoundStatus.RUNNING
+    row.started_at = row.started_at or now()
+    row.heartbeat_at = now()
+    row.stage = stage
+    row.progress = progress
+    session.add(row)
+
+
+def finish(
+    session: Session,
+    round_id: int,
+    *,
+    error: str | None = None,
+    adapter_id: int | None = None,
+    **results: Any,
+) -> Round:
+    """End a round, well or not."""
+    row = session.get_one(Round, round_id)
+    row.status = RoundStatus.FAILED if error else RoundStatus.DONE
+    row.active = None
+    row.error = error
+    row.stage = "failed" if error else "done"
+    row.ended_at = now()
+    row.adapter_id = adapter_id
+    row.results = results
+    session.add(row)
+    return row

@@ -1,0 +1,81 @@
+"""The paper's measures over finished games, for evaluation only: this module reads the targets."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from sqlmodel import Session, col, select
+
+from games import GAMES
+from games.core import Outcome
+from store.games import deal_of
+from store.models import Feedback, Game, Turn
+
+
+@dataclass(frozen=True)
+class RoundStatistics:
+    """What one round's policy achieved over the interactions played with it."""
+
+    round: int
+    interactions: int
+    success: float
+    success_ci95: tuple[float, float]
+    turns: float
+    """Mean turns per interaction."""
+    click_accuracy: float
+    """Share of clicks that select a target or deselect a non-target."""
+    positive_rate: float | None
+    """Share of all turns whose decoded feedback is positive; None before any is decoded."""
+
+
+def bootstrap_ci95(values: Sequence[float], resamples: int = 2000, seed: int = 0) -> tuple[float, float]:
+    """95% percentile bootstrap interval of the mean, resampling interactions."""
+    if not values:
+        return (0.0, 0.0)
+    array = np.asarray(values, dtype=float)
+    picks = np.random.default_rng(seed).integers(0, len(array), size=(resamples, len(array)))
+    low, high = np.percentile(array[picks].mean(axis=1), [2.5, 97.5])
+    return (float(low), float(high))
+
+
+def round_statistics(session: Session, scheme: str = "binary") -> list[RoundStatistics]:
+    """One row for each round that has finished games, in order of rounds."""
+    games = session.exec(
+        select(Game).where(Game.outcome != Outcome.OPEN).order_by(col(Game.round), col(Game.id))
+    ).all()
+    turns: dict[str, list[Turn]] = {}
+    for turn in session.exec(select(Turn).order_by(col(Turn.game_id), col(Turn.number))):
+        turns.setdefault(turn.game_id, []).append(turn)
+    positive = {
+        row.turn_id: row.label > 0
+        for row in session.exec(select(Feedback).where(Feedback.scheme == scheme).order_by(col(Feedback.id)))
+    }
+    return [
+        _statistics(number, [game for game in games if game.round == number], turns, positive)
+        for number in sorted({game.round for game in games})
+    ]
+
+
+def _statistics(
+    number: int, games: Sequence[Game], turns: dict[str, list[Turn]], positive: dict[int, bool]
+) -> RoundStatistics:
+    played = [(game, turns.get(game.id, [])) for game in games]
+    successes = [float(game.outcome == Outcome.WON) for game, _ in played]
+    right = clicks = 0
+    for game, rows in played:
+        deal, rules = deal_of(game), GAMES[game.game]
+        for turn in rows:
+            good, total = rules.clicks_right(deal, turn.state_before, turn.action)
+            right += good
+            clicks += total
+    ids = [turn.id for _, rows in played for turn in rows if turn.id is not None]
+    decoded = any(turn_id in positive for turn_id in ids)
+    return RoundStatistics(
+        round=number,
+        interactions=len(played),
+        success=float(np.mean(successes)),
+        success_ci95=bootstrap_ci95(successes),
+        turns=float(np.mean([len(rows) for _, rows in played])),
+        click_accuracy=right / clicks if clicks else 0.0,
+        positive_rate=sum(positive.get(turn_id, False) for turn_id in ids) / len(ids) if decoded else None,
+    )

@@ -1,0 +1,103 @@
+"""What a round may learn from: finished games whose players and platform allow it, without their targets."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from sqlmodel import Session, col, delete, select
+
+from games.core import Outcome, Step
+from store.games import steps_of
+from store.models import Adapter, AdapterTurn, ConsentKind, Feedback, Game, Origin, Turn
+from store.players import consenting_players
+
+
+@dataclass(frozen=True)
+class Interaction:
+    """A finished game as training sees it. It has no targets, by construction.
+
+    `won` is what the interaction itself reveals: the final selection was right.
+    """
+
+    game_id: str
+    game: str
+    images: str
+    context: tuple[str, ...]
+    """Figure ids in the listener's order."""
+    steps: tuple[Step, ...]
+    turn_ids: tuple[int, ...]
+    logps: tuple[float, ...]
+    """log π(a|x) of each executed action under the policy that sampled it."""
+    base_model: str
+    adapter: str
+    player_id: int
+    round: int
+    won: bool
+
+
+@dataclass(frozen=True)
+class Example:
+    """One line of a training set's lineage: a turn, its reward and its weight."""
+
+    turn_id: int
+    reward: float
+    weight: float
+
+
+def usable_interactions(
+    session: Session, discord_permission: str | None, images: str | None = None
+) -> list[Interaction]:
+    """Finished games that may be trained on, oldest first.
+
+    Discord forbids training on message content without its express permission (Developer Policy, rule 21):
+    its games are left out until the operator records that permission's reference, and then only games of
+    players who opted in are used. Games on the local service and simulated games are free of this.
+    """
+    allowed = consenting_players(session, ConsentKind.TRAINING) if discord_permission else set()
+    query = select(Game).where(Game.outcome != Outcome.OPEN).order_by(col(Game.ended_at), col(Game.id))
+    if images is not None:
+        query = query.where(Game.images == images)
+    games = [
+        game
+        for game in session.exec(query)
+        if game.origin != Origin.DISCORD or (discord_permission and game.player_id in allowed)
+    ]
+    turns: dict[str, list[Turn]] = {game.id: [] for game in games}
+    for turn in session.exec(select(Turn).order_by(col(Turn.game_id), col(Turn.number))):
+        if turn.game_id in turns:
+            turns[turn.game_id].append(turn)
+    return [_interaction(game, turns[game.id]) for game in games if turns[game.id]]
+
+
+def _interaction(game: Game, turns: Sequence[Turn]) -> Interaction:
+    return Interaction(
+        game_id=game.id,
+        game=game.game,
+        images=game.images,
+        context=tuple(game.listener),
+        steps=tuple(steps_of(turns)),
+        turn_ids=tuple(turn.id for turn in turns if turn.id is not None),
+        logps=tuple(turn.logp for turn in turns),
+        base_model=game.base_model,
+        adapter=game.adapter,
+        player_id=game.player_id,
+        round=game.round,
+        won=game.outcome == Outcome.WON,
+    )
+
+
+def verdicts(session: Session, decoder: str, version: str, scheme: str) -> dict[int, Feedback]:
+    """turn id -> this decoder's verdict, for the turns it has decoded."""
+    query = select(Feedback).where(
+        Feedback.decoder == decoder, Feedback.version == version, Feedback.scheme == scheme
+    )
+    return {row.turn_id: row for row in session.exec(query)}
+
+
+def record_lineage(session: Session, adapter: Adapter, examples: Iterable[Example]) -> None:
+    """Write which turns an adapter was trained on, in place of what was written before."""
+    assert adapter.id is not None
+    session.exec(delete(AdapterTurn).where(col(AdapterTurn.adapter_id) == adapter.id))
+    session.add_all(
+        AdapterTurn(adapter_id=adapter.id, turn_id=row.turn_id, reward=row.reward, weight=row.weight)
+        for row in examples
+    )
