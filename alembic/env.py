@@ -1,5 +1,6 @@
 """Alembic's entry: migrates the engine it is handed, or the database of the settings."""
 
+import sqlalchemy as sa
 from sqlmodel import SQLModel
 from sqlmodel.sql.sqltypes import AutoString
 
@@ -15,6 +16,8 @@ def render_item(kind: str, item: object, _context: object) -> str | bool:
         return "sa.String()"
     if kind == "type" and isinstance(item, store.models.UtcDateTime):
         return "sa.DateTime(timezone=True)"
+    if kind == "type" and isinstance(item, sa.Enum):
+        return f"sa.String(length={item.length})"
     return False
 
 

@@ -51,6 +51,16 @@ def _time(**kwargs: Any) -> Any:
     return Field(sa_type=UtcDateTime, **kwargs)  # pyright: ignore[reportArgumentType]
 
 
+def _choice(values: type[StrEnum], **kwargs: Any) -> Any:
+    stored = sa.Enum(
+        values,
+        native_enum=False,
+        length=16,
+        values_callable=lambda enum: [item.value for item in enum],
+    )
+    return Field(sa_type=stored, **kwargs)  # pyright: ignore[reportArgumentType, reportCallIssue]
+
+
 def _parent(column: str, **kwargs: Any) -> Any:
     return Field(foreign_key=column, ondelete="CASCADE", index=True, **kwargs)
 
@@ -95,7 +105,7 @@ class Player(SQLModel, table=True):
     __table_args__ = (sa.UniqueConstraint("platform", "external_id"),)
 
     id: int | None = Field(default=None, primary_key=True)
-    platform: Origin = Field(sa_type=sa.String)  # pyright: ignore[reportArgumentType]
+    platform: Origin = _choice(Origin)
     external_id: str
     name: str
     locale: str = "en"
@@ -107,7 +117,7 @@ class Consent(SQLModel, table=True):
 
     id: int | None = Field(default=None, primary_key=True)
     player_id: int = _parent("player.id")
-    kind: ConsentKind = Field(sa_type=sa.String)  # pyright: ignore[reportArgumentType]
+    kind: ConsentKind = _choice(ConsentKind)
     granted: bool
     source: str
     """How it was given, e.g. "/privacy"."""
@@ -124,7 +134,7 @@ class Game(SQLModel, table=True):
     listener: list[str] = Field(sa_type=sa.JSON)
     targets: list[str] = Field(sa_type=sa.JSON)
     player_id: int = _parent("player.id")
-    origin: Origin = Field(sa_type=sa.String, index=True)  # pyright: ignore[reportArgumentType]
+    origin: Origin = _choice(Origin, index=True)
     guild_id: str | None = None
     channel_id: str | None = None
     thread_id: str | None = Field(default=None, index=True)
@@ -137,7 +147,7 @@ class Game(SQLModel, table=True):
     """Fingerprint of the base model."""
     round: int = Field(default=0, index=True)
     """Rounds finished when it began: the round whose policy it measures."""
-    outcome: Outcome = Field(default=Outcome.OPEN, sa_type=sa.String, index=True)  # pyright: ignore[reportArgumentType]
+    outcome: Outcome = _choice(Outcome, default=Outcome.OPEN, index=True)
     started_at: datetime = _time(default_factory=now)
     ended_at: datetime | None = _time(default=None, nullable=True)
 
@@ -204,7 +214,7 @@ class Adapter(SQLModel, table=True):
     parent: str | None = None
     """The adapter it was trained from, None if from the base model."""
     system: str
-    status: AdapterStatus = Field(default=AdapterStatus.CANDIDATE, sa_type=sa.String)  # pyright: ignore[reportArgumentType]
+    status: AdapterStatus = _choice(AdapterStatus, default=AdapterStatus.CANDIDATE)
     card: dict[str, Any] = Field(default_factory=dict, sa_type=sa.JSON)
     erased_turns: int = 0
     """Turns it was trained on that their players have since had erased: it should be retrained."""
@@ -230,7 +240,7 @@ class Round(SQLModel, table=True):
     """From 1; a failed round's number is taken again by the next."""
     active: bool | None = Field(default=True, unique=True)
     system: str
-    status: RoundStatus = Field(default=RoundStatus.QUEUED, sa_type=sa.String)  # pyright: ignore[reportArgumentType]
+    status: RoundStatus = _choice(RoundStatus, default=RoundStatus.QUEUED)
     stage: str = "queued"
     progress: dict[str, Any] = Field(default_factory=dict, sa_type=sa.JSON)
     """{"done": steps, "total": steps, "loss": ..., "seconds_left": ...} of the stage under way."""

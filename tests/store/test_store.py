@@ -1,0 +1,227 @@
+"""Games, turns, rounds and what may be trained on, in a real SQLite file."""
+
+import dataclasses
+from datetime import UTC, datetime
+
+import pytest
+from sqlalchemy.exc import IntegrityError
+from sqlmodel import select
+
+from games.core import Outcome
+from store import games, players, rounds, training
+from store.database import Database
+from store.models import (
+    Adapter,
+    AdapterTurn,
+    ConsentKind,
+    Game,
+    Instruction,
+    Origin,
+    Player,
+    Round,
+    Turn,
+)
+from store.statistics import bootstrap_ci95, round_statistics
+
+FIGURES = [f"figure-{i}" for i in range(10)]
+
+
+async def new_game(database: Database, origin: Origin = Origin.LOCAL, who: str = "7") -> Game:
+    async with database.async_session() as session:
+        player = await players.player_of(session, origin, who, "Ada")
+        assert player.id is not None
+        game = Game(
+            game="multiref",
+            images="classic",
+            speaker=FIGURES[::-1],
+            listener=FIGURES,
+            targets=FIGURES[:3],
+            player_id=player.id,
+            origin=origin,
+            guild_id="1",
+            thread_id="42",
+            adapter="base",
+            base_model="tiny",
+        )
+        session.add(game)
+    return game
+
+
+def turn(game: Game, number: int, before: str, action: str, after: str, message: str | None = None) -> Turn:
+    return Turn(
+        game_id=game.id,
+        number=number,
+        utterance="a swan",
+        message_id=message,
+        state_before=before,
+        action=action,
+        state_after=after,
+        logp=-1.5,
+        adapter="base",
+        base_model="tiny",
+        seconds=0.1,
+    )
+
+
+async def play_to_the_win(database: Database, game: Game) -> None:
+    async with database.async_session() as session:
+        session.add(turn(game, 1, "", "select A D", "A D"))
+        session.add(turn(game, 2, "A D", "deselect D select B C", "A B C"))
+        await games.end_game(session, game, Outcome.WON)
+
+
+async def test_a_message_is_queued_once_and_played_once(database: Database):
+    game = await new_game(database)
+    async with database.async_session() as session:
+        assert await games.queue_instruction(session, game.id, "a swan", "m1")
+        assert not await games.queue_instruction(session, game.id, "a swan", "m1")
+        assert await games.queue_instruction(session, game.id, "a boat", "m2")
+    async with database.async_session() as session:
+        first = await games.next_instruction(session, game.id)
+        assert first is not None and first.text == "a swan"
+        await games.commit_turn(session, first, turn(game, 1, "", "select A", "A", "m1"))
+    async with database.async_session() as session:
+        assert not await games.queue_instruction(session, game.id, "a swan", "m1")
+        second = await games.next_instruction(session, game.id)
+        assert second is not None and second.text == "a boat"
+
+
+async def test_a_turn_that_cannot_be_committed_keeps_its_utterance(database: Database):
+    game = await new_game(database)
+    async with database.async_session() as session:
+        await games.queue_instruction(session, game.id, "a swan", "m1")
+        session.add(turn(game, 1, "", "select A", "A"))
+    with pytest.raises(IntegrityError):
+        async with database.async_session() as session:
+            waiting = await games.next_instruction(session, game.id)
+            assert waiting is not None
+            await games.commit_turn(session, waiting, turn(game, 1, "", "select B", "B", "m1"))
+    async with database.async_session() as session:
+        assert await games.next_instruction(session, game.id) is not None
+
+
+async def test_edits_and_deletions_reach_messages_that_wait(database: Database):
+    game = await new_game(database)
+    async with database.async_session() as session:
+        await games.queue_instruction(session, game.id, "a swam", "m1")
+        assert await games.edit_instruction(session, "m1", "a swan")
+        assert not await games.edit_instruction(session, "m9", "a swan")
+    async with database.async_session() as session:
+        waiting = await games.next_instruction(session, game.id)
+        assert waiting is not None and waiting.text == "a swan"
+        assert await games.drop_instruction(session, "m1")
+        assert await games.next_instruction(session, game.id) is None
+
+
+async def test_ending_a_game_says_how_many_messages_will_not_be_played(database: Database):
+    game = await new_game(database)
+    async with database.async_session() as session:
+        await games.queue_instruction(session, game.id, "a swan", "m1")
+        assert await games.end_game(session, game, Outcome.GIVEN_UP) == 1
+        assert not await games.open_games(session)
+
+
+async def test_times_come_back_aware(database: Database):
+    game = await new_game(database)
+    async with database.async_session() as session:
+        loaded = await session.get_one(Game, game.id)
+    assert loaded.started_at.tzinfo is UTC
+    assert abs((datetime.now(UTC) - loaded.started_at).total_seconds()) < 60
+
+
+async def test_one_round_at_a_time_whoever_asks(database: Database):
+    with database.session() as session:
+        first = rounds.request_round(session, "b-sup")
+        assert first.id is not None
+        with pytest.raises(rounds.RoundUnderWay, match="Round 1 is under way"):
+            rounds.request_round(session, "b-sup")
+        rounds.report(session, first.id, "train", done=3, total=10)
+        rounds.finish(session, first.id, error="killed")
+        again = rounds.request_round(session, "b-sup")
+        assert again.id is not None and again.number == 1
+        rounds.finish(session, again.id)
+        assert rounds.request_round(session, "b-sup").number == 2
+
+
+async def test_local_games_are_usable_without_asking_and_without_targets(database: Database):
+    await play_to_the_win(database, await new_game(database))
+    with database.session() as session:
+        (interaction,) = training.usable_interactions(session, None)
+    assert interaction.won
+    assert [step.action for step in interaction.steps] == ["select A D", "deselect D select B C"]
+    assert not any("target" in field.name for field in dataclasses.fields(interaction))
+
+
+@pytest.mark.parametrize(
+    ("permission", "opted_in", "usable"),
+    [(None, True, 0), ("DISCORD-1234", False, 0), ("DISCORD-1234", True, 1)],
+)
+async def test_discord_games_need_both_the_permission_and_the_player(
+    database: Database, permission: str | None, opted_in: bool, usable: int
+):
+    game = await new_game(database, Origin.DISCORD)
+    await play_to_the_win(database, game)
+    async with database.async_session() as session:
+        await players.give_consent(session, game.player_id, ConsentKind.TRAINING, True, "test")
+        await players.give_consent(session, game.player_id, ConsentKind.TRAINING, opted_in, "test")
+        assert (await players.consents(session, game.player_id))[ConsentKind.RESEARCH] is False
+    with database.session() as session:
+        assert len(training.usable_interactions(session, permission)) == usable
+
+
+async def test_an_open_game_is_not_trained_on(database: Database):
+    game = await new_game(database)
+    async with database.async_session() as session:
+        session.add(turn(game, 1, "", "select A", "A"))
+    with database.session() as session:
+        assert training.usable_interactions(session, None) == []
+
+
+async def test_erasing_a_player_reaches_turns_and_training_sets(database: Database):
+    game = await new_game(database)
+    await play_to_the_win(database, game)
+    with database.session() as session:
+        adapter = Adapter(name="round-0001-b-sup", base_model="tiny", system="b-sup")
+        session.add(adapter)
+        session.flush()
+        (interaction,) = training.usable_interactions(session, None)
+        training.record_lineage(
+            session, adapter, [training.Example(turn_id, 1.0, 1.0) for turn_id in interaction.turn_ids]
+        )
+    async with database.async_session() as session:
+        exported = await players.export_player(session, game.player_id)
+        assert [row["action"] for row in exported["games"][0]["turns"]] == [
+            "select A D",
+            "deselect D select B C",
+        ]
+        assert await players.erase_player(session, game.player_id) == 1
+    with database.session() as session:
+        for table in (Player, Game, Turn, Instruction, AdapterTurn):
+            assert session.exec(select(table)).all() == []
+        assert session.exec(select(Adapter)).one().erased_turns == 2
+        assert training.usable_interactions(session, None) == []
+
+
+async def test_statistics_of_a_round(database: Database):
+    await play_to_the_win(database, await new_game(database))
+    with database.session() as session:
+        (row,) = round_statistics(session)
+    assert (row.round, row.interactions, row.success, row.turns) == (0, 1, 1.0, 2.0)
+    assert row.click_accuracy == pytest.approx(4 / 5)  # of A D / D B C only the first D was wrong
+    assert row.positive_rate is None
+
+
+def test_the_interval_holds_the_mean_and_narrows_with_more_games():
+    few, many = bootstrap_ci95([0.0, 1.0] * 10), bootstrap_ci95([0.0, 1.0] * 1000)
+    assert few[0] < many[0] < 0.5 < many[1] < few[1]
+
+
+async def test_two_processes_worth_of_connections_write_at_once(database: Database):
+    other = Database(str(database.url))
+    with other.session() as session:
+        session.add(Round(number=1, system="b-sup"))
+        session.flush()
+    await new_game(database)
+    async with database.async_session() as session:
+        assert len((await session.exec(select(Round))).all()) == 1
+    other.close()
