@@ -57,6 +57,8 @@ def parse_action(action: str) -> tuple[frozenset[str], frozenset[str]]:
     deselect, select = frozenset(clicks["deselect"]), frozenset(clicks["select"])
     if not deselect | select:
         raise IllegalAction(f"{action!r} is not an action: it has no click")
+    if deselect & select:
+        raise IllegalAction(f"{action!r} is not an action: it clicks a figure twice")
     if format_action(deselect, select) != action:
         raise IllegalAction(f"{action!r} is not an action: letters and verbs must stand in order, once each")
     return deselect, select
