@@ -1,0 +1,63 @@
+"""`respect db`: migrations."""
+
+from typing import Annotated
+
+import typer
+from sqlalchemy.exc import SQLAlchemyError
+
+from cli.console import fail, out, print_json
+from store.database import Database
+from store.migrations import differences, integrity, revisions
+from store.migrations import upgrade as run_upgrade
+from store.settings import StoreSettings
+
+app = typer.Typer(no_args_is_help=True)
+
+
+@app.command()
+def upgrade() -> None:
+    """Bring the database up to the newest migration, making it if there is none."""
+    database = _open()
+    try:
+        run_upgrade(database)
+        revision, _ = revisions(database)
+    except SQLAlchemyError as error:
+        fail(f"{database.url.render_as_string()} could not be upgraded: {error.__cause__ or error}")
+    finally:
+        database.close()
+    out.print(f"{database.url.render_as_string()} is at revision {revision}.")
+
+
+@app.command()
+def check(
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Say whether the database is sound, migrated and as the models want it. Exit code 1 if not."""
+    database = _open()
+    try:
+        current, head = revisions(database)
+        found = {
+            "database": database.url.render_as_string(),
+            "revision": current,
+            "head": head,
+            "broken": integrity(database),
+            "differences": differences(database) if current == head else None,
+        }
+    except SQLAlchemyError as error:
+        fail(f"{database.url.render_as_string()} could not be read: {error.__cause__ or error}")
+    finally:
+        database.close()
+    sound = current == head and not found["broken"] and not found["differences"]
+    if as_json:
+        print_json({**found, "ok": sound})
+    elif sound:
+        out.print(f"{found['database']} is sound, at revision {current}.")
+    elif current != head:
+        out.print(f"{found['database']} is at revision {current}, the newest is {head}: run `respect db upgrade`.")
+    else:
+        out.print(f"{found['database']} is not sound: {found['broken'] or found['differences']}")
+    raise typer.Exit(0 if sound else 1)
+
+
+def _open() -> Database:
+    return Database(StoreSettings().url)  # pyright: ignore[reportCallIssue]

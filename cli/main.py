@@ -1,0 +1,21 @@
+"""The program: mounts one group of commands for each file of this room."""
+
+import typer
+
+from cli import bot, db, demo, doctor, feedback, figures, rounds, simulate, tiny
+
+app = typer.Typer(
+    name="respect",
+    help="A Discord bot that plays tangram reference games and learns from what people say next.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+app.command("demo")(demo.demo)
+app.command("bot")(bot.bot)
+app.command("doctor")(doctor.doctor)
+app.command("simulate")(simulate.simulate)
+app.add_typer(feedback.app, name="feedback", help="Feedback decoders.")
+app.add_typer(tiny.app, name="tiny", help="The embedded policy.")
+app.add_typer(rounds.app, name="round", help="Rounds of learning and the adapters they publish.")
+app.add_typer(figures.app, name="figures", help="Image sets and their figures.")
+app.add_typer(db.app, name="db", help="The database and its migrations.")
