@@ -1,0 +1,23 @@
+"""The policy π(a|x): any image-text-to-text model of transformers with peft adapters.
+
+    policy = Policy.load("tiny")                    # or a folder, or a model id; embedded and large alike
+    answers = policy.act([request, ...])            # [(action, log-propensity), ...], batched, mixed adapters
+
+Training (see `examples.Example`, `examples.Batch`, `examples.ActionLogps`):
+
+    policy.new_adapter("new", rank=16, alpha=16, dropout=0.1, seed=0)   # trainable, active
+    parameters = policy.trainable()
+    policy.train()                                  # dropout on; policy.eval() turns it off
+    batch = policy.batch(examples)                  # tokenised, padded; reuse or make anew each epoch
+    logps = policy.forward_logps(batch)             # ActionLogps, one row per (example, step, target)
+    loss = objective(logps, ...); loss.backward()
+    policy.eval()
+    policy.save_adapter("new", folder)              # adapter_config.json, adapter_model.safetensors
+    policy.all_action_logps(request)                # every legal action's log-probability
+
+It must not know where turns come from, what a reward is, or what the targets of a game are.
+"""
+
+from learner.policy.examples import ActionLogps, Batch, Example, Row
+
+__all__ = ["ActionLogps", "Batch", "Example", "Row"]
