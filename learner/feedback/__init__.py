@@ -1,0 +1,39 @@
+"""Feedback decoding: what the next utterance says about the last action (METHOD: "Retrospection")."""
+
+from learner.feedback.prompted import PromptedDecoder, Scorer
+from learner.feedback.rules import RulesDecoder
+from learner.feedback.verdict import LABEL_NAMES, Decoder, Exchange, Label, Scheme, Verdict
+
+__all__ = [
+    "DECODERS",
+    "LABEL_NAMES",
+    "SCHEMES",
+    "Decoder",
+    "Exchange",
+    "Label",
+    "PromptedDecoder",
+    "RulesDecoder",
+    "Scheme",
+    "Scorer",
+    "Verdict",
+    "open_decoder",
+]
+
+DECODERS = ("rules", "prompted")
+SCHEMES: tuple[Scheme, ...] = ("binary", "ternary")
+
+
+def open_decoder(name: str, scheme: str = "binary", scorer: Scorer | None = None) -> Decoder:
+    """The decoder `name` ("rules" or "prompted") in a scheme ("binary" or "ternary").
+
+    "prompted" needs `scorer`, the model that it asks. Raises ValueError with a way to mend it.
+    """
+    if scheme != "binary" and scheme != "ternary":
+        raise ValueError(f"Unknown scheme {scheme!r}: expected {' or '.join(SCHEMES)}")
+    if name == "rules":
+        return RulesDecoder(scheme)
+    if name == "prompted":
+        if scorer is None:
+            raise ValueError("The decoder 'prompted' asks a model: give it a policy, or use 'rules'")
+        return PromptedDecoder(scorer, scheme)
+    raise ValueError(f"Unknown decoder {name!r}: expected {' or '.join(DECODERS)}")

@@ -1,0 +1,245 @@
+"""The cues of the rules decoder, as phrases over `Reading.text` ("| yes | the bird |").
+
+A line is one alternative. `^` stands where a clause opens, fillers skipped; `$` where it ends; `<NAME>` for a
+group of words below. All phrases begin and end at word borders.
+"""
+
+import re
+from collections.abc import Mapping
+
+from learner.feedback import words
+
+
+def _any(*groups: str | frozenset[str]) -> str:
+    entries = {word for group in groups for word in (group.split() if isinstance(group, str) else group)}
+    return "(?:" + "|".join(re.escape(entry) for entry in sorted(entries)) + ")"
+
+
+_MACROS: Mapping[str, str] = {
+    "OPENER": _any(words.POSITIVE_OPENERS),
+    "PRAISE": _any(words.PRAISE_OR_DESCRIPTION),
+    "AFTER": _any(words.AFTER_PRAISE),
+    "ACKNOWLEDGE": _any(words.ACKNOWLEDGEMENTS),
+    "PARTS": _any(words.PARTS),
+    "NUMBER": _any(frozenset(words.NUMBERS)),
+    "REMOVE": _any(words.DESELECT_VERBS),
+    "VERY": "(?:(?:very|so|really|quite|pretty|all|absolutely|totally|that is|that was) )*",
+    "STILL": (
+        "(?: (?:still|also|all|both|now|really|just|definitely|totally|completely|absolutely|very|actually))*"
+    ),
+    "IT": (
+        "(?:that|this|it|these|those|they|which|you|everything|all)"
+        "(?: (?:one|ones|last|time|image|shape|picture|figure|selection|pick|guess|choice))*"
+    ),
+    "KIND": "(?:good|great|nice|excellent|fantastic|awesome|amazing|wonderful|perfect)",
+    "BE": "(?:is|was|are|were|looks?|seems?)",
+    "DO": "(?:is|was|are|were|does|do|did|has|have|looks?|seems?|can|could|should)",
+    "RIGHT": (
+        "(?:right|correct|good|great|perfect|fine|it|exactly|excellent|awesome|okay|ok|nice|true|better|what i"
+        "|(?:the|one of the) (?:one|ones|right|correct|target))"
+    ),
+    "CORRECT": "(?:right|correct|good|fine|ok|okay|perfect)",
+    "WRONG": "(?:wrong|incorrect)",
+    "SELECT": "(?:select|pick|choose|click|get|find)",
+    "WANT": (
+        "(?:select|pick|choose|click|get|find|want|wanted|need|mean|meant|have|look for|ask|asked|said|say"
+        "|describe|take|grab)"
+    ),
+    "GOES_ON": "(?:now|next|keep|then|also|we|there|i need|the next|select|pick|choose|click|get|find)",
+    "GROUP": "(?:them|those|these|the two|the three|the four|the last|your \\w+)",
+    "ORDINAL": "(?:first|second|third|fourth|fifth|2nd|3rd|4th|5th)",
+}
+_FILLERS = f"(?:{_any(words.FILLERS)} )*"
+
+
+def _phrases(lines: str) -> re.Pattern[str]:
+    """One pattern of all lines."""
+    alternatives = []
+    for line in filter(None, map(str.strip, lines.splitlines())):
+        expanded = re.sub(r"<([A-Z_]+)>", lambda found: _MACROS[found[1]], line)
+        expanded = expanded.replace("$", r"(?= \|)").replace("^", rf"(?<=\| ){_FILLERS}")
+        alternatives.append(rf"(?<![\w'-]){expanded}(?![\w'-])")
+    return re.compile("|".join(alternatives))
+
+
+IDIOMS_OF_PRAISE = _phrases(
+    r"""
+    not (?:too |so |half )?bad(?: at all)?
+    no (?:doubt|complaints|mistakes?|errors?)
+    (?:nothing|not) wrong
+    (?:can|could) not (?:be|have been|get|agree|ask for)(?: \w+)? (?:better|more)
+    ^no (?:\| )?(?:(?:wait|sorry) (?:\| )?)?(?:that|it|this|you) (?:is|was|are|were) <CORRECT>
+    """
+)
+IDIOMS_OF_NOTHING = _phrases(
+    r"""
+    no (?:problem|problemo|worries|worry|prob|probs|need|rush|matter|idea|clue|kidding|biggie|pressure)
+    never ?mind
+    """
+)
+
+PRAISE = _phrases(
+    r"""
+    ^<VERY><OPENER>(?! (?:that|it|this|the last|your|them)(?! (?:is|was|one is) ))
+    ^<VERY><PRAISE>(?= \|| <AFTER> )
+    ^<IT> <BE><STILL> <RIGHT>(?! (?:side|hand|facing|leg|arm|foot|looking|of) )
+    ^you are (?:right|correct|good|great|perfect|awesome|on|getting|golden|killing)
+    ^(?:you are )?doing (?:good|great|well|awesome|fine)
+    ^going (?:good|great|well)
+    ^you (?:got|have got|nailed|did|found) (?:it|that|this|them|the right)(?! (?:wrong|backwards?) )
+    ^(?:got|nailed|love|did) it$
+    ^i (?:like|love) (?:it|that)
+    ^keep (?:that|it|this|these|those|the|both|all)
+    ^(?:that|it) (?:works|will do)
+    ^there (?:you|we) go
+    ^(?:well done|well played|spot on|right on|right again|so far so good|on the money|way to go|much better)
+    ^all (?:good|right|correct)
+    ^(?:one|two|three) down
+    <KIND> (?:job|work|pick|choice|guess|try|catch|eye|one|selection|going)$
+    (?:that|this|it) (?:one )?(?:is|was) (?:right|correct|perfect)$
+    (?:both|all|everything|they|these|those)(?: (?:are|is|were|of them|<NUMBER>))+ (?:right|correct|perfect)
+    """
+)
+BUT = _phrases(
+    r"""
+    ^<VERY>(?:<OPENER>|<ACKNOWLEDGE>|perfect|nice|right)[^|]{0,30} \| but(?! <GOES_ON> )
+    """
+)
+"""Praise taken back in part: "yes, but ..."."""
+
+REJECTION = _phrases(
+    r"""
+    ^(?:no|nope|nah|nay|noo|nein|negative|oops|ooops|whoops|woops|uhoh|fail|failed)(?! (?:\w+ )?<PARTS> )
+    ^no (?:\w+ )?<PARTS> (?:of|view|one)
+    ^bad (?:pick|choice|guess|one|job|try|selection|move|click)
+    ^(?:bad|false)$
+    wrong(?:ly)?|incorrect(?:ly)?|mistak(?:e|en|enly|es)
+    ^<IT> <DO>(?: \w+)? not
+    not (?:that|this|it|these|those|what|right|correct|exactly what|good|even close)(?! side)
+    not the (?:one|right|correct|same|first|last|image|picture|shape|target)(?! side)
+    not (?:a target|one of|in the|part of)
+    ^not (?:the|a|an|that|this|it)
+    try (?:again|another|once|a different|one more|the other|something|harder|to look)
+    (?:i|you|we) (?:do|did|should|would|could|have)(?: \w+)? ?not (?:\w+ )?<WANT>(?! (?:any|anything|more|others?) )
+    (?:should not have|not supposed to)
+    ^(?:please )?(?:do not|never) <WANT> (?:that|this|it|the|those|these)
+    (?<!when )(?<!what )(?<!where )(?:i|we) (?:said|meant|mean|asked)
+    (?<!when )(?<!what )(?<!where )i was (?:talking|describing|looking|referring|asking)
+    re-?select
+    (?:put|bring) (?:it|that|them|this|that one) back
+    <SELECT> (?:it|that|this|that one|this one|the one) (?:again|back|you (?:just )?(?:deselect|remove|unselect))
+    deselected the wrong
+    why (?:did|do|would|are) you
+    (?:way|far|totally|completely) off
+    come on
+    you (?:missed|forgot|misunderstood|removed|deselected|unselected|messed|keep)
+    look (?:closely|closer|again|carefully|harder)
+    worse|cold(?:er)?$
+    ugh|argh|wtf|facepalm
+    """
+)
+MIXED = _phrases(
+    r"""
+    ^(?:(?:so |very |pretty )?close|almost|nearly|warmer|half|partially|partly|not quite)$
+    ^(?:almost|nearly|not quite|close) (?:right|correct|there|enough|good|it)
+    ^getting (?:there|closer|warmer)
+    (?:half|partly|partially|almost|nearly|somewhat|mostly) (?:right|correct|there|it|good)
+    only (?:\w+ )?(?:of <GROUP> )?(?:is|are|was|were) <CORRECT>
+    (?:one|<ORDINAL>|last|left|top) (?:one )?(?:of <GROUP> )?(?:is|was) <CORRECT>(?! (?:side|facing) )
+    except
+    (?:too many|one too|one extra|extra one)
+    """
+)
+"""Part of the action was right, part was not."""
+COUNT = _phrases(
+    r"""
+    (?:have|got|there are|that is|that makes)(?: now)? (?P<a><NUMBER>)(?: of <GROUP>)? (?:right|correct)(?! (?:side|angle)s? )
+    (?P<b><NUMBER>)(?: of <GROUP>)? (?:are|were|is|was) (?:right|correct|good|wrong|incorrect)
+    ^(?P<c><NUMBER>) (?:right|correct|wrong)$
+    ^(?P<d><NUMBER>) out of <NUMBER>
+    """
+)
+RESET = _phrases(
+    r"""
+    (?:start|starting|begin|beginning) (?:over|again|afresh|anew|from (?:scratch|the (?:start|beginning|top)))(?! with )
+    re-?start|reset|from scratch
+    (?:<REMOVE>|clear|cancel) (?:all|everything|every|them all|both|those all|these all)
+    (?:<REMOVE>|clear|cancel) the (?:board|lot|whole|entire)
+    (?:clear|erase|empty) (?:your|the|all|it|selection|selections|board)
+    """
+)
+
+DESELECT = re.compile(
+    rf"\b(?:{_any(words.DESELECT_VERBS)}|take (?:away|off|out|back)"
+    r"|take (?=(?:it|that|this|them)\b[^|]* (?:away|off|out|back)\b)"
+    r"|get rid of|go back|roll back|cancel|put back|throw (?:away|out)|turn off|we can lose|lose(?= the)"
+    r"|do not (?:need|want|keep)) ?(?P<object>[^|]*)"
+)
+"""A request to take a selection back, with all that follows it in its clause."""
+PLURAL = _phrases(
+    r"""
+    all|both|everything|every|any|them|these|those|two|three|four|five|[2-9]|couple|pair|others|rest|clear
+    reset|restart|over|ones|s?elections|picks|choices|shapes|images|pictures|figures|pieces
+    <REMOVE> .{0,200}and
+    """
+)
+"""A removal request that may mean several figures."""
+EARLIER = re.compile(
+    r"^(?:please )?(?:the |your |my |that )*(?:very )?"
+    r"(?:first|second|third|earlier|older|original|initial|1st|2nd|3rd)\b"
+    r"|\b(?:before|earlier|previously|when i|original(?:ly)?|already)\b"
+)
+"""The object of a removal is an earlier selection."""
+
+REPAIR = _phrases(
+    r"""
+    instead
+    rather(?! (?:big|small|large|tall|short|long) )
+    ^(?:<SELECT> |try )?(?:the )?(?:other|different) (?:one|way|side)
+    ^(?:an)?other (?:one|image|shape|similar)(?! is )
+    again|still|actually|more like|nevermind
+    ^(?:carefully|look)
+    (?<=\| )(?:hmm+|wait|sorry|unfortunately)
+    same (?:one|shape|image|as before)
+    the (?:correct|right) one
+    """
+)
+MOVES_ON = _phrases(
+    r"""
+    ^(?:please )?(?:next|now|then|also|lastly|finally|last|final|additionally|plus|and|<ORDINAL>)
+    ^the (?:next|last|final|other|remaining|<ORDINAL>)
+    ^(?:my|our) (?:next|last|final)
+    ^(?:one|two|three) (?:more|to go|left)
+    ^another(?! one )
+    ^we (?:also|still|now) need
+    ^there (?:is|are) (?:also|one|another|two|a)
+    ^(?:mov(?:e|ing) on|on to|onto)
+    ^number (?:one|two|three|four|five|[1-5])
+    """
+)
+ELABORATION = _phrases(
+    r"""
+    ^(?:it|he|she|they|its|hes|shes)(?! will be next )
+    ^(?:the one|one that|one with|this one|that one)(?! (?:right|next) )
+    ^the (?:shape|image|picture|figure|one) (?:i|you)
+    ^(?:there (?:is|are)|has|have|with|think|imagine|more|less|looks?|bigger|smaller|taller|shorter)
+    ^the (?:more|most|bigger|smaller|taller|shorter|larger|longer)
+    ^(?:this|that|these|those) (?:is|are|has|have|looks?)
+    """
+)
+ACCEPTS = re.compile(rf"\| {_FILLERS}{_MACROS['ACKNOWLEDGE']}\b")
+
+DETERMINERS = words.word_set("please the your my out away off back of just a an any also")
+POINTERS = words.word_set("it that this them those these one ones thing things")
+LATEST = words.word_set(
+    "last latest previous recent most current newest wrong incorrect new bad prior just two three"
+)
+AFTER_POINTER = words.word_set(
+    """and then please one ones now again try last wrong latest previous for because as so or if since image
+    shape picture figure piece selection pick choice click guess tangram item thing you i we from which select
+    pick choose find get click too also asap two three"""
+)
+SELECTIONS = words.word_set(
+    """selection pick choice click guess image shape picture figure piece move action answer turn step and then
+    now again try select choose find get for you what i another other"""
+)

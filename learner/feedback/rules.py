@@ -1,0 +1,213 @@
+"""The default feedback decoder: rules about what people say after an action. No model, no targets.
+
+A decoder reads the next utterance for cues, strongest first; the first that fires decides. Each cue has the
+share of right actions that it stands for, so that its verdict carries a probability.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from games.core import IllegalAction
+from games.multiref import parse_action, parse_state
+from learner.feedback import patterns, words
+from learner.feedback.reading import Reading, read, stem
+from learner.feedback.verdict import Exchange, Label, Scheme, Verdict
+
+VERSION = "1"
+
+REPHRASE = 0.5
+"""Similarity (0 to 1) of two utterances from which the second describes the first's figure again."""
+
+MAX_TARGETS = 5
+"""Of MultiRef. Whoever still asks for another figure with so many selected has a wrong one among them."""
+
+
+@dataclass(frozen=True)
+class Cue:
+    """One reason for a verdict."""
+
+    name: str
+    label: Label
+    """In the ternary scheme. In the binary one, what is not positive is negative."""
+    p_positive: float
+    """Share of actions that were right where this cue fired, rounded."""
+
+
+SILENCE = Cue("silence", 0, 0.4)
+REJECTION = Cue("rejection", -1, 0.03)
+RESET = Cue("reset", -1, 0.05)
+BOTH = Cue("praise and rejection", 0, 0.2)
+MIXED = Cue("partly right", 0, 0.1)
+PRAISE = Cue("praise", 1, 0.98)
+ALL_COUNTED = Cue("all counted right", 1, 0.95)
+UNDO = Cue("undo", -1, 0.05)
+REMOVES_OTHER = Cue("removes another figure", 1, 0.8)
+NOT_DONE = Cue("asked for a figure, none was selected", -1, 0.3)
+TOO_MUCH = Cue("more was removed than asked", 0, 0.4)
+REPAIR = Cue("repair", -1, 0.1)
+ELABORATION = Cue("says more of the same figure", -1, 0.1)
+MOVES_ON = Cue("moves on", 1, 0.97)
+ACCEPTS = Cue("accepts", 1, 0.95)
+AFTER_REMOVAL = Cue("goes on after a removal", 1, 0.95)
+NEW_FIGURE = Cue("describes another figure", 1, 0.9)
+CROWDED = Cue("describes another figure on a full selection", -1, 0.4)
+REPHRASES = Cue("describes the same figure again", -1, 0.15)
+CHATTER = Cue("no content", 0, 0.4)
+
+
+class RulesDecoder:
+    """Decodes feedback by rules, a few microseconds to a millisecond for each exchange."""
+
+    name = "rules"
+    version = VERSION
+
+    def __init__(self, scheme: Scheme = "binary") -> None:
+        self.scheme: Scheme = scheme
+
+    def decode(self, exchanges: Sequence[Exchange]) -> list[Verdict]:
+        return [_verdict(find_cue(exchange), self.scheme) for exchange in exchanges]
+
+
+def _verdict(cue: Cue, scheme: Scheme) -> Verdict:
+    label: Label = -1 if scheme == "binary" and cue.label == 0 else cue.label
+    confidence = {1: cue.p_positive, 0: 0.5, -1: 1 - cue.p_positive}[label]
+    return Verdict(label, round(confidence, 4), "rules", VERSION, scheme, cue.p_positive, cue.name)
+
+
+def find_cue(exchange: Exchange) -> Cue:
+    """The strongest cue in what was said after the action."""
+    reading = read(exchange.next_utterance)
+    if not reading.clauses:
+        return SILENCE
+    text = patterns.IDIOMS_OF_PRAISE.sub(" good ", reading.text)
+    text = patterns.IDIOMS_OF_NOTHING.sub(" ", text)
+    praised, rejected = bool(patterns.PRAISE.search(text)), bool(patterns.REJECTION.search(text))
+    if patterns.RESET.search(text):
+        return RESET
+    if counted := _counted(text, exchange):
+        return counted
+    if patterns.MIXED.search(text):
+        return MIXED
+    if rejected:
+        return BOTH if praised else REJECTION
+    removal = _removal(text, exchange)
+    if praised:
+        several = len(_selected_by(exchange)[0]) > 1  # one of them may be the one to take back
+        return (
+            BOTH
+            if removal is UNDO or (removal and several) or (patterns.BUT.search(text) and not removal)
+            else PRAISE
+        )
+    if removal:
+        return removal
+    new, _ = _selected_by(exchange)
+    asked_removal = bool(patterns.DESELECT.search(read(exchange.utterance).text))
+    if not new and exchange.action and reading.content:
+        if not asked_removal:
+            return NOT_DONE
+        several = len(exchange.action.split()) > 2
+        return (
+            TOO_MUCH if several and not patterns.PLURAL.search(exchange.utterance.lower()) else AFTER_REMOVAL
+        )
+    if patterns.REPAIR.search(text):
+        return REPAIR
+    if _opens(patterns.MOVES_ON, text):
+        return MOVES_ON
+    if _opens(patterns.ELABORATION, text):
+        return ELABORATION
+    if patterns.ACCEPTS.match(text):
+        return ACCEPTS
+    return _description(reading, exchange)
+
+
+def _opens(pattern: re.Pattern[str], text: str) -> bool:
+    """Whether the first clause opens with the pattern."""
+    return bool(pattern.match(text, text.find(" ") + 1))
+
+
+def _counted(text: str, exchange: Exchange) -> Cue | None:
+    """ "you have three correct": all right only where it counts everything that is selected."""
+    found = patterns.COUNT.search(text)
+    if not found or exchange.state_after is None:
+        return MIXED if found else None
+    said = words.NUMBERS[next(group for group in found.groups() if group)]
+    return ALL_COUNTED if said >= len(_letters(exchange.state_after)) else MIXED
+
+
+def _removal(text: str, exchange: Exchange) -> Cue | None:
+    """What a request to take a selection back says of the last action: was it the one to take back?"""
+    found = patterns.DESELECT.search(text)
+    if not found:
+        return None
+    new, kept = _selected_by(exchange)
+    if new and not kept:
+        return UNDO  # there is nothing else to take back
+    if patterns.EARLIER.search(found["object"]):
+        return REMOVES_OTHER
+    named = _named(found["object"].split())
+    if not named:
+        return UNDO
+    if not new and patterns.DESELECT.search(read(exchange.utterance).text):
+        return REMOVES_OTHER
+    asked, meant = read(exchange.utterance).content, read(" ".join(named)).content
+    if not meant:
+        return UNDO
+    return UNDO if similarity(asked, meant) >= REPHRASE else REMOVES_OTHER
+
+
+def _named(words_after: Sequence[str]) -> Sequence[str]:
+    """What a removal request names; empty where it points at the last selection ("it", "the last one")."""
+    rest = list(words_after)
+    while rest and rest[0] in patterns.DETERMINERS:
+        rest = rest[1:]
+    if not rest or rest[0] in patterns.SELECTIONS or rest[0] in patterns.LATEST:
+        return ()
+    if rest[0] in patterns.POINTERS and (len(rest) == 1 or rest[1] in patterns.AFTER_POINTER):
+        return ()
+    return rest
+
+
+def _description(reading: Reading, exchange: Exchange) -> Cue:
+    """No cue but a description: of the next figure, which accepts the last action, or of the same again."""
+    if not reading.content:
+        return CHATTER
+    asked = read(exchange.utterance)
+    if similarity(asked.content, reading.content) >= REPHRASE:
+        return REPHRASES
+    if exchange.state_after is not None and len(_letters(exchange.state_after)) >= MAX_TARGETS:
+        return CROWDED
+    return NEW_FIGURE
+
+
+def similarity(one: frozenset[str], other: frozenset[str]) -> float:
+    """Weighted share of the content words that two utterances have in common, 0 to 1.
+
+    Counted against the shorter one, since people shorten and lengthen when they rephrase.
+    """
+    smaller = min(_weight(one), _weight(other))
+    return _weight(one & other) / smaller if smaller else 0.0
+
+
+def _weight(content: frozenset[str]) -> float:
+    return sum(0.25 if word in _COMMON_STEMS else 1.0 for word in content)
+
+
+def _selected_by(exchange: Exchange) -> tuple[frozenset[str], frozenset[str]]:
+    """(letters selected by the action, letters selected before it and kept)."""
+    try:
+        _, new = parse_action(exchange.action)
+    except IllegalAction:
+        return frozenset(), frozenset()
+    after = _letters(exchange.state_after) if exchange.state_after is not None else new
+    return new, after - new
+
+
+def _letters(state: str) -> frozenset[str]:
+    try:
+        return parse_state(state)
+    except ValueError:
+        return frozenset(state.split())
+
+
+_COMMON_STEMS = frozenset(stem(word) for word in words.COMMON_CONTENT)

@@ -1,0 +1,62 @@
+"""What goes into a feedback decoder and what comes out. It has no field for targets: no decoder sees them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+Scheme = Literal["binary", "ternary"]
+"""Binary: positive or negative, neutral-sounding counts as negative. Ternary adds neutral."""
+
+Label = Literal[-1, 0, 1]
+"""+1 positive, 0 neutral (ternary only), -1 negative."""
+
+LABEL_NAMES: dict[Label, str] = {1: "positive", 0: "neutral", -1: "negative"}
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """One turn seen from the next one (METHOD: "Retrospection")."""
+
+    utterance: str
+    """What the speaker asked for in this turn."""
+    action: str
+    """What the listener did, as `games.core.Game` writes actions."""
+    next_utterance: str
+    """What the speaker said after it: the feedback to decode."""
+    previous_action: str = ""
+    """The action of the turn before, empty on the first turn."""
+    state_before: str | None = None
+    """The state before `action`, where known."""
+    state_after: str | None = None
+    """The state after `action`, where known."""
+    earlier: tuple[str, ...] = ()
+    """Utterances of the turns before this one, oldest first, where known."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What one decoder read out of one exchange."""
+
+    label: Label
+    confidence: float
+    """The decoder's own probability of `label`, 0 to 1."""
+    decoder: str
+    version: str
+    """Changes whenever the same exchange could be decoded differently."""
+    scheme: Scheme
+    p_positive: float
+    """The decoder's probability that the action was right, 0 to 1."""
+    cue: str = ""
+    """What the decoder went by, for audits."""
+
+
+class Decoder(Protocol):
+    """Reads feedback out of finished exchanges. Never raises for what people may type."""
+
+    name: str
+    version: str
+    scheme: Scheme
+
+    def decode(self, exchanges: Sequence[Exchange]) -> list[Verdict]:
+        """One verdict for each exchange, in order."""
+        ...
