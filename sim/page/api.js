@@ -1,0 +1,117 @@
+// The calls to the local service and the live connection. Knows nothing of what is on the screen.
+
+export class ApiError extends Error {
+  constructor(status, message) {
+    super(message);
+    this.status = status;
+  }
+}
+
+export class Api {
+  constructor(token = null) {
+    this.token = token;
+  }
+
+  async request(method, path, body) {
+    const headers = {};
+    if (this.token) headers.Authorization = `Local ${this.token}`;
+    const form = body instanceof FormData;
+    if (body !== undefined && !form) headers["Content-Type"] = "application/json";
+    let response;
+    try {
+      response = await fetch(`/local/${path}`, { method, headers, body: form || body === undefined ? body : JSON.stringify(body) });
+    } catch {
+      throw new ApiError(0, "The service cannot be reached.");
+    }
+    const text = await response.text();
+    let data = null;
+    try {
+      data = text ? JSON.parse(text) : null;
+    } catch {
+      data = { message: text };
+    }
+    if (!response.ok) throw new ApiError(response.status, data?.message || data?.error || `The service answered ${response.status}.`);
+    return data;
+  }
+
+  signIn(name, moderator) {
+    return this.request("POST", "users", { name, moderator });
+  }
+
+  state() {
+    return this.request("GET", "state");
+  }
+
+  messages(channel, before) {
+    const older = before ? `&before=${before}` : "";
+    return this.request("GET", `channels/${channel}/messages?limit=100${older}`);
+  }
+
+  send(channel, message, files = []) {
+    if (!files.length) return this.request("POST", `channels/${channel}/messages`, message);
+    const form = new FormData();
+    form.append("payload_json", JSON.stringify(message));
+    for (const [key, value] of Object.entries(message)) form.append(key, value);
+    files.forEach((file, i) => form.append(`files[${i}]`, file, file.name));
+    return this.request("POST", `channels/${channel}/messages`, form);
+  }
+
+  edit(channel, message, content) {
+    return this.request("PATCH", `channels/${channel}/messages/${message}`, { content });
+  }
+
+  remove(channel, message) {
+    return this.request("DELETE", `channels/${channel}/messages/${message}`);
+  }
+
+  interact(interaction) {
+    return this.request("POST", "interactions", interaction);
+  }
+}
+
+/** A WebSocket that comes back by itself: `onEvent(name, data)`, `onOpen(again)`, `onLost(attempt)`. */
+export class Socket {
+  constructor(token, { onEvent, onOpen, onLost }) {
+    Object.assign(this, { token, onEvent, onOpen, onLost });
+    this.attempt = 0;
+    this.wasOpen = false;
+    this.closed = false;
+    addEventListener("online", this.retryNow);
+    this.connect();
+  }
+
+  connect() {
+    const scheme = location.protocol === "https:" ? "wss" : "ws";
+    this.timer = null;
+    this.socket = new WebSocket(`${scheme}://${location.host}/local/ws?token=${encodeURIComponent(this.token)}`);
+    this.socket.onopen = () => {
+      const again = this.wasOpen;
+      this.attempt = 0;
+      this.wasOpen = true;
+      this.onOpen(again);
+    };
+    this.socket.onmessage = ({ data }) => {
+      const frame = JSON.parse(data);
+      this.onEvent(frame.t, frame.d ?? {});
+    };
+    this.socket.onclose = () => {
+      if (this.closed) return;
+      this.attempt += 1;
+      this.onLost(this.attempt);
+      this.timer = setTimeout(() => this.connect(), Math.min(8000, 400 * 2 ** (this.attempt - 1)));
+    };
+  }
+
+  retryNow = () => {
+    if (this.closed || !this.timer) return;
+    clearTimeout(this.timer);
+    this.connect();
+  };
+
+  close() {
+    this.closed = true;
+    clearTimeout(this.timer);
+    removeEventListener("online", this.retryNow);
+    this.socket.close();
+  }
+}
