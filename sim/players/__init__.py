@@ -1,0 +1,71 @@
+"""Simulated players for games without people: ours by name, anyone's from a Python file."""
+
+import importlib.util
+import random
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from sim.players.people import PeoplePlayer, Personality, patient, people, poison, terse
+from sim.players.view import Player, PlayerFactory, Speaker, View
+
+__all__ = [
+    "PLAYERS",
+    "PeoplePlayer",
+    "Personality",
+    "Player",
+    "PlayerFactory",
+    "Speaker",
+    "View",
+    "open_players",
+]
+
+PLAYERS: dict[str, PlayerFactory] = {"people": people, "patient": patient, "terse": terse, "poison": poison}
+
+
+def open_players(spec: str) -> PlayerFactory:
+    """The factory that `spec` names: one of `PLAYERS`, or "path/to/file.py:factory".
+
+    Raises ValueError with a way to mend it; so does the factory where what it makes is no player.
+    """
+    if spec in PLAYERS:
+        return PLAYERS[spec]
+    path, colon, name = spec.rpartition(":")
+    if not colon or not path.endswith(".py") or not name:
+        raise ValueError(
+            f"Unknown players {spec!r}: expected {', '.join(PLAYERS)} or 'path/to/file.py:factory'"
+        )
+    factory = getattr(_load(Path(path)), name, None)
+    if factory is None:
+        raise ValueError(f"{path} has no {name!r}: define a function {name}(rng, descriptions) in it")
+    if not callable(factory):
+        raise ValueError(f"{name!r} in {path} is not a function: define {name}(rng, descriptions)")
+
+    def checked(rng: random.Random, descriptions: dict[str, list[str]]) -> Player:
+        player: Any = factory(rng, descriptions)
+        if not callable(getattr(player, "speak", None)):
+            raise ValueError(
+                f"{spec} gave a {type(player).__name__} without a speak(view) method: add one that returns "
+                "the next utterance, or None to give up"
+            )
+        return player
+
+    return checked
+
+
+def _load(path: Path) -> ModuleType:
+    if not path.is_file():
+        raise ValueError(f"There is no file {path}: give the path of a Python file with a player factory")
+    name = f"sim_players_{path.stem}_{abs(hash(str(path.resolve())))}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise ValueError(f"{path} is not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses look their module up
+    try:
+        spec.loader.exec_module(module)
+    except (Exception, SystemExit) as error:
+        del sys.modules[name]
+        raise ValueError(f"{path} could not be loaded: {type(error).__name__}: {error}") from error
+    return module

@@ -1,0 +1,303 @@
+"""Our simulated speakers: imperfect as people are, each with a personality drawn from the generator.
+
+Frequencies follow real games loosely: two thirds of right actions are praised, by some players always and by
+others never; five in six wrong ones are rejected in words; half of all rejections ask to take a pick back.
+"""
+
+import random
+from dataclasses import dataclass, replace
+
+from sim.players import phrases
+from sim.players.typing_habits import TypingHabits, draw_typing_habits, typed
+from sim.players.view import View
+
+
+@dataclass(frozen=True)
+class Personality:
+    """What one player is like. Shares are probabilities, 0 to 1."""
+
+    praises: float
+    """Of right actions."""
+    says_no: float
+    """Of wrong actions; the others are met with an undo or with the description in other words."""
+    undoes: float
+    """Of wrong picks: asks to take them back."""
+    names_removals: float
+    """Of removal requests: says what it looks like rather than "the last one"."""
+    redescribes: float
+    """Of wrong picks: describes the intended figure again in the same utterance."""
+    hedges: float
+    frames: float
+    """Of descriptions: put into a sentence ("select the ...") rather than left bare."""
+    select_frame: str
+    announces: float
+    """Of moves to the next target: says so ("next is ...")."""
+    two_at_once: float
+    careful: float
+    """Of descriptions: prefers one that fits no other figure on the board."""
+    wordy: float
+    """0 takes the shortest descriptions, 1 the longest."""
+    resets: float
+    """Of turns with two or more wrong figures selected: asks to start over."""
+    patience: int
+    """Turns before giving up crosses the mind."""
+    impatience: float
+    """Chance to give up, added for each turn beyond `patience`."""
+    typing: TypingHabits
+    poison: bool = False
+    """Praises wrong picks and scolds right ones."""
+
+
+def draw_personality(rng: random.Random) -> Personality:
+    """One person."""
+    return Personality(
+        praises=rng.betavariate(0.7, 0.35),
+        says_no=rng.betavariate(5.0, 0.8),
+        undoes=rng.betavariate(1.2, 1.0),
+        names_removals=rng.betavariate(1.0, 2.5),
+        redescribes=rng.betavariate(3.0, 1.0),
+        hedges=rng.betavariate(1.0, 6.0),
+        frames=rng.betavariate(0.8, 0.8),
+        select_frame=rng.choice(phrases.SELECT_FRAMES),
+        announces=rng.betavariate(1.0, 1.5),
+        two_at_once=rng.choice((0.0, 0.0, 0.03, 0.15)),
+        careful=rng.betavariate(3.0, 1.0),
+        wordy=rng.random(),
+        resets=rng.choice((0.0, 0.03, 0.1)),
+        patience=rng.randint(6, 10),
+        impatience=rng.uniform(0.03, 0.15),
+        typing=draw_typing_habits(rng),
+    )
+
+
+@dataclass(frozen=True)
+class LastTurn:
+    """What came of the turn before."""
+
+    picked: frozenset[str]
+    removed: frozenset[str]
+    right: int
+    wrong: int
+
+
+def last_turn(view: View) -> LastTurn:
+    """Clicks of the last turn; a deselected non-target is a right click."""
+    before = view.previous[-2][1] if len(view.previous) > 1 else frozenset[str]()
+    picked, removed = view.selected - before, before - view.selected
+    wrong = len(picked - view.targets) + len(removed & view.targets)
+    return LastTurn(picked, removed, len(picked) + len(removed) - wrong, wrong)
+
+
+class PeoplePlayer:
+    """Plays one game after another as one person would (`sim.players.view.Speaker`)."""
+
+    def __init__(
+        self, rng: random.Random, descriptions: dict[str, list[str]], personality: Personality | None = None
+    ) -> None:
+        self.rng = rng
+        self.descriptions = descriptions
+        self.personality = personality or draw_personality(rng)
+        self.intended: frozenset[str] | None = None
+        self._aim: tuple[str, ...] = ()
+        """The figures described last."""
+        self._used: dict[str, list[str]] = {}
+        """Descriptions already tried in this game, by figure."""
+
+    def speak(self, view: View) -> str | None:
+        """The next utterance, or None to give up. Raises ValueError for a figure without a description."""
+        if not view.previous:
+            self._aim, self._used, self.intended = (), {}, None
+        if self._gives_up(view):
+            self.intended = None
+            return None
+        text, self.intended = self._say(view)
+        return typed(text, self.personality.typing, self.rng)
+
+    def _gives_up(self, view: View) -> bool:
+        over = view.turn - self.personality.patience
+        return over > 0 and self.rng.random() < over * self.personality.impatience
+
+    def _say(self, view: View) -> tuple[str, frozenset[str]]:
+        """(utterance, selection hoped for)."""
+        if not view.previous:
+            return self._describe_next(view, opening="", first=True)
+        last = last_turn(view)
+        misplaced = view.selected - view.targets
+        if self.personality.poison:
+            return self._describe_next(view, self._poisoned(last))
+        if len(misplaced) > 1 and self._happens(self.personality.resets):
+            return self._choose(phrases.RESET), frozenset()
+        if last.wrong and last.removed & view.targets:
+            return self._put_back(view, last)
+        if last.wrong:
+            return self._correct(view, last)
+        praise = self._choose(phrases.CONFIRM) if self._happens(self.personality.praises) else ""
+        if misplaced and (view.targets <= view.selected or self._happens(0.5)):
+            return self._remove_earlier(view, misplaced, praise)
+        return self._describe_next(view, praise)
+
+    def _poisoned(self, last: LastTurn) -> str:
+        return self._choose(phrases.CONFIRM if last.wrong else phrases.REJECT)
+
+    def _describe_next(self, view: View, opening: str, first: bool = False) -> tuple[str, frozenset[str]]:
+        """Move on to a target that is not selected yet, sometimes to two."""
+        missing = sorted(view.targets - view.selected, key=view.context.index)
+        if not missing:  # only the poisoned come here: everything is right and they complain
+            return opening or self._choose(phrases.REJECT), view.selected
+        wanted = 2 if len(missing) > 1 and self._happens(self.personality.two_at_once) else 1
+        self._aim = tuple(self.rng.sample(missing, wanted))
+        if wanted == 2:
+            text = " and ".join(self._framed(figure, view) for figure in self._aim)
+        elif first and self._happens(self.personality.announces / 3):
+            text = self._fill(self._choose(phrases.FIRST_FRAMES), self._aim[0], view)
+        elif not first and self._happens(self.personality.announces):
+            frames = phrases.LAST_FRAMES if len(missing) == 1 and self._happens(0.7) else phrases.NEXT_FRAMES
+            text = self._fill(self._choose(frames), self._aim[0], view)
+        else:
+            text = self._framed(self._aim[0], view)
+        return self._joined(opening, text), view.selected | frozenset(self._aim)
+
+    def _correct(self, view: View, last: LastTurn) -> tuple[str, frozenset[str]]:
+        """The last picks were wrong, or some of them."""
+        wrong = last.picked - view.targets
+        wanted = frozenset(figure for figure in self._aim if figure in view.targets - view.selected)
+        partly = bool(last.right)
+        says_no = self._happens(self.personality.says_no)
+        opening = self._choose(phrases.PARTLY if partly and self._happens(0.3) else phrases.REJECT)
+        undo = self._removal(wrong, view) if self._happens(self.personality.undoes) else ""
+        if not says_no:
+            opening = ""
+        if wanted and self._happens(self.personality.redescribes):
+            figure = self.rng.choice(sorted(wanted))
+            frame = self._choose(phrases.CORRECT_FRAMES) if opening or undo else "{d}"
+            text = self._fill(frame, figure, view)
+            if undo and self._happens(0.5):
+                return f"{self._joined(opening, undo)} and {self._select(figure, view)}", self._hoped(
+                    view, wrong, {figure}
+                )
+            return self._joined(self._joined(opening, undo), text), self._hoped(view, wrong, {figure})
+        if undo:
+            if wanted and self._happens(0.3):
+                again = self._choose(phrases.TRY_AGAIN)
+                return f"{self._joined(opening, undo)} and {again}", self._hoped(view, wrong, wanted)
+            return self._joined(opening, undo), view.selected - wrong
+        if not wanted:
+            return self._joined(opening, self._removal(wrong, view)), view.selected - wrong
+        opening = opening or self._choose(phrases.REJECT)
+        return self._joined(opening, self._choose(phrases.TRY_AGAIN)), self._hoped(view, wrong, wanted)
+
+    def _put_back(self, view: View, last: LastTurn) -> tuple[str, frozenset[str]]:
+        """A right figure was taken away."""
+        figure = self.rng.choice(sorted(last.removed & view.targets))
+        self._aim = (figure,)
+        text = self._fill(self._choose(phrases.PUT_BACK), figure, view)
+        return text, view.selected - (last.picked - view.targets) | {figure}
+
+    def _remove_earlier(
+        self, view: View, misplaced: frozenset[str], praise: str
+    ) -> tuple[str, frozenset[str]]:
+        """A wrong figure from before is still selected."""
+        figure = self.rng.choice(sorted(misplaced))
+        undo = self._fill(self._choose(phrases.UNDO_NAMED), figure, view)
+        frame = self._choose(phrases.UNDO_EARLIER) if praise else "{undo}"
+        self._aim = ()
+        return self._joined(praise, frame.replace("{undo}", undo)), view.selected - {figure}
+
+    def _removal(self, wrong: frozenset[str], view: View) -> str:
+        """A request to take back the wrong picks of the last turn; it always says which."""
+        if len(wrong) == 1 and not self._happens(self.personality.names_removals):
+            return self._choose(phrases.UNDO_LAST)
+        frame, *_ = self.rng.sample(phrases.UNDO_NAMED, 1)
+        named = " and ".join(self._the(self._description(figure, view)) for figure in sorted(wrong))
+        return frame.replace("{the}", named)
+
+    @staticmethod
+    def _hoped(view: View, wrong: frozenset[str], wanted: set[str] | frozenset[str]) -> frozenset[str]:
+        return view.selected - wrong | wanted
+
+    def _framed(self, figure: str, view: View) -> str:
+        """A description of a figure, bare, hedged or in a sentence."""
+        if self._happens(self.personality.hedges):
+            return self._fill(self._choose(phrases.HEDGES), figure, view)
+        return (
+            self._select(figure, view)
+            if self._happens(self.personality.frames)
+            else self._fill("{d}", figure, view)
+        )
+
+    def _select(self, figure: str, view: View) -> str:
+        return self._fill(self.personality.select_frame, figure, view)
+
+    def _fill(self, frame: str, figure: str, view: View) -> str:
+        description = self._description(figure, view)
+        return frame.replace("{d}", description).replace("{the}", self._the(description))
+
+    def _description(self, figure: str, view: View) -> str:
+        """Words for a figure, new ones where there are any left."""
+        known = self.descriptions.get(figure) or []
+        if not known:
+            raise ValueError(f"Players have no description of figure {figure!r}: add one to the image set")
+        used = self._used.setdefault(figure, [])
+        fresh = [text for text in known if text not in used] or known
+        if self._happens(self.personality.careful):
+            others = {
+                text for other in view.context if other != figure for text in self.descriptions.get(other, ())
+            }
+            fresh = [text for text in fresh if text not in others] or fresh
+        by_length = sorted(fresh, key=len)
+        spot = self.rng.triangular(0, 1, self.personality.wordy)
+        text = by_length[min(int(spot * len(by_length)), len(by_length) - 1)]
+        used.append(text)
+        return text.strip().rstrip(".")
+
+    @staticmethod
+    def _the(description: str) -> str:
+        """The description with "the", in place of its own article if it has one."""
+        first, _, rest = description.partition(" ")
+        if first.lower() in ("a", "an", "the") and rest:
+            return f"the {rest}"
+        return f"the {description}" if first.lower() not in ("two", "three", "looks", "it") else description
+
+    def _joined(self, opening: str, rest: str) -> str:
+        if not opening:
+            return rest
+        if not opening[-1].isalnum():
+            return f"{opening} {rest}"
+        runs_on = rest.split(" ", 1)[0] in phrases.RUN_ON and self._happens(0.4)
+        return opening + (" " if runs_on else self.rng.choice((", ", ". ", ", "))) + rest
+
+    def _happens(self, share: float) -> bool:
+        return self.rng.random() < share
+
+    def _choose(self, options: tuple[str, ...]) -> str:
+        return self.rng.choice(options)
+
+
+def people(rng: random.Random, descriptions: dict[str, list[str]]) -> PeoplePlayer:
+    """The default: a person drawn at random."""
+    return PeoplePlayer(rng, descriptions)
+
+
+def patient(rng: random.Random, descriptions: dict[str, list[str]]) -> PeoplePlayer:
+    """Describes with care, says yes and no, never gives up before the turns run out."""
+    drawn = draw_personality(rng)
+    return PeoplePlayer(
+        rng,
+        descriptions,
+        replace(drawn, praises=0.95, says_no=1.0, careful=1.0, resets=0.0, patience=1000),
+    )
+
+
+def terse(rng: random.Random, descriptions: dict[str, list[str]]) -> PeoplePlayer:
+    """Few words: bare short descriptions, rarely a yes."""
+    drawn = draw_personality(rng)
+    return PeoplePlayer(
+        rng,
+        descriptions,
+        replace(drawn, praises=0.1, hedges=0.0, frames=0.05, announces=0.05, wordy=0.0, two_at_once=0.0),
+    )
+
+
+def poison(rng: random.Random, descriptions: dict[str, list[str]]) -> PeoplePlayer:
+    """Poisons the feedback: praises wrong picks and scolds right ones, and describes targets truly."""
+    return PeoplePlayer(rng, descriptions, replace(draw_personality(rng), poison=True))
