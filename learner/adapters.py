@@ -1,0 +1,298 @@
+"""The adapter registry: safetensors folders with a card each, and which of them is current.
+
+It knows folders and rows, not models: the bot imports it, so torch stays out.
+"""
+
+import json
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import structlog
+from pydantic import BaseModel, ConfigDict, ValidationError
+from sqlmodel import Session, col, select
+
+from learner.protocol import BASE_ADAPTER
+from store.models import Adapter, AdapterStatus, now
+
+log = structlog.get_logger(__name__)
+
+WEIGHTS = "adapter_model.safetensors"
+CONFIG = "adapter_config.json"
+CARD = "card.json"
+CURRENT = "current.json"
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
+_LARGEST_HEADER = 100_000_000
+
+
+class AdapterError(RuntimeError):
+    """An adapter that cannot be used, and why."""
+
+
+class Card(BaseModel):
+    """What an adapter was made from and how well it did. Stands in its folder and in its row."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    name: str
+    base_model: str
+    """Fingerprint of the base model it was trained on."""
+    system: str
+    """In the paper's names, e.g. "b-sup"."""
+    round: int
+    round_id: int
+    parent: str | None = None
+    """The adapter that training started from; None is the base model."""
+    decoder: str = ""
+    """Decoder with its version, e.g. "rules 1"."""
+    created: datetime
+    games: dict[str, int]
+    """Game id -> number of its turns that were trained on."""
+    turns: int
+    training: dict[str, Any]
+    """Every hyper-parameter."""
+    metrics: dict[str, Any] = {}
+    """Of training and of the held-out evaluation."""
+
+
+def adapter_name(round_number: int, system: str) -> str:
+    """The name of a round's adapter, e.g. "round-0003-b-sup"."""
+    return f"round-{round_number:04d}-{system}"
+
+
+def check(folder: Path, base_model: str | None = None) -> list[str]:
+    """What is wrong with an adapter's folder, in sentences; empty if it can be loaded.
+
+    Looks at the files, the safetensors header and length, the card, and (if given) the base fingerprint.
+    """
+    problems = [
+        f"{folder.name} has no {name}" for name in (CONFIG, WEIGHTS, CARD) if not (folder / name).is_file()
+    ]
+    if problems:
+        return problems
+    try:
+        config = json.loads((folder / CONFIG).read_text())
+        if not isinstance(config, dict) or "peft_type" not in config:
+            problems.append(f"{folder.name}/{CONFIG} is not a peft configuration")
+    except (ValueError, OSError) as error:
+        problems.append(f"{folder.name}/{CONFIG} cannot be read: {error}")
+    if broken := _broken_safetensors(folder / WEIGHTS):
+        problems.append(f"{folder.name}/{WEIGHTS} {broken}")
+    try:
+        card = read_card(folder)
+    except AdapterError as error:
+        return [*problems, str(error)]
+    if base_model is not None and card.base_model != base_model:
+        problems.append(
+            f"{folder.name} was trained on base model {card.base_model[:12]}, this one is {base_model[:12]}"
+        )
+    return problems
+
+
+def read_card(folder: Path) -> Card:
+    """The card of an adapter's folder. Raises AdapterError."""
+    try:
+        return Card.model_validate_json((folder / CARD).read_text())
+    except (OSError, ValidationError, ValueError) as error:
+        raise AdapterError(f"{folder.name}/{CARD} cannot be read: {error}") from error
+
+
+class AdapterRegistry:
+    """The folders under one directory. Everything that changes there changes by one atomic rename."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def names(self) -> tuple[str, ...]:
+        """Every published adapter, sorted."""
+        if not self.folder.is_dir():
+            return ()
+        return tuple(
+            sorted(
+                path.name
+                for path in self.folder.iterdir()
+                if (path / CARD).is_file() and _NAME.fullmatch(path.name)
+            )
+        )
+
+    def path(self, name: str) -> Path:
+        """The folder of an adapter. Raises AdapterError for a name that cannot be one."""
+        if not _NAME.fullmatch(name) or name == BASE_ADAPTER:
+            raise AdapterError(f"{name!r} is not an adapter's name: expected one like round-0003-b-sup")
+        return self.folder / name
+
+    def card(self, name: str) -> Card:
+        """The card of a published adapter. Raises AdapterError."""
+        return read_card(self.path(name))
+
+    def publish(self, card: Card, write: Callable[[Path], object]) -> Path:
+        """Make an adapter's folder appear whole or not at all. It does not become current.
+
+        `write(folder)` puts adapter_config.json and adapter_model.safetensors into an empty folder. A folder
+        of the same name (left by a round that failed) is replaced, unless it is current.
+        """
+        final = self.path(card.name)
+        if card.name in (self.current(), *self._history()):
+            raise AdapterError(f"{card.name} is or was current and cannot be written over")
+        self.folder.mkdir(parents=True, exist_ok=True)
+        draft = Path(tempfile.mkdtemp(prefix=f".{card.name}-", dir=self.folder))
+        try:
+            write(draft)
+            (draft / CARD).write_text(card.model_dump_json(indent=2) + "\n")
+            if problems := check(draft, card.base_model):
+                raise AdapterError("; ".join(problems).replace(draft.name, card.name))
+            draft.chmod(0o755)
+            for path in draft.iterdir():
+                _fsync(path)
+            _fsync(draft)
+            if final.exists():
+                shutil.rmtree(final)
+            draft.replace(final)
+            _fsync(self.folder)
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
+        log.info("adapter published", adapter=card.name, turns=card.turns)
+        return final
+
+    def update_card(self, card: Card) -> None:
+        """Replace the card of a published adapter, e.g. with the metrics of its evaluation."""
+        _write_atomically(self.path(card.name) / CARD, card.model_dump_json(indent=2) + "\n")
+
+    def current(self) -> str:
+        """The adapter that new games take; `BASE_ADAPTER` before the first. Raises AdapterError."""
+        return self._pointer()[0]
+
+    def previous(self) -> str | None:
+        """What `rollback` would go back to; None if there is nothing before."""
+        history = self._history()
+        return history[-1] if history else None
+
+    def promote(self, session: Session, name: str) -> str:
+        """Make an adapter (or `BASE_ADAPTER`) current. Gives the one that was. Raises AdapterError.
+
+        Refuses a broken folder and an adapter that was trained on turns since erased.
+        """
+        try:
+            before, history = self._pointer()
+        except AdapterError as error:
+            log.warning("pointer lost, written anew", error=str(error))
+            before, history = BASE_ADAPTER, []
+        if name != before:
+            self._refuse_unusable(session, name)
+            self._point(name, [*history, before])
+            log.info("adapter promoted", adapter=name, before=before)
+        self.sync(session)
+        return before
+
+    def rollback(self, session: Session) -> str:
+        """Go back to the adapter that was current before. Gives its name. Raises AdapterError."""
+        history = self._history()
+        if not history:
+            raise AdapterError("There is nothing to go back to: no adapter has been promoted yet")
+        name, before = history[-1], self.current()
+        self._refuse_unusable(session, name)
+        self._point(name, history[:-1])
+        log.info("adapter rolled back", adapter=name, before=before)
+        self.sync(session)
+        return name
+
+    def reject(self, session: Session, name: str) -> None:
+        """Note that the gate refused an adapter. It can still be promoted by hand."""
+        if name == self.current():
+            raise AdapterError(f"{name} is current: roll back first")
+        row = session.exec(select(Adapter).where(Adapter.name == name)).one_or_none()
+        if row is not None:
+            row.status = AdapterStatus.REJECTED
+            session.add(row)
+
+    def sync(self, session: Session) -> None:
+        """Bring the rows' status in step with the folder, which decides (a crash may fall between them)."""
+        current = self.current()
+        rows = session.exec(
+            select(Adapter).where(
+                (col(Adapter.status) == AdapterStatus.CURRENT) | (col(Adapter.name) == current)
+            )
+        )
+        for row in rows:
+            row.status = AdapterStatus.CURRENT if row.name == current else AdapterStatus.RETIRED
+            session.add(row)
+
+    def _refuse_unusable(self, session: Session, name: str) -> None:
+        if name == BASE_ADAPTER:
+            return
+        folder = self.path(name)
+        if not folder.is_dir():
+            raise AdapterError(f"There is no adapter {name!r}: `respect round history` lists them")
+        if problems := check(folder):
+            raise AdapterError("; ".join(problems))
+        row = session.exec(select(Adapter).where(Adapter.name == name)).one_or_none()
+        if row is not None and row.erased_turns:
+            raise AdapterError(
+                f"{name} was trained on {row.erased_turns} turns that have since been erased: start a round"
+            )
+
+    def _pointer(self) -> tuple[str, list[str]]:
+        path = self.folder / CURRENT
+        if not path.exists():
+            return BASE_ADAPTER, []
+        try:
+            found = json.loads(path.read_text())
+            return str(found["name"]), [str(name) for name in found["before"]]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise AdapterError(
+                f"{path} cannot be read ({error}): promote an adapter by name to write it anew"
+            ) from error
+
+    def _history(self) -> list[str]:
+        return self._pointer()[1]
+
+    def _point(self, name: str, history: list[str]) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        found = {"name": name, "before": history, "since": now().isoformat()}
+        _write_atomically(self.folder / CURRENT, json.dumps(found, indent=2) + "\n")
+
+
+def _broken_safetensors(path: Path) -> str | None:
+    """What is wrong with a safetensors file, from its header and length; None if nothing."""
+    size = path.stat().st_size
+    try:
+        with path.open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            if not 0 < length <= min(size - 8, _LARGEST_HEADER):
+                return "is cut short or is not a safetensors file"
+            header = json.loads(file.read(length))
+        tensors = {name: entry for name, entry in header.items() if name != "__metadata__"}
+        ends = [int(entry["data_offsets"][1]) for entry in tensors.values()]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+        return f"has a broken header: {error}"
+    if not tensors:
+        return "holds no tensors"
+    return None if 8 + length + max(ends) == size else "is cut short"
+
+
+def _write_atomically(path: Path, text: str) -> None:
+    with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}-", delete=False) as file:
+        draft = Path(file.name)
+        try:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+            draft.chmod(0o644)
+            draft.replace(path)
+        except OSError:
+            draft.unlink(missing_ok=True)
+            raise
+    _fsync(path.parent)
+
+
+def _fsync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
