@@ -1,0 +1,205 @@
+"""Whether placed pieces are a true tangram, and whether two look the same. All decisions are exact."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cmp_to_key
+from itertools import combinations, pairwise
+from math import lcm
+
+from games.figures.pieces import PIECES, ROOT, ZERO, Placed, Point, Rational, Root2, Tangram, area
+
+Segment = tuple[Point, Point]
+Outline = tuple[tuple[Fraction, ...], ...]
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a check found."""
+
+    problems: tuple[str, ...]
+    """Why it is not a tangram, each in a sentence. Empty for a true one."""
+    area: float
+    """Of the pieces, in squares of the small triangle's leg."""
+    holes: int
+    """Closed-off white areas. Allowed."""
+    point_joined: bool
+    """Some parts of the silhouette hang together only by their corners. Allowed."""
+
+    @property
+    def ok(self) -> bool:
+        return not self.problems
+
+
+def check(tangram: Tangram) -> Report:
+    """Right pieces, nothing overlaps, one silhouette. Never raises for a readable tangram."""
+    problems = []
+    have, want = Counter(placed.piece for placed in tangram.placed), Counter(PIECES)
+    for kind in want:
+        if have[kind] != want[kind]:
+            problems.append(f"it has {have[kind]} {kind} pieces, a tangram has {want[kind]}")
+    total = ZERO
+    for placed in tangram.placed:
+        total = total + area(placed.corners)
+    if total != Root2(8):
+        problems.append(f"its area is {float(total):.4g}, a tangram's is 8")
+
+    shapes, _ = _whole_numbers(tangram.placed)
+    edge_links, point_links, overlaps = [], [], False
+    for i, j in combinations(range(len(shapes)), 2):
+        if _overlap(shapes[i], shapes[j]):
+            overlaps = True
+            names = f"{tangram.placed[i].piece} (piece {i + 1}) and {tangram.placed[j].piece} (piece {j + 1})"
+            problems.append(f"{names} overlap")
+        elif _share_edge(shapes[i], shapes[j]):
+            edge_links.append((i, j))
+        elif _touch(shapes[i], shapes[j]):
+            point_links.append((i, j))
+    parts = edge_parts = holes = 0
+    if not overlaps:
+        edge_parts = _count_parts(len(shapes), edge_links)
+        parts = _count_parts(len(shapes), edge_links + point_links)
+        if parts != 1:
+            problems.append(f"it falls into {parts} separate parts")
+        segments = {frozenset(segment) for shape in shapes for segment in _split(shape, shapes)}
+        corners = {corner for segment in segments for corner in segment}
+        # Euler: corners - segments + pieces = parts - holes
+        holes = parts - (len(corners) - len(segments) + len(shapes))
+    return Report(tuple(problems), float(total), holes, point_joined=edge_parts > parts)
+
+
+def outline(tangram: Tangram) -> Outline:
+    """The silhouette in a form that translation, rotation by eighth turns and mirroring do not change.
+
+    Two tangrams have the same outline exactly if they look the same up to such a move, even when the pieces
+    lie differently inside. Only meaningful where nothing overlaps.
+    """
+    shapes, scale = _whole_numbers(tangram.placed)
+    directed = {segment for shape in shapes for segment in _split(shape, shapes)}
+    corners = _turning_corners([(p, q) for p, q in directed if (q, p) not in directed])
+    views = []
+    for mirror in (False, True):
+        for eighths in range(8):
+            moved = [_turned_twice_as_large(p.mirrored() if mirror else p, eighths) for p in corners]
+            least = min(moved)
+            views.append(tuple(sorted(_key(corner - least) for corner in moved)))
+    return tuple(tuple(Fraction(n, 2 * scale) for n in corner) for corner in min(views))
+
+
+def duplicates(tangrams: Mapping[str, Tangram]) -> list[tuple[str, ...]]:
+    """Groups of ids whose tangrams have the same outline."""
+    groups: dict[Outline, list[str]] = {}
+    for name, tangram in tangrams.items():
+        groups.setdefault(outline(tangram), []).append(name)
+    return [tuple(names) for names in groups.values() if len(names) > 1]
+
+
+def _turned_twice_as_large(point: Point, eighths: int) -> Point:
+    """A rotation without fractions: turning by one eighth divides by √2, so everything is doubled."""
+    quarters, rest = divmod(eighths, 2)
+    point = point.turned(2 * quarters)
+    if not rest:
+        return point.times(2)
+    return Point((point.x - point.y) * ROOT, (point.x + point.y) * ROOT)
+
+
+def _key(point: Point) -> tuple[Rational, ...]:
+    return point.x.a, point.x.b, point.y.a, point.y.b
+
+
+def _turning_corners(segments: Sequence[Sequence[Point]]) -> list[Point]:
+    """Ends of boundary segments, without those in the middle of a straight run."""
+    meeting: dict[Point, list[Point]] = {}
+    for start, end in segments:
+        meeting.setdefault(start, []).append(end - start)
+        meeting.setdefault(end, []).append(end - start)
+    return [
+        corner
+        for corner, directions in meeting.items()
+        if len(directions) > 2 or directions[0].cross(directions[1]).sign != 0
+    ]
+
+
+def _whole_numbers(placed: Iterable[Placed]) -> tuple[list[tuple[Point, ...]], int]:
+    """Corners scaled so that every a and b is a plain integer, and the scale: much faster, nothing lost."""
+    shapes = [piece.corners for piece in placed]
+    parts = [n for shape in shapes for p in shape for n in (p.x.a, p.x.b, p.y.a, p.y.b)]
+    scale = lcm(*(Fraction(n).denominator for n in parts))
+
+    def whole(n: Root2) -> Root2:
+        return Root2(int(n.a * scale), int(n.b * scale))
+
+    return [tuple(Point(whole(p.x), whole(p.y)) for p in shape) for shape in shapes], scale
+
+
+def _edges(shape: Sequence[Point]) -> list[Segment]:
+    return list(pairwise((*shape, shape[0])))
+
+
+def _overlap(one: Sequence[Point], other: Sequence[Point]) -> bool:
+    """Convex shapes have no common inner point exactly if an edge of one has all of the other outside."""
+    for shape, against in ((one, other), (other, one)):
+        for start, end in _edges(shape):
+            along = end - start
+            if all(along.cross(corner - start).sign <= 0 for corner in against):
+                return False
+    return True
+
+
+def _inside_segment(point: Point, segment: Segment) -> bool:
+    """Strictly between the ends."""
+    along, there = segment[1] - segment[0], point - segment[0]
+    if along.cross(there).sign != 0:
+        return False
+    reach = along.dot(there)
+    return reach.sign > 0 and reach < along.dot(along)
+
+
+def _share_edge(one: Sequence[Point], other: Sequence[Point]) -> bool:
+    """Whether two shapes that do not overlap share a piece of edge of positive length."""
+    for start, end in _edges(one):
+        along = end - start
+        for first, second in _edges(other):
+            if along.cross(first - start).sign or along.cross(second - start).sign:
+                continue
+            reach = (along.dot(first - start), along.dot(second - start))
+            near, far = sorted(reach, key=cmp_to_key(_compare))
+            if near < along.dot(along) and far.sign > 0:
+                return True
+    return False
+
+
+def _compare(one: Root2, other: Root2) -> int:
+    return (one - other).sign
+
+
+def _touch(one: Sequence[Point], other: Sequence[Point]) -> bool:
+    if set(one) & set(other):
+        return True
+    return any(
+        _inside_segment(corner, edge)
+        for corners, shape in ((one, other), (other, one))
+        for corner in corners
+        for edge in _edges(shape)
+    )
+
+
+def _split(shape: Sequence[Point], shapes: Sequence[Sequence[Point]]) -> list[Segment]:
+    """The shape's edges, cut wherever a corner of any shape lies on them."""
+    corners = {corner for other in shapes for corner in other}
+    pieces = []
+    for edge in _edges(shape):
+        along = edge[1] - edge[0]
+        cuts = [corner for corner in corners if _inside_segment(corner, edge)]
+        cuts.sort(key=cmp_to_key(lambda p, q, d=along: d.dot(p - q).sign))
+        pieces += list(pairwise((edge[0], *cuts, edge[1])))
+    return pieces
+
+
+def _count_parts(count: int, links: Iterable[tuple[int, int]]) -> int:
+    label = list(range(count))
+    for i, j in links:
+        old, new = label[i], label[j]
+        label = [new if x == old else x for x in label]
+    return len(set(label))

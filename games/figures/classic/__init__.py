@@ -1,0 +1,40 @@
+"""The image set that ships with the package: our own tangram figures and words for them (see LICENSE)."""
+
+import json
+from functools import cache
+from importlib.resources import files
+
+from games.figures.images import FigureData, ImageSet
+from games.figures.pieces import Tangram, tangram_from_records
+
+
+@cache
+def load_classic() -> ImageSet:
+    """All figures of `figures.json`, read once."""
+    data = _data()
+    tangrams = classic_tangrams()
+    return ImageSet(
+        spec="classic",
+        figures=tuple(
+            FigureData(
+                id=entry["id"],
+                polygons=tangrams[entry["id"]].polygons,
+                names=tuple(entry["names"]),
+                descriptions=tuple(entry["descriptions"]),
+                pieces=tuple(placed.piece for placed in tangrams[entry["id"]].placed),
+            )
+            for entry in data["figures"]
+        ),
+        licence=data["licence"],
+    )
+
+
+@cache
+def classic_tangrams() -> dict[str, Tangram]:
+    """figure id -> its exact pieces."""
+    return {entry["id"]: tangram_from_records(entry["pieces"]) for entry in _data()["figures"]}
+
+
+@cache
+def _data() -> dict:
+    return json.loads(files(__name__).joinpath("figures.json").read_text(encoding="utf-8"))
