@@ -1,0 +1,315 @@
+"""The speaker's picture of a MultiRef game: ten figures, what is a target, what is selected, how it stands.
+
+It shows neither the listener's letters nor any figure's name: both would find their way into utterances.
+"""
+
+import io
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING
+
+from PIL import Image, ImageDraw, ImageFont
+
+from games.core import Board, Deal, Outcome
+from games.figures.images import Polygon, fit
+
+if TYPE_CHECKING:
+    from games.figures import ImageSet
+
+WIDTH = 1000
+"""Pixels. Discord scales it down to about 360 on a phone."""
+COLUMNS = 5
+SCALE = 2  # everything is drawn twice as large and averaged down
+MARGIN, GAP, HEADER, FOOTER = 30, 20, 104, 84
+CELL = (WIDTH - 2 * MARGIN - (COLUMNS - 1) * GAP) // COLUMNS
+CARD_RADIUS, CELL_RADIUS, BADGE = 30, 20, 27
+
+# Okabe and Ito's colours, which colour-blind people tell apart; each also has a shape of its own.
+CARD, CELL_FILL, LINE, INK, QUIET = "#f3f1ec", "#ffffff", "#d8d4cb", "#22262e", "#5d626c"
+TARGET, SELECTED, RIGHT, WRONG = "#e69f00", "#0072b2", "#007a58", "#c2352b"
+SELECTED_FILL, RIGHT_FILL, WRONG_FILL, MISSED_FILL = "#d3e7f6", "#d3eee3", "#f9dcd7", "#fff3d6"
+
+Box = tuple[float, float, float, float]
+Glyph = Callable[[ImageDraw.ImageDraw, float, float, float], None]
+
+
+@dataclass(frozen=True)
+class _Look:
+    """How one cell is drawn."""
+
+    fill: str = CELL_FILL
+    frame: str = LINE
+    width: int = 2
+    dashed: bool = False
+    badges: tuple[str, ...] = ()
+    """Glyph names; a star goes to the top left corner, everything else to the bottom right."""
+
+
+def draw_board(
+    deal: Deal,
+    selected_ids: frozenset[str],
+    turns: int,
+    max_turns: int,
+    outcome: Outcome,
+    images: "ImageSet",
+) -> Board:
+    """The board in the speaker's order after `turns` finished turns: a PNG `WIDTH` pixels wide, and alt text.
+
+    The same position always gives the same bytes, and is drawn once. Safe to call from several threads.
+    Raises KeyError for a figure that is not in `images`, ValueError for a selection that is not on the board.
+    """
+    if stray := selected_ids - set(deal.speaker):
+        raise ValueError(f"{sorted(stray)} are selected but not on this board")
+    marks = tuple((figure in deal.targets, figure in selected_ids) for figure in deal.speaker)
+    polygons = tuple(images[figure].polygons for figure in deal.speaker)
+    return Board(
+        png=_png(polygons, marks, turns, max_turns, outcome),
+        alt=_alt(marks, turns, max_turns, outcome),
+    )
+
+
+def _headline(turns: int, max_turns: int, outcome: Outcome) -> str:
+    played = f"{turns} turn" if turns == 1 else f"{turns} turns"
+    return {
+        Outcome.OPEN: f"Turn {min(turns + 1, max_turns)} of {max_turns}",
+        Outcome.WON: f"Won in {played}",
+        Outcome.LOST: "Out of turns",
+        Outcome.GIVEN_UP: f"Given up after {played}",
+    }[outcome]
+
+
+def _alt(marks: Sequence[tuple[bool, bool]], turns: int, max_turns: int, outcome: Outcome) -> str:
+    """The state in words, by position: names of figures would be copied into utterances."""
+    places = ("first", "second", "third", "fourth", "fifth")
+
+    def where(wanted: Callable[[bool, bool], bool]) -> str:
+        rows: dict[int, list[str]] = {}
+        for i, (target, selected) in enumerate(marks):
+            if wanted(target, selected):
+                rows.setdefault(i // COLUMNS + 1, []).append(places[i % COLUMNS])
+        return "; ".join(f"row {row}: {', '.join(columns)}" for row, columns in rows.items()) or "none"
+
+    sentences = [
+        f"Ten tangram figures in two rows of five. {_headline(turns, max_turns, outcome)}.",
+        f"Targets in {where(lambda target, _: target)}.",
+        f"Selected in {where(lambda _, selected: selected)}."
+        if any(selected for _, selected in marks)
+        else "Nothing is selected.",
+    ]
+    if outcome is not Outcome.OPEN and outcome is not Outcome.WON:
+        sentences.append(f"Missed targets: {where(lambda target, selected: target and not selected)}.")
+        sentences.append(f"Wrongly selected: {where(lambda target, selected: selected and not target)}.")
+    return " ".join(sentences)
+
+
+def _look(target: bool, selected: bool, over: bool) -> _Look:
+    if target and selected:
+        if over:
+            return _Look(RIGHT_FILL, TARGET, 9, badges=("star", "right"))
+        return _Look(SELECTED_FILL, TARGET, 9, badges=("star", "check"))
+    if target:
+        if over:
+            return _Look(MISSED_FILL, WRONG, 9, dashed=True, badges=("star", "missed"))
+        return _Look(frame=TARGET, width=9, badges=("star",))
+    if selected:
+        if over:
+            return _Look(WRONG_FILL, WRONG, 9, badges=("cross",))
+        return _Look(SELECTED_FILL, SELECTED, 7, badges=("check",))
+    return _Look()
+
+
+@lru_cache(maxsize=256)
+def _png(
+    polygons: tuple[tuple[Polygon, ...], ...],
+    marks: tuple[tuple[bool, bool], ...],
+    turns: int,
+    max_turns: int,
+    outcome: Outcome,
+) -> bytes:
+    rows = math.ceil(len(polygons) / COLUMNS)
+    height = HEADER + rows * CELL + (rows - 1) * GAP + FOOTER
+    canvas = Image.new("RGB", (WIDTH * SCALE, height * SCALE), CARD)
+    draw = ImageDraw.Draw(canvas)
+    _draw_header(draw, turns, max_turns, outcome)
+    over = outcome is not Outcome.OPEN
+    for i, (figure, (target, selected)) in enumerate(zip(polygons, marks, strict=True)):
+        left = MARGIN + i % COLUMNS * (CELL + GAP)
+        top = HEADER + i // COLUMNS * (CELL + GAP)
+        _draw_cell(draw, left, top, figure, _look(target, selected, over))
+    _draw_legend(draw, height - FOOTER / 2, marks, over)
+
+    picture = canvas.reduce(SCALE).convert("RGBA")
+    picture.putalpha(_card_mask(picture.size))
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def _draw_header(draw: ImageDraw.ImageDraw, turns: int, max_turns: int, outcome: Outcome) -> None:
+    middle = HEADER / 2
+    colour = {Outcome.OPEN: INK, Outcome.WON: RIGHT}.get(outcome, WRONG)
+    left = MARGIN
+    if outcome is not Outcome.OPEN:
+        GLYPHS["right" if outcome is Outcome.WON else "cross"](draw, left + BADGE, middle, BADGE)
+        left += 2 * BADGE + 14
+    text = _headline(turns, max_turns, outcome)
+    draw.text((left * SCALE, middle * SCALE), text, colour, _font(48), anchor="lm", stroke_width=SCALE)
+
+    radius, step = 11, 32
+    first = WIDTH - MARGIN - radius - step * (max_turns - 1)
+    for i in range(max_turns):
+        centre = first + i * step
+        if i < turns:
+            _disc(draw, centre, middle, radius, fill=colour)
+        elif i == turns and outcome is Outcome.OPEN:
+            _disc(draw, centre, middle, radius + 3, fill=CELL_FILL, outline=INK, width=5)
+        else:
+            _disc(draw, centre, middle, radius, fill=LINE)
+
+
+def _draw_cell(
+    draw: ImageDraw.ImageDraw, left: float, top: float, figure: Sequence[Polygon], look: _Look
+) -> None:
+    box = (left, top, left + CELL, top + CELL)
+    if look.dashed:
+        _rounded(draw, box, look.fill)
+        _dashed_frame(draw, box, look.frame, look.width)
+    else:
+        _rounded(draw, box, look.fill, look.frame, look.width)
+    for polygon in fit(figure, CELL * SCALE, margin=0.15):
+        corners = [(left * SCALE + x, top * SCALE + y) for x, y in polygon]
+        draw.polygon(corners, fill=INK, outline=INK, width=SCALE)
+    inset = 12
+    for badge in look.badges:
+        if badge == "star":
+            GLYPHS[badge](draw, left + inset, top + inset, BADGE)
+        else:
+            GLYPHS[badge](draw, left + CELL - inset, top + CELL - inset, BADGE)
+
+
+def _draw_legend(
+    draw: ImageDraw.ImageDraw, middle: float, marks: Iterable[tuple[bool, bool]], over: bool
+) -> None:
+    marks = list(marks)
+    targets = sum(target for target, _ in marks)
+    selected = sum(selected for _, selected in marks)
+    right = sum(target and selected for target, selected in marks)
+    if over:
+        entries = [("star", f"{targets} targets"), ("right", f"{right} found")]
+        entries += [("missed", f"{targets - right} missed")] if targets > right else []
+        entries += [("cross", f"{selected - right} wrong")] if selected > right else []
+    else:
+        entries = [("star", f"{targets} targets to describe"), ("check", f"{selected} selected so far")]
+    left = MARGIN
+    for glyph, text in entries:
+        GLYPHS[glyph](draw, left + 21, middle, 21)
+        left += 2 * 21 + 12
+        draw.text((left * SCALE, middle * SCALE), text, QUIET, _font(35), anchor="lm")
+        left += _font(35).getlength(text) / SCALE + 36
+
+
+def _star(draw: ImageDraw.ImageDraw, x: float, y: float, radius: float) -> None:
+    _disc(draw, x, y, radius, fill=TARGET, outline=CARD, width=3)
+    corners = []
+    for i in range(10):
+        reach = radius * (0.72 if i % 2 == 0 else 0.31)
+        angle = math.pi * (i / 5 - 0.5)
+        corners.append(((x + reach * math.cos(angle)) * SCALE, (y + reach * math.sin(angle)) * SCALE))
+    draw.polygon(corners, fill=INK)
+
+
+def _tick(colour: str) -> Glyph:
+    def glyph(draw: ImageDraw.ImageDraw, x: float, y: float, radius: float) -> None:
+        _disc(draw, x, y, radius, fill=colour, outline=CARD, width=3)
+        _stroke(draw, x, y, radius, ((-0.42, 0.02), (-0.12, 0.34), (0.44, -0.32)))
+
+    return glyph
+
+
+def _cross(draw: ImageDraw.ImageDraw, x: float, y: float, radius: float) -> None:
+    side = radius * 0.92
+    _rounded(draw, (x - side, y - side, x + side, y + side), WRONG, CARD, 3, radius=radius * 0.3)
+    _stroke(draw, x, y, radius, ((-0.36, -0.36), (0.36, 0.36)))
+    _stroke(draw, x, y, radius, ((-0.36, 0.36), (0.36, -0.36)))
+
+
+def _ring(draw: ImageDraw.ImageDraw, x: float, y: float, radius: float) -> None:
+    """Missed: an empty circle where a tick would be."""
+    _disc(draw, x, y, radius, fill=CELL_FILL, outline=CARD, width=3)
+    _disc(draw, x, y, radius - 3, fill=CELL_FILL, outline=WRONG, width=6)
+
+
+GLYPHS: dict[str, Glyph] = {
+    "star": _star,
+    "check": _tick(SELECTED),
+    "right": _tick(RIGHT),
+    "cross": _cross,
+    "missed": _ring,
+}
+
+
+def _stroke(
+    draw: ImageDraw.ImageDraw, x: float, y: float, radius: float, path: Sequence[tuple[float, float]]
+) -> None:
+    """A white line with round ends; `path` is relative to the centre in radii."""
+    points = [((x + dx * radius) * SCALE, (y + dy * radius) * SCALE) for dx, dy in path]
+    width = radius * 0.24 * SCALE
+    draw.line(points, fill=CELL_FILL, width=round(width), joint="curve")
+    for px, py in (points[0], points[-1]):
+        draw.circle((px, py), width / 2, fill=CELL_FILL)
+
+
+def _disc(
+    draw: ImageDraw.ImageDraw,
+    x: float,
+    y: float,
+    radius: float,
+    fill: str,
+    outline: str | None = None,
+    width: int = 1,
+) -> None:
+    draw.circle((x * SCALE, y * SCALE), radius * SCALE, fill=fill, outline=outline, width=width * SCALE)
+
+
+def _rounded(
+    draw: ImageDraw.ImageDraw,
+    box: Box,
+    fill: str,
+    outline: str | None = None,
+    width: int = 1,
+    radius: float = CELL_RADIUS,
+) -> None:
+    scaled = tuple(edge * SCALE for edge in box)
+    draw.rounded_rectangle(scaled, radius * SCALE, fill=fill, outline=outline, width=width * SCALE)
+
+
+def _dashed_frame(draw: ImageDraw.ImageDraw, box: Box, colour: str, width: int) -> None:
+    """Five dashes on each side. The box must be square."""
+    left, top, right, bottom = box
+    dash = (right - left) / 9
+    for i in range(0, 9, 2):
+        start, end = i * dash, (i + 1) * dash
+        for edge in (
+            (left + start, top, left + end, top + width),
+            (left + start, bottom - width, left + end, bottom),
+            (left, top + start, left + width, top + end),
+            (right - width, top + start, right, top + end),
+        ):
+            draw.rectangle(tuple(side * SCALE for side in edge), fill=colour)
+
+
+@cache
+def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    return ImageFont.load_default(size * SCALE)
+
+
+@cache
+def _card_mask(size: tuple[int, int]) -> Image.Image:
+    """Opaque inside the rounded card, so that it sits well on a dark and on a light page."""
+    large = Image.new("L", (size[0] * 4, size[1] * 4), 0)
+    ImageDraw.Draw(large).rounded_rectangle(
+        (0, 0, large.width - 1, large.height - 1), CARD_RADIUS * 4, fill=255
+    )
+    return large.reduce(4)
