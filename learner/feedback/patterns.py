@@ -35,8 +35,9 @@ _MACROS: Mapping[str, str] = {
     "BE": "(?:is|was|are|were|looks?|seems?)",
     "DO": "(?:is|was|are|were|does|do|did|has|have|looks?|seems?|can|could|should)",
     "RIGHT": (
-        "(?:right|correct|good|great|perfect|fine|it|exactly|excellent|awesome|okay|ok|nice|true|better|what i"
-        "|(?:the|one of the) (?:one|ones|right|correct|target))"
+        "(?:right|correct|good|great|perfect|fine|exactly|excellent|awesome|okay|ok|nice|true|it$|the one$"
+        "|what i (?:want|wanted|meant|need|needed|had in mind|was looking for)"
+        "|(?:the|one of the) (?:right|correct|targets?|ones i))"
     ),
     "CORRECT": "(?:right|correct|good|fine|ok|okay|perfect)",
     "WRONG": "(?:wrong|incorrect)",
@@ -46,6 +47,7 @@ _MACROS: Mapping[str, str] = {
         "|describe|take|grab)"
     ),
     "GOES_ON": "(?:now|next|keep|then|also|we|there|i need|the next|select|pick|choose|click|get|find)",
+    "OTHERWISE": "(?<!that )(?<!this )(?<!last )(?<!first )",
     "GROUP": "(?:them|those|these|the two|the three|the four|the last|your \\w+)",
     "ORDINAL": "(?:first|second|third|fourth|fifth|2nd|3rd|4th|5th)",
 }
@@ -58,7 +60,7 @@ def _phrases(lines: str) -> re.Pattern[str]:
     for line in filter(None, map(str.strip, lines.splitlines())):
         expanded = re.sub(r"<([A-Z_]+)>", lambda found: _MACROS[found[1]], line)
         expanded = expanded.replace("$", r"(?= \|)").replace("^", rf"(?<=\| ){_FILLERS}")
-        alternatives.append(rf"(?<![\w'-]){expanded}(?![\w'-])")
+        alternatives.append(rf"(?<![\w'-])(?:{expanded})(?![\w'-])")
     return re.compile("|".join(alternatives))
 
 
@@ -75,6 +77,7 @@ IDIOMS_OF_NOTHING = _phrases(
     r"""
     no (?:problem|problemo|worries|worry|prob|probs|need|rush|matter|idea|clue|kidding|biggie|pressure)
     never ?mind
+    no (?:longer|more|taller|bigger|wider|higher|smaller|shorter)
     """
 )
 
@@ -113,21 +116,23 @@ REJECTION = _phrases(
     ^no (?:\w+ )?<PARTS> (?:of|view|one)
     ^bad (?:pick|choice|guess|one|job|try|selection|move|click)
     ^(?:bad|false)$
-    wrong(?:ly)?|incorrect(?:ly)?|mistak(?:e|en|enly|es)
+    (?<!with )wrong(?:ly)?|incorrect(?:ly)?|mistak(?:e|en|enly|es)
     ^<IT> <DO>(?: \w+)? not
     not (?:that|this|it|these|those|what|right|correct|exactly what|good|even close)(?! side)
     not the (?:one|right|correct|same|first|last|image|picture|shape|target)(?! side)
     not (?:a target|one of|in the|part of)
     ^not (?:the|a|an|that|this|it)
+    ^not (?:exactly|really|quite|at all|even)$
     try (?:again|another|once|a different|one more|the other|something|harder|to look)
-    (?:i|you|we) (?:do|did|should|would|could|have)(?: \w+)? ?not (?:\w+ )?<WANT>(?! (?:any|anything|more|others?) )
+    (?:i|you|we) (?:do|did|should|would|could|have)(?: \w+)? ?not (?:\w+ )?<WANT>(?! (?:any|anything|more) )
     (?:should not have|not supposed to)
     ^(?:please )?(?:do not|never) <WANT> (?:that|this|it|the|those|these)
     (?<!when )(?<!what )(?<!where )(?:i|we) (?:said|meant|mean|asked)
     (?<!when )(?<!what )(?<!where )i was (?:talking|describing|looking|referring|asking)
     re-?select
     (?:put|bring) (?:it|that|them|this|that one) back
-    <SELECT> (?:it|that|this|that one|this one|the one) (?:again|back|you (?:just )?(?:deselect|remove|unselect))
+    <SELECT> (?:it|that|this|that one|this one|the one) (?:again|back)
+    <SELECT> the one you (?:just )?(?:deselect|remove|unselect)(?:ed|d)?
     deselected the wrong
     why (?:did|do|would|are) you
     (?:way|far|totally|completely) off
@@ -144,6 +149,7 @@ MIXED = _phrases(
     ^(?:almost|nearly|not quite|close) (?:right|correct|there|enough|good|it)
     ^getting (?:there|closer|warmer)
     (?:half|partly|partially|almost|nearly|somewhat|mostly) (?:right|correct|there|it|good)
+    <OTHERWISE>(?:one|two|some)(?: of <GROUP>)? (?:is|are|was|were) <WRONG>
     only (?:\w+ )?(?:of <GROUP> )?(?:is|are|was|were) <CORRECT>
     (?:one|<ORDINAL>|last|left|top) (?:one )?(?:of <GROUP> )?(?:is|was) <CORRECT>(?! (?:side|facing) )
     except
@@ -153,15 +159,15 @@ MIXED = _phrases(
 """Part of the action was right, part was not."""
 COUNT = _phrases(
     r"""
-    (?:have|got|there are|that is|that makes)(?: now)? (?P<a><NUMBER>)(?: of <GROUP>)? (?:right|correct)(?! (?:side|angle)s? )
-    (?P<b><NUMBER>)(?: of <GROUP>)? (?:are|were|is|was) (?:right|correct|good|wrong|incorrect)
-    ^(?P<c><NUMBER>) (?:right|correct|wrong)$
+    (?:have|got|there are|that makes)(?: now)? (?P<a><NUMBER>)(?: of <GROUP>)? (?:right|correct)(?! angle)
+    <OTHERWISE>(?P<b><NUMBER>)(?: of <GROUP>)? (?:are|were|is|was) (?:right|correct)
+    ^(?P<c><NUMBER>) (?:right|correct)$
     ^(?P<d><NUMBER>) out of <NUMBER>
     """
 )
 RESET = _phrases(
     r"""
-    (?:start|starting|begin|beginning) (?:over|again|afresh|anew|from (?:scratch|the (?:start|beginning|top)))(?! with )
+    (?:start|starting|begin|beginning) (?:over|again|afresh|anew|from the (?:start|beginning|top))(?! with )
     re-?start|reset|from scratch
     (?:<REMOVE>|clear|cancel) (?:all|everything|every|them all|both|those all|these all)
     (?:<REMOVE>|clear|cancel) the (?:board|lot|whole|entire)
@@ -187,10 +193,12 @@ PLURAL = _phrases(
 EARLIER = re.compile(
     r"^(?:please )?(?:the |your |my |that )*(?:very )?"
     r"(?:first|second|third|earlier|older|original|initial|1st|2nd|3rd)\b"
-    r"|\b(?:before|earlier|previously|when i|original(?:ly)?|already)\b"
+    r"|\b(?:before|earlier|previously|when i|originally|already)\b"
 )
 """The object of a removal is an earlier selection."""
 
+THE_OTHER = re.compile(r"\bthe other (?P<name>[\w'-]+)")
+"""Repairs the last pick where that name was just asked for."""
 REPAIR = _phrases(
     r"""
     instead
@@ -198,7 +206,7 @@ REPAIR = _phrases(
     ^(?:<SELECT> |try )?(?:the )?(?:other|different) (?:one|way|side)
     ^(?:an)?other (?:one|image|shape|similar)(?! is )
     again|still|actually|more like|nevermind
-    ^(?:carefully|look)
+    ^(?:carefully|look(?! (?:for|at|like) ))
     (?<=\| )(?:hmm+|wait|sorry|unfortunately)
     same (?:one|shape|image|as before)
     the (?:correct|right) one
@@ -207,10 +215,10 @@ REPAIR = _phrases(
 MOVES_ON = _phrases(
     r"""
     ^(?:please )?(?:next|now|then|also|lastly|finally|last|final|additionally|plus|and|<ORDINAL>)
-    ^the (?:next|last|final|other|remaining|<ORDINAL>)
+    ^the (?:next|last|final|remaining|<ORDINAL>)
     ^(?:my|our) (?:next|last|final)
     ^(?:one|two|three) (?:more|to go|left)
-    ^another(?! one )
+    ^another(?! one (?!is ))
     ^we (?:also|still|now) need
     ^there (?:is|are) (?:also|one|another|two|a)
     ^(?:mov(?:e|ing) on|on to|onto)
@@ -219,10 +227,10 @@ MOVES_ON = _phrases(
 )
 ELABORATION = _phrases(
     r"""
-    ^(?:it|he|she|they|its|hes|shes)(?! will be next )
-    ^(?:the one|one that|one with|this one|that one)(?! (?:right|next) )
+    ^(?:it|he|she|they|its|hes|shes)(?! (?:will be next|looks|look) )
+    ^(?:the one|this one|that one)(?! (?:right|next) )
     ^the (?:shape|image|picture|figure|one) (?:i|you)
-    ^(?:there (?:is|are)|has|have|with|think|imagine|more|less|looks?|bigger|smaller|taller|shorter)
+    ^(?:there (?:is|are)|has|have|with|think|imagine|more|less|bigger|smaller|taller|shorter)
     ^the (?:more|most|bigger|smaller|taller|shorter|larger|longer)
     ^(?:this|that|these|those) (?:is|are|has|have|looks?)
     """
@@ -230,16 +238,20 @@ ELABORATION = _phrases(
 ACCEPTS = re.compile(rf"\| {_FILLERS}{_MACROS['ACKNOWLEDGE']}\b")
 
 DETERMINERS = words.word_set("please the your my out away off back of just a an any also")
-POINTERS = words.word_set("it that this them those these one ones thing things")
-LATEST = words.word_set(
-    "last latest previous recent most current newest wrong incorrect new bad prior just two three"
+"""Skipped in front of what a removal request names."""
+CONNECTIVES = words.word_set("and or then now again try select choose find get for you what i another other")
+"""Nothing was named when one of these comes first."""
+LATEST = words.word_set("last latest previous recent newest wrong incorrect prior two three")
+POINTERS = words.word_set(
+    """it that this them those these one ones thing things selection pick choice click guess image shape picture
+    figure piece move action answer turn step"""
 )
-AFTER_POINTER = words.word_set(
-    """and then please one ones now again try last wrong latest previous for because as so or if since image
-    shape picture figure piece selection pick choice click guess tangram item thing you i we from which select
-    pick choose find get click too also asap two three"""
-)
-SELECTIONS = words.word_set(
-    """selection pick choice click guess image shape picture figure piece move action answer turn step and then
-    now again try select choose find get for you what i another other"""
+"""They point at the last selection, unless they belong to a name ("that bird", "figure skater")."""
+AFTER_POINTER = (
+    CONNECTIVES
+    | LATEST
+    | POINTERS
+    | words.word_set(
+        "please last for because as so if since tangram item we from which too also asap back away off out"
+    )
 )

@@ -80,37 +80,41 @@ def find_cue(exchange: Exchange) -> Cue:
     reading = read(exchange.next_utterance)
     if not reading.clauses:
         return SILENCE
-    text = patterns.IDIOMS_OF_PRAISE.sub(" good ", reading.text)
-    text = patterns.IDIOMS_OF_NOTHING.sub(" ", text)
-    praised, rejected = bool(patterns.PRAISE.search(text)), bool(patterns.REJECTION.search(text))
+    text = patterns.IDIOMS_OF_PRAISE.sub("good", reading.text)
+    text = patterns.IDIOMS_OF_NOTHING.sub("", text)
+    return _explicit(text, exchange) or _implicit(text, reading, exchange)
+
+
+def _explicit(text: str, exchange: Exchange) -> Cue | None:
+    """Praise, rejection, counts and requests to take something back."""
     if patterns.RESET.search(text):
         return RESET
-    if counted := _counted(text, exchange):
-        return counted
     if patterns.MIXED.search(text):
         return MIXED
-    if rejected:
+    if counted := _counted(text, exchange):
+        return counted
+    praised = patterns.PRAISE.search(text)
+    if patterns.REJECTION.search(text):
         return BOTH if praised else REJECTION
     removal = _removal(text, exchange)
-    if praised:
-        several = len(_selected_by(exchange)[0]) > 1  # one of them may be the one to take back
-        return (
-            BOTH
-            if removal is UNDO or (removal and several) or (patterns.BUT.search(text) and not removal)
-            else PRAISE
-        )
-    if removal:
+    if not praised:
         return removal
-    new, _ = _selected_by(exchange)
-    asked_removal = bool(patterns.DESELECT.search(read(exchange.utterance).text))
-    if not new and exchange.action and reading.content:
-        if not asked_removal:
+    if removal:
+        several = len(_selected_by(exchange)[0]) > 1  # one of them may be the one to take back
+        return PRAISE if removal is REMOVES_OTHER and not several else BOTH
+    return BOTH if patterns.BUT.search(text) else PRAISE
+
+
+def _implicit(text: str, reading: Reading, exchange: Exchange) -> Cue:
+    """Going on to the next figure accepts the last action; saying more of the same figure does not."""
+    asked = read(exchange.utterance)
+    if exchange.action and reading.content and not _selected_by(exchange)[0]:
+        if not patterns.DESELECT.search(asked.text):
             return NOT_DONE
         several = len(exchange.action.split()) > 2
-        return (
-            TOO_MUCH if several and not patterns.PLURAL.search(exchange.utterance.lower()) else AFTER_REMOVAL
-        )
-    if patterns.REPAIR.search(text):
+        return TOO_MUCH if several and not patterns.PLURAL.search(asked.text) else AFTER_REMOVAL
+    other = patterns.THE_OTHER.search(text)
+    if patterns.REPAIR.search(text) or (other and stem(other["name"]) in asked.content):
         return REPAIR
     if _opens(patterns.MOVES_ON, text):
         return MOVES_ON
@@ -118,7 +122,12 @@ def find_cue(exchange: Exchange) -> Cue:
         return ELABORATION
     if patterns.ACCEPTS.match(text):
         return ACCEPTS
-    return _description(reading, exchange)
+    if not reading.content:
+        return CHATTER
+    if similarity(asked.content, reading.content) >= REPHRASE:
+        return REPHRASES
+    full = exchange.state_after is not None and len(_letters(exchange.state_after)) >= MAX_TARGETS
+    return CROWDED if full else NEW_FIGURE
 
 
 def _opens(pattern: re.Pattern[str], text: str) -> bool:
@@ -161,36 +170,25 @@ def _named(words_after: Sequence[str]) -> Sequence[str]:
     rest = list(words_after)
     while rest and rest[0] in patterns.DETERMINERS:
         rest = rest[1:]
-    if not rest or rest[0] in patterns.SELECTIONS or rest[0] in patterns.LATEST:
+    if not rest or rest[0] in patterns.CONNECTIVES or rest[0] in patterns.LATEST:
         return ()
     if rest[0] in patterns.POINTERS and (len(rest) == 1 or rest[1] in patterns.AFTER_POINTER):
         return ()
     return rest
 
 
-def _description(reading: Reading, exchange: Exchange) -> Cue:
-    """No cue but a description: of the next figure, which accepts the last action, or of the same again."""
-    if not reading.content:
-        return CHATTER
-    asked = read(exchange.utterance)
-    if similarity(asked.content, reading.content) >= REPHRASE:
-        return REPHRASES
-    if exchange.state_after is not None and len(_letters(exchange.state_after)) >= MAX_TARGETS:
-        return CROWDED
-    return NEW_FIGURE
-
-
 def similarity(one: frozenset[str], other: frozenset[str]) -> float:
     """Weighted share of the content words that two utterances have in common, 0 to 1.
 
-    Counted against the shorter one, since people shorten and lengthen when they rephrase.
+    Counted against the shorter one, since people shorten and lengthen when they rephrase, but never
+    against less than one telling word.
     """
     smaller = min(_weight(one), _weight(other))
-    return _weight(one & other) / smaller if smaller else 0.0
+    return _weight(one & other) / max(smaller, 1.0)
 
 
 def _weight(content: frozenset[str]) -> float:
-    return sum(0.25 if word in _COMMON_STEMS else 1.0 for word in content)
+    return sum(_WEIGHTS.get(word, 1.0) for word in content)
 
 
 def _selected_by(exchange: Exchange) -> tuple[frozenset[str], frozenset[str]]:
@@ -210,4 +208,7 @@ def _letters(state: str) -> frozenset[str]:
         return frozenset(state.split())
 
 
-_COMMON_STEMS = frozenset(stem(word) for word in words.COMMON_CONTENT)
+_WEIGHTS = {
+    **{stem(word): 0.2 for word in words.LAYOUT_WORDS},
+    **{stem(word): 0.4 for word in words.COMMON_NOUNS},
+}

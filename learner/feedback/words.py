@@ -37,7 +37,7 @@ ACKNOWLEDGEMENTS = word_set("ok okay okey okie k kk alright alrighty mhm uhuh go
 FILLERS = word_set(
     """oh ah ahh um uh uhm er hm hmm hmmm mm mmm eh well so and but lol lmao haha hahaha hehe heh sorry wait
     please pls plz hey actually alas unfortunately also honestly sadly then now dang damn darn ugh argh omg
-    gosh man dude bro ok okay alright like i think believe just"""
+    gosh err erm ok okay alright like i think believe just"""
 )
 """Skipped in front of a clause's first telling word."""
 
@@ -102,19 +102,21 @@ FUNCTION_WORDS = word_set(
 )
 """Words that say nothing about which figure is meant."""
 
-COMMON_CONTENT = word_set(
-    """left right top bottom side sides middle center centre up down upside facing face faces
-    pointing points
-        point pointed pointy turned turning upper lower front back end upward upwards downward
-    downwards leftward
-    sitting standing triangle triangles triangular square squares diamond diamonds rectangle rectangular box
-    block line lines corner person people man woman guy lady human girl boy body head leg legs arm arms hand
-    hands foot feet big small large tall short long wide thin thick flat little tiny huge skinny half single
-        white black straight sideways angle angled slanted vertical horizontal out hanging coming
-    sticking extended
-    shaped edge shape bird animal house"""
+LAYOUT_WORDS = word_set(
+    """left right top bottom side sides middle center centre up down upside facing face faces pointing points
+    point pointed pointy turned turning upper lower front back end upward upwards downward downwards leftward
+    big small large tall short long wide thin thick flat tiny huge skinny half single white black straight
+    sideways angle angled slanted vertical horizontal out hanging coming sticking extended shaped edge corner
+    sitting standing walking kneeling line lines"""
 )
-"""Content that many figures share: it weighs a quarter when two utterances are compared."""
+"""Where and how: words that fit most figures. They weigh a fifth when two utterances are compared."""
+
+COMMON_NOUNS = word_set(
+    """triangle triangles triangular square squares diamond diamonds rectangle rectangular box block person
+    people man woman guy lady human girl boy body head leg legs arm arms hand hands foot feet bird animal
+    house"""
+)
+"""Names that several figures of a board may share: two fifths."""
 
 TRANSLATIONS: dict[str, str] = {
     word: english

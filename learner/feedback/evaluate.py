@@ -1,0 +1,178 @@
+"""Scores a decoder on finished interactions whose targets are known. Only here do targets meet feedback.
+
+Reference label of a turn that has a next utterance and at least one click: +1 all its clicks right, 0 some,
+-1 none right; a deselected non-target is a right click.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+
+from games.multiref import LETTERS, MultiRef
+from learner.feedback.verdict import LABEL_NAMES, Decoder, Exchange, Label, Scheme
+
+
+class BadLine(ValueError):
+    """A line that is no interaction; the message names it and says what to mend."""
+
+
+class Interaction(BaseModel):
+    """One finished game as a line of JSON. Other keys (`game_id, turn, end, speaker`) are not needed."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="ignore")
+
+    context: list[str]
+    targets: list[str]
+    clicks: list[list[str]]
+    """`clicks[i]` is the selection after turn i."""
+    chat: list[str]
+    """`chat[i]` is the utterance of turn i; there may be one more, said after the last action."""
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> "Interaction":
+        board = set(self.context)
+        if len(board) != len(LETTERS) or len(self.context) != len(LETTERS):
+            raise ValueError(f"`context` must name {len(LETTERS)} different figures")
+        for name, ids in (("targets", self.targets), *(("clicks", each) for each in self.clicks)):
+            if unknown := sorted(set(ids) - board):
+                raise ValueError(f"`{name}` names {unknown[0]!r}, which is not in `context`")
+        if len(self.chat) not in (len(self.clicks), len(self.clicks) + 1):
+            raise ValueError(
+                f"{len(self.chat)} utterances in `chat` for {len(self.clicks)} turns in `clicks`: give as many, "
+                "or one more"
+            )
+        return self
+
+
+def read_interactions(path: Path) -> list[Interaction]:
+    """The interactions of a JSON-lines file; empty lines are skipped.
+
+    Raises BadLine for a line or a file that cannot be used, OSError for one that cannot be read.
+    """
+    found = []
+    try:
+        for number, line in enumerate(path.read_text(encoding="utf-8-sig").split("\n"), 1):
+            if line.strip():
+                found.append(_parsed(line, number))
+    except UnicodeDecodeError as error:
+        raise BadLine(f"The file is not UTF-8 text ({error.reason} at byte {error.start}): save it as UTF-8")
+    if not found:
+        raise BadLine("The file holds no interaction: give one JSON object a line")
+    return found
+
+
+def _parsed(line: str, number: int) -> Interaction:
+    try:
+        value = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise BadLine(f"Line {number} is not JSON ({error}): give one JSON object a line") from None
+    if not isinstance(value, dict):
+        raise BadLine(
+            f"Line {number} is not a JSON object: give one object with context, targets, clicks, chat"
+        )
+    try:
+        return Interaction.model_validate(value)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        what = first["msg"].removeprefix("Value error, ")
+        raise BadLine(f"Line {number}: {f'`{where}`: ' if where else ''}{what}") from None
+
+
+def exchanges(interaction: Interaction) -> Iterator[tuple[Label, Exchange]]:
+    """(reference label, exchange) of every turn that has a next utterance and at least one click."""
+    game, targets = MultiRef(), frozenset(interaction.targets)
+    state, previous_action = game.initial_state, ""
+    for turn, selection in enumerate(interaction.clicks):
+        before = frozenset(game.selected(interaction.context, state))
+        after = frozenset(selection)
+        action = game.action_to(interaction.context, state, after)
+        state_after = game.apply(state, action) if action else state
+        if action and turn + 1 < len(interaction.chat):
+            yield (
+                _reference(before, after, targets),
+                Exchange(
+                    utterance=interaction.chat[turn],
+                    action=action,
+                    next_utterance=interaction.chat[turn + 1],
+                    previous_action=previous_action,
+                    state_before=state,
+                    state_after=state_after,
+                    earlier=tuple(interaction.chat[:turn]),
+                ),
+            )
+        state, previous_action = state_after, action or ""
+
+
+def _reference(before: frozenset[str], after: frozenset[str], targets: frozenset[str]) -> Label:
+    clicked = before ^ after
+    right = len((after - before) & targets) + len((before - after) - targets)
+    return 1 if right == len(clicked) else 0 if right else -1
+
+
+@dataclass(frozen=True)
+class Scores:
+    """How a decoder did. A share of nothing is None."""
+
+    turns: int
+    positive_precision: float | None
+    """Of the turns decoded +1, the share with reference +1."""
+    positive_recall: float | None
+    """Of the turns with reference +1, the share decoded +1."""
+    negative_precision: float | None
+    """Of the turns decoded -1, the share whose reference is negative: 0 or -1 in the binary scheme, which
+    has no neutral, and -1 alone in the ternary."""
+    negative_recall: float | None
+    """Of the turns whose reference is negative in that sense, the share decoded -1."""
+    accuracy: float | None
+    """Share of turns decoded as the reference, with 0 taken for -1 in the binary scheme."""
+    confusion: dict[str, dict[str, int]]
+    """Reference name -> decoded name -> turns. References keep three values in both schemes."""
+
+
+def score(pairs: Iterable[tuple[Label, Label]], scheme: Scheme) -> Scores:
+    """Scores of (reference label, decoded label) pairs."""
+    counts = Counter(pairs)
+    wanted: dict[Label, Label] = {1: 1, 0: -1 if scheme == "binary" else 0, -1: -1}
+
+    def total(reference: Label | None = None, decoded: Label | None = None) -> int:
+        return sum(
+            count
+            for (is_, said), count in counts.items()
+            if reference in (None, wanted[is_]) and decoded in (None, said)
+        )
+
+    return Scores(
+        turns=total(),
+        positive_precision=_share(total(1, 1), total(decoded=1)),
+        positive_recall=_share(total(1, 1), total(1)),
+        negative_precision=_share(total(-1, -1), total(decoded=-1)),
+        negative_recall=_share(total(-1, -1), total(-1)),
+        accuracy=_share(sum(total(label, label) for label in LABEL_NAMES), total()),
+        confusion={
+            name: {
+                said: counts[reference, decoded]
+                for decoded, said in LABEL_NAMES.items()
+                if scheme == "ternary" or decoded
+            }
+            for reference, name in LABEL_NAMES.items()
+        },
+    )
+
+
+def _share(part: int, whole: int) -> float | None:
+    return part / whole if whole else None
+
+
+def evaluate(interactions: Sequence[Interaction], decoder: Decoder) -> Scores:
+    """Scores of a decoder over all turns that have a reference label."""
+    labelled = [pair for interaction in interactions for pair in exchanges(interaction)]
+    verdicts = decoder.decode([exchange for _, exchange in labelled])
+    return score(
+        ((reference, verdict.label) for (reference, _), verdict in zip(labelled, verdicts, strict=True)),
+        decoder.scheme,
+    )
