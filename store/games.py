@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from sqlalchemy.exc import IntegrityError
-from sqlmodel import col, delete, func, select
+from sqlmodel import col, delete, func, or_, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from games.core import Deal, Outcome, Step
@@ -44,6 +44,46 @@ async def game_in_thread(session: AsyncSession, thread_id: str) -> Game | None:
     """The newest game of a thread."""
     query = select(Game).where(Game.thread_id == thread_id).order_by(col(Game.started_at).desc())
     return (await session.exec(query)).first()
+
+
+async def unshown_games(session: AsyncSession) -> Sequence[Game]:
+    """Games in a thread that go on or whose end has not been shown yet, oldest first."""
+    query = (
+        select(Game)
+        .where(
+            col(Game.thread_id).is_not(None),
+            or_(col(Game.outcome) == Outcome.OPEN, col(Game.result_shown).is_(False)),
+        )
+        .order_by(col(Game.started_at))
+    )
+    return (await session.exec(query)).all()
+
+
+async def latest_game_of(session: AsyncSession, player_id: int) -> Game | None:
+    """The game a player began last, finished or not."""
+    query = select(Game).where(Game.player_id == player_id).order_by(col(Game.started_at).desc())
+    return (await session.exec(query)).first()
+
+
+async def games_played(session: AsyncSession, player_id: int) -> int:
+    """How many games a player has begun."""
+    query = select(func.count()).select_from(Game).where(Game.player_id == player_id)
+    return (await session.exec(query)).one()
+
+
+async def record_shown(
+    session: AsyncSession, game_id: str, message_id: str | None, turns: int, result: bool
+) -> None:
+    """Note what the newest board shows: so many turns, and whether it shows the game's end."""
+    values = {"shown_turns": turns, "result_shown": result}
+    if message_id is not None:
+        values["board_message_id"] = message_id
+    await session.exec(update(Game).where(col(Game.id) == game_id).values(**values))
+
+
+async def record_heard(session: AsyncSession, game_id: str, message_id: str) -> None:
+    """Note that a message of the thread, and so every one before it, has been dealt with."""
+    await session.exec(update(Game).where(col(Game.id) == game_id).values(heard_message_id=message_id))
 
 
 async def turns_of(session: AsyncSession, game_id: str) -> Sequence[Turn]:

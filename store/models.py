@@ -141,6 +141,10 @@ class Game(SQLModel, table=True):
     board_message_id: str | None = None
     shown_turns: int | None = None
     """Turns on the last board that was shown; None before the first board."""
+    result_shown: bool = False
+    """Whether the players have seen how it ended."""
+    heard_message_id: str | None = None
+    """The newest message of its thread that was dealt with: where to go on reading after a restart."""
     adapter: str
     """The adapter the game is pinned to; "base" is none."""
     base_model: str

@@ -6,23 +6,36 @@ from sqlalchemy import func
 from sqlmodel import Session, col, delete, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from store.models import Adapter, AdapterTurn, Consent, ConsentKind, Game, Origin, Player, Turn
+from store.models import (
+    Adapter,
+    AdapterTurn,
+    Consent,
+    ConsentKind,
+    Game,
+    Instruction,
+    Origin,
+    Player,
+    Round,
+    Turn,
+)
 
 
 async def player_of(
     session: AsyncSession, platform: Origin, external_id: str, name: str, locale: str = "en"
 ) -> Player:
     """The player that a platform knows by this id, made or renamed as needed."""
-    found = (
-        await session.exec(
-            select(Player).where(Player.platform == platform, Player.external_id == external_id)
-        )
-    ).one_or_none()
+    found = await known_player(session, platform, external_id)
     player = found or Player(platform=platform, external_id=external_id, name=name, locale=locale)
     player.name, player.locale = name, locale
     session.add(player)
     await session.flush()
     return player
+
+
+async def known_player(session: AsyncSession, platform: Origin, external_id: str) -> Player | None:
+    """The player that a platform knows by this id, if anything is kept about them."""
+    query = select(Player).where(Player.platform == platform, Player.external_id == external_id)
+    return (await session.exec(query)).one_or_none()
 
 
 async def give_consent(
@@ -51,6 +64,7 @@ async def export_player(session: AsyncSession, player_id: int) -> dict[str, Any]
         await session.exec(select(Turn).join(Game).where(Game.player_id == player_id).order_by(col(Turn.id)))
     ).all()
     answers = (await session.exec(select(Consent).where(Consent.player_id == player_id))).all()
+    waiting = (await session.exec(select(Instruction).join(Game).where(Game.player_id == player_id))).all()
     of_game: dict[str, list[dict[str, Any]]] = {game.id: [] for game in games}
     for turn in turns:
         of_game[turn.game_id].append(turn.model_dump(mode="json"))
@@ -58,6 +72,7 @@ async def export_player(session: AsyncSession, player_id: int) -> dict[str, Any]
         "player": player.model_dump(mode="json"),
         "consents": [answer.model_dump(mode="json") for answer in answers],
         "games": [{**game.model_dump(mode="json"), "turns": of_game[game.id]} for game in games],
+        "waiting": [instruction.model_dump(mode="json") for instruction in waiting],
     }
 
 
@@ -85,6 +100,10 @@ async def erase_player(session: AsyncSession, player_id: int) -> int:
     games = (
         await session.exec(select(func.count()).select_from(Game).where(Game.player_id == player_id))
     ).one()
+    player = await session.get_one(Player, player_id)
+    await session.exec(
+        update(Round).where(col(Round.requested_by) == player.external_id).values(requested_by=None)
+    )
     await session.exec(delete(Player).where(col(Player.id) == player_id))
     return games
 

@@ -6,7 +6,8 @@ from typing import Any
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, func, select
 
-from store.models import Round, RoundStatus, now
+from games.core import Outcome
+from store.models import Game, Round, RoundStatus, now
 
 
 class RoundUnderWay(RuntimeError):
@@ -37,6 +38,15 @@ def active_round(session: Session) -> Round | None:
 def latest_rounds(session: Session, limit: int = 10) -> Sequence[Round]:
     """The newest rounds, newest first."""
     return session.exec(select(Round).order_by(col(Round.id).desc()).limit(limit)).all()
+
+
+def games_since_last_round(session: Session) -> int:
+    """Games that finished since a round was last asked for."""
+    last = session.exec(select(func.max(Round.created_at))).one()
+    query = select(func.count()).select_from(Game).where(Game.outcome != Outcome.OPEN)
+    if last is not None:
+        query = query.where(col(Game.ended_at) > last)
+    return session.exec(query).one()
 
 
 def report(session: Session, round_id: int, stage: str, **progress: Any) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlmodel import Session, col, delete, select
 
@@ -44,9 +45,12 @@ class Example:
 
 
 def usable_interactions(
-    session: Session, discord_permission: str | None, images: str | None = None
+    session: Session,
+    discord_permission: str | None,
+    images: str | None = None,
+    until: datetime | None = None,
 ) -> list[Interaction]:
-    """Finished games that may be trained on, oldest first.
+    """Finished games that may be trained on, oldest first; with `until`, those that had ended by then.
 
     Discord forbids training on message content without its express permission (Developer Policy, rule 21):
     its games are left out until the operator records that permission's reference, and then only games of
@@ -56,6 +60,8 @@ def usable_interactions(
     query = select(Game).where(Game.outcome != Outcome.OPEN).order_by(col(Game.ended_at), col(Game.id))
     if images is not None:
         query = query.where(Game.images == images)
+    if until is not None:
+        query = query.where(col(Game.ended_at) <= until)
     games = [
         game
         for game in session.exec(query)

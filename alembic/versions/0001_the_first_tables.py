@@ -78,6 +78,8 @@ def upgrade() -> None:
         sa.Column("thread_id", sa.String(), nullable=True),
         sa.Column("board_message_id", sa.String(), nullable=True),
         sa.Column("shown_turns", sa.Integer(), nullable=True),
+        sa.Column("result_shown", sa.Boolean(), nullable=False),
+        sa.Column("heard_message_id", sa.String(), nullable=True),
         sa.Column("adapter", sa.String(), nullable=False),
         sa.Column("base_model", sa.String(), nullable=False),
         sa.Column("round", sa.Integer(), nullable=False),
