@@ -1,0 +1,72 @@
+"""Decoding whole interactions: which turns have a next utterance, and keeping their verdicts in the store."""
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
+
+from learner.feedback import Decoder, Exchange
+from store.database import Database
+from store.models import Feedback
+from store.training import Interaction, verdicts
+
+TURNS_AT_A_TIME = 500
+
+
+def exchanges(interaction: Interaction) -> list[Exchange]:
+    """One exchange for each turn but the last: nothing was said after that one."""
+    steps = interaction.steps
+    return [
+        Exchange(
+            utterance=step.utterance,
+            action=step.action,
+            next_utterance=following.utterance,
+            previous_action=steps[number - 1].action if number else "",
+            state_before=step.state,
+            state_after=following.state,
+            earlier=tuple(earlier.utterance for earlier in steps[:number]),
+        )
+        for number, (step, following) in enumerate(pairwise(steps))
+    ]
+
+
+def decode_interactions(
+    database: Database,
+    interactions: Sequence[Interaction],
+    decoder: Decoder,
+    progress: Callable[[int, int], None] | None = None,
+) -> dict[int, Feedback]:
+    """Decode the turns that this decoder has not decoded yet; gives its verdicts by turn id, old and new.
+
+    Written in transactions of a few hundred turns, so that a killed process has lost little.
+    """
+    with database.session() as session:
+        known = verdicts(session, decoder.name, decoder.version, decoder.scheme)
+    todo = [
+        (turn_id, exchange)
+        for interaction in interactions
+        for turn_id, exchange in zip(interaction.turn_ids, exchanges(interaction), strict=False)
+        if turn_id not in known
+    ]
+    for done, part in _parts(todo):
+        found = decoder.decode([exchange for _, exchange in part])
+        rows = [
+            Feedback(
+                turn_id=turn_id,
+                decoder=verdict.decoder,
+                version=verdict.version,
+                scheme=verdict.scheme,
+                label=verdict.label,
+                confidence=verdict.confidence,
+            )
+            for (turn_id, _), verdict in zip(part, found, strict=True)
+        ]
+        with database.session() as session:
+            session.add_all(rows)
+        known |= {row.turn_id: row for row in rows}
+        if progress is not None:
+            progress(done, len(todo))
+    return known
+
+
+def _parts(todo: list[tuple[int, Exchange]]) -> Iterator[tuple[int, list[tuple[int, Exchange]]]]:
+    for start in range(0, len(todo), TURNS_AT_A_TIME):
+        yield min(start + TURNS_AT_A_TIME, len(todo)), todo[start : start + TURNS_AT_A_TIME]

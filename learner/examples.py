@@ -1,0 +1,226 @@
+"""From finished interactions and decoded feedback to training examples: what is learnt from which turn.
+
+It sees what the interaction itself reveals and nothing else: `Interaction` has no targets.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Literal, Protocol
+
+from games import GAMES
+from games.core import Game, Step
+from learner.feedback import Scheme
+from store.training import Example, Interaction
+
+Objective = Literal["sup", "rl", "kto"]
+
+REWARDS: dict[Objective, dict[int, float]] = {
+    "sup": {1: 1.0},
+    "rl": {1: 1.0, -1: -0.1},
+    "kto": {1: 1.0, -1: -1.0},
+}
+"""Reward of each label (METHOD: "Rounds"); labels that are left out have no gradient and are dropped."""
+
+
+@dataclass(frozen=True)
+class Hindsight:
+    """What an interaction reveals beyond the next utterance (METHOD: "Beyond the paper"). Off is the paper."""
+
+    win: bool = False
+    """A won game shows that its last turn, which no utterance follows, was right."""
+    correction: bool = False
+    """An utterance that was first misunderstood is labelled with the picks that were accepted in the end."""
+    credit: bool = False
+    """In a won game each click is right or wrong by the final selection, whatever was said next."""
+
+
+class Labelled(Protocol):
+    """A decoder's verdict on a turn (`store.models.Feedback`, `learner.feedback.Verdict`)."""
+
+    @property
+    def label(self) -> int: ...
+
+
+@dataclass(frozen=True)
+class TurnLabel:
+    """One action to learn from, in one turn of a game."""
+
+    step: int
+    turn_id: int
+    action: str
+    """The action that was executed, or the one that hindsight puts in its place."""
+    reward: float
+    weight: float = 1.0
+    behaviour_logp: float | None = None
+    """log p₀, where the objective needs it; the loss is then taken on the board exactly as it was played."""
+
+
+@dataclass(frozen=True)
+class TrainingGame:
+    """One interaction with the turns to learn from; history after the last of them is cut off."""
+
+    game_id: str
+    game: str
+    images: str
+    context: tuple[str, ...]
+    """Figure ids in the listener's order."""
+    steps: tuple[Step, ...]
+    labels: tuple[TurnLabel, ...]
+    """In order of turns."""
+
+
+def parse_system(system: str) -> tuple[Scheme, Objective]:
+    """("binary" or "ternary", objective) of a system in the paper's names. `control` decodes, never trains."""
+    schemes: dict[str, Scheme] = {"b": "binary", "t": "ternary"}
+    scheme, _, objective = system.partition("-")
+    if system == "control":
+        return "binary", "sup"
+    if scheme not in schemes or objective not in REWARDS:
+        raise ValueError(
+            f"Unknown system {system!r}: expected control, b-sup, t-sup, b-rl, t-rl, b-kto or t-kto"
+        )
+    return schemes[scheme], objective
+
+
+def build_examples(
+    interactions: Sequence[Interaction],
+    verdicts: Mapping[int, Labelled],
+    objective: Objective,
+    base_model: str,
+    hindsight: Hindsight = Hindsight(),
+) -> list[TrainingGame]:
+    """Training examples of finished interactions, one for each game that has any.
+
+    `verdicts` maps turn ids to decoded feedback; what it says of an interaction's last turn is ignored, since
+    nothing was said after it. Propensities are used only where `base_model`, the fingerprint of the model to
+    be trained, is the one that logged them; turns that need one and have none are dropped.
+    """
+    games = []
+    for interaction in interactions:
+        if interaction.game not in GAMES:
+            continue
+        labels = tuple(_labels(interaction, verdicts, objective, base_model, hindsight))
+        if labels:
+            games.append(
+                TrainingGame(
+                    game_id=interaction.game_id,
+                    game=interaction.game,
+                    images=interaction.images,
+                    context=interaction.context,
+                    steps=interaction.steps[: labels[-1].step + 1],
+                    labels=labels,
+                )
+            )
+    return games
+
+
+def _labels(
+    interaction: Interaction,
+    verdicts: Mapping[int, Labelled],
+    objective: Objective,
+    base_model: str,
+    hindsight: Hindsight,
+) -> list[TurnLabel]:
+    decoded: list[int | None] = [
+        verdicts[turn_id].label if turn_id in verdicts else None for turn_id in interaction.turn_ids
+    ]
+    decoded[-1] = None
+    if hindsight.win and interaction.won:
+        decoded[-1] = 1
+    lessons = [(step.action, label) for step, label in zip(interaction.steps, decoded, strict=True)]
+    game = GAMES[interaction.game]
+    if hindsight.correction:
+        _relabel_corrected(game, interaction, decoded, lessons)
+    if hindsight.credit and interaction.won:
+        _credit_clicks(game, interaction, lessons)
+    rewards = REWARDS[objective]
+    labels = []
+    for number, (action, label) in enumerate(lessons):
+        if label is None or label not in rewards:
+            continue
+        reward, behaviour_logp = rewards[label], None
+        if objective == "kto" or (objective == "rl" and reward < 0):
+            executed = action == interaction.steps[number].action
+            if not executed or interaction.base_model != base_model:
+                continue
+            behaviour_logp = interaction.logps[number]
+        labels.append(TurnLabel(number, interaction.turn_ids[number], action, reward, 1.0, behaviour_logp))
+    return labels
+
+
+def _relabel_corrected(
+    game: Game,
+    interaction: Interaction,
+    decoded: Sequence[int | None],
+    lessons: list[tuple[str, int | None]],
+) -> None:
+    """Give every utterance of a streak of wrong turns the picks that ended the streak, in place.
+
+    The utterances since the last accepted pick were all about what was accepted in the end; an accepted turn
+    that only takes something back ends no streak.
+    """
+    streak: list[int] = []
+    for number, label in enumerate(decoded):
+        step = interaction.steps[number]
+        before = frozenset(game.selected(interaction.context, step.state))
+        picks = frozenset(game.selected(interaction.context, game.apply(step.state, step.action))) - before
+        if label != 1:
+            streak.append(number)
+        elif picks:
+            for wrong in streak:
+                state = interaction.steps[wrong].state
+                selected = frozenset(game.selected(interaction.context, state))
+                action = game.action_to(interaction.context, state, selected | picks)
+                if action is not None:
+                    lessons[wrong] = (action, 1)
+            streak.clear()
+
+
+def _credit_clicks(game: Game, interaction: Interaction, lessons: list[tuple[str, int | None]]) -> None:
+    """Label each turn of a won game by its final selection, in place.
+
+    All clicks right is positive, none right negative; of a mixed action the right clicks alone are the lesson.
+    """
+    last = interaction.steps[-1]
+    final = frozenset(game.selected(interaction.context, game.apply(last.state, last.action)))
+    for number, step in enumerate(interaction.steps):
+        before = frozenset(game.selected(interaction.context, step.state))
+        after = frozenset(game.selected(interaction.context, game.apply(step.state, step.action)))
+        wrong = {figure for figure in before ^ after if (figure in after) != (figure in final)}
+        if lessons[number][0] != step.action:
+            continue  # a correction has said more
+        action = game.action_to(interaction.context, step.state, after ^ wrong)
+        lessons[number] = (step.action, -1) if action is None else (action, 1)
+
+
+def lineage(games: Sequence[TrainingGame]) -> list[Example]:
+    """The turns of a training set with their rewards and weights, for the store."""
+    return [Example(label.turn_id, label.reward, label.weight) for game in games for label in game.labels]
+
+
+def digest(games: Sequence[TrainingGame]) -> str:
+    """A fingerprint of a training set: equal if and only if it is the same to the last byte."""
+    return hashlib.sha256(json.dumps([asdict(game) for game in games]).encode()).hexdigest()
+
+
+def split_held_out(
+    interactions: Sequence[Interaction], share: float = 0.1, at_least: int = 20
+) -> tuple[list[Interaction], list[Interaction]]:
+    """(for training, held out for the gate).
+
+    Held out is a share of the newest round's interactions, chosen by a hash of the game's id, so that the
+    choice is the same whenever the round is started again; none where that round has fewer than `at_least`.
+    A later round trains on them too.
+    """
+    newest = max((interaction.round for interaction in interactions), default=0)
+    fresh = [interaction for interaction in interactions if interaction.round == newest]
+    if len(fresh) < at_least:
+        return list(interactions), []
+    fresh.sort(key=lambda interaction: hashlib.sha256(interaction.game_id.encode()).digest())
+    chosen = {interaction.game_id for interaction in fresh[: max(1, round(share * len(fresh)))]}
+    return (
+        [interaction for interaction in interactions if interaction.game_id not in chosen],
+        [interaction for interaction in interactions if interaction.game_id in chosen],
+    )

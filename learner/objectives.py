@@ -1,0 +1,147 @@
+"""The three objectives as pure functions of tensors (METHOD: "Rounds"). They know no model and no data.
+
+Each takes one value for every turn of a batch, [R], and gives `(loss, statistics)`. The loss is the sum over
+turns divided by `count`, the turns of the *effective* batch, so that the gradients of its micro-batches add up
+to the gradient of the whole. Notation of the paper: ℓ = log π(a|x), the sum over the action's tokens with its
+end token; n = their number; p₀ = the logged propensity π₀(a|x), clamped from below.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+
+MIN_PROPENSITY = 0.01
+"""p₀ is clamped here: a rare action that turned out well must not blow the update up."""
+
+RL_SMOOTHING = SUP_SMOOTHING = 0.1
+KTO_SMOOTHING = 0.01
+KTO_BETA = 0.5
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """What a batch looked like, summed over its turns so that micro-batches add up. Plain floats."""
+
+    turns: int
+    loss: float
+    """Sum over turns."""
+    logp: float
+    """Sum of ℓ."""
+    ratio: float
+    """Sum of the importance weights exp ℓ / p₀, before any clamp of their effect; 0 where not used."""
+
+
+def sup(
+    logp: torch.Tensor,
+    behaviour_logp: torch.Tensor,
+    reward: torch.Tensor,
+    weight: torch.Tensor,
+    tokens: torch.Tensor,
+    smooth: torch.Tensor,
+    *,
+    count: int,
+    z: float = 0.0,
+    smoothing: float = SUP_SMOOTHING,
+) -> tuple[torch.Tensor, Statistics]:
+    """Filtered fine-tuning: positive turns only.
+
+        L = -(1/count) Σ_{r > 0} weight · [(1 - ε) ℓ/n + ε s̄]
+
+    s̄ (`smooth`) is the mean over the action's tokens of the mean log-probability over the tokens legal there.
+    `behaviour_logp` and `z` are not used.
+    """
+    per_turn = _smoothed_nll(logp / tokens, smooth, smoothing)
+    return _reduce(torch.where(reward > 0, weight * per_turn, 0.0), logp, torch.zeros_like(logp), count)
+
+
+def rl(
+    logp: torch.Tensor,
+    behaviour_logp: torch.Tensor,
+    reward: torch.Tensor,
+    weight: torch.Tensor,
+    tokens: torch.Tensor,
+    smooth: torch.Tensor,
+    *,
+    count: int,
+    z: float = 0.0,
+    smoothing: float = RL_SMOOTHING,
+) -> tuple[torch.Tensor, Statistics]:
+    """Offline REINFORCE.
+
+        w = 1 if r > 0 else stop-gradient(exp ℓ) / p₀
+        L = -(1/count) Σ weight · [(1 - ε) w r ℓ/n + ε |r| s̄]
+
+    The ratio keeps the push on a bad action from growing once the policy no longer takes it. `z` is not used.
+    """
+    ratio = (logp.detach() - _clamped(behaviour_logp)).exp()
+    w = torch.where(reward > 0, 1.0, ratio)
+    per_turn = -(1 - smoothing) * w * reward * logp / tokens - smoothing * reward.abs() * smooth
+    return _reduce(weight * per_turn, logp, torch.where(reward > 0, 0.0, ratio), count)
+
+
+def kto(
+    logp: torch.Tensor,
+    behaviour_logp: torch.Tensor,
+    reward: torch.Tensor,
+    weight: torch.Tensor,
+    tokens: torch.Tensor,
+    smooth: torch.Tensor,
+    *,
+    count: int,
+    z: float = 0.0,
+    smoothing: float = KTO_SMOOTHING,
+    beta: float = KTO_BETA,
+) -> tuple[torch.Tensor, Statistics]:
+    """Kahneman-Tversky optimisation against the logged behaviour policy.
+
+        ρ = ℓ - log p₀
+        v = 1 - σ(β (ρ - z)) if r > 0,   1 - σ(β (z - ρ)) if r < 0
+        L = (1/count) Σ weight · [(1 - ε) v - ε s̄]
+
+    `z` is the KL estimate over the effective batch (`kl_estimate`), a number: no gradient flows through it.
+    """
+    rho = logp - _clamped(behaviour_logp)
+    value = 1 - torch.sigmoid(beta * torch.where(reward > 0, rho - z, z - rho))
+    per_turn = torch.where(reward == 0, 0.0, (1 - smoothing) * value - smoothing * smooth)
+    return _reduce(weight * per_turn, logp, rho.detach().exp(), count)
+
+
+def kl_estimate(logp: torch.Tensor, behaviour_logp: torch.Tensor) -> torch.Tensor:
+    """z of kto: max(0, mean KL(π ‖ π₀)) over turns [R], from the logged actions alone.
+
+        E_{a ~ π₀}[w log w - (w - 1)] = KL(π ‖ π₀),   w = π(a|x) / π₀(a|x)
+
+    Each term is at least 0 and the estimate is unbiased, because every action was sampled from π₀ and its
+    unclamped propensity logged. Both sides are of the same action on the same board without dropout, unlike
+    an estimate from mismatched pairs. Terms are capped at w = 20 against single turns with huge weights.
+    """
+    log_ratio = (logp - behaviour_logp).clamp(max=3.0)
+    ratio = log_ratio.exp()
+    return (ratio * log_ratio - (ratio - 1)).mean().clamp(min=0.0)
+
+
+Objective = Callable[..., tuple[torch.Tensor, Statistics]]
+
+OBJECTIVES: dict[str, Objective] = {"sup": sup, "rl": rl, "kto": kto}
+
+
+def _smoothed_nll(per_token: torch.Tensor, smooth: torch.Tensor, smoothing: float) -> torch.Tensor:
+    return -(1 - smoothing) * per_token - smoothing * smooth
+
+
+def _clamped(behaviour_logp: torch.Tensor) -> torch.Tensor:
+    return behaviour_logp.exp().clamp(min=MIN_PROPENSITY).log()
+
+
+def _reduce(
+    per_turn: torch.Tensor, logp: torch.Tensor, ratio: torch.Tensor, count: int
+) -> tuple[torch.Tensor, Statistics]:
+    total = per_turn.sum()
+    statistics = Statistics(
+        turns=len(per_turn),
+        loss=float(total.detach()),
+        logp=float(logp.detach().sum()),
+        ratio=float(ratio.sum()),
+    )
+    return total / count, statistics

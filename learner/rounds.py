@@ -1,0 +1,397 @@
+"""A round of learning: collect → decode → examples → train → evaluate → gate → publish.
+
+Runs in a process of its own (`python -m learner.rounds --round-id N`), so that no crash reaches the bot. The
+bot imports this module for `command`: torch is loaded only inside the stages that need it.
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import structlog
+from pydantic import ValidationError
+from sqlalchemy.exc import SQLAlchemyError
+from sqlmodel import Session, select
+
+from learner.adapters import AdapterError, AdapterRegistry, Card, adapter_name, check
+from learner.decoding import decode_interactions
+from learner.examples import (
+    Hindsight,
+    TrainingGame,
+    build_examples,
+    digest,
+    lineage,
+    parse_system,
+    split_held_out,
+)
+from learner.feedback import open_decoder
+from learner.protocol import BASE_ADAPTER
+from learner.settings import LearnerSettings
+from store import rounds as store_rounds
+from store.database import Database
+from store.models import Adapter, AdapterStatus, Feedback, Round, RoundStatus, now
+from store.training import Interaction, record_lineage, usable_interactions
+
+if TYPE_CHECKING:
+    from learner.evaluation import Comparison, Decision
+    from learner.policy import Policy
+    from learner.training import TrainingConfig
+
+log = structlog.get_logger(__name__)
+
+STAGES = ("collect", "decode", "examples", "train", "evaluate", "gate", "publish")
+REPORT_EVERY_SECONDS = 1.0
+
+
+class RoundError(RuntimeError):
+    """Why a round cannot go on, in a sentence for moderators."""
+
+
+@dataclass(frozen=True)
+class RoundProgress:
+    """Where a round stands, as told to whoever runs it in their own process."""
+
+    stage: str
+    done: int = 0
+    total: int = 0
+    loss: float | None = None
+    seconds_left: float | None = None
+
+
+OnProgress = Callable[[RoundProgress], None]
+
+
+def command(round_id: int) -> list[str]:
+    """The command line that runs a round in a process of its own; settings come from the environment.
+
+    It exits with 0 if the round is done and with 1 if it failed; either way the round's row says so. A killed
+    process may be started again with the same id and redoes only what is missing.
+    """
+    return [sys.executable, "-m", "learner.rounds", "--round-id", str(round_id)]
+
+
+@dataclass
+class RoundWork:
+    """What the stages of one round share."""
+
+    database: Database
+    settings: LearnerSettings
+    round_id: int
+    number: int
+    system: str
+    loaded: "Policy | None" = None
+    config: "TrainingConfig | None" = None
+    hindsight: Hindsight = Hindsight()  # noqa: RUF009 - frozen
+    on_progress: OnProgress | None = None
+    stage: str = "start"
+    reported_at: float = field(default=0.0, repr=False)
+
+    @property
+    def name(self) -> str:
+        """Of the adapter this round makes."""
+        return adapter_name(self.number, self.system)
+
+    @property
+    def registry(self) -> AdapterRegistry:
+        return AdapterRegistry(self.settings.adapters_dir)
+
+    @property
+    def policy(self) -> "Policy":
+        """Loaded when it is first needed: a round that has nothing to train needs none."""
+        if self.loaded is None:
+            from learner.policy import Policy  # torch is loaded only here
+
+            self.loaded = Policy.load(self.settings.policy, self.settings.device, self.settings.threads)
+        return self.loaded
+
+    def report(
+        self,
+        stage: str,
+        done: int = 0,
+        total: int = 0,
+        loss: float | None = None,
+        seconds_left: float | None = None,
+    ) -> None:
+        """Tell the round's row (at most once a second within a stage) and whoever watches."""
+        moment = time.monotonic()
+        if stage != self.stage or moment - self.reported_at >= REPORT_EVERY_SECONDS:
+            self.stage, self.reported_at = stage, moment
+            progress = {"done": done, "total": total, "loss": loss, "seconds_left": seconds_left}
+            with self.database.session() as session:
+                store_rounds.report(session, self.round_id, stage, **progress)
+        if self.on_progress is not None:
+            self.on_progress(RoundProgress(stage, done, total, loss, seconds_left))
+
+
+def run_round(
+    database: Database,
+    settings: LearnerSettings,
+    round_id: int,
+    policy: "Policy | None" = None,
+    *,
+    config: "TrainingConfig | None" = None,
+    hindsight: Hindsight = Hindsight(),  # noqa: B008 - frozen
+    on_progress: OnProgress | None = None,
+) -> Round:
+    """Run a round from the first stage that is not done to the end, and give its row.
+
+    `policy` is a loaded policy to work with; None loads the one of the settings when it is needed. The row
+    says how the round ended (status, error, results); raised is only what keeps it from being written, and
+    `RoundError` for an id that is not there. A round that has ended is left as it is.
+    """
+    with database.session() as session:
+        row = session.get(Round, round_id)
+    if row is None:
+        raise RoundError(f"There is no round with id {round_id}: `respect round history` lists them")
+    if row.status in (RoundStatus.DONE, RoundStatus.FAILED):
+        return row
+    work = RoundWork(
+        database, settings, round_id, row.number, row.system, policy, config, hindsight, on_progress
+    )
+    bound = log.bind(round=row.number, system=row.system)
+    try:
+        adapter_id, results = pipeline(work)
+    except Exception as error:
+        bound.exception("round failed", stage=work.stage)
+        with database.session() as session:
+            return store_rounds.finish(session, round_id, error=_sentence(work.stage, error))
+    bound.info("round done", adapter=results.get("adapter"), promoted=results["promoted"])
+    with database.session() as session:
+        return store_rounds.finish(session, round_id, adapter_id=adapter_id, **results)
+
+
+def pipeline(work: RoundWork) -> tuple[int | None, dict[str, Any]]:
+    """The stages, in order. Gives the id of the new adapter's row (None if none was made) and the results.
+
+    Results: interactions, turns, decoded_turns, positive_turns, promoted, reason and, where an adapter was
+    trained, adapter, train_games, train_turns, training (`TrainingResult`), held_out (`Comparison`).
+    """
+    interactions = collect(work)
+    verdicts = decode(work, interactions)
+    results: dict[str, Any] = _counts(interactions, verdicts)
+    if work.system == "control":
+        return None, {**results, "promoted": False, "reason": "control never trains"}
+    games, held_out = examples(work, interactions, verdicts)
+    if not games:
+        return None, {**results, "promoted": False, "reason": "no turn has feedback to learn from yet"}
+    card = train(work, games)
+    comparison = evaluate(work, card, held_out)
+    adapter_id, decision = judge(work, card, comparison)
+    if decision.passed:
+        publish(work, card)
+    return adapter_id, {
+        **results,
+        "promoted": decision.passed,
+        "reason": decision.reason,
+        "adapter": card.name,
+        "train_games": len(card.games),
+        "train_turns": card.turns,
+        "training": card.metrics["training"],
+        "held_out": comparison.metrics(),
+    }
+
+
+def collect(work: RoundWork) -> list[Interaction]:
+    """Finished games that may be trained on, up to the moment the round began: the same ones on a restart."""
+    work.report("collect")
+    with work.database.session() as session:
+        row = session.get_one(Round, work.round_id)
+        permission = work.settings.discord_training_permission
+        found = usable_interactions(session, permission, until=row.started_at)
+        row.interactions = sum(interaction.round == work.number - 1 for interaction in found)
+        session.add(row)
+    if not found:
+        raise RoundError("There are no finished games to learn from yet")
+    return found
+
+
+def decode(work: RoundWork, interactions: Sequence[Interaction]) -> dict[int, Feedback]:
+    """Decode every turn that has a next utterance and no verdict yet; gives all verdicts by turn id."""
+    work.report("decode")
+    scheme, _ = parse_system(work.system)
+    scorer = work.policy if work.settings.decoder == "prompted" else None
+    decoder = open_decoder(work.settings.decoder, scheme, scorer)
+    return decode_interactions(
+        work.database, interactions, decoder, lambda done, total: work.report("decode", done, total)
+    )
+
+
+def examples(
+    work: RoundWork, interactions: Sequence[Interaction], verdicts: dict[int, Feedback]
+) -> tuple[list[TrainingGame], list[TrainingGame]]:
+    """(training examples of everything so far, held-out examples of the newest round for the gate)."""
+    work.report("examples")
+    _, objective = parse_system(work.system)
+    base_model = work.policy.fingerprint
+    training, held_out = split_held_out(interactions)
+    return (
+        build_examples(training, verdicts, objective, base_model, work.hindsight),
+        build_examples(held_out, verdicts, "kto", base_model),
+    )
+
+
+def train(work: RoundWork, games: Sequence[TrainingGame]) -> Card:
+    """Train a fresh adapter from the base model and put it into the registry as a candidate.
+
+    If the registry has it already, made by this round from the very same examples, it is loaded instead.
+    """
+    from learner.training import TrainingConfig, TrainingDiverged
+    from learner.training import train as train_adapter
+
+    work.report("train")
+    _, objective = parse_system(work.system)
+    config = work.config or TrainingConfig(epochs=work.settings.epochs, seed=work.settings.seed)
+    fingerprint = work.policy.fingerprint
+    made_from = digest(games)
+    if card := _made_before(work, made_from):
+        work.policy.load_adapter(card.name, work.registry.path(card.name))
+    else:
+        try:
+            result = train_adapter(
+                work.policy,
+                work.name,
+                games,
+                objective,
+                config,
+                lambda at: work.report("train", at.step, at.total, at.loss, at.seconds_left),
+            )
+        except TrainingDiverged as error:
+            raise RoundError(str(error)) from error
+        card = Card(
+            name=work.name,
+            base_model=fingerprint,
+            system=work.system,
+            round=work.number,
+            round_id=work.round_id,
+            decoder=work.settings.decoder,
+            created=now(),
+            games={game.game_id: len(game.labels) for game in games},
+            turns=sum(len(game.labels) for game in games),
+            training={**asdict(config), "hindsight": asdict(work.hindsight)},
+            metrics={"digest": made_from, "training": result.metrics()},
+        )
+        work.registry.publish(card, lambda folder: work.policy.save_adapter(card.name, folder))
+    with work.database.session() as session:
+        adapter = _adapter_row(session, card)
+        record_lineage(session, adapter, lineage(games))
+    return card
+
+
+def evaluate(work: RoundWork, card: Card, held_out: Sequence[TrainingGame]) -> "Comparison":
+    """Compare the candidate with the adapter in use on the held-out games."""
+    from learner.evaluation import compare
+
+    work.report("evaluate", 0, len(held_out))
+    parent = _usable_parent(work)
+    return compare(work.policy, held_out, card.name, parent)
+
+
+def judge(work: RoundWork, card: Card, comparison: "Comparison") -> tuple[int, "Decision"]:
+    """The gate: note the evaluation on the card and in the row, and refuse what is broken or clearly worse."""
+    from learner.evaluation import gate
+
+    work.report("gate")
+    decision = gate(comparison, card.metrics["training"]["losses"])
+    metrics = {**card.metrics, "held_out": comparison.metrics(), "gate": asdict(decision)}
+    card = card.model_copy(update={"metrics": metrics})
+    work.registry.update_card(card)
+    with work.database.session() as session:
+        adapter = _adapter_row(session, card)
+        if not decision.passed:
+            work.registry.reject(session, card.name)
+        assert adapter.id is not None
+        return adapter.id, decision
+
+
+def publish(work: RoundWork, card: Card) -> None:
+    """Make the adapter the one that new games take."""
+    work.report("publish")
+    with work.database.session() as session:
+        work.registry.promote(session, card.name)
+
+
+def _made_before(work: RoundWork, made_from: str) -> Card | None:
+    """The card of this round's adapter, if a process that was killed had trained it from the same examples."""
+    folder = work.registry.path(work.name)
+    if not folder.is_dir() or check(folder, work.policy.fingerprint):
+        return None
+    card = work.registry.card(work.name)
+    same = card.round_id == work.round_id and card.metrics.get("digest") == made_from
+    return card if same else None
+
+
+def _usable_parent(work: RoundWork) -> str:
+    """The adapter in use, loaded into the policy; the base model where it is of another base or broken."""
+    parent = work.registry.previous() if work.registry.current() == work.name else work.registry.current()
+    if parent is None or parent == BASE_ADAPTER:
+        return BASE_ADAPTER
+    folder = work.registry.path(parent)
+    if problems := check(folder, work.policy.fingerprint):
+        log.warning("the adapter in use cannot be compared with", adapter=parent, problems=problems)
+        return BASE_ADAPTER
+    work.policy.load_adapter(parent, folder)
+    return parent
+
+
+def _adapter_row(session: Session, card: Card) -> Adapter:
+    """The row of an adapter, made or brought up to its card."""
+    found = session.exec(select(Adapter).where(Adapter.name == card.name)).one_or_none()
+    row = found or Adapter(name=card.name, base_model=card.base_model, system=card.system)
+    if row.card.get("round_id") != card.round_id:  # new, or left by a round that failed
+        row.status, row.erased_turns = AdapterStatus.CANDIDATE, 0
+    row.base_model, row.system, row.parent = card.base_model, card.system, card.parent
+    row.card = card.model_dump(mode="json")
+    session.add(row)
+    session.flush()
+    return row
+
+
+def _counts(interactions: Sequence[Interaction], verdicts: dict[int, Feedback]) -> dict[str, Any]:
+    turns = [turn_id for interaction in interactions for turn_id in interaction.turn_ids]
+    found = [verdicts[turn_id].label for turn_id in turns if turn_id in verdicts]
+    return {
+        "interactions": len(interactions),
+        "turns": len(turns),
+        "decoded_turns": len(found),
+        "positive_turns": sum(label > 0 for label in found),
+    }
+
+
+def _sentence(stage: str, error: Exception) -> str:
+    """What a moderator is told."""
+    if isinstance(error, RoundError | AdapterError):
+        return str(error)
+    if isinstance(error, MemoryError) or "out of memory" in str(error).lower():
+        return f"The machine ran out of memory in the stage '{stage}': make the micro-batches smaller."
+    if isinstance(error, SQLAlchemyError):
+        return f"The database could not be written in the stage '{stage}': {error.__cause__ or error}"
+    said = str(error).strip().splitlines()
+    return f"The stage '{stage}' failed: {said[0] if said else type(error).__name__}"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """`python -m learner.rounds --round-id N`: 0 if the round is done, 1 if not."""
+    parser = argparse.ArgumentParser(prog="python -m learner.rounds", description=__doc__)
+    parser.add_argument("--round-id", type=int, required=True, help="Id of the round's row.")
+    asked = parser.parse_args(arguments)
+    try:
+        settings = LearnerSettings()  # pyright: ignore[reportCallIssue]
+    except ValidationError as error:
+        log.error("settings cannot be read", error=str(error))
+        return 1
+    database = Database(settings.url)
+    try:
+        row = run_round(database, settings, asked.round_id)
+    except (RoundError, SQLAlchemyError) as error:
+        log.error("round could not be run", round_id=asked.round_id, error=str(error))
+        return 1
+    finally:
+        database.close()
+    return 0 if row.status == RoundStatus.DONE else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,319 @@
+"""Training an adapter: LoRA on the base model, from examples that are ready. It knows no database."""
+
+import math
+import random
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import structlog
+import torch
+from accelerate import Accelerator
+from transformers import get_cosine_schedule_with_warmup
+
+from games import GAMES
+from games.core import Step
+from learner.examples import Objective, TrainingGame, TurnLabel
+from learner.objectives import OBJECTIVES, Statistics, kl_estimate
+from learner.policy import Policy
+from learner.policy.examples import Batch, Example
+
+log = structlog.get_logger(__name__)
+
+
+class TrainingDiverged(RuntimeError):
+    """Training gave no finite loss; its adapter is worth nothing."""
+
+
+def _option(default: Any, text: str) -> Any:
+    return field(default=default, metadata={"help": text})
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """Every hyper-parameter of training."""
+
+    rank: int = _option(16, "LoRA rank r.")
+    alpha: int = _option(32, "LoRA scale; the update is multiplied by alpha / r.")
+    dropout: float = _option(0.05, "LoRA dropout; sup only, the other objectives compare with propensities.")
+    learning_rate: float = _option(2e-3, "Peak learning rate of AdamW.")
+    weight_decay: float = _option(0.01, "Weight decay of AdamW.")
+    warmup_steps: int = _option(10, "Steps of linear warm-up before the cosine.")
+    epochs: int = _option(8, "Passes over the training turns.")
+    batch_turns: int = _option(64, "Turns of one step: the effective batch.")
+    micro_batch_turns: int = _option(64, "Turns computed at a time; smaller needs less memory.")
+    clip: float = _option(1.0, "Largest norm of the gradient.")
+    smoothing: float | None = _option(None, "Label smoothing; unset takes the objective's own.")
+    reorder: bool = _option(True, "Shuffle the board of every example anew in each epoch.")
+    bad_steps: int = _option(10, "Steps in a row without a finite loss before training gives up.")
+    seed: int = _option(0, "Seed of everything random in training.")
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where training stands after a step."""
+
+    step: int
+    total: int
+    loss: float
+    """Mean over the turns of the step's effective batch."""
+    seconds_left: float
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """How training went."""
+
+    steps: int
+    turns: int
+    """Turns of the training set."""
+    turns_seen: int
+    """Over all epochs."""
+    losses: tuple[float, ...]
+    """Mean loss of each epoch."""
+    skipped: int
+    """Steps without a finite loss or gradient, left out."""
+    seconds: float
+
+    def metrics(self) -> dict[str, Any]:
+        """For the adapter's card."""
+        return {**asdict(self), "losses": [round(loss, 5) for loss in self.losses]}
+
+
+@dataclass(frozen=True)
+class _Item:
+    """One forward's share of a game: the labels whose board may be shuffled, or those whose may not."""
+
+    game: TrainingGame
+    labels: tuple[TurnLabel, ...]
+    as_played: bool
+
+
+def train(
+    policy: Policy,
+    name: str,
+    games: Sequence[TrainingGame],
+    objective: Objective,
+    config: TrainingConfig = TrainingConfig(),
+    progress: Callable[[Progress], None] | None = None,
+) -> TrainingResult:
+    """Train a fresh adapter `name` of `policy` on `games`, starting from the base model.
+
+    The adapter stays loaded in the policy, which is left in evaluation mode. Deterministic for a seed on the
+    same machine. Raises ValueError without examples, `TrainingDiverged` where the loss stays non-finite.
+    """
+    items = _items(games)
+    if not items:
+        raise ValueError("There is nothing to train on: no turn has a usable label")
+    started = time.monotonic()
+    rng = random.Random(config.seed)
+    devices = [torch.device("cuda")] if policy.device.type == "cuda" else []
+    with torch.random.fork_rng(devices=devices):
+        torch.manual_seed(config.seed)
+        accelerator = Accelerator(cpu=policy.device.type == "cpu")
+        policy.new_adapter(
+            name,
+            rank=config.rank,
+            alpha=config.alpha,
+            dropout=config.dropout if objective == "sup" else 0.0,
+            seed=config.seed,
+        )
+        optimizer = accelerator.prepare(
+            torch.optim.AdamW(policy.trainable(), lr=config.learning_rate, weight_decay=config.weight_decay)
+        )
+        plan = [_effective_batches(items, config, rng) for _ in range(config.epochs)]
+        total = sum(map(len, plan))
+        schedule = get_cosine_schedule_with_warmup(optimizer, min(config.warmup_steps, total // 4), total)
+        loop = _Loop(policy, objective, config, accelerator, optimizer, rng)
+        losses, step, skipped, in_a_row = [], 0, 0, 0
+        policy.train()
+        try:
+            for batches in plan:
+                sums: list[Statistics] = []
+                for batch in batches:
+                    statistics = loop.step(batch)
+                    schedule.step()
+                    step += 1
+                    if statistics is None:
+                        skipped, in_a_row = skipped + 1, in_a_row + 1
+                        log.warning("step skipped: the loss is not finite", adapter=name, step=step)
+                        if in_a_row >= config.bad_steps or skipped > total // 2:
+                            raise TrainingDiverged(
+                                f"The loss was not finite in {skipped} of {step} steps: lower the learning rate"
+                            )
+                        continue
+                    in_a_row = 0
+                    sums.append(statistics)
+                    if progress is not None:
+                        elapsed = time.monotonic() - started
+                        left = elapsed / step * (total - step)
+                        progress(Progress(step, total, statistics.loss / statistics.turns, left))
+                turns = sum(entry.turns for entry in sums)
+                losses.append(sum(entry.loss for entry in sums) / turns if turns else math.nan)
+        finally:
+            optimizer.zero_grad(set_to_none=True)
+            policy.eval()
+    return TrainingResult(
+        steps=step,
+        turns=sum(len(item.labels) for item in items),
+        turns_seen=config.epochs * sum(len(item.labels) for item in items),
+        losses=tuple(losses),
+        skipped=skipped,
+        seconds=time.monotonic() - started,
+    )
+
+
+def _items(games: Sequence[TrainingGame]) -> list[_Item]:
+    """Labels with a propensity stay on the board that it was logged for: ℓ and p₀ must be of the same x."""
+    items = []
+    for game in games:
+        paired = tuple(label for label in game.labels if label.behaviour_logp is not None)
+        free = tuple(label for label in game.labels if label.behaviour_logp is None)
+        items += [
+            _Item(game, labels, as_played) for labels, as_played in ((free, False), (paired, True)) if labels
+        ]
+    return items
+
+
+def _effective_batches(
+    items: Sequence[_Item], config: TrainingConfig, rng: random.Random
+) -> list[list[_Item]]:
+    """One epoch: shuffled, then bucketed by length within windows of a few batches, then batches shuffled."""
+    shuffled = rng.sample(items, len(items))
+    turns = sum(len(item.labels) for item in items)
+    window = max(1, round(8 * config.batch_turns * len(items) / turns))
+    batches: list[list[_Item]] = []
+    for start in range(0, len(shuffled), window):
+        batch: list[_Item] = []
+        for item in sorted(shuffled[start : start + window], key=_length):
+            batch.append(item)
+            if sum(len(each.labels) for each in batch) >= config.batch_turns:
+                batches.append(batch)
+                batch = []
+        if batch:
+            batches.append(batch)
+    rng.shuffle(batches)
+    return batches
+
+
+def _length(item: _Item) -> int:
+    """Characters up to the last label: proportional enough to tokens to put like with like."""
+    steps = item.game.steps[: item.labels[-1].step + 1]
+    return sum(len(step.utterance) + len(step.action) + len(step.state) + 24 for step in steps)
+
+
+def _micro_batches(batch: Sequence[_Item], turns: int) -> list[list[_Item]]:
+    parts: list[list[_Item]] = [[]]
+    for item in batch:
+        if parts[-1] and sum(len(each.labels) for each in parts[-1]) + len(item.labels) > turns:
+            parts.append([])
+        parts[-1].append(item)
+    return parts
+
+
+class _Loop:
+    """What the steps of one training share."""
+
+    def __init__(
+        self,
+        policy: Policy,
+        objective: Objective,
+        config: TrainingConfig,
+        accelerator: Accelerator,
+        optimizer: Any,
+        rng: random.Random,
+    ) -> None:
+        self.policy = policy
+        self.objective: Objective = objective
+        self.loss = OBJECTIVES[objective]
+        self.options = {} if config.smoothing is None else {"smoothing": config.smoothing}
+        self.config = config
+        self.accelerator = accelerator
+        self.optimizer = optimizer
+        self.rng = rng
+
+    def step(self, batch: Sequence[_Item]) -> Statistics | None:
+        """One update on one effective batch; None if its loss or gradient was not finite."""
+        parts = []
+        for items in _micro_batches(batch, self.config.micro_batch_turns):
+            examples, labels = self._examples(items)
+            parts.append((self.policy.batch(examples), labels))
+        count = sum(len(labels) for _, labels in parts)
+        z = self._kl(parts) if self.objective == "kto" else 0.0
+        sums: list[Statistics] = []
+        for inputs, labels in parts:
+            logps = self.policy.forward_logps(inputs)
+            loss, statistics = self.loss(
+                logps.sum,
+                *self._columns(labels, logps.sum),
+                logps.tokens,
+                logps.smooth,
+                count=count,
+                z=z,
+                **self.options,
+            )
+            if not torch.isfinite(loss):
+                self.optimizer.zero_grad(set_to_none=True)
+                return None
+            self.accelerator.backward(loss)
+            sums.append(statistics)
+        norm = self.accelerator.clip_grad_norm_(self.policy.trainable(), self.config.clip)
+        finite = norm is None or bool(torch.isfinite(norm))
+        if finite:
+            self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        if not finite:
+            return None
+        return Statistics(
+            turns=count,
+            loss=sum(entry.loss for entry in sums),
+            logp=sum(entry.logp for entry in sums),
+            ratio=sum(entry.ratio for entry in sums),
+        )
+
+    @torch.no_grad()
+    def _kl(self, parts: Sequence[tuple[Batch, Sequence[TurnLabel]]]) -> float:
+        """z over the effective batch, one forward before the update."""
+        logps, behaviour = [], []
+        for inputs, labels in parts:
+            logps.append(self.policy.forward_logps(inputs).sum)
+            behaviour.append(self._columns(labels, logps[-1])[0])
+        return float(kl_estimate(torch.cat(logps), torch.cat(behaviour)))
+
+    def _columns(
+        self, labels: Sequence[TurnLabel], like: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """(log p₀, reward, weight), each [R]; log p₀ is 0 where it is not used."""
+        return (
+            like.new_tensor([label.behaviour_logp or 0.0 for label in labels]),
+            like.new_tensor([label.reward for label in labels]),
+            like.new_tensor([label.weight for label in labels]),
+        )
+
+    def _examples(self, items: Sequence[_Item]) -> tuple[list[Example], list[TurnLabel]]:
+        examples, labels = [], []
+        for item in items:
+            order = list(range(len(item.game.context)))
+            if self.config.reorder and not item.as_played:
+                self.rng.shuffle(order)
+            examples.append(to_example(item.game, item.labels, order))
+            labels += item.labels
+        return examples, labels
+
+
+def to_example(
+    game: TrainingGame, labels: Sequence[TurnLabel], order: Sequence[int] | None = None
+) -> Example:
+    """A game as the policy takes it, asking for the actions of `labels`, had its board stood in `order`."""
+    steps = list(game.steps[: labels[-1].step + 1])
+    context = game.context
+    asked = [Step(steps[label.step].state, "", label.action) for label in labels]
+    if order is not None:
+        rules = GAMES[game.game]
+        context, moved = rules.reorder(context, [*steps, *asked], order)
+        steps, asked = moved[: len(steps)], moved[len(steps) :]
+    wanted: list[tuple[str, ...]] = [() for _ in steps]
+    for label, step in zip(labels, asked, strict=True):
+        wanted[label.step] += (step.action,)
+    return Example(game.images, context, tuple(steps), tuple(wanted), game.game)
