@@ -26,7 +26,7 @@ REWARDS: dict[Objective, dict[int, float]] = {
 
 @dataclass(frozen=True)
 class Hindsight:
-    """What an interaction reveals beyond the next utterance (METHOD: "Beyond the paper"). Off is the paper."""
+    """What an interaction shows beyond the next utterance (METHOD: "Beyond the paper"). Off is the paper."""
 
     win: bool = False
     """A won game shows that its last turn, which no utterance follows, was right."""
@@ -72,7 +72,7 @@ class TrainingGame:
 
 
 def parse_system(system: str) -> tuple[Scheme, Objective]:
-    """("binary" or "ternary", objective) of a system in the paper's names. `control` decodes, never trains."""
+    """(scheme, objective) of a system in the paper's names. `control` decodes, never trains."""
     schemes: dict[str, Scheme] = {"b": "binary", "t": "ternary"}
     scheme, _, objective = system.partition("-")
     if system == "control":
@@ -181,7 +181,7 @@ def _relabel_corrected(
 def _credit_clicks(game: Game, interaction: Interaction, lessons: list[tuple[str, int | None]]) -> None:
     """Label each turn of a won game by its final selection, in place.
 
-    All clicks right is positive, none right negative; of a mixed action the right clicks alone are the lesson.
+    All clicks right is positive, none right negative; of a mixed action the lesson is its right clicks.
     """
     last = interaction.steps[-1]
     final = frozenset(game.selected(interaction.context, game.apply(last.state, last.action)))

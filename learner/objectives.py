@@ -1,8 +1,8 @@
 """The three objectives as pure functions of tensors (METHOD: "Rounds"). They know no model and no data.
 
 Each takes one value for every turn of a batch, [R], and gives `(loss, statistics)`. The loss is the sum over
-turns divided by `count`, the turns of the *effective* batch, so that the gradients of its micro-batches add up
-to the gradient of the whole. Notation of the paper: ℓ = log π(a|x), the sum over the action's tokens with its
+turns divided by `count`, the turns of the *effective* batch, so that the gradients of micro-batches add up to
+the gradient of the whole. Notation of the paper: ℓ = log π(a|x), the sum over the action's tokens with its
 end token; n = their number; p₀ = the logged propensity π₀(a|x), clamped from below.
 """
 

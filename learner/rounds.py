@@ -290,7 +290,7 @@ def evaluate(work: RoundWork, card: Card, held_out: Sequence[TrainingGame]) -> "
 
 
 def judge(work: RoundWork, card: Card, comparison: "Comparison") -> tuple[int, "Decision"]:
-    """The gate: note the evaluation on the card and in the row, and refuse what is broken or clearly worse."""
+    """The gate: note the evaluation on the card and in the row; refuse what is broken or worse."""
     from learner.evaluation import gate
 
     work.report("gate")
@@ -314,7 +314,7 @@ def publish(work: RoundWork, card: Card) -> None:
 
 
 def _made_before(work: RoundWork, made_from: str) -> Card | None:
-    """The card of this round's adapter, if a process that was killed had trained it from the same examples."""
+    """The card of this round's adapter, if a process since killed had trained it from the same examples."""
     folder = work.registry.path(work.name)
     if not folder.is_dir() or check(folder, work.policy.fingerprint):
         return None

@@ -140,7 +140,7 @@ def train(
                         log.warning("step skipped: the loss is not finite", adapter=name, step=step)
                         if in_a_row >= config.bad_steps or skipped > total // 2:
                             raise TrainingDiverged(
-                                f"The loss was not finite in {skipped} of {step} steps: lower the learning rate"
+                                f"{skipped} of {step} steps had no finite loss: lower the learning rate"
                             )
                         continue
                     in_a_row = 0
