@@ -21,7 +21,7 @@ class BadLine(ValueError):
 
 
 class Interaction(BaseModel):
-    """One finished game as a line of JSON. Other keys (`game_id, turn, end, speaker`) are not needed."""
+    """One finished game as a line of JSON. Its other keys are not needed here."""
 
     model_config = ConfigDict(frozen=True, strict=True, extra="ignore")
 
@@ -42,8 +42,8 @@ class Interaction(BaseModel):
                 raise ValueError(f"`{name}` names {unknown[0]!r}, which is not in `context`")
         if len(self.chat) not in (len(self.clicks), len(self.clicks) + 1):
             raise ValueError(
-                f"{len(self.chat)} utterances in `chat` for {len(self.clicks)} turns in `clicks`: give as many, "
-                "or one more"
+                f"{len(self.chat)} utterances in `chat` for {len(self.clicks)} turns in `clicks`: "
+                "give as many, or one more"
             )
         return self
 
@@ -59,7 +59,9 @@ def read_interactions(path: Path) -> list[Interaction]:
             if line.strip():
                 found.append(_parsed(line, number))
     except UnicodeDecodeError as error:
-        raise BadLine(f"The file is not UTF-8 text ({error.reason} at byte {error.start}): save it as UTF-8")
+        raise BadLine(
+            f"The file is not UTF-8 text ({error.reason} at byte {error.start}): save it as UTF-8"
+        ) from None
     if not found:
         raise BadLine("The file holds no interaction: give one JSON object a line")
     return found
@@ -71,9 +73,7 @@ def _parsed(line: str, number: int) -> Interaction:
     except (ValueError, RecursionError) as error:
         raise BadLine(f"Line {number} is not JSON ({error}): give one JSON object a line") from None
     if not isinstance(value, dict):
-        raise BadLine(
-            f"Line {number} is not a JSON object: give one object with context, targets, clicks, chat"
-        )
+        raise BadLine(f"Line {number} is no JSON object: give context, targets, clicks and chat in one")
     try:
         return Interaction.model_validate(value)
     except ValidationError as error:

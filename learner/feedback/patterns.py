@@ -154,6 +154,7 @@ MIXED = _phrases(
     (?:one|<ORDINAL>|last|left|top) (?:one )?(?:of <GROUP> )?(?:is|was) <CORRECT>(?! (?:side|facing) )
     except
     (?:too many|one too|one extra|extra one)
+    you (?:also )?(?:chose|picked|selected|clicked|took) (?:two|2|both|three|more|an? (?:extra|second))
     """
 )
 """Part of the action was right, part was not."""
@@ -176,12 +177,14 @@ RESET = _phrases(
 )
 
 DESELECT = re.compile(
-    rf"\b(?:{_any(words.DESELECT_VERBS)}|take (?:away|off|out|back)"
+    r"(?<![\w'-])(?<!\ba )(?<!\bthe )(?<!\bwater )(?<!\brain )"
+    rf"(?:{_any(words.DESELECT_VERBS)}|take (?:away|off|out|back)"
     r"|take (?=(?:it|that|this|them)\b[^|]* (?:away|off|out|back)\b)"
-    r"|get rid of|go back|roll back|cancel|put back|throw (?:away|out)|turn off|we can lose|lose(?= the)"
-    r"|do not (?:need|want|keep)) ?(?P<object>[^|]*)"
+    rf"|get rid of|(?<=\| )(?:{_FILLERS})go back|roll back|cancel|put back|throw (?:away|out)|turn off"
+    r"|lose(?= the)|do not (?:need|want|keep))(?![\w'-]) ?(?P<object>[^|]*)"
 )
 """A request to take a selection back, with all that follows it in its clause."""
+ASKS_REMOVAL = re.compile(f"(?:{DESELECT.pattern})|(?:{RESET.pattern})")
 PLURAL = _phrases(
     r"""
     all|both|everything|every|any|them|these|those|two|three|four|five|[2-9]|couple|pair|others|rest|clear
@@ -232,7 +235,7 @@ ELABORATION = _phrases(
     ^the (?:shape|image|picture|figure|one) (?:i|you)
     ^(?:there (?:is|are)|has|have|with|think|imagine|more|less|bigger|smaller|taller|shorter)
     ^the (?:more|most|bigger|smaller|taller|shorter|larger|longer)
-    ^(?:this|that|these|those) (?:is|are|has|have|looks?)
+    ^(?:this|that|these|those)(?: one)? (?:is|are|has|have|looks?|seems?|was|were|does|did|might|could)
     """
 )
 ACCEPTS = re.compile(rf"\| {_FILLERS}{_MACROS['ACKNOWLEDGE']}\b")
@@ -243,8 +246,8 @@ CONNECTIVES = words.word_set("and or then now again try select choose find get f
 """Nothing was named when one of these comes first."""
 LATEST = words.word_set("last latest previous recent newest wrong incorrect prior two three")
 POINTERS = words.word_set(
-    """it that this them those these one ones thing things selection pick choice click guess image shape picture
-    figure piece move action answer turn step"""
+    """it that this them those these one ones thing things selection pick choice click guess image shape
+    picture figure piece move action answer turn"""
 )
 """They point at the last selection, unless they belong to a name ("that bird", "figure skater")."""
 AFTER_POINTER = (

@@ -28,9 +28,13 @@ class Reading:
         return "| " + " | ".join(" ".join(clause) for clause in self.clauses) + " |"
 
 
-@lru_cache(maxsize=4096)
 def read(text: str) -> Reading:
     """The clauses and the content words of one utterance."""
+    return _read(text if len(text) <= HEAD + TAIL else f"{text[:HEAD]} . {text[-TAIL:]}")
+
+
+@lru_cache(maxsize=4096)
+def _read(text: str) -> Reading:
     plain = _plain(text)
     unquoted = re.sub(r'"[^"]*"', " , ", plain)
     clauses = _clauses(unquoted) or _clauses(plain)
@@ -45,8 +49,6 @@ def read(text: str) -> Reading:
 
 def _plain(text: str) -> str:
     """Lower case, one kind of quotation mark, emoji as words, Discord's markup gone, contractions open."""
-    if len(text) > HEAD + TAIL:
-        text = text[:HEAD] + " . " + text[-TAIL:]
     text = "".join(_EMOJI_WORDS.get(character, character) for character in text)
     text = unicodedata.normalize("NFKC", text).lower()[: 4 * (HEAD + TAIL)]
     text = re.sub(r"[’‘`´ʼ]", "'", text).translate(_QUOTES)

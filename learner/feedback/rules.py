@@ -42,6 +42,7 @@ MIXED = Cue("partly right", 0, 0.1)
 PRAISE = Cue("praise", 1, 0.98)
 ALL_COUNTED = Cue("all counted right", 1, 0.95)
 UNDO = Cue("undo", -1, 0.05)
+UNDO_NAMED = Cue("takes back what it names", -1, 0.15)
 REMOVES_OTHER = Cue("removes another figure", 1, 0.8)
 NOT_DONE = Cue("asked for a figure, none was selected", -1, 0.3)
 TOO_MUCH = Cue("more was removed than asked", 0, 0.4)
@@ -52,7 +53,8 @@ ACCEPTS = Cue("accepts", 1, 0.95)
 AFTER_REMOVAL = Cue("goes on after a removal", 1, 0.95)
 NEW_FIGURE = Cue("describes another figure", 1, 0.9)
 CROWDED = Cue("describes another figure on a full selection", -1, 0.4)
-REPHRASES = Cue("describes the same figure again", -1, 0.15)
+UNCONFIRMED_FIX = Cue("goes on after a correction, never having praised", 0, 0.7)
+REPHRASES = Cue("describes the same figure again", -1, 0.4)
 CHATTER = Cue("no content", 0, 0.4)
 
 
@@ -82,10 +84,10 @@ def find_cue(exchange: Exchange) -> Cue:
         return SILENCE
     text = patterns.IDIOMS_OF_PRAISE.sub("good", reading.text)
     text = patterns.IDIOMS_OF_NOTHING.sub("", text)
-    return _explicit(text, exchange) or _implicit(text, reading, exchange)
+    return _explicit(text, reading, exchange) or _implicit(text, reading, exchange)
 
 
-def _explicit(text: str, exchange: Exchange) -> Cue | None:
+def _explicit(text: str, reading: Reading, exchange: Exchange) -> Cue | None:
     """Praise, rejection, counts and requests to take something back."""
     if patterns.RESET.search(text):
         return RESET
@@ -96,12 +98,12 @@ def _explicit(text: str, exchange: Exchange) -> Cue | None:
     praised = patterns.PRAISE.search(text)
     if patterns.REJECTION.search(text):
         return BOTH if praised else REJECTION
-    removal = _removal(text, exchange)
+    removal = _removal(text, reading, exchange)
     if not praised:
         return removal
     if removal:
         several = len(_selected_by(exchange)[0]) > 1  # one of them may be the one to take back
-        return PRAISE if removal is REMOVES_OTHER and not several else BOTH
+        return BOTH if removal is UNDO or several else PRAISE
     return BOTH if patterns.BUT.search(text) else PRAISE
 
 
@@ -109,7 +111,7 @@ def _implicit(text: str, reading: Reading, exchange: Exchange) -> Cue:
     """Going on to the next figure accepts the last action; saying more of the same figure does not."""
     asked = read(exchange.utterance)
     if exchange.action and reading.content and not _selected_by(exchange)[0]:
-        if not patterns.DESELECT.search(asked.text):
+        if not patterns.ASKS_REMOVAL.search(asked.text):
             return NOT_DONE
         several = len(exchange.action.split()) > 2
         return TOO_MUCH if several and not patterns.PLURAL.search(asked.text) else AFTER_REMOVAL
@@ -126,6 +128,8 @@ def _implicit(text: str, reading: Reading, exchange: Exchange) -> Cue:
         return CHATTER
     if similarity(asked.content, reading.content) >= REPHRASE:
         return REPHRASES
+    if _is_fix(exchange) and not _ever(patterns.PRAISE, (*exchange.earlier, exchange.utterance)):
+        return UNCONFIRMED_FIX
     full = exchange.state_after is not None and len(_letters(exchange.state_after)) >= MAX_TARGETS
     return CROWDED if full else NEW_FIGURE
 
@@ -144,7 +148,7 @@ def _counted(text: str, exchange: Exchange) -> Cue | None:
     return ALL_COUNTED if said >= len(_letters(exchange.state_after)) else MIXED
 
 
-def _removal(text: str, exchange: Exchange) -> Cue | None:
+def _removal(text: str, reading: Reading, exchange: Exchange) -> Cue | None:
     """What a request to take a selection back says of the last action: was it the one to take back?"""
     found = patterns.DESELECT.search(text)
     if not found:
@@ -157,12 +161,16 @@ def _removal(text: str, exchange: Exchange) -> Cue | None:
     named = _named(found["object"].split())
     if not named:
         return UNDO
-    if not new and patterns.DESELECT.search(read(exchange.utterance).text):
+    asked = read(exchange.utterance)
+    if not new and patterns.ASKS_REMOVAL.search(asked.text):
         return REMOVES_OTHER
-    asked, meant = read(exchange.utterance).content, read(" ".join(named)).content
+    meant = read(" ".join(named)).content
     if not meant:
         return UNDO
-    return UNDO if similarity(asked, meant) >= REPHRASE else REMOVES_OTHER
+    instead = reading.content - meant  # "remove the bird, it's the dog"
+    if similarity(asked.content, meant) >= REPHRASE or (new and _weight(instead) >= 1):
+        return UNDO_NAMED
+    return REMOVES_OTHER
 
 
 def _named(words_after: Sequence[str]) -> Sequence[str]:
@@ -174,7 +182,18 @@ def _named(words_after: Sequence[str]) -> Sequence[str]:
         return ()
     if rest[0] in patterns.POINTERS and (len(rest) == 1 or rest[1] in patterns.AFTER_POINTER):
         return ()
-    return rest
+    ends = [at for at, word in enumerate(rest) if word in ("and", "then")]
+    return rest[: ends[0]] if ends else rest
+
+
+def _is_fix(exchange: Exchange) -> bool:
+    """Whether the action answers a rejection by both deselecting and selecting."""
+    rejected = patterns.REJECTION.search(read(exchange.utterance).text)
+    return bool(rejected and exchange.action.startswith("deselect") and _selected_by(exchange)[0])
+
+
+def _ever(pattern: re.Pattern[str], utterances: Sequence[str]) -> bool:
+    return any(pattern.search(read(utterance).text) for utterance in utterances)
 
 
 def similarity(one: frozenset[str], other: frozenset[str]) -> float:

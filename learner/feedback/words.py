@@ -98,7 +98,8 @@ FUNCTION_WORDS = word_set(
     go going good great ok okay yes yeah right thing things something someone shape shapes image images
     picture pictures figure figures piece pieces item items object symbol tangram tangrams part parts made
     deselect unselect remove delete undo wrong correct perfect nice still think mean meant say said let us
-    describe see there's"""
+    describe see there's touch else anything everything nothing keep means make sure add still attention
+    careful carefully exactly correctly correct again chance game total count thanks thank away back off"""
 )
 """Words that say nothing about which figure is meant."""
 

@@ -1,0 +1,97 @@
+"""`respect feedback`: how well a decoder reads what people say next."""
+
+from dataclasses import asdict
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from cli.console import fail, out, print_json
+from learner.feedback import Scorer, open_decoder
+from learner.feedback.evaluate import BadLine, Scores, read_interactions
+from learner.feedback.evaluate import evaluate as run_evaluate
+
+app = typer.Typer(no_args_is_help=True)
+
+
+class DecoderName(StrEnum):
+    """Our decoders."""
+
+    RULES = "rules"
+    PROMPTED = "prompted"
+
+
+class SchemeName(StrEnum):
+    """Labels a decoder gives."""
+
+    BINARY = "binary"
+    TERNARY = "ternary"
+
+
+@app.callback()
+def feedback() -> None:
+    """Feedback decoders."""
+
+
+@app.command()
+def evaluate(
+    file: Annotated[Path, typer.Argument(help="Finished interactions, one JSON object a line.")],
+    decoder: Annotated[
+        DecoderName, typer.Option(help="rules needs no model, prompted asks one.")
+    ] = DecoderName.RULES,
+    scheme: Annotated[
+        SchemeName, typer.Option(help="binary has no neutral: what is not positive is negative.")
+    ] = SchemeName.BINARY,
+    policy: Annotated[
+        str, typer.Option(help="The model that prompted asks: tiny, a folder or a model id.")
+    ] = "tiny",
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Score a feedback decoder on finished interactions.
+
+    A turn counts if it has a next utterance and at least one click. Its reference is positive where all its
+    clicks were right, neutral where some were, negative where none was; taking back a wrong pick is right.
+    Positive recall is the share of positive references decoded positive. The binary scheme counts neutral
+    references as negative.
+    """
+    try:
+        interactions = read_interactions(file)
+    except BadLine as error:
+        fail(escape(f"{file}: {error}."))
+    except OSError as error:
+        fail(escape(f"{file} cannot be read ({error.strerror}): give the path of a file of interactions."))
+    scorer = _scorer(policy) if decoder is DecoderName.PROMPTED else None
+    scores = run_evaluate(interactions, open_decoder(decoder, scheme, scorer))
+    if as_json:
+        print_json(asdict(scores))
+    else:
+        _print(scores, f"{file.name}: {decoder}, {scheme}")
+
+
+def _scorer(policy: str) -> Scorer:
+    """The policy as the model that is asked. Torch is loaded only here."""
+    try:
+        from learner.policy import Policy
+
+        return Policy.load(policy)
+    except (ImportError, OSError, ValueError) as error:
+        fail(escape(f"The policy {policy!r} cannot be loaded: {error}"))
+
+
+def _print(scores: Scores, title: str) -> None:
+    figures = Table(title=title, show_header=False)
+    for name, value in asdict(scores).items():
+        if name != "confusion":
+            shown = "none" if value is None else f"{value:.3f}" if isinstance(value, float) else str(value)
+            figures.add_row(name.replace("_", " "), shown)
+    out.print(figures)
+    confusion = Table(title="turns", show_header=True)
+    confusion.add_column("reference")
+    for said in next(iter(scores.confusion.values())):
+        confusion.add_column(f"decoded {said}", justify="right")
+    for reference, row in scores.confusion.items():
+        confusion.add_row(reference, *(str(count) for count in row.values()))
+    out.print(confusion)
