@@ -77,14 +77,16 @@ def outline(tangram: Tangram) -> Outline:
     """
     shapes, scale = _whole_numbers(tangram.placed)
     directed = {segment for shape in shapes for segment in _split(shape, shapes)}
-    corners = _turning_corners([(p, q) for p, q in directed if (q, p) not in directed])
+    runs = _straight_runs([(p, q) for p, q in directed if (q, p) not in directed])
     views = []
     for mirror in (False, True):
         for eighths in range(8):
-            moved = [_turned_twice_as_large(p.mirrored() if mirror else p, eighths) for p in corners]
-            least = min(moved)
-            views.append(tuple(sorted(_key(corner - least) for corner in moved)))
-    return tuple(tuple(Fraction(n, 2 * scale) for n in corner) for corner in min(views))
+            moved = [
+                [_turned_twice_as_large(p.mirrored() if mirror else p, eighths) for p in run] for run in runs
+            ]
+            least = min(p for run in moved for p in run)
+            views.append(tuple(sorted(_key(run, least) for run in moved)))
+    return tuple(tuple(Fraction(n, 2 * scale) for n in run) for run in min(views))
 
 
 def duplicates(tangrams: Mapping[str, Tangram]) -> list[tuple[str, ...]]:
@@ -104,21 +106,35 @@ def _turned_twice_as_large(point: Point, eighths: int) -> Point:
     return Point((point.x - point.y) * ROOT, (point.x + point.y) * ROOT)
 
 
-def _key(point: Point) -> tuple[Rational, ...]:
-    return point.x.a, point.x.b, point.y.a, point.y.b
+def _key(run: Sequence[Point], origin: Point) -> tuple[Rational, ...]:
+    """A run's ends as plain numbers, seen from `origin`, whichever way it runs."""
+    one, other = sorted((p.x.a, p.x.b, p.y.a, p.y.b) for p in (run[0] - origin, run[1] - origin))
+    return one + other
 
 
-def _turning_corners(segments: Sequence[Sequence[Point]]) -> list[Point]:
-    """Ends of boundary segments, without those in the middle of a straight run."""
-    meeting: dict[Point, list[Point]] = {}
-    for start, end in segments:
-        meeting.setdefault(start, []).append(end - start)
-        meeting.setdefault(end, []).append(end - start)
-    return [
-        corner
-        for corner, directions in meeting.items()
-        if len(directions) > 2 or directions[0].cross(directions[1]).sign != 0
-    ]
+def _straight_runs(boundary: Sequence[Segment]) -> list[Segment]:
+    """The boundary's segments, joined wherever one goes straight on into the next."""
+    leaving = {}
+    for start, end in boundary:
+        leaving.setdefault(start, []).append(end)
+
+    def next_straight(start: Point, end: Point) -> Point | None:
+        along = end - start
+        for further in leaving[end]:
+            if along.cross(further - end).sign == 0 and along.dot(further - end).sign > 0:
+                return further
+        return None
+
+    continued = {(end, further) for start, end in boundary if (further := next_straight(start, end))}
+    runs = []
+    for start, end in boundary:
+        if (start, end) in continued:
+            continue
+        last, tip = start, end
+        while further := next_straight(last, tip):
+            last, tip = tip, further
+        runs.append((start, tip))
+    return runs
 
 
 def _whole_numbers(placed: Iterable[Placed]) -> tuple[list[tuple[Point, ...]], int]:

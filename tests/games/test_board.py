@@ -1,0 +1,169 @@
+"""The speaker's board: what it shows, what it says, and what it must not give away."""
+
+import io
+import random
+import re
+import threading
+
+import pytest
+from PIL import Image, ImageChops
+
+from games.board import WIDTH, draw_board
+from games.core import Board, Deal, Outcome
+from games.figures.classic import load_classic
+from games.multiref import MultiRef
+
+IMAGES = load_classic()
+DEAL = MultiRef().deal(IMAGES.ids, random.Random(7))
+TARGETS = [figure for figure in DEAL.speaker if figure in DEAL.targets]
+OTHERS = [figure for figure in DEAL.speaker if figure not in DEAL.targets]
+OVER = [Outcome.WON, Outcome.LOST, Outcome.GIVEN_UP]
+
+
+def board(
+    *selected: str, turns: int = 0, outcome: Outcome = Outcome.OPEN, deal: Deal = DEAL, max_turns: int = 10
+) -> Board:
+    return draw_board(deal, frozenset(selected), turns, max_turns, outcome, IMAGES)
+
+
+def picture(drawn: Board) -> Image.Image:
+    return Image.open(io.BytesIO(drawn.png)).convert("RGB")
+
+
+def changed(one: Board, other: Board) -> tuple[int, int, int, int] | None:
+    """The box of pixels that differ."""
+    return ImageChops.difference(picture(one), picture(other)).getbbox()
+
+
+def test_the_picture_is_a_small_png_with_room_for_ten_figures():
+    drawn = board(*TARGETS, *OTHERS, turns=10, outcome=Outcome.LOST)
+    assert picture(drawn).width == WIDTH
+    assert len(drawn.png) < 150_000
+
+
+def test_the_corners_are_transparent_so_that_it_fits_every_theme():
+    drawn = Image.open(io.BytesIO(board().png)).convert("RGBA")
+    assert drawn.getpixel((0, 0))[3] == 0  # pyright: ignore
+    assert drawn.getpixel((WIDTH // 2, 2))[3] == 255  # pyright: ignore
+
+
+def test_the_same_position_gives_the_same_bytes():
+    first = board(TARGETS[0], turns=2)
+    draw_again = Deal(tuple(DEAL.speaker), DEAL.listener, frozenset(DEAL.targets))
+    assert board(TARGETS[0], turns=2, deal=draw_again).png == first.png
+
+
+def test_a_position_is_drawn_once():
+    assert board(TARGETS[1], turns=3).png is board(TARGETS[1], turns=3).png
+
+
+def test_targets_are_marked():
+    other_targets = Deal(DEAL.speaker, DEAL.listener, frozenset(OTHERS[:3]))
+    assert changed(board(), board(deal=other_targets))
+
+
+def test_a_selected_figure_is_marked_in_its_own_cell():
+    first = DEAL.speaker[0]
+    box = changed(board(), board(first))
+    assert box is not None
+    row_one = picture(board()).height // 2
+    cell_changes = ImageChops.difference(
+        picture(board()).crop((0, 0, WIDTH, row_one)), picture(board(first)).crop((0, 0, WIDTH, row_one))
+    ).getbbox()
+    assert cell_changes is not None
+    assert cell_changes[2] < WIDTH / 4
+
+
+def test_a_selection_differs_in_brightness_and_not_only_in_hue():
+    figure = OTHERS[0]
+    grey = [picture(drawn).convert("L") for drawn in (board(), board(figure))]
+    darkest, lightest = ImageChops.difference(*grey).getextrema()
+    assert lightest - darkest > 100  # pyright: ignore
+
+
+def test_the_order_is_the_speakers():
+    shuffled = Deal(DEAL.speaker, tuple(reversed(DEAL.listener)), DEAL.targets)
+    assert board(deal=shuffled) == board()
+    swapped = Deal((DEAL.speaker[1], DEAL.speaker[0], *DEAL.speaker[2:]), DEAL.listener, DEAL.targets)
+    assert board(deal=swapped).png != board().png
+
+
+def test_every_turn_looks_different():
+    assert len({board(turns=turns).png for turns in range(10)}) == 10
+
+
+def test_missed_and_wrong_figures_look_unlike_found_ones_at_the_end():
+    end = {"turns": 10, "outcome": Outcome.LOST}
+    drawn = [board(**end), board(TARGETS[0], **end), board(OTHERS[0], **end)]
+    assert len({each.png for each in drawn}) == 3
+    assert board(TARGETS[0], OTHERS[0], turns=9).png != board(TARGETS[0], OTHERS[0], **end).png
+
+
+def test_the_alt_text_says_the_turn_the_targets_and_the_selection():
+    deal = Deal(DEAL.speaker, DEAL.listener, frozenset([DEAL.speaker[1], DEAL.speaker[2], DEAL.speaker[9]]))
+    alt = board(DEAL.speaker[2], turns=2, deal=deal).alt
+    assert "Turn 3 of 10." in alt
+    assert "Targets in row 1: second, third; row 2: fifth." in alt
+    assert "Selected in row 1: third." in alt
+
+
+def test_the_alt_text_says_when_nothing_is_selected():
+    assert "Nothing is selected." in board().alt
+
+
+@pytest.mark.parametrize(
+    ("outcome", "turns", "headline"),
+    [
+        (Outcome.OPEN, 0, "Turn 1 of 10"),
+        (Outcome.OPEN, 9, "Turn 10 of 10"),
+        (Outcome.WON, 1, "Won in 1 turn."),
+        (Outcome.WON, 5, "Won in 5 turns."),
+        (Outcome.LOST, 10, "Out of turns."),
+        (Outcome.GIVEN_UP, 3, "Given up after 3 turns."),
+    ],
+)
+def test_the_alt_text_says_how_the_game_stands(outcome: Outcome, turns: int, headline: str):
+    assert headline in board(*TARGETS, turns=turns, outcome=outcome).alt
+
+
+def test_the_alt_text_of_a_lost_game_says_what_was_wrong():
+    deal = Deal(DEAL.speaker, DEAL.listener, frozenset(DEAL.speaker[:3]))
+    alt = board(DEAL.speaker[0], DEAL.speaker[7], turns=10, outcome=Outcome.LOST, deal=deal).alt
+    assert "Missed targets: row 1: second, third." in alt
+    assert "Wrongly selected: row 2: third." in alt
+
+
+@pytest.mark.parametrize("outcome", [Outcome.OPEN, *OVER])
+def test_the_alt_text_is_short_and_gives_away_no_letter_name_or_id(outcome: Outcome):
+    alt = board(*DEAL.speaker[::2], turns=4, outcome=outcome).alt
+    assert len(alt) <= 1024
+    assert not re.search(r"\b[A-J]\b", alt)
+    for figure in DEAL.speaker:
+        assert figure not in alt
+        assert not any(re.search(rf"\b{re.escape(name)}\b", alt) for name in IMAGES[figure].names)
+
+
+def test_a_selection_that_is_not_on_the_board_is_refused():
+    stranger = next(figure for figure in IMAGES.ids if figure not in DEAL.speaker)
+    with pytest.raises(ValueError, match=stranger):
+        board(stranger)
+
+
+def test_a_game_draws_its_own_state():
+    game = MultiRef()
+    letter = "ABCDEFGHIJ"[DEAL.listener.index(TARGETS[0])]
+    assert game.render(DEAL, letter, 1, Outcome.OPEN, IMAGES) == board(TARGETS[0], turns=1)
+
+
+def test_threads_draw_the_same_boards():
+    pictures: list[bytes] = []
+    threads = [
+        threading.Thread(target=lambda: pictures.append(board(*TARGETS, turns=8, max_turns=12).png))
+        for _ in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(pictures) == 4
+    assert len(set(pictures)) == 1
