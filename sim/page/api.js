@@ -19,7 +19,11 @@ export class Api {
     if (body !== undefined && !form) headers["Content-Type"] = "application/json";
     let response;
     try {
-      response = await fetch(`/local/${path}`, { method, headers, body: form || body === undefined ? body : JSON.stringify(body) });
+      response = await fetch(`/local/${path}`, {
+        method,
+        headers,
+        body: form || body === undefined ? body : JSON.stringify(body),
+      });
     } catch {
       throw new ApiError(0, "The service cannot be reached.");
     }
@@ -30,7 +34,11 @@ export class Api {
     } catch {
       data = { message: text };
     }
-    if (!response.ok) throw new ApiError(response.status, data?.message || data?.error || `The service answered ${response.status}.`);
+    if (!response.ok)
+      throw new ApiError(
+        response.status,
+        data?.message || data?.error || `The service answered ${response.status}.`,
+      );
     return data;
   }
 
@@ -83,7 +91,9 @@ export class Socket {
   connect() {
     const scheme = location.protocol === "https:" ? "wss" : "ws";
     this.timer = null;
-    this.socket = new WebSocket(`${scheme}://${location.host}/local/ws?token=${encodeURIComponent(this.token)}`);
+    this.socket = new WebSocket(
+      `${scheme}://${location.host}/local/ws?token=${encodeURIComponent(this.token)}`,
+    );
     this.socket.onopen = () => {
       const again = this.wasOpen;
       this.attempt = 0;

@@ -3,27 +3,40 @@
 import { Api, ApiError, Socket } from "./api.js";
 import { Composer } from "./composer.js";
 import { $, displayName, h, icon, toast } from "./dom.js";
+import { banner, drawer, frame, isWide } from "./frame.js";
 import { Interactions } from "./live.js";
 import { refreshTimes } from "./markdown.js";
 import { MessageList } from "./messages.js";
 import { confirmDialog, openModal } from "./modal.js";
 import { Sidebar } from "./sidebar.js";
 import { askName, savedSession, saveSession } from "./signin.js";
-import { idNow, isThread, nonce, Store } from "./store.js";
+import { DIRECT, idNow, isThread, nonce, Store } from "./store.js";
 
-const WIDE = matchMedia("(min-width: 1024px)");
 const store = new Store();
 let api = new Api();
 let socket = null;
+let starting = false;
 
 const live = new Interactions(store, { api: () => api, open: (id) => navigate(id), report: toast });
 
 const ctx = {
   store,
-  user: (id) => h("button", { type: "button", class: `mention${id === store.me?.id ? " me" : ""}`, data: { user: id }, onclick: () => store.user(id) && composer.mention(store.user(id)) }, `@${displayName(store.user(id))}`),
+  user: (id) =>
+    h(
+      "button",
+      {
+        type: "button",
+        class: `mention${id === store.me?.id ? " me" : ""}`,
+        data: { user: id },
+        onclick: () => store.user(id) && composer.mention(store.user(id)),
+      },
+      `@${displayName(store.user(id))}`,
+    ),
   channel: (id) => h("a", { class: "mention", href: `#${id}`, data: { channel: id } }, channelLabel(id)),
-  role: (id) => h("span", { class: "mention" }, `@${store.guild?.roles?.find((r) => r.id === id)?.name ?? "role"}`),
-  command: (path) => h("button", { type: "button", class: "mention", onclick: () => composer.openPath(path) }, `/${path}`),
+  role: (id) =>
+    h("span", { class: "mention" }, `@${store.guild?.roles?.find((r) => r.id === id)?.name ?? "role"}`),
+  command: (path) =>
+    h("button", { type: "button", class: "mention", onclick: () => composer.openPath(path) }, `/${path}`),
   press: (message, component, values) => live.press(message, component, values),
   busy: (message, key) => live.busy(message, key),
   busyKeys: (message) => live.busyKeys(message),
@@ -33,8 +46,17 @@ const list = new MessageList(store, ctx, {
   open: (id) => navigate(id),
   reply: (message) => composer.setReply(message),
   older: () => loadOlder(),
-  edit: (message, text) => (text ? attempt("Could not save the change", () => api.edit(message.channel_id, message.id, text).then((m) => m?.id && store.updateMessage(m))) : removeMessage(message)),
+  edit: (message, text) =>
+    text
+      ? attempt("Could not save the change", () =>
+          api.edit(message.channel_id, message.id, text).then((m) => m?.id && store.updateMessage(m)),
+        )
+      : removeMessage(message),
   remove: (message, now) => removeMessage(message, now),
+  dismiss: (message) => {
+    store.dismiss(message.id);
+    if (!message.local) api.remove(message.channel_id, message.id).catch(() => {});
+  },
 });
 
 const composer = new Composer(store, {
@@ -49,14 +71,14 @@ const sidebar = new Sidebar(store, {
   signOut: () => signOut(),
   close: () => drawer(null),
   mention: (user) => {
-    if (!WIDE.matches) drawer(null);
+    if (!isWide()) drawer(null);
     composer.mention(user);
   },
 });
 
 function channelLabel(id) {
   const channel = store.channel(id);
-  return channel ? `${isThread(channel) ? "" : "#"}${channel.name}` : "#unknown";
+  return channel ? `${isThread(channel) || channel.type === DIRECT ? "" : "#"}${channel.name}` : "#unknown";
 }
 
 /** Runs a call to the service; says what failed in the corner. Resolves to its result, or null. */
@@ -74,19 +96,36 @@ async function sendMessage(text, replyTo, files) {
   const channelId = store.current;
   const id = nonce();
   const row = idNow();
-  store.addMessage({
-    id: row, nonce: id, channel_id: channelId, author: store.me, content: text || `-# Sending ${files.length} file${files.length === 1 ? "" : "s"}…`, pending: true, flags: 0, type: 0,
-    timestamp: new Date().toISOString(), ...(replyTo ? { message_reference: { message_id: replyTo.id }, referenced_message: replyTo } : {}),
-  }, true);
+  store.addMessage(
+    {
+      id: row,
+      nonce: id,
+      channel_id: channelId,
+      author: store.me,
+      content: text || `-# Sending ${files.length} file${files.length === 1 ? "" : "s"}…`,
+      pending: true,
+      flags: 0,
+      type: 0,
+      timestamp: new Date().toISOString(),
+      ...(replyTo ? { message_reference: { message_id: replyTo.id }, referenced_message: replyTo } : {}),
+    },
+    true,
+  );
   list.pinned = true;
-  const sent = await attempt("Could not send the message", () => api.send(channelId, { content: text, nonce: id, ...(replyTo ? { reply_to: replyTo.id } : {}) }, files));
+  const sent = await attempt("Could not send the message", () =>
+    api.send(channelId, { content: text, nonce: id, ...(replyTo ? { reply_to: replyTo.id } : {}) }, files),
+  );
   store.removeMessage(channelId, row);
   if (sent?.id && !store.history(channelId).messages.has(sent.id)) store.addMessage(sent, true);
   if (!sent && channelId === store.current) composer.restore(text, files);
 }
 
 async function removeMessage(message, now = false) {
-  if (!now && !(await confirmDialog("Delete message", "Do you want to delete this message for everyone?", "Delete"))) return;
+  if (
+    !now &&
+    !(await confirmDialog("Delete message", "Do you want to delete this message for everyone?", "Delete"))
+  )
+    return;
   await attempt("Could not delete the message", async () => {
     await api.remove(message.channel_id, message.id);
     store.removeMessage(message.channel_id, message.id);
@@ -101,7 +140,9 @@ function navigate(id) {
 
 function firstChannel() {
   const saved = store.channel(localStorage.getItem(`tangrams.channel.${store.me.id}`));
-  const texts = [...store.channels.values()].filter((c) => c.type === 0).sort((a, b) => (a.position ?? 0) - (b.position ?? 0));
+  const texts = [...store.channels.values()]
+    .filter((c) => c.type === 0)
+    .sort((a, b) => (a.position ?? 0) - (b.position ?? 0));
   return saved && !isThread(saved) ? saved : texts[0];
 }
 
@@ -136,7 +177,9 @@ async function loadOlder() {
   loadingOlder = true;
   const scroller = $("scroller");
   const fromBottom = scroller.scrollHeight - scroller.scrollTop;
-  const page = await attempt("Could not load older messages", () => api.messages(id, store.messages(id)[0]?.id));
+  const page = await attempt("Could not load older messages", () =>
+    api.messages(id, store.messages(id)[0]?.id),
+  );
   const fresh = (page ?? []).filter((m) => !history.messages.has(m.id));
   store.setHistory(id, fresh, { older: true });
   store.flush();
@@ -148,13 +191,15 @@ function drawHeading() {
   const channel = store.channel(store.current);
   if (!channel) return;
   const parent = isThread(channel) ? store.channel(channel.parent_id) : null;
-  $("heading-text").replaceChildren(...[
-    parent ? h("a", { class: "crumb", href: `#${parent.id}` }, icon("hash", 18), parent.name) : null,
-    parent ? h("span", { class: "crumb-mark", "aria-hidden": "true" }, "›") : null,
-    h("h2", {}, icon(parent ? "thread" : "hash", 20), h("span", {}, channel.name)),
-    channel.topic && !parent ? h("p", { class: "topic", title: channel.topic }, channel.topic) : null,
-    channel.thread_metadata?.archived ? h("span", { class: "tag" }, "Archived") : null,
-  ].filter(Boolean));
+  $("heading-text").replaceChildren(
+    ...[
+      parent ? h("a", { class: "crumb", href: `#${parent.id}` }, icon("hash", 18), parent.name) : null,
+      parent ? h("span", { class: "crumb-mark", "aria-hidden": "true" }, "›") : null,
+      h("h2", {}, icon(parent ? "thread" : "hash", 20), h("span", {}, channel.name)),
+      channel.topic && !parent ? h("p", { class: "topic", title: channel.topic }, channel.topic) : null,
+      channel.thread_metadata?.archived ? h("span", { class: "tag" }, "Archived") : null,
+    ].filter(Boolean),
+  );
   $("messages").setAttribute("aria-label", `Messages in ${channel.name}`);
   if (composer.channelId === channel.id) composer.refresh(channel);
 }
@@ -162,20 +207,32 @@ function drawHeading() {
 function drawTitle() {
   const count = store.unreadTotal();
   const channel = store.channel(store.current);
-  document.title = `${count ? `(${count}) ` : ""}${channel ? `${isThread(channel) ? "" : "#"}${channel.name} – ` : ""}${store.guild?.name ?? "Tangrams"}`;
+  document.title = `${count ? `(${count}) ` : ""}${channel ? `${channelLabel(channel.id)} – ` : ""}${store.guild?.name ?? "Tangrams"}`;
 }
 
 function drawTyping() {
   const names = store.me && store.current ? store.typists(store.current).map(displayName) : [];
   const who = names.length > 3 ? ["Several people"] : names;
-  const parts = who.flatMap((name, i) => [i === 0 ? "" : i === who.length - 1 ? " and " : ", ", h("strong", {}, name)]);
-  $("typing").replaceChildren(...(who.length ? [h("span", { class: "dots", "aria-hidden": "true" }, h("i"), h("i"), h("i")), h("span", {}, parts, names.length > 1 ? " are typing…" : " is typing…")] : []));
+  const parts = who.flatMap((name, i) => [
+    i === 0 ? "" : i === who.length - 1 ? " and " : ", ",
+    h("strong", {}, name),
+  ]);
+  $("typing").replaceChildren(
+    ...(who.length
+      ? [
+          h("span", { class: "dots", "aria-hidden": "true" }, h("i"), h("i"), h("i")),
+          h("span", {}, parts, names.length > 1 ? " are typing…" : " is typing…"),
+        ]
+      : []),
+  );
 }
 
 /** Names in mentions that came before the channel or member they point to. */
 function refreshMentions() {
-  for (const node of document.querySelectorAll("[data-channel]")) node.textContent = channelLabel(node.dataset.channel);
-  for (const node of document.querySelectorAll("#messages [data-user]")) node.textContent = `@${displayName(store.user(node.dataset.user))}`;
+  for (const node of document.querySelectorAll("[data-channel]"))
+    node.textContent = channelLabel(node.dataset.channel);
+  for (const node of document.querySelectorAll("#messages [data-user]"))
+    node.textContent = `@${displayName(store.user(node.dataset.user))}`;
 }
 
 function onEvent(name, data) {
@@ -183,7 +240,12 @@ function onEvent(name, data) {
   else if (name === "INTERACTION_FAILED") live.failed(data.nonce, data.reason ?? data.message);
   else if (name === "MODAL_OPEN") {
     if (data.nonce) live.settle(data.nonce);
-    openModal(data, { store, ctx, from: live.botName(data.application_id), submit: (fields) => live.submit(data, data.channel_id ?? store.current, fields) });
+    openModal(data, {
+      store,
+      ctx,
+      from: live.botName(data.application_id),
+      submit: (fields) => live.submit(data, data.channel_id ?? store.current, fields),
+    });
   } else {
     store.apply(name, data, list.watching(data.channel_id));
     if (name === "MESSAGE_CREATE" && data.nonce && data.author?.id !== store.me.id) live.settle(data.nonce);
@@ -191,13 +253,20 @@ function onEvent(name, data) {
       if (data.id === store.current) navigate(data.parent_id ?? firstChannel()?.id);
     }
     live.follow(name, data);
+    learnChannel(name, data);
   }
 }
 
-function banner(text, action, act) {
-  const box = $("banner");
-  box.hidden = !text;
-  box.replaceChildren(...(text ? [h("span", {}, text), action ? h("button", { type: "button", class: "link", onclick: act }, action) : null].filter(Boolean) : []));
+const asked = new Set();
+/** A private thread that one is added to, or a first direct message, is told without the channel itself: ask for it. */
+async function learnChannel(name, data) {
+  const id = name === "THREAD_MEMBERS_UPDATE" ? data.id : name === "MESSAGE_CREATE" ? data.channel_id : null;
+  if (!id || store.channel(id) || asked.has(id)) return;
+  asked.add(id);
+  const state = await attempt("Could not load the channel", () => api.state());
+  if (!state) return;
+  store.load(state);
+  live.follow(name, data);
 }
 
 function connect() {
@@ -208,7 +277,11 @@ function connect() {
       banner(null);
       if (again) await refresh();
     },
-    onLost: () => banner("The connection is lost. Trying again…", "Try now", () => socket.retryNow()),
+    onLost: (attempt) => {
+      banner("The connection is lost. Trying again…", "Try now", () => socket?.retryNow());
+      // A service that was started anew does not know the token: then only signing in again helps.
+      if (attempt % 2 === 0) api.state().catch((error) => error.status === 401 && start({ expired: true }));
+    },
   });
 }
 
@@ -218,33 +291,6 @@ async function refresh() {
   if (!state) return;
   store.load(state);
   if (store.current) await loadHistory(store.current);
-}
-
-function drawer(side) {
-  document.body.dataset.drawer = side ?? "";
-  $("shade").hidden = !side;
-  $("open-left").setAttribute("aria-expanded", String(side === "left"));
-  $("main").inert = Boolean(side);
-  if (side) $(side === "left" ? "left" : "members").querySelector("a, button:not(.guild)")?.focus();
-}
-
-function toggleMembers() {
-  if (!WIDE.matches) {
-    drawer(document.body.dataset.drawer === "right" ? null : "right");
-    return;
-  }
-  const hidden = document.body.classList.toggle("no-members");
-  localStorage.setItem("tangrams.members", hidden ? "hidden" : "shown");
-  $("toggle-members").setAttribute("aria-pressed", String(!hidden));
-}
-
-function setTheme(theme, save) {
-  document.documentElement.dataset.theme = theme;
-  if (save) localStorage.setItem("tangrams.theme", theme);
-  const next = theme === "dark" ? "light" : "dark";
-  $("theme").replaceChildren(icon(theme === "dark" ? "sun" : "moon", 22));
-  $("theme").setAttribute("aria-label", `Use the ${next} theme`);
-  $("theme").title = `Use the ${next} theme`;
 }
 
 function signOut() {
@@ -257,6 +303,16 @@ function signOut() {
 
 /** Signs in (with the saved token where it still holds), loads everything and opens the channel of the address. */
 async function start({ expired = false } = {}) {
+  if (starting) return;
+  starting = true;
+  try {
+    await enter(expired);
+  } finally {
+    starting = false;
+  }
+}
+
+async function enter(expired) {
   socket?.close();
   socket = null;
   let session = savedSession();
@@ -272,11 +328,14 @@ async function start({ expired = false } = {}) {
   try {
     state = await api.state();
   } catch (error) {
-    if (error.status === 401) return start({ expired: true });
+    if (error.status === 401) {
+      await enter(true);
+      return;
+    }
     $("app").hidden = false;
     banner(`${error.message} Trying again…`);
     setTimeout(start, 3000);
-    return undefined;
+    return;
   }
   banner(null);
   store.clear();
@@ -285,43 +344,28 @@ async function start({ expired = false } = {}) {
   sidebar.drawGuild();
   connect();
   await openChannel(location.hash.slice(1));
-  return undefined;
 }
 
 function prepare() {
-  $("open-left").append(icon("menu", 24));
-  $("toggle-members").append(icon("members", 24));
-  $("open-left").addEventListener("click", () => drawer("left"));
-  $("toggle-members").addEventListener("click", toggleMembers);
-  $("shade").addEventListener("click", () => drawer(null));
-  $("theme").addEventListener("click", () => setTheme(document.documentElement.dataset.theme === "dark" ? "light" : "dark", true));
+  frame();
   $("guild-icon").addEventListener("click", () => firstChannel() && navigate(firstChannel().id));
-  $("skip").addEventListener("click", (event) => {
-    event.preventDefault();
-    $("scroller").focus();
-  });
-  setTheme(document.documentElement.dataset.theme, false);
-  if (localStorage.getItem("tangrams.members") === "hidden") document.body.classList.add("no-members");
   store.on(["messages"], () => list.render());
-  store.on(["channels", "unread"], () => { sidebar.drawChannels(); drawTitle(); list.drawJump(); });
+  store.on(["channels", "unread"], () => {
+    sidebar.drawChannels();
+    drawTitle();
+    list.drawJump();
+  });
   store.on(["channels"], drawHeading);
   store.on(["members"], () => sidebar.drawMembers());
   store.on(["channels", "members", "messages"], refreshMentions);
   store.on(["typing"], drawTyping);
   setInterval(drawTyping, 2000);
   setInterval(() => refreshTimes(), 15000);
-  WIDE.addEventListener("change", () => drawer(null));
-  matchMedia("(prefers-color-scheme: light)").addEventListener("change", (event) => {
-    if (!localStorage.getItem("tangrams.theme")) setTheme(event.matches ? "light" : "dark", false);
-  });
   addEventListener("hashchange", () => store.me && openChannel(location.hash.slice(1)));
-  addEventListener("keydown", (event) => {
-    if (event.key === "Escape" && document.body.dataset.drawer) drawer(null);
-  });
   document.addEventListener("visibilitychange", () => {
     if (!store.me || !store.current) return;
     if (document.visibilityState === "hidden") list.lookAway();
-    else if (list.pinned) list.noteRead();
+    else list.lookBack();
   });
 }
 

@@ -1,9 +1,8 @@
 // Where a person writes: text, replies, files, mentions, and the way into slash commands.
 
-import { $, avatar, displayName, h, icon, iconButton, toast } from "./dom.js";
-import { fit } from "./messages.js";
+import { $, avatar, displayName, fit, h, icon, iconButton, toast } from "./dom.js";
 import { CommandForm, flatten, matching } from "./slash.js";
-import { isArchived, isThread } from "./store.js";
+import { DIRECT, isArchived, isThread } from "./store.js";
 import { Suggest } from "./suggest.js";
 
 const MAX_FILES = 10;
@@ -15,7 +14,10 @@ export class Composer {
     this.input = $("input");
     this.suggest = new Suggest();
     this.form = new CommandForm($("command"), {
-      store, suggest: this.suggest, complete: actions.complete, cancel: () => this.closeCommand(),
+      store,
+      suggest: this.suggest,
+      complete: actions.complete,
+      cancel: () => this.closeCommand(),
       submit: (entry, values) => {
         this.closeCommand();
         actions.command(entry, values);
@@ -29,7 +31,11 @@ export class Composer {
     this.input.addEventListener("input", () => this.typed());
     this.input.addEventListener("keydown", (event) => this.key(event));
     this.input.addEventListener("paste", (event) => this.addFiles(event.clipboardData?.files, event));
-    this.input.addEventListener("blur", () => setTimeout(() => { if (this.suggest.anchor === this.input && document.activeElement !== this.input) this.suggest.hide(); }, 0));
+    this.input.addEventListener("blur", () =>
+      setTimeout(() => {
+        if (this.suggest.anchor === this.input && document.activeElement !== this.input) this.suggest.hide();
+      }, 0),
+    );
     $("file-input").addEventListener("change", (event) => {
       this.addFiles(event.target.files);
       event.target.value = "";
@@ -61,10 +67,14 @@ export class Composer {
 
   refresh(channel) {
     const locked = Boolean(channel.thread_metadata?.locked) && !this.store.me.moderator;
-    const name = isThread(channel) ? channel.name : `#${channel.name}`;
+    const name = `${channel.type === DIRECT ? "@" : isThread(channel) ? "" : "#"}${channel.name}`;
     this.input.disabled = locked;
     $("composer").classList.toggle("locked", locked);
-    this.input.placeholder = locked ? "This thread is locked" : isArchived(channel) ? `Message ${name} (archived)` : `Message ${name}`;
+    this.input.placeholder = locked
+      ? "This thread is locked"
+      : isArchived(channel)
+        ? `Message ${name} (archived)`
+        : `Message ${name}`;
     this.input.setAttribute("aria-label", `Message ${name}`);
   }
 
@@ -78,8 +88,13 @@ export class Composer {
     bar.hidden = !message;
     bar.replaceChildren();
     if (!message) return;
-    bar.append(h("span", {}, "Replying to ", h("strong", {}, displayName(this.store.author(message.author)))),
-      iconButton("close", "Stop replying", () => { this.setReply(null); this.input.focus(); }));
+    bar.append(
+      h("span", {}, "Replying to ", h("strong", {}, displayName(this.store.author(message.author)))),
+      iconButton("close", "Stop replying", () => {
+        this.setReply(null);
+        this.input.focus();
+      }),
+    );
     this.input.focus();
   }
 
@@ -94,8 +109,20 @@ export class Composer {
 
   drawFiles() {
     $("files").hidden = !this.files.length;
-    $("files").replaceChildren(...this.files.map((file) => h("span", { class: "chip" }, icon("file", 16), file.name,
-      iconButton("close", `Remove ${file.name}`, () => { this.files = this.files.filter((f) => f !== file); this.drawFiles(); }))));
+    $("files").replaceChildren(
+      ...this.files.map((file) =>
+        h(
+          "span",
+          { class: "chip" },
+          icon("file", 16),
+          file.name,
+          iconButton("close", `Remove ${file.name}`, () => {
+            this.files = this.files.filter((f) => f !== file);
+            this.drawFiles();
+          }),
+        ),
+      ),
+    );
   }
 
   commands() {
@@ -114,8 +141,14 @@ export class Composer {
         this.openCommand(exact, typed.slice(exact.path.length + 1));
         return;
       }
-      const items = matching(entries, typed).slice(0, 40).map((entry) => this.commandItem(entry));
-      this.suggest.show(items, { title: "Commands", anchor: this.input, pick: (item) => this.openCommand(item.value) });
+      const items = matching(entries, typed)
+        .slice(0, 40)
+        .map((entry) => this.commandItem(entry));
+      this.suggest.show(items, {
+        title: "Commands",
+        anchor: this.input,
+        pick: (item) => this.openCommand(item.value),
+      });
       return;
     }
     const mention = /(?:^|\s)([@#])([\p{L}\p{N}_.-]*)$/u.exec(text.slice(0, caret));
@@ -124,18 +157,38 @@ export class Composer {
   }
 
   commandItem(entry) {
-    const bot = this.store.user(entry.command.application_id) ?? [...this.store.users.values()].find((u) => u.bot);
+    const bot = this.store.bot(entry.command.application_id);
     const options = entry.options.map((o) => (o.required ? o.name : `[${o.name}]`)).join(" ");
-    return { label: `/${entry.path}`, detail: options, description: entry.description, value: entry, mark: bot ? avatar(bot, 28) : null, source: bot ? displayName(bot) : "" };
+    return {
+      label: `/${entry.path}`,
+      detail: options,
+      description: entry.description,
+      value: entry,
+      mark: bot ? avatar(bot, 28) : null,
+      source: bot ? displayName(bot) : "",
+    };
   }
 
   offerMention(sign, typed, caret) {
-    const people = sign === "@"
-      ? [...this.store.users.values()].map((u) => ({ label: displayName(u), detail: u.username, value: `<@${u.id}>`, mark: avatar(u, 24) }))
-      : [...this.store.channels.values()].filter((c) => c.type !== 4 && !isArchived(c)).map((c) => ({ label: `#${c.name}`, value: `<#${c.id}>` }));
-    const fits = people.filter((p) => p.label.toLowerCase().includes(typed) || p.detail?.toLowerCase().includes(typed)).slice(0, 8);
+    const people =
+      sign === "@"
+        ? [...this.store.users.values()].map((u) => ({
+            label: displayName(u),
+            detail: u.username,
+            value: `<@${u.id}>`,
+            mark: avatar(u, 24),
+          }))
+        : [...this.store.channels.values()]
+            .filter((c) => c.type !== 4 && c.type !== DIRECT && !isArchived(c))
+            .map((c) => ({ label: `#${c.name}`, value: `<#${c.id}>` }));
+    const first = (p) => (p.label.toLowerCase().replace("#", "").startsWith(typed) ? 0 : 1);
+    const fits = people
+      .filter((p) => p.label.toLowerCase().includes(typed) || p.detail?.toLowerCase().includes(typed))
+      .sort((a, b) => first(a) - first(b))
+      .slice(0, 8);
     this.suggest.show(fits, {
-      title: sign === "@" ? "Members" : "Channels", anchor: this.input,
+      title: sign === "@" ? "Members" : "Channels",
+      anchor: this.input,
       pick: (item) => {
         const before = this.input.value.slice(0, caret - typed.length - 1);
         this.input.value = `${before}${item.value} ${this.input.value.slice(caret)}`;

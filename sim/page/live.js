@@ -19,7 +19,10 @@ export class Interactions {
   }
 
   busyKeys(message) {
-    return [...this.waiting.values()].filter((w) => w.message === message).map((w) => w.key).join(" ");
+    return [...this.waiting.values()]
+      .filter((w) => w.message === message)
+      .map((w) => w.key)
+      .join(" ");
   }
 
   /** A change of channel by hand: from here on, nothing pulls the person away. */
@@ -42,27 +45,63 @@ export class Interactions {
 
   async command(channelId, entry, options) {
     const { store } = this;
-    const bot = store.user(entry.command.application_id) ?? [...store.users.values()].find((u) => u.bot) ?? store.me;
+    const bot = store.bot(entry.command.application_id) ?? store.me;
     const row = idNow();
-    store.addMessage({
-      id: row, channel_id: channelId, author: bot, content: `-# Sending the command…`, pending: true, flags: 0, type: 20,
-      timestamp: new Date().toISOString(), interaction: { user: store.me, name: entry.path },
-    }, true);
-    await this.post("command", channelId, { command: entry.path, options, application_id: entry.command.application_id }, { row, bot, name: entry.path }).catch(() => {});
+    store.addMessage(
+      {
+        id: row,
+        channel_id: channelId,
+        author: bot,
+        content: `-# Sending the command…`,
+        pending: true,
+        flags: 0,
+        type: 20,
+        timestamp: new Date().toISOString(),
+        interaction: { user: store.me, name: entry.path },
+      },
+      true,
+    );
+    await this.post(
+      "command",
+      channelId,
+      { command: entry.path, options, application_id: entry.command.application_id },
+      { row, bot, name: entry.path },
+    ).catch(() => {});
   }
 
   async press(message, component, values) {
-    const details = { message_id: message.id, custom_id: component.custom_id, component_type: component.type, ...(values ? { values } : {}) };
+    const details = {
+      message_id: message.id,
+      custom_id: component.custom_id,
+      component_type: component.type,
+      ...(values ? { values } : {}),
+    };
     this.store.failures.delete(message.id);
-    await this.post("component", message.channel_id, details, { message: message.id, key: component.custom_id }).catch(() => {});
+    await this.post("component", message.channel_id, details, {
+      message: message.id,
+      key: component.custom_id,
+    }).catch(() => {});
   }
 
   submit(modal, channelId, fields) {
-    return this.post("modal", channelId, { interaction_id: modal.interaction_id, custom_id: modal.custom_id, fields }, { form: true });
+    return this.post(
+      "modal",
+      channelId,
+      { interaction_id: modal.interaction_id, custom_id: modal.custom_id, fields },
+      { form: true },
+    );
   }
 
   async complete(channelId, entry, options, focused) {
-    const answer = await this.api().interact({ kind: "autocomplete", channel_id: channelId, nonce: nonce(), command: entry.path, options, focused, application_id: entry.command.application_id });
+    const answer = await this.api().interact({
+      kind: "autocomplete",
+      channel_id: channelId,
+      nonce: nonce(),
+      command: entry.path,
+      options,
+      focused,
+      application_id: entry.command.application_id,
+    });
     return answer?.choices ?? [];
   }
 
@@ -81,10 +120,20 @@ export class Interactions {
     if (!held) return;
     if (held.message) this.store.fail(held.message, reason || "This interaction failed. Please try again.");
     else if (held.row) {
-      this.store.addMessage({
-        id: idNow(), channel_id: held.channelId, author: held.bot, content: reason || "The application did not respond.", flags: FLAG.EPHEMERAL, type: 20,
-        timestamp: new Date().toISOString(), interaction: { user: this.store.me, name: held.name },
-      }, true);
+      this.store.addMessage(
+        {
+          id: idNow(),
+          channel_id: held.channelId,
+          author: held.bot,
+          content: reason || "The application did not respond.",
+          flags: FLAG.EPHEMERAL,
+          type: 20,
+          local: true,
+          timestamp: new Date().toISOString(),
+          interaction: { user: this.store.me, name: held.name },
+        },
+        true,
+      );
     } else this.report(reason || "The bot did not accept the form. Please try again.");
   }
 
@@ -93,7 +142,8 @@ export class Interactions {
     const { store, acted } = this;
     if (!acted) return;
     const since = Date.now() - acted.time;
-    const fresh = (thread) => isThread(thread) && thread.id !== store.current && idTime(thread.id) > acted.time - 2000;
+    const fresh = (thread) =>
+      isThread(thread) && thread.id !== store.current && idTime(thread.id) > acted.time - 2000;
     if ((event === "THREAD_CREATE" || event === "THREAD_MEMBERS_UPDATE") && since < FOLLOW) {
       const thread = store.channel(data.id);
       if (fresh(thread) && store.mine(thread)) this.open(thread.id);
@@ -105,9 +155,13 @@ export class Interactions {
         this.open(here.id);
         return;
       }
-      const asked = (message.interaction_metadata?.user ?? message.interaction?.user)?.id ?? message.interaction_metadata?.user_id;
+      const asked =
+        (message.interaction_metadata?.user ?? message.interaction?.user)?.id ??
+        message.interaction_metadata?.user_id;
       if (asked !== store.me.id || since > FOLLOW_LINK) return;
-      for (const [, id] of JSON.stringify([message.content, message.embeds, message.components]).matchAll(/<#(\d+)>/g)) {
+      for (const [, id] of JSON.stringify([message.content, message.embeds, message.components]).matchAll(
+        /<#(\d+)>/g,
+      )) {
         if (fresh(store.channel(id))) {
           this.open(id);
           return;
@@ -117,7 +171,7 @@ export class Interactions {
   }
 
   botName(id) {
-    const bot = this.store.user(id) ?? [...this.store.users.values()].find((u) => u.bot);
+    const bot = this.store.bot(id);
     return bot ? displayName(bot) : null;
   }
 }

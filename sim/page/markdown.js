@@ -4,7 +4,15 @@
 import { h } from "./dom.js";
 
 const DEPTH = 8;
-const UNITS = [["year", 31536000], ["month", 2592000], ["week", 604800], ["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]];
+const UNITS = [
+  ["year", 31536000],
+  ["month", 2592000],
+  ["week", 604800],
+  ["day", 86400],
+  ["hour", 3600],
+  ["minute", 60],
+  ["second", 1],
+];
 const FORMATS = {
   t: { timeStyle: "short" },
   T: { timeStyle: "medium" },
@@ -23,20 +31,27 @@ export function relative(time, now = Date.now()) {
 
 /** A time in words for one of Discord's styles (t T d D f F R). */
 export function formatTime(time, style = "f") {
-  return style === "R" ? relative(time) : new Intl.DateTimeFormat(undefined, FORMATS[style] ?? FORMATS.f).format(time);
+  return style === "R"
+    ? relative(time)
+    : new Intl.DateTimeFormat(undefined, FORMATS[style] ?? FORMATS.f).format(time);
 }
 
 function timestamp([, seconds, style]) {
   const time = Number(seconds) * 1000;
   if (!Number.isFinite(time) || Math.abs(time) > 8.64e15) return null;
-  const node = h("time", { class: "timestamp", datetime: new Date(time).toISOString(), title: formatTime(time, "F") }, formatTime(time, style));
+  const node = h(
+    "time",
+    { class: "timestamp", datetime: new Date(time).toISOString(), title: formatTime(time, "F") },
+    formatTime(time, style),
+  );
   if (style === "R") node.dataset.relative = String(time);
   return node;
 }
 
 /** Brings every "… ago" on the page up to date. */
 export function refreshTimes(root = document) {
-  for (const node of root.querySelectorAll("[data-relative]")) node.textContent = relative(Number(node.dataset.relative));
+  for (const node of root.querySelectorAll("[data-relative]"))
+    node.textContent = relative(Number(node.dataset.relative));
 }
 
 /** A link, or just its text when the address is not http(s). */
@@ -57,7 +72,19 @@ function spoiler(children) {
     event.currentTarget.classList.add("shown");
     event.currentTarget.setAttribute("aria-expanded", "true");
   };
-  return h("span", { class: "spoiler", role: "button", tabindex: "0", "aria-expanded": "false", "aria-label": "Spoiler", onclick: reveal, onkeydown: reveal }, h("span", {}, children));
+  return h(
+    "span",
+    {
+      class: "spoiler",
+      role: "button",
+      tabindex: "0",
+      "aria-expanded": "false",
+      "aria-label": "Spoiler",
+      onclick: reveal,
+      onkeydown: reveal,
+    },
+    h("span", {}, children),
+  );
 }
 
 const wrap = (tag) => (m, ctx, depth) => h(tag, {}, inline(m[1], ctx, depth));
@@ -152,7 +179,9 @@ function blocks(text, ctx, quoted = false) {
     const small = line.match(/^-# +(.+)$/);
     if (heading) {
       flush();
-      out.push(h(`h${heading[1].length + 2}`, { class: `heading-${heading[1].length}` }, inline(heading[2], ctx)));
+      out.push(
+        h(`h${heading[1].length + 2}`, { class: `heading-${heading[1].length}` }, inline(heading[2], ctx)),
+      );
     } else if (small) {
       flush();
       out.push(h("div", { class: "subtext" }, inline(small[1], ctx)));
@@ -164,7 +193,20 @@ function blocks(text, ctx, quoted = false) {
       flush();
       let end = i;
       while (end + 1 < lines.length && lines[end + 1].startsWith("> ")) end += 1;
-      out.push(h("blockquote", {}, blocks(lines.slice(i, end + 1).map((l) => l.slice(2)).join("\n"), ctx, true)));
+      out.push(
+        h(
+          "blockquote",
+          {},
+          blocks(
+            lines
+              .slice(i, end + 1)
+              .map((l) => l.slice(2))
+              .join("\n"),
+            ctx,
+            true,
+          ),
+        ),
+      );
       i = end;
     } else if (LIST_LINE.test(line)) {
       flush();
@@ -191,7 +233,13 @@ export function markdown(text, ctx) {
     if (i + 1 < parts.length) plain = plain.replace(/\n$/, "");
     if (plain) fragment.append(...blocks(plain, ctx));
     if (i + 1 < parts.length) {
-      fragment.append(h("pre", { tabindex: "0" }, h("code", { data: { language: parts[i + 1] ?? "" } }, parts[i + 2].replace(/\n$/, ""))));
+      fragment.append(
+        h(
+          "pre",
+          { tabindex: "0" },
+          h("code", { data: { language: parts[i + 1] ?? "" } }, parts[i + 2].replace(/\n$/, "")),
+        ),
+      );
     }
   }
   return fragment;

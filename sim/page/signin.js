@@ -25,40 +25,64 @@ export function saveSession(session) {
 /** Asks for a name until `signIn(name, moderator)` succeeds; resolves to what it gave. */
 export function askName(signIn, known = null) {
   return new Promise((resolve) => {
-    const name = h("input", { id: "name", name: "name", maxlength: 32, required: true, autocomplete: "nickname", "aria-describedby": "name-error", placeholder: "robin" });
+    const name = h("input", {
+      id: "name",
+      name: "name",
+      maxlength: 32,
+      required: true,
+      autocomplete: "nickname",
+      "aria-describedby": "name-error",
+      placeholder: "robin",
+    });
     name.value = known?.name ?? slot ?? "";
     const moderator = h("input", { type: "checkbox", id: "moderator", name: "moderator" });
     moderator.checked = Boolean(known?.moderator);
     const error = h("p", { class: "error", id: "name-error", role: "alert" });
     const enter = h("button", { class: "button primary", type: "submit" }, "Join");
-    const form = h("form", {
-      class: "card", novalidate: true,
-      onsubmit: async (event) => {
-        event.preventDefault();
-        const chosen = name.value.trim();
-        if (chosen.length < 2) {
-          error.textContent = "Please choose a name of at least two letters.";
-          name.setAttribute("aria-invalid", "true");
-          name.focus();
-          return;
-        }
-        enter.disabled = true;
-        try {
-          const user = await signIn(chosen, moderator.checked);
-          screen.remove();
-          resolve(user);
-        } catch (problem) {
-          error.textContent = problem.message;
-          enter.disabled = false;
-        }
+    const form = h(
+      "form",
+      {
+        class: "card",
+        novalidate: true,
+        onsubmit: async (event) => {
+          event.preventDefault();
+          const chosen = name.value.trim();
+          if (chosen.length < 2) {
+            error.textContent = "Please choose a name of at least two letters.";
+            name.setAttribute("aria-invalid", "true");
+            name.focus();
+            return;
+          }
+          enter.disabled = true;
+          try {
+            const user = await signIn(chosen, moderator.checked);
+            screen.remove();
+            resolve(user);
+          } catch (problem) {
+            error.textContent = problem.message;
+            enter.disabled = false;
+          }
+        },
       },
-    },
-    h("img", { src: "icon.svg", alt: "", width: 72, height: 72 }),
-    h("h1", {}, "Welcome"),
-    h("p", {}, "Play tangram reference games with the bot, and watch others play."),
-    h("label", { for: "name", class: "label" }, "Your name"), name, error,
-    h("label", { class: "check" }, moderator, h("span", {}, "I am a moderator", h("small", {}, "Shows the commands for training rounds and settings."))),
-    enter);
+      h("img", { src: "icon.svg", alt: "", width: 72, height: 72 }),
+      h("h1", {}, "Welcome"),
+      h("p", {}, "Play tangram reference games with the bot, and watch others play."),
+      h("label", { for: "name", class: "label" }, "Your name"),
+      name,
+      error,
+      h(
+        "label",
+        { class: "check" },
+        moderator,
+        h(
+          "span",
+          {},
+          "I am a moderator",
+          h("small", {}, "Shows the commands for training rounds and settings."),
+        ),
+      ),
+      enter,
+    );
     const screen = h("main", { id: "sign-in" }, form);
     document.body.append(screen);
     name.focus();

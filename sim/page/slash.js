@@ -2,7 +2,19 @@
 
 import { displayName, h } from "./dom.js";
 
-const OPTION = { SUB: 1, GROUP: 2, STRING: 3, INTEGER: 4, BOOLEAN: 5, USER: 6, CHANNEL: 7, ROLE: 8, MENTIONABLE: 9, NUMBER: 10, FILE: 11 };
+const OPTION = {
+  SUB: 1,
+  GROUP: 2,
+  STRING: 3,
+  INTEGER: 4,
+  BOOLEAN: 5,
+  USER: 6,
+  CHANNEL: 7,
+  ROLE: 8,
+  MENTIONABLE: 9,
+  NUMBER: 10,
+  FILE: 11,
+};
 // Kick, ban, administrator, manage channels, server, messages, roles, threads, time out.
 const STAFF = [1, 2, 3, 4, 5, 13, 28, 34, 40].reduce((bits, at) => bits | (1n << BigInt(at)), 0n);
 
@@ -18,7 +30,8 @@ export function flatten(commands, moderator) {
   const walk = (node, path, command) => {
     const nested = (node.options ?? []).filter((o) => o.type === OPTION.SUB || o.type === OPTION.GROUP);
     for (const child of nested) walk(child, `${path} ${child.name}`, command);
-    if (!nested.length) out.push({ path, description: node.description ?? "", options: node.options ?? [], command });
+    if (!nested.length)
+      out.push({ path, description: node.description ?? "", options: node.options ?? [], command });
   };
   for (const command of commands) {
     if ((command.type ?? 1) !== 1 || (forStaff(command) && !moderator)) continue;
@@ -31,7 +44,11 @@ export function flatten(commands, moderator) {
 export function matching(entries, typed) {
   const query = typed.trim().toLowerCase().replace(/\s+/g, " ");
   const begins = entries.filter((e) => e.path.startsWith(query));
-  const holds = entries.filter((e) => !e.path.startsWith(query) && (e.path.includes(query) || (query.length > 2 && e.description.toLowerCase().includes(query))));
+  const holds = entries.filter(
+    (e) =>
+      !e.path.startsWith(query) &&
+      (e.path.includes(query) || (query.length > 2 && e.description.toLowerCase().includes(query))),
+  );
   return [...begins, ...holds];
 }
 
@@ -41,7 +58,9 @@ export function readOption(option, text, picked) {
   if (!typed) return option.required ? { problem: "This option is required." } : {};
   if (picked && picked.label === text) return { value: picked.value };
   if (option.choices?.length) {
-    const choice = option.choices.find((c) => c.name.toLowerCase() === typed.toLowerCase() || String(c.value) === typed);
+    const choice = option.choices.find(
+      (c) => c.name.toLowerCase() === typed.toLowerCase() || String(c.value) === typed,
+    );
     return choice ? { value: choice.value } : { problem: "Choose one from the list." };
   }
   if (option.type === OPTION.BOOLEAN) {
@@ -50,8 +69,10 @@ export function readOption(option, text, picked) {
   }
   if (option.type === OPTION.INTEGER || option.type === OPTION.NUMBER) {
     const number = Number(typed);
-    if (!Number.isFinite(number) || (option.type === OPTION.INTEGER && !Number.isInteger(number))) return { problem: option.type === OPTION.INTEGER ? "A whole number." : "A number." };
-    if (number < (option.min_value ?? -Infinity) || number > (option.max_value ?? Infinity)) return { problem: `From ${option.min_value ?? "…"} to ${option.max_value ?? "…"}.` };
+    if (!Number.isFinite(number) || (option.type === OPTION.INTEGER && !Number.isInteger(number)))
+      return { problem: option.type === OPTION.INTEGER ? "A whole number." : "A number." };
+    if (number < (option.min_value ?? -Infinity) || number > (option.max_value ?? Infinity))
+      return { problem: `From ${option.min_value ?? "…"} to ${option.max_value ?? "…"}.` };
     return { value: number };
   }
   if ([OPTION.USER, OPTION.CHANNEL, OPTION.ROLE, OPTION.MENTIONABLE].includes(option.type)) {
@@ -79,7 +100,18 @@ export class CommandForm {
   start(entry, rest = "") {
     this.entry = entry;
     this.fields = [];
-    this.pill = h("span", { class: "command-pill", tabindex: "0", role: "textbox", "aria-readonly": "true", "aria-label": `Command ${entry.path}. Enter sends it.`, onkeydown: (e) => this.pillKey(e) }, `/${entry.path}`);
+    this.pill = h(
+      "span",
+      {
+        class: "command-pill",
+        tabindex: "0",
+        role: "textbox",
+        "aria-readonly": "true",
+        "aria-label": `Command ${entry.path}. Enter sends it.`,
+        onkeydown: (e) => this.pillKey(e),
+      },
+      `/${entry.path}`,
+    );
     this.more = h("span", { class: "command-more" });
     this.problem = h("p", { class: "error", role: "alert" });
     this.about = h("p", { class: "command-about" }, entry.description);
@@ -110,20 +142,52 @@ export class CommandForm {
 
   drawMore() {
     const left = this.usable().filter((o) => !this.fields.some((f) => f.option.name === o.name));
-    this.more.replaceChildren(...left.map((option) => h("button", {
-      type: "button", class: "option-add", title: option.description,
-      onclick: () => { this.add(option).input.focus(); this.drawMore(); },
-      onkeydown: (event) => { if (event.key === "Escape") this.cancel(); },
-    }, `+ ${option.name}`)));
+    this.more.replaceChildren(
+      ...left.map((option) =>
+        h(
+          "button",
+          {
+            type: "button",
+            class: "option-add",
+            title: option.description,
+            onclick: () => {
+              this.add(option).input.focus();
+              this.drawMore();
+            },
+            onkeydown: (event) => {
+              if (event.key === "Escape") this.cancel();
+            },
+          },
+          `+ ${option.name}`,
+        ),
+      ),
+    );
   }
 
   add(option) {
     const input = h("input", {
-      type: "text", "aria-label": `${option.name}: ${option.description ?? ""}`, role: "combobox", "aria-expanded": "false", "aria-controls": "suggestions",
-      "aria-required": option.required ? "true" : null, inputmode: option.type === OPTION.INTEGER ? "numeric" : null, spellcheck: "false",
-      onfocus: () => { this.about.textContent = option.description ?? ""; this.offer(field); },
-      onblur: () => setTimeout(() => { if (this.suggest.anchor === input && document.activeElement !== input) this.suggest.hide(); }, 0),
-      oninput: () => { input.removeAttribute("aria-invalid"); this.problem.textContent = ""; this.size(field); this.offer(field); },
+      type: "text",
+      "aria-label": `${option.name}: ${option.description ?? ""}`,
+      role: "combobox",
+      "aria-expanded": "false",
+      "aria-controls": "suggestions",
+      "aria-required": option.required ? "true" : null,
+      inputmode: option.type === OPTION.INTEGER ? "numeric" : null,
+      spellcheck: "false",
+      onfocus: () => {
+        this.about.textContent = option.description ?? "";
+        this.offer(field);
+      },
+      onblur: () =>
+        setTimeout(() => {
+          if (this.suggest.anchor === input && document.activeElement !== input) this.suggest.hide();
+        }, 0),
+      oninput: () => {
+        input.removeAttribute("aria-invalid");
+        this.problem.textContent = "";
+        this.size(field);
+        this.offer(field);
+      },
       onkeydown: (event) => this.fieldKey(event, field),
     });
     const node = h("label", { class: "option" }, h("span", {}, option.name), input);
@@ -144,7 +208,11 @@ export class CommandForm {
     const typed = input.value.trim().toLowerCase();
     const show = (choices, title = option.name) => {
       if (document.activeElement !== input || !this.open) return;
-      this.suggest.show(choices.slice(0, 25), { title, anchor: input, pick: (item) => this.take(field, item) });
+      this.suggest.show(choices.slice(0, 25), {
+        title,
+        anchor: input,
+        pick: (item) => this.take(field, item),
+      });
     };
     const fits = (items) => items.filter((item) => item.label.toLowerCase().includes(typed));
     if (field.picked && field.picked.label === input.value) {
@@ -152,12 +220,31 @@ export class CommandForm {
     } else if (option.choices?.length) {
       show(fits(option.choices.map((c) => ({ label: c.name, value: c.value }))));
     } else if (option.type === OPTION.BOOLEAN) {
-      show(fits([{ label: "True", value: true }, { label: "False", value: false }]));
+      show(
+        fits([
+          { label: "True", value: true },
+          { label: "False", value: false },
+        ]),
+      );
     } else if (option.type === OPTION.USER || option.type === OPTION.MENTIONABLE) {
-      show(fits([...this.store.users.values()].map((u) => ({ label: displayName(u), value: u.id, detail: u.bot ? "Bot" : "" }))));
+      show(
+        fits(
+          [...this.store.users.values()].map((u) => ({
+            label: displayName(u),
+            value: u.id,
+            detail: u.bot ? "Bot" : "",
+          })),
+        ),
+      );
     } else if (option.type === OPTION.CHANNEL) {
       const types = option.channel_types?.length ? new Set(option.channel_types) : null;
-      show(fits([...this.store.channels.values()].filter((c) => !types || types.has(c.type)).map((c) => ({ label: `#${c.name}`, value: c.id }))));
+      show(
+        fits(
+          [...this.store.channels.values()]
+            .filter((c) => !types || types.has(c.type))
+            .map((c) => ({ label: `#${c.name}`, value: c.id })),
+        ),
+      );
     } else if (option.autocomplete) {
       clearTimeout(this.timer);
       const ticket = (this.ticket = {});
@@ -180,7 +267,11 @@ export class CommandForm {
   }
 
   partial() {
-    return Object.fromEntries(this.fields.map((f) => [f.option.name, f.picked?.label === f.input.value ? f.picked.value : f.input.value]).filter(([, value]) => value !== ""));
+    return Object.fromEntries(
+      this.fields
+        .map((f) => [f.option.name, f.picked?.label === f.input.value ? f.picked.value : f.input.value])
+        .filter(([, value]) => value !== ""),
+    );
   }
 
   drop(field) {
@@ -192,7 +283,11 @@ export class CommandForm {
   }
 
   fieldKey(event, field) {
-    if (event.isComposing || this.suggest.key(event, { tab: field.input.value !== "" || field.option.required })) return;
+    if (
+      event.isComposing ||
+      this.suggest.key(event, { tab: field.input.value !== "" || field.option.required })
+    )
+      return;
     if (event.key === "Enter") this.send();
     else if (event.key === "Escape") this.cancel();
     else if (event.key === "Backspace" && !field.input.value) {

@@ -2,6 +2,7 @@
 
 export const FLAG = { SUPPRESS_EMBEDS: 4, EPHEMERAL: 64, LOADING: 128, COMPONENTS_V2: 32768 };
 const THREAD_TYPES = new Set([10, 11, 12]);
+export const DIRECT = 1;
 const EPOCH = 1420070400000;
 
 /** Orders two snowflake ids: negative when `a` is older. */
@@ -63,9 +64,8 @@ export class Store {
     this.me = state.me;
     this.guild = state.guild;
     this.commands = state.commands ?? [];
-    this.applicationId = state.application_id;
-    this.channels = new Map(state.channels.map((channel) => [channel.id, channel]));
     this.users = new Map(state.users.map((user) => [user.id, user]));
+    this.channels = new Map(state.channels.map((channel) => [channel.id, this.named(channel)]));
     for (const history of this.histories.values()) history.stale = true;
     this.readKey = `tangrams.read.${this.me.id}`;
     const saved = readSaved(this.readKey, null);
@@ -89,6 +89,19 @@ export class Store {
     }
   }
 
+  /** A direct-message channel has no name of its own: it is called after the other person. */
+  named(channel) {
+    if (channel.type !== DIRECT) return channel;
+    const other = (channel.recipients ?? []).find((user) => user.id !== this.me.id) ?? this.bot();
+    return { ...channel, name: other?.global_name || other?.username || "Direct messages" };
+  }
+
+  /** The bot with this id, else the first one there is. */
+  bot(id) {
+    const known = this.users?.get(id);
+    return known?.bot ? known : [...(this.users?.values() ?? [])].find((user) => user.bot);
+  }
+
   channel(id) {
     return this.channels.get(id);
   }
@@ -103,7 +116,8 @@ export class Store {
   }
 
   history(id) {
-    if (!this.histories.has(id)) this.histories.set(id, { messages: new Map(), loaded: false, stale: true, complete: false });
+    if (!this.histories.has(id))
+      this.histories.set(id, { messages: new Map(), loaded: false, stale: true, complete: false });
     return this.histories.get(id);
   }
 
@@ -129,15 +143,22 @@ export class Store {
   mentionsMe(message) {
     const me = this.me.id;
     if (message.author?.id === me) return false;
-    return Boolean(message.mention_everyone) || (message.mentions ?? []).some((user) => user.id === me)
-      || new RegExp(`<@!?${me}>`).test(message.content ?? "");
+    return (
+      Boolean(message.mention_everyone) ||
+      (message.mentions ?? []).some((user) => user.id === me) ||
+      new RegExp(`<@!?${me}>`).test(message.content ?? "")
+    );
   }
 
   /** Whether a thread is this person's: member, owner, or called by name. */
   mine(channel) {
     if (!isThread(channel)) return false;
     const me = this.me.id;
-    const members = [...(channel.members ?? []).map((m) => m.user_id ?? m.id), ...(channel.member_ids_preview ?? []), ...(channel.member_ids ?? [])];
+    const members = [
+      ...(channel.members ?? []).map((m) => m.user_id ?? m.id),
+      ...(channel.member_ids_preview ?? []),
+      ...(channel.member_ids ?? []),
+    ];
     if (channel.owner_id === me || channel.joined || members.includes(me)) return true;
     if (channel.member && (channel.member.user_id ?? me) === me) return true;
     const words = (channel.name ?? "").toLowerCase().split(/[^\p{L}\p{N}_.-]+/u);
@@ -156,7 +177,10 @@ export class Store {
   }
 
   markRead(id) {
-    const last = this.messages(id).filter((m) => !m.pending).at(-1)?.id ?? this.channels.get(id)?.last_message_id;
+    const last =
+      this.messages(id)
+        .filter((m) => !m.pending)
+        .at(-1)?.id ?? this.channels.get(id)?.last_message_id;
     if (!last || (this.read.get(id) === last && !this.unread.has(id))) return;
     this.read.set(id, last);
     this.unread.delete(id);
@@ -176,7 +200,8 @@ export class Store {
       this.changed("members");
     }
     const channel = this.channels.get(message.channel_id);
-    if (channel && !message.pending && !(message.flags & FLAG.EPHEMERAL)) channel.last_message_id = message.id;
+    if (channel && !message.pending && !(message.flags & FLAG.EPHEMERAL))
+      channel.last_message_id = message.id;
     this.typing.get(message.channel_id)?.delete(message.author?.id);
     if (!known && !message.pending && message.author?.id !== this.me.id && !seen) {
       const entry = this.unread.get(message.channel_id) ?? { count: 0, mentions: 0 };
@@ -200,6 +225,17 @@ export class Store {
     this.changed("messages");
   }
 
+  /** Counts a reaction up (`by` 1) or down (`by` -1). */
+  react({ channel_id: channelId, message_id: id, emoji, user_id: userId }, by) {
+    const message = this.histories.get(channelId)?.messages.get(id);
+    if (!message) return;
+    const same = (r) => r.emoji?.name === emoji.name && (r.emoji?.id ?? null) === (emoji.id ?? null);
+    const held = (message.reactions ?? []).find(same) ?? { emoji, count: 0, me: false };
+    const now = { ...held, count: held.count + by, me: userId === this.me.id ? by > 0 : held.me };
+    const rest = (message.reactions ?? []).filter((r) => !same(r));
+    this.updateMessage({ id, channel_id: channelId, reactions: now.count > 0 ? [...rest, now] : rest });
+  }
+
   dismiss(id) {
     this.dismissed.add(id);
     this.changed("messages");
@@ -211,7 +247,7 @@ export class Store {
   }
 
   putChannel(channel) {
-    this.channels.set(channel.id, { ...this.channels.get(channel.id), ...channel });
+    this.channels.set(channel.id, this.named({ ...this.channels.get(channel.id), ...channel }));
     if (!this.read.has(channel.id)) this.read.set(channel.id, "0");
     this.changed("channels");
   }
@@ -244,18 +280,47 @@ export class Store {
   /** Takes one live event; returns true when it was one that only changes what is known. */
   apply(name, data, seen) {
     switch (name) {
-      case "MESSAGE_CREATE": this.addMessage(data, seen); return true;
-      case "MESSAGE_UPDATE": this.updateMessage(data); return true;
-      case "MESSAGE_DELETE": this.removeMessage(data.channel_id, data.id); return true;
-      case "MESSAGE_DELETE_BULK": for (const id of data.ids) this.removeMessage(data.channel_id, id); return true;
-      case "THREAD_CREATE": case "THREAD_UPDATE": case "CHANNEL_CREATE": case "CHANNEL_UPDATE": this.putChannel(data); return true;
-      case "THREAD_DELETE": case "CHANNEL_DELETE": this.removeChannel(data.id); return true;
-      case "THREAD_MEMBERS_UPDATE":
-        if ((data.added_members ?? []).some((m) => m.user_id === this.me.id)) this.putChannel({ id: data.id, joined: true });
+      case "MESSAGE_CREATE":
+        this.addMessage(data, seen);
         return true;
-      case "MEMBER_JOIN": case "GUILD_MEMBER_ADD": this.putUser(data.user ?? data); return true;
-      case "TYPING_START": this.startTyping(data.channel_id, data.user_id); return true;
-      default: return false;
+      case "MESSAGE_UPDATE":
+        this.updateMessage(data);
+        return true;
+      case "MESSAGE_DELETE":
+        this.removeMessage(data.channel_id, data.id);
+        return true;
+      case "MESSAGE_DELETE_BULK":
+        for (const id of data.ids) this.removeMessage(data.channel_id, id);
+        return true;
+      case "MESSAGE_REACTION_ADD":
+        this.react(data, 1);
+        return true;
+      case "MESSAGE_REACTION_REMOVE":
+        this.react(data, -1);
+        return true;
+      case "THREAD_CREATE":
+      case "THREAD_UPDATE":
+      case "CHANNEL_CREATE":
+      case "CHANNEL_UPDATE":
+        this.putChannel(data);
+        return true;
+      case "THREAD_DELETE":
+      case "CHANNEL_DELETE":
+        this.removeChannel(data.id);
+        return true;
+      case "THREAD_MEMBERS_UPDATE":
+        if (this.channels.has(data.id) && (data.added_members ?? []).some((m) => m.user_id === this.me.id))
+          this.putChannel({ id: data.id, joined: true });
+        return true;
+      case "MEMBER_JOIN":
+      case "GUILD_MEMBER_ADD":
+        this.putUser(data.user ?? data);
+        return true;
+      case "TYPING_START":
+        this.startTyping(data.channel_id, data.user_id);
+        return true;
+      default:
+        return false;
     }
   }
 }

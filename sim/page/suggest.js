@@ -22,15 +22,32 @@ export class Suggest {
     }
     if (this.anchor && this.anchor !== anchor) this.release();
     Object.assign(this, { items, anchor, pickItem: pick });
-    this.box.replaceChildren(h("div", { class: "suggest-title", "aria-hidden": "true" }, title), ...items.map((item, i) =>
-      h("div", {
-        id: `suggestion-${i}`, class: "suggestion", role: "option", "aria-selected": "false",
-        onpointermove: () => this.active !== i && this.move(i, false),
-        onpointerdown: (event) => event.preventDefault(),
-        onclick: () => this.pick(i),
-      }, item.mark ?? null, h("span", { class: "suggest-label" }, h("strong", {}, item.label), item.detail ? h("span", { class: "detail" }, item.detail) : null,
-        item.description ? h("span", { class: "description" }, item.description) : null),
-      item.source ? h("span", { class: "source" }, item.source) : null)));
+    this.box.replaceChildren(
+      h("div", { class: "suggest-title", "aria-hidden": "true" }, title),
+      ...items.map((item, i) =>
+        h(
+          "div",
+          {
+            id: `suggestion-${i}`,
+            class: "suggestion",
+            role: "option",
+            "aria-selected": "false",
+            onpointermove: () => this.active !== i && this.move(i, false),
+            onpointerdown: (event) => event.preventDefault(),
+            onclick: () => this.pick(i),
+          },
+          item.mark ?? null,
+          h(
+            "span",
+            { class: "suggest-label" },
+            h("strong", {}, item.label),
+            item.detail ? h("span", { class: "detail" }, item.detail) : null,
+            item.description ? h("span", { class: "description" }, item.description) : null,
+          ),
+          item.source ? h("span", { class: "source" }, item.source) : null,
+        ),
+      ),
+    );
     this.box.hidden = false;
     anchor.setAttribute("aria-expanded", "true");
     this.move(select, true);
