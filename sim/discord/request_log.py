@@ -1,0 +1,56 @@
+"""What the bot asked for over REST, kept so that tests can look at every request."""
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+from sim.discord.model import Json
+
+
+@dataclass(frozen=True)
+class RequestRecord:
+    """One request and its answer. `route` is Discord's path template, `/channels/{channel_id}/messages`."""
+
+    method: str
+    path: str
+    route: str
+    query: dict[str, str]
+    body: object
+    """The JSON body or the `payload_json` part, None where there was none."""
+    files: tuple[str, ...]
+    status: int
+    seconds: float
+    authorized: bool
+    """Whether the request carried the bot's token."""
+    answer: Json | list[object] | None = None
+    problems: tuple[str, ...] | None = None
+    """What a validator said of it, None where none was asked."""
+
+
+Validator = Callable[[RequestRecord], list[str]]
+
+
+class RequestLog:
+    """The last `size` requests, each shown to `validator` when there is one."""
+
+    def __init__(self, size: int = 20_000, validator: Validator | None = None) -> None:
+        self._records: deque[RequestRecord] = deque(maxlen=size)
+        self.validator = validator
+
+    def add(self, record: RequestRecord) -> None:
+        if self.validator is not None:
+            record = replace(record, problems=tuple(self.validator(record)))
+        self._records.append(record)
+
+    def __iter__(self) -> Iterator[RequestRecord]:
+        return iter(list(self._records))
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    def clear(self) -> None:
+        self._records.clear()
+
+    def of(self, method: str, route: str) -> list[RequestRecord]:
+        """The requests to one route."""
+        return [r for r in self._records if r.method == method and r.route == route]

@@ -1,0 +1,28 @@
+"""Snowflake ids: time-ordered, unique and monotonic, as Discord makes them."""
+
+import time
+from datetime import UTC, datetime
+
+EPOCH_MS = 1_420_070_400_000
+
+
+class Snowflakes:
+    """Hands out ids that always grow, even within one millisecond."""
+
+    def __init__(self) -> None:
+        self._last = 0
+
+    def next(self) -> int:
+        now = (time.time_ns() // 1_000_000 - EPOCH_MS) << 22
+        self._last = max(now, self._last + 1)
+        return self._last
+
+
+def time_of(snowflake: int) -> datetime:
+    """When an id was made."""
+    return datetime.fromtimestamp(((snowflake >> 22) + EPOCH_MS) / 1000, UTC)
+
+
+def now_iso() -> str:
+    """This moment as Discord writes it."""
+    return datetime.now(UTC).isoformat(timespec="microseconds")
