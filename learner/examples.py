@@ -91,14 +91,14 @@ def build_examples(
     base_model: str,
     hindsight: Hindsight = Hindsight(),
 ) -> list[TrainingGame]:
-    """Training examples of finished interactions, one for each game that has any.
+    """Training examples of finished interactions, one for each game that has any, in order of game ids.
 
     `verdicts` maps turn ids to decoded feedback; what it says of an interaction's last turn is ignored, since
     nothing was said after it. Propensities are used only where `base_model`, the fingerprint of the model to
     be trained, is the one that logged them; turns that need one and have none are dropped.
     """
     games = []
-    for interaction in interactions:
+    for interaction in sorted(interactions, key=lambda interaction: interaction.game_id):
         if interaction.game not in GAMES:
             continue
         labels = tuple(_labels(interaction, verdicts, objective, base_model, hindsight))

@@ -5,10 +5,13 @@ bot imports this module for `command`: torch is loaded only inside the stages th
 """
 
 import argparse
+import fcntl
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -140,7 +143,8 @@ def run_round(
 
     `policy` is a loaded policy to work with; None loads the one of the settings when it is needed. The row
     says how the round ended (status, error, results); raised is only what keeps it from being written, and
-    `RoundError` for an id that is not there. A round that has ended is left as it is.
+    `RoundError` for an id that is not there or while another process runs a round. A round that has ended is
+    left as it is.
     """
     with database.session() as session:
         row = session.get(Round, round_id)
@@ -152,15 +156,16 @@ def run_round(
         database, settings, round_id, row.number, row.system, policy, config, hindsight, on_progress
     )
     bound = log.bind(round=row.number, system=row.system)
-    try:
-        adapter_id, results = pipeline(work)
-    except Exception as error:
-        bound.exception("round failed", stage=work.stage)
+    with _alone(settings.adapters_dir):
+        try:
+            adapter_id, results = pipeline(work)
+        except Exception as error:
+            bound.exception("round failed", stage=work.stage)
+            with database.session() as session:
+                return store_rounds.finish(session, round_id, error=_sentence(work.stage, error))
+        bound.info("round done", adapter=results.get("adapter"), promoted=results["promoted"])
         with database.session() as session:
-            return store_rounds.finish(session, round_id, error=_sentence(work.stage, error))
-    bound.info("round done", adapter=results.get("adapter"), promoted=results["promoted"])
-    with database.session() as session:
-        return store_rounds.finish(session, round_id, adapter_id=adapter_id, **results)
+            return store_rounds.finish(session, round_id, adapter_id=adapter_id, **results)
 
 
 def pipeline(work: RoundWork) -> tuple[int | None, dict[str, Any]]:
@@ -358,6 +363,18 @@ def _counts(interactions: Sequence[Interaction], verdicts: dict[int, Feedback]) 
         "decoded_turns": len(found),
         "positive_turns": sum(label > 0 for label in found),
     }
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """One round at a time works on a registry. The lock goes with the process, however it ends."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".round.lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise RoundError("Another process is running a round; wait until it ends") from None
+        yield
 
 
 def _sentence(stage: str, error: Exception) -> str:

@@ -26,6 +26,10 @@ class RoundStatistics:
     """Share of clicks that select a target or deselect a non-target."""
     positive_rate: float | None
     """Share of all turns whose decoded feedback is positive; None before any is decoded."""
+    decoder_precision: float | None = None
+    """Share of turns decoded as positive whose clicks were all right; None where there is none."""
+    decoder_recall: float | None = None
+    """Share of turns with all clicks right, among the decoded ones, that were decoded as positive."""
 
 
 def bootstrap_ci95(values: Sequence[float], resamples: int = 2000, seed: int = 0) -> tuple[float, float]:
@@ -62,14 +66,19 @@ def _statistics(
     played = [(game, turns.get(game.id, [])) for game in games]
     successes = [float(game.outcome == Outcome.WON) for game, _ in played]
     right = clicks = 0
+    faultless: set[int] = set()
     for game, rows in played:
         deal, rules = deal_of(game), GAMES[game.game]
         for turn in rows:
             good, total = rules.clicks_right(deal, turn.state_before, turn.action)
             right += good
             clicks += total
+            if good == total and turn.id is not None:
+                faultless.add(turn.id)
     ids = [turn.id for _, rows in played for turn in rows if turn.id is not None]
-    decoded = any(turn_id in positive for turn_id in ids)
+    decoded = {turn_id for turn_id in ids if turn_id in positive}
+    praised = {turn_id for turn_id in decoded if positive[turn_id]}
+    deserved = decoded & faultless
     return RoundStatistics(
         round=number,
         interactions=len(played),
@@ -77,5 +86,7 @@ def _statistics(
         success_ci95=bootstrap_ci95(successes),
         turns=float(np.mean([len(rows) for _, rows in played])),
         click_accuracy=right / clicks if clicks else 0.0,
-        positive_rate=sum(positive.get(turn_id, False) for turn_id in ids) / len(ids) if decoded else None,
+        positive_rate=len(praised) / len(ids) if decoded else None,
+        decoder_precision=len(praised & faultless) / len(praised) if praised else None,
+        decoder_recall=len(praised & faultless) / len(deserved) if deserved else None,
     )

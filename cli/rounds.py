@@ -1,0 +1,201 @@
+"""`respect round`: what the slash commands do, from a shell."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any
+
+import typer
+from pydantic import ValidationError
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from sqlmodel import Session, select
+
+from cli.console import err, fail, out, print_json
+from learner.adapters import AdapterError, AdapterRegistry
+from learner.rounds import STAGES, OnProgress, RoundError, RoundProgress, run_round
+from learner.settings import LearnerSettings, System
+from store.database import Database
+from store.migrations import upgrade
+from store.models import Adapter, Round
+from store.rounds import active_round, latest_rounds, request_round
+
+app = typer.Typer(no_args_is_help=True)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+
+
+@app.command()
+def run(
+    system: Annotated[System | None, typer.Option(help="Learning system; by default RESPECT_SYSTEM.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run a round now: decode, train, evaluate, and make the new adapter current if it passes the gate.
+
+    A round that was killed is taken up where it stood. Exit code 1 if the round fails.
+    """
+    with _house() as (settings, database):
+        with database.session() as session:
+            row = active_round(session)
+            if row is None:
+                row = request_round(
+                    session, system or settings.system, trigger="manual", requested_by="shell"
+                )
+        assert row.id is not None
+        try:
+            with _bar(f"round {row.number}, {row.system}") as on_progress:
+                done = run_round(database, settings, row.id, on_progress=on_progress)
+        except RoundError as error:
+            fail(str(error))
+        if as_json:
+            print_json(_round(done))
+        elif not done.error:
+            out.print(f"Round {done.number} ({done.system}): {_outcome(done)}")
+        if done.error:
+            fail(f"Round {done.number} failed: {done.error}")
+
+
+@app.command()
+def status(as_json: AsJson = False) -> None:
+    """Say which adapter is current and how the latest round stands."""
+    with _house() as (settings, database), database.session() as session:
+        current = AdapterRegistry(settings.adapters_dir).current()
+        rows = latest_rounds(session, 1)
+        if as_json:
+            print_json({"current": current, "round": _round(rows[0]) if rows else None})
+            return
+        out.print(f"Current adapter: [bold]{current}[/]")
+        out.print(
+            f"Round {rows[0].number} ({rows[0].system}): {_outcome(rows[0])}" if rows else "No round yet."
+        )
+
+
+@app.command()
+def history(
+    limit: Annotated[int, typer.Option(min=1, help="Rounds to show, newest first.")] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """List rounds and adapters, newest first."""
+    with _house() as (settings, database), database.session() as session:
+        registry = AdapterRegistry(settings.adapters_dir)
+        rows, adapters = latest_rounds(session, limit), _adapters(session)
+        if as_json:
+            found = {
+                "current": registry.current(),
+                "previous": registry.previous(),
+                "rounds": [_round(row) for row in rows],
+                "adapters": [
+                    {
+                        "name": adapter.name,
+                        "status": adapter.status.value,
+                        "system": adapter.system,
+                        "base_model": adapter.base_model,
+                        "erased_turns": adapter.erased_turns,
+                        "created_at": adapter.created_at.isoformat(),
+                        "turns": adapter.card.get("turns"),
+                    }
+                    for adapter in adapters
+                ],
+            }
+            print_json(found)
+            return
+        table = Table("round", "system", "status", "interactions", "adapter", "how it ended")
+        names = {adapter.id: f"{adapter.name} ({adapter.status.value})" for adapter in adapters}
+        for row in rows:
+            adapter = names.get(row.adapter_id, "-")
+            table.add_row(
+                str(row.number), row.system, row.status.value, str(row.interactions), adapter, _outcome(row)
+            )
+        out.print(table)
+
+
+@app.command()
+def promote(
+    name: Annotated[str, typer.Argument(help="Adapter, as `respect round history` lists them, or 'base'.")],
+    as_json: AsJson = False,
+) -> None:
+    """Make an adapter current: new games take it, games under way keep theirs."""
+    with _house() as (settings, database):
+        registry = AdapterRegistry(settings.adapters_dir)
+        with database.session() as session:
+            before = registry.promote(session, name)
+        if as_json:
+            print_json({"current": name, "before": before})
+        else:
+            out.print(f"{name} is current; before it was {before}.")
+
+
+@app.command()
+def rollback(as_json: AsJson = False) -> None:
+    """Go back to the adapter that was current before."""
+    with _house() as (settings, database):
+        registry = AdapterRegistry(settings.adapters_dir)
+        before = registry.current()
+        with database.session() as session:
+            name = registry.rollback(session)
+        if as_json:
+            print_json({"current": name, "before": before})
+        else:
+            out.print(f"{name} is current again; before it was {before}.")
+
+
+@contextmanager
+def _house() -> Iterator[tuple[LearnerSettings, Database]]:
+    """Settings and the migrated database; errors an operator can mend end the program with a sentence."""
+    try:
+        settings = LearnerSettings()  # pyright: ignore[reportCallIssue]
+    except ValidationError as error:
+        fail(f"{error}\nSee .env.example for what each setting may be.")
+    database = Database(settings.url)
+    try:
+        upgrade(database)
+        yield settings, database
+    except AdapterError as error:
+        fail(str(error))
+    finally:
+        database.close()
+
+
+def _adapters(session: Session) -> list[Adapter]:
+    return sorted(session.exec(select(Adapter)), key=lambda adapter: adapter.created_at, reverse=True)
+
+
+def _round(row: Round) -> dict[str, Any]:
+    return row.model_dump(mode="json")
+
+
+def _outcome(row: Round) -> str:
+    """How a round stands, in words."""
+    if row.error:
+        return f"failed: {row.error}"
+    if row.ended_at is None:
+        done, total = row.progress.get("done"), row.progress.get("total")
+        return f"{row.stage} {done}/{total}" if total else row.stage
+    results = row.results
+    if results.get("promoted"):
+        turns, games = results["train_turns"], results["train_games"]
+        return f"{results['adapter']} trained on {turns} turns of {games} games is current"
+    return f"no new adapter: {results.get('reason', 'nothing to learn')}"
+
+
+@contextmanager
+def _bar(title: str) -> Iterator[OnProgress]:
+    """A progress bar on standard error: which stage of how many, and how far it is."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed:.0f}/{task.total:.0f}"),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[note]}"),
+    )
+    with Progress(*columns, console=err, transient=True) as bar:
+        whole = bar.add_task(title, total=len(STAGES), note="")
+        stage = bar.add_task("", total=1, note="")
+
+        def on_progress(at: RoundProgress) -> None:
+            note = "" if at.loss is None else f"loss {at.loss:.3f}"
+            if at.seconds_left is not None:
+                note += f", {at.seconds_left:.0f} s left"
+            bar.update(whole, completed=STAGES.index(at.stage))
+            bar.update(stage, description=at.stage, completed=at.done, total=max(at.total, 1), note=note)
+
+        yield on_progress

@@ -1,0 +1,252 @@
+"""A whole deployment without Discord: play, decode, train, publish, play again (METHOD: "Rounds").
+
+Game, policy, feedback, store and round code are the very same that the bot runs; only players are not real.
+"""
+
+import random
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from games import GAMES
+from games.figures import open_images
+from learner.adapters import AdapterRegistry
+from learner.decoding import decode_interactions
+from learner.examples import Hindsight, parse_system
+from learner.feedback import open_decoder
+from learner.policy import Policy
+from learner.protocol import BASE_ADAPTER
+from learner.rounds import RoundProgress, run_round
+from learner.settings import LearnerSettings, System
+from learner.training import TrainingConfig
+from sim.players import open_players
+from sim.playing import Playground, Tally
+from store.database import Database
+from store.migrations import upgrade
+from store.rounds import request_round
+from store.statistics import round_statistics
+from store.training import usable_interactions
+
+HOLDOUT_SEED = 0
+
+
+class DeploymentError(RuntimeError):
+    """Why a deployment cannot start or go on, in a sentence."""
+
+
+@dataclass(frozen=True)
+class DeploymentConfig:
+    """What is simulated."""
+
+    images: str = "classic"
+    figures: int | None = None
+    """Play with this many figures of the set only (`held_out_figures`); None is all of them."""
+    system: System = "b-sup"
+    rounds: int = 6
+    games_per_round: int = 330
+    seed: int = 0
+    players: str = "people"
+    policy: str = "tiny"
+    decoder: str = "rules"
+    game: str = "multiref"
+    at_once: int = 48
+    """Players, each with one game at a time: as many games are played as one batch."""
+    hindsight: Hindsight = field(default_factory=Hindsight)
+    training: TrainingConfig | None = None
+    """None is the default with the deployment's seed."""
+
+
+@dataclass(frozen=True)
+class DeploymentRow:
+    """What the policy after `round` trainings achieved: one point of the paper's curves."""
+
+    round: int
+    interactions: int
+    success: float
+    success_ci95: tuple[float, float]
+    turns: float
+    click_accuracy: float
+    exact_match: float
+    """Share of turns whose action is the one that the speaker hoped for."""
+    positive_rate: float
+    decoder_precision: float | None
+    """Share of turns decoded as positive whose clicks were all right; None where none was."""
+    decoder_recall: float | None
+    train_turns: int
+    """Turns that this policy was trained on; 0 for the base model."""
+    train_seconds: float
+    play_seconds: float
+
+
+@dataclass(frozen=True)
+class DeploymentProgress:
+    """Where a deployment stands."""
+
+    round: int
+    stage: str
+    """"play" or a stage of the round (`learner.rounds.STAGES`)."""
+    done: int
+    total: int
+    success: float | None = None
+    """Of the games of this round so far."""
+
+
+OnProgress = Callable[[DeploymentProgress], None]
+
+
+def held_out_figures(ids: Sequence[str], count: int, seed: int = HOLDOUT_SEED) -> tuple[str, ...]:
+    """The `count` figures that `respect tiny build --holdout` leaves out of a set: sorted ids, shuffled."""
+    shuffled = sorted(ids)
+    random.Random(seed).shuffle(shuffled)
+    if count > len(shuffled):
+        raise ValueError(f"The image set has {len(shuffled)} figures, {count} were asked for")
+    return tuple(shuffled[:count])
+
+
+def simulate(
+    config: DeploymentConfig,
+    data_dir: Path,
+    policy: Policy | None = None,
+    on_progress: OnProgress | None = None,
+) -> dict[str, Any]:
+    """Run a deployment in an empty `data_dir` and give its JSON object (DESIGN: "The command line").
+
+    Deterministic for a seed but for the seconds. Raises ValueError for a bad config and `DeploymentError`
+    for a folder that was used before or a round that failed.
+    """
+    began = time.monotonic()
+    scheme, _ = parse_system(config.system)
+    settings = LearnerSettings(  # pyright: ignore[reportCallIssue]
+        data_dir=data_dir,
+        database_url=f"sqlite:///{data_dir / 'respect.db'}",  # never the one of the environment
+        policy=config.policy,
+        system=config.system,
+        decoder=config.decoder,  # pyright: ignore[reportArgumentType]
+        seed=config.seed,
+    )
+    database = Database(settings.url)
+    try:
+        upgrade(database)
+        with database.session() as session:
+            if round_statistics(session, scheme):
+                raise DeploymentError(f"{data_dir} holds games already: choose an empty folder")
+        policy = policy or Policy.load(settings.policy, settings.device, settings.threads)
+        world = _World(config, database, settings, policy, on_progress or (lambda _: None))
+        with torch.random.fork_rng():
+            torch.manual_seed(config.seed)
+            world.deploy()
+        with database.session() as session:
+            statistics = round_statistics(session, scheme)
+    finally:
+        database.close()
+    rows = [
+        DeploymentRow(
+            round=row.round,
+            interactions=row.interactions,
+            success=row.success,
+            success_ci95=row.success_ci95,
+            turns=row.turns,
+            click_accuracy=row.click_accuracy,
+            exact_match=world.tallies[row.round].exact_match,
+            positive_rate=row.positive_rate or 0.0,
+            decoder_precision=row.decoder_precision,
+            decoder_recall=row.decoder_recall,
+            train_turns=world.results[row.round].get("train_turns", 0),
+            train_seconds=round(world.results[row.round].get("training", {}).get("seconds", 0.0), 2),
+            play_seconds=round(world.tallies[row.round].seconds, 2),
+        )
+        for row in statistics
+    ]
+    return {
+        "system": config.system,
+        "images": config.images,
+        "seed": config.seed,
+        "seconds": round(time.monotonic() - began, 2),
+        "rounds": [asdict(row) for row in rows],
+    }
+
+
+class _World:
+    """One deployment: its players, its policy and its store."""
+
+    def __init__(
+        self,
+        config: DeploymentConfig,
+        database: Database,
+        settings: LearnerSettings,
+        policy: Policy,
+        on_progress: OnProgress,
+    ) -> None:
+        self.config = config
+        self.database = database
+        self.settings = settings
+        self.policy = policy
+        self.on_progress = on_progress
+        self.registry = AdapterRegistry(settings.adapters_dir)
+        images = open_images(config.images)
+        self.playground = Playground(
+            database,
+            policy,
+            GAMES[config.game],
+            images,
+            images.ids if config.figures is None else held_out_figures(images.ids, config.figures),
+            open_players(config.players),
+            min(config.at_once, config.games_per_round),
+            config.seed,
+        )
+        self.tallies: dict[int, Tally] = {}
+        self.results: dict[int, dict[str, Any]] = {0: {}}
+        """Results of the training that made each round's policy."""
+
+    def deploy(self) -> None:
+        """Round 0 is played by the base model; each training is followed by a round of play."""
+        self.play(0)
+        for number in range(1, self.config.rounds + 1):
+            self.learn(number)
+            self.play(number)
+
+    def learn(self, number: int) -> None:
+        """The round that makes the policy of round `number`, as the bot's subprocess runs it."""
+        before = self.registry.current()
+        with self.database.session() as session:
+            asked = request_round(session, self.config.system, requested_by="simulation")
+        assert asked.id is not None
+        done = run_round(
+            self.database,
+            self.settings,
+            asked.id,
+            self.policy,
+            config=self.config.training or TrainingConfig(seed=self.config.seed),
+            hindsight=self.config.hindsight,
+            on_progress=lambda at: self._tell(number, at),
+        )
+        if done.error:
+            raise DeploymentError(f"Round {number} failed: {done.error}")
+        if done.results.get("promoted") and before != BASE_ADAPTER:
+            self.policy.unload_adapter(before)
+        self.results[number] = done.results
+
+    def play(self, number: int) -> None:
+        """Play a round's games with the current adapter, and decode them.
+
+        The next round finds them decoded; the last round's are decoded for its statistics.
+        """
+        games = self.config.games_per_round
+
+        def tell(tally: Tally) -> None:
+            success = tally.won / tally.games if tally.games else None
+            self.on_progress(DeploymentProgress(number, "play", tally.games, games, success))
+
+        self.tallies[number] = self.playground.play(number, games, self.registry.current(), tell)
+        scheme, _ = parse_system(self.config.system)
+        scorer = self.policy if self.config.decoder == "prompted" else None
+        with self.database.session() as session:
+            interactions = usable_interactions(session, None)
+        decode_interactions(self.database, interactions, open_decoder(self.config.decoder, scheme, scorer))
+
+    def _tell(self, number: int, at: RoundProgress) -> None:
+        self.on_progress(DeploymentProgress(number, at.stage, at.done, at.total))

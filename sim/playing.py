@@ -1,0 +1,196 @@
+"""Many games at once between simulated players and a policy, batch by batch, into the store."""
+
+import random
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from games.core import Deal, Game, Outcome, Step
+from games.figures import ImageSet
+from learner.policy import Policy
+from learner.protocol import PastStep, TurnRequest
+from sim.players import PlayerFactory, View
+from store import models
+from store.database import Database
+
+
+@dataclass
+class Tally:
+    """What is counted while games are played, because the store does not keep it."""
+
+    games: int = 0
+    won: int = 0
+    turns: int = 0
+    exact: int = 0
+    seconds: float = 0.0
+
+    @property
+    def exact_match(self) -> float:
+        return self.exact / self.turns if self.turns else 0.0
+
+
+@dataclass
+class LiveGame:
+    """A game under way."""
+
+    row: models.Game
+    deal: Deal
+    person: int
+    state: str
+    steps: list[Step] = field(default_factory=list)
+    previous: list[tuple[str, frozenset[str]]] = field(default_factory=list)
+    utterance: str = ""
+    hoped_for: frozenset[str] = frozenset()
+
+
+class Playground:
+    """A community of players, each with one game at a time, and the policy that they all play with."""
+
+    def __init__(
+        self,
+        database: Database,
+        policy: Policy,
+        rules: Game,
+        images: ImageSet,
+        ids: Sequence[str],
+        players: PlayerFactory,
+        count: int,
+        seed: int,
+    ) -> None:
+        """`count` players are made by `players` and entered into the database; games are dealt from `ids`."""
+        self.database = database
+        self.policy = policy
+        self.rules = rules
+        self.images = images
+        self.ids = tuple(ids)
+        self.seed = seed
+        descriptions = images.descriptions(self.ids)
+        self.people = [
+            players(random.Random(f"{seed}/player/{number}"), descriptions) for number in range(count)
+        ]
+        rows = [
+            models.Player(platform=models.Origin.SIMULATED, external_id=str(number), name=f"player {number}")
+            for number in range(1, count + 1)
+        ]
+        with database.session() as session:
+            session.add_all(rows)
+        self.player_ids = [row.id for row in rows if row.id is not None]
+
+    def play(self, number: int, games: int, adapter: str, progress: Callable[[Tally], None]) -> Tally:
+        """Play `games` games of round `number` to the end, as many at once as there are players.
+
+        `progress` is told after each wave of turns.
+        """
+        tally, started = Tally(), time.monotonic()
+        free = list(range(len(self.people)))
+        live: list[LiveGame] = []
+        opened = 0
+        while live or opened < games:
+            fresh = []
+            while free and opened < games:
+                fresh.append(self._open(number, opened, free.pop(0), adapter))
+                opened += 1
+            with self.database.session() as session:
+                session.add_all([game.row for game in fresh])
+            live += fresh
+            turns = self._turns([game for game in live if self._speaks(game)], tally)
+            ended = [game for game in live if game.row.outcome != Outcome.OPEN]
+            with self.database.session() as session:
+                session.add_all(turns)
+                session.add_all([game.row for game in ended])
+            live = [game for game in live if game.row.outcome == Outcome.OPEN]
+            free += [game.person for game in ended]
+            tally.games += len(ended)
+            tally.won += sum(game.row.outcome == Outcome.WON for game in ended)
+            progress(tally)
+        tally.seconds = time.monotonic() - started
+        return tally
+
+    def _open(self, number: int, index: int, person: int, adapter: str) -> LiveGame:
+        """Deal a game; the deals of a round are the same for every system and policy."""
+        deal = self.rules.deal(self.ids, random.Random(f"{self.seed}/deal/{number}/{index}"))
+        row = models.Game(
+            id=f"{self.seed}-{number}-{index:05d}",
+            game=self.rules.name,
+            images=self.images.spec,
+            speaker=list(deal.speaker),
+            listener=list(deal.listener),
+            targets=sorted(deal.targets),
+            player_id=self.player_ids[person],
+            origin=models.Origin.SIMULATED,
+            adapter=adapter,
+            base_model=self.policy.fingerprint,
+            round=number,
+        )
+        return LiveGame(row, deal, person, self.rules.initial_state)
+
+    def _speaks(self, game: LiveGame) -> bool:
+        """Ask the player for the next utterance; False ends the game."""
+        player = self.people[game.person]
+        selected = frozenset(self.rules.selected(game.deal.listener, game.state))
+        view = View(game.deal.speaker, game.deal.targets, selected, tuple(game.previous), len(game.steps))
+        utterance = player.speak(view)
+        if utterance is None:
+            self._end(game, Outcome.GIVEN_UP)
+            return False
+        hoped_for = getattr(player, "intended", None)
+        game.utterance = utterance
+        game.hoped_for = game.deal.targets if hoped_for is None else frozenset(hoped_for)
+        return True
+
+    def _turns(self, games: Sequence[LiveGame], tally: Tally) -> list[models.Turn]:
+        """The policy's answer to every game that waits for one, applied."""
+        if not games:
+            return []
+        asked_at, started = models.now(), time.monotonic()
+        answers = self.policy.act([self._request(game) for game in games])
+        seconds, answered_at = (time.monotonic() - started) / len(games), models.now()
+        turns = []
+        for game, (action, logp) in zip(games, answers, strict=True):
+            after = self.rules.apply(game.state, action)
+            turns.append(
+                models.Turn(
+                    game_id=game.row.id,
+                    number=len(game.steps) + 1,
+                    utterance=game.utterance,
+                    source="simulation",
+                    state_before=game.state,
+                    action=action,
+                    state_after=after,
+                    logp=logp,
+                    adapter=game.row.adapter,
+                    base_model=game.row.base_model,
+                    seconds=seconds,
+                    asked_at=asked_at,
+                    answered_at=answered_at,
+                )
+            )
+            selected = frozenset(self.rules.selected(game.deal.listener, after))
+            tally.turns += 1
+            tally.exact += selected == game.hoped_for
+            game.steps.append(Step(game.state, game.utterance, action))
+            game.previous.append((game.utterance, selected))
+            game.state = after
+            self._end(game, self.rules.outcome(game.deal, after, len(game.steps)))
+        return turns
+
+    def _request(self, game: LiveGame) -> TurnRequest:
+        return TurnRequest(
+            request_id=f"{game.row.id}:{len(game.steps) + 1}",
+            game_id=game.row.id,
+            game=game.row.game,
+            images=game.row.images,
+            context=game.deal.listener,
+            history=tuple(
+                PastStep(state=step.state, utterance=step.utterance, action=step.action)
+                for step in game.steps
+            ),
+            state=game.state,
+            utterance=game.utterance,
+            adapter=game.row.adapter,
+        )
+
+    @staticmethod
+    def _end(game: LiveGame, outcome: Outcome) -> None:
+        game.row.outcome = outcome
+        game.row.ended_at = None if outcome == Outcome.OPEN else models.now()
