@@ -30,7 +30,9 @@ class Reading:
 
 def read(text: str) -> Reading:
     """The clauses and the content words of one utterance."""
-    return _read(text if len(text) <= HEAD + TAIL else f"{text[:HEAD]} . {text[-TAIL:]}")
+    if len(text) > HEAD + TAIL:  # cut between words: half a "now" is a "no"
+        text = " . ".join((*text[:HEAD].rsplit(maxsplit=1)[:1], *text[-TAIL:].split(maxsplit=1)[1:]))
+    return _read(text)
 
 
 @lru_cache(maxsize=4096)

@@ -52,9 +52,9 @@ def draw_personality(rng: random.Random) -> Personality:
     """One person."""
     return Personality(
         praises=rng.betavariate(0.7, 0.35),
-        says_no=rng.betavariate(5.0, 0.8),
+        says_no=rng.betavariate(8.0, 0.8),
         undoes=rng.betavariate(1.2, 1.0),
-        names_removals=rng.betavariate(1.0, 2.5),
+        names_removals=rng.betavariate(1.0, 4.0),
         redescribes=rng.betavariate(3.0, 1.0),
         hedges=rng.betavariate(1.0, 6.0),
         frames=rng.betavariate(0.8, 0.8),
@@ -68,6 +68,10 @@ def draw_personality(rng: random.Random) -> Personality:
         impatience=rng.uniform(0.03, 0.15),
         typing=draw_typing_habits(rng),
     )
+
+
+UNDO_INSTEAD_OF_NO = 0.7
+"""Of wrong picks that nobody says no to, the share met with a removal request."""
 
 
 @dataclass(frozen=True)
@@ -161,12 +165,14 @@ class PeoplePlayer:
         """The last picks were wrong, or some of them."""
         wrong = last.picked - view.targets
         wanted = frozenset(figure for figure in self._aim if figure in view.targets - view.selected)
-        partly = bool(last.right)
         says_no = self._happens(self.personality.says_no)
-        opening = self._choose(phrases.PARTLY if partly and self._happens(0.3) else phrases.REJECT)
-        undo = self._removal(wrong, view) if self._happens(self.personality.undoes) else ""
-        if not says_no:
-            opening = ""
+        opening = ""
+        if says_no:
+            partly = bool(last.right) and self._happens(0.3)
+            opening = self._choose(phrases.PARTLY if partly else phrases.REJECT)
+        undo = ""
+        if self._happens(self.personality.undoes if says_no else UNDO_INSTEAD_OF_NO):
+            undo = self._removal(wrong, view)
         if wanted and self._happens(self.personality.redescribes):
             figure = self.rng.choice(sorted(wanted))
             frame = self._choose(phrases.CORRECT_FRAMES) if opening or undo else "{d}"

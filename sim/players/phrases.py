@@ -225,7 +225,5 @@ RESET = (
     "clear everything and start again",
 )
 
-RUN_ON = frozenset(
-    "now next then and also last finally deselect unselect remove undo please i it find".split(" ")
-)
+RUN_ON = ("now", "next", "then", "and", "also", "last", "finally", "deselect", "unselect", "remove", "undo")
 """What people write after a yes or a no without a comma."""

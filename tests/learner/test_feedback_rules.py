@@ -1,0 +1,221 @@
+"""The rules decoder, by example: what people type after an action and what it says of the action."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from learner.feedback import Exchange, Verdict, open_decoder
+from learner.feedback.rules import find_cue
+
+
+def after(
+    said: str,
+    asked: str = "the duck facing left",
+    action: str = "select C",
+    before: str = "A",
+    now: str = "A C",
+    earlier: tuple[str, ...] = (),
+) -> Exchange:
+    """A speaker asked for a duck, the listener selected C beside A, and the speaker went on with `said`."""
+    return Exchange(asked, action, said, "select A", before, now, earlier)
+
+
+def label(exchange: Exchange, scheme: str = "binary") -> int:
+    (verdict,) = open_decoder("rules", scheme).decode([exchange])
+    return verdict.label
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "yes",
+        "YES!!! boat next",
+        "yesss, now a candle",
+        "goood. a candle",
+        "good.. next a boat",
+        "ok, the boat",
+        "thats right. the boat",
+        "That was correct. Candle",
+        "You got it. Now the boat",
+        "no wait that's right, boat next",
+        "*yes*, the **boat**",
+        "> the duck facing left\nyes! now the boat",
+        "👍",
+        "👍🏽 the boat",
+        ":thumbsup: next the boat",
+        "<:yes:123456789> boat",
+        "not bad, now the boat",
+        "Not too bad! Candle next",
+        "no problem. next is a boat",
+        "nothing wrong with that, candle",
+        "sí, ahora el barco",
+        "oui, maintenant le bateau",
+        "ja, jetzt das Boot",
+        "да, теперь лодка",
+        "はい、次は船",
+        "对，下一个是船",
+    ],
+)
+def test_confirmations_are_positive(said: str):
+    assert label(after(said)) == 1
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "the boat",
+        "next one is a boat",
+        "and a boat",
+        "last one, a boat",
+        "the second is a boat",
+        "Can you find the boat?",
+        "bird with no head",
+        "man with no arms",
+        "no head, two legs",
+        "a candle that is not lit",
+        "shape that doesn't have legs",
+        "a boat, no longer than the others",
+        "Right facing boat",
+        "right arrow",
+        'the "no" sign',
+        "a letter X",
+        "left facing rabbit",
+    ],
+)
+def test_going_on_to_another_figure_accepts_the_action(said: str):
+    assert label(after(said)) == 1
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "no",
+        "nooo",
+        "Nope.",
+        "👎",
+        "❌ the other duck",
+        ":thumbsdown:",
+        "no the other duck",
+        "that one is wrong",
+        "worng one",
+        "thats not right",
+        "That ain't it",
+        "this is not the one",
+        "that's a dog, not a duck",
+        "that does look like a duck, but it's the whole body",
+        "incorrect, try again",
+        "still not it",
+        "you picked the wrong duck",
+        "I said duck facing left",
+        "ok, but wrong",
+        "yes but that's the wrong one",
+        "yes but the other one",
+        "hmm no",
+        "non, l'autre",
+        "nein, der andere",
+        "нет, другая",
+        "いいえ、違います",
+        "不对，另一个",
+    ],
+)
+def test_corrections_are_negative(said: str):
+    assert label(after(said)) == -1
+    assert label(after(said), "ternary") < 1
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "undo",
+        "undo that",
+        "↩️",
+        "deselect the last",
+        "deselct that",
+        "de-select that one",
+        "please remove your last pick",
+        "take that one away",
+        "take it back",
+        "get rid of that",
+        "can you unselect it?",
+        "start over",
+        "deselect everything",
+        "remove the duck",
+        "drop the bridge, it's the duck",
+    ],
+)
+def test_taking_the_last_pick_back_is_negative(said: str):
+    assert label(after(said)) == -1
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "good. then remove the boat",
+        "perfect, can you unselect the first one",
+        "yes, now take out the bridge",
+        "deselect the first one you picked",
+        "unselect the bridge",
+    ],
+)
+def test_taking_an_earlier_pick_back_accepts_the_last(said: str):
+    assert label(after(said)) == 1
+
+
+def test_removal_of_the_only_selection_can_only_mean_the_last():
+    assert label(after("unselect the bridge", before="", now="C")) == -1
+
+
+@pytest.mark.parametrize("said", ["a duck facing left", "the duck that looks left", "it has a long beak"])
+def test_describing_the_same_figure_again_is_negative(said: str):
+    assert label(after(said)) == -1
+
+
+def test_the_same_words_after_a_granted_removal_are_a_second_try():
+    removed = after("the duck", asked="no, deselect the duck", action="deselect C", before="A C", now="A")
+    assert label(removed) == 1
+
+
+def test_a_count_is_positive_only_if_it_counts_everything_selected():
+    assert label(after("you have two correct. the boat")) == 1
+    assert label(after("you have one correct. the boat")) == -1
+    assert label(after("only one of those is right"), "ternary") == 0
+
+
+def test_silence_after_a_correction_counts_less_from_players_who_never_praise():
+    fix = {"asked": "no, the duck", "action": "deselect B select C", "before": "A B"}
+    assert label(after("the boat", **fix, earlier=("the bridge",))) == -1
+    assert label(after("the boat", **fix, earlier=("the bridge", "yes, the duck"))) == 1
+
+
+@pytest.mark.parametrize("said", ["", " \n ", "...", "?", "```\n```", "<@1234>", "https://example.org/no"])
+def test_nothing_said_is_neutral(said: str):
+    assert label(after(said), "ternary") == 0
+    assert label(after(said), "binary") == -1
+
+
+def test_a_verdict_says_how_sure_it_is_and_why():
+    (yes, boat) = open_decoder("rules").decode([after("yes"), after("the boat")])
+    assert yes.decoder == "rules" and yes.version and yes.cue == "praise"
+    assert yes.confidence == yes.p_positive > boat.p_positive > 0.5
+
+
+@given(st.text(), st.text(), st.text(), st.none() | st.text())
+@settings(max_examples=300, deadline=None)
+def test_it_reads_whatever_people_type(asked: str, action: str, said: str, state: str | None):
+    exchange = Exchange(asked, action, said, "", state, state, (asked,))
+    for scheme in ("binary", "ternary"):
+        (verdict,) = open_decoder("rules", scheme).decode([exchange])
+        assert isinstance(verdict, Verdict)
+        assert 0 <= verdict.confidence <= 1 and 0 <= verdict.p_positive <= 1
+        assert verdict.label in ((1, -1) if scheme == "binary" else (1, 0, -1))
+
+
+@pytest.mark.timeout(10)
+@pytest.mark.parametrize("piece", ["no ", "a", "that one ", "| ", '"', "'", ":a", "👍", "very ", "ﷺ", "\n> "])
+def test_endless_text_is_read_in_bounded_time(piece: str):
+    text = piece * (100_000 // len(piece))
+    assert find_cue(after(text, asked=text, earlier=(text,)))
+
+
+def test_praise_at_the_head_of_a_very_long_text_counts():
+    assert label(after("Perfect! " + "Now a boat with a long sail. " * 5000)) == 1
