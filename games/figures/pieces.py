@@ -171,9 +171,9 @@ def tangram_from_records(records: Sequence[Mapping[str, Any]]) -> Tangram:
             anchor = Point(Root2(_rational(a), _rational(b)), Root2(_rational(c), _rational(d)))
         except (KeyError, TypeError, ValueError, ZeroDivisionError, AttributeError) as error:
             raise ValueError(f"piece {i + 1} is not a record of piece, anchor and orient: {error}") from None
-        if piece not in SHAPES:
+        if not isinstance(piece, str) or piece not in SHAPES:
             raise ValueError(f"piece {i + 1} is a {piece!r}: expected one of {', '.join(SHAPES)}")
-        if orient not in range(8):
+        if type(orient) is not int or orient not in range(8):
             raise ValueError(f"piece {i + 1} has orient {orient!r}: expected 0 to 7")
         placed.append(Placed(piece, anchor, orient, bool(record.get("flip", False))))
     return Tangram(tuple(placed))

@@ -171,6 +171,8 @@ def test_records_are_read_back_as_written():
     [
         ({"piece": "huge", "anchor": [[0, 0], [0, 0]], "orient": 0}, "piece 1 is a 'huge'"),
         ({"piece": "small", "anchor": [[0, 0], [0, 0]], "orient": 8}, "piece 1 has orient 8"),
+        ({"piece": ["small"], "anchor": [[0, 0], [0, 0]], "orient": 0}, "piece 1 is a"),
+        ({"piece": "small", "anchor": [[0, 0], [0, 0]], "orient": 1.5}, "piece 1 has orient 1.5"),
         ({"piece": "small", "anchor": [[0.5, 0], [0, 0]], "orient": 0}, "0.5 is not an integer or a string"),
         ({"piece": "small", "orient": 0}, "piece 1 is not a record"),
     ],
