@@ -163,6 +163,18 @@ class AdapterRegistry:
         """Replace the card of a published adapter, e.g. with the metrics of its evaluation."""
         _write_atomically(self.path(card.name) / CARD, card.model_dump_json(indent=2) + "\n")
 
+    def record(self, session: Session, card: Card) -> Adapter:
+        """The row of an adapter, made or brought up to its card."""
+        found = session.exec(select(Adapter).where(Adapter.name == card.name)).one_or_none()
+        row = found or Adapter(name=card.name, base_model=card.base_model, system=card.system)
+        if row.card.get("round_id") != card.round_id:  # new, or left by a round that failed
+            row.status, row.erased_turns = AdapterStatus.CANDIDATE, 0
+        row.base_model, row.system, row.parent = card.base_model, card.system, card.parent
+        row.card = card.model_dump(mode="json")
+        session.add(row)
+        session.flush()
+        return row
+
     def current(self) -> str:
         """The adapter that new games take; `BASE_ADAPTER` before the first. Raises AdapterError."""
         return self._pointer()[0]

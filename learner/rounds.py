@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from pydantic import ValidationError
 from sqlalchemy.exc import SQLAlchemyError
-from sqlmodel import Session, select
 
 from learner.adapters import AdapterError, AdapterRegistry, Card, adapter_name, check
 from learner.decoding import decode_interactions
@@ -35,7 +34,7 @@ from learner.protocol import BASE_ADAPTER
 from learner.settings import LearnerSettings
 from store import rounds as store_rounds
 from store.database import Database
-from store.models import Adapter, AdapterStatus, Feedback, Round, RoundStatus, now
+from store.models import Feedback, Round, RoundStatus, now
 from store.training import Interaction, record_lineage, usable_interactions
 
 if TYPE_CHECKING:
@@ -280,7 +279,7 @@ def train(work: RoundWork, games: Sequence[TrainingGame]) -> Card:
         )
         work.registry.publish(card, lambda folder: work.policy.save_adapter(card.name, folder))
     with work.database.session() as session:
-        adapter = _adapter_row(session, card)
+        adapter = work.registry.record(session, card)
         record_lineage(session, adapter, lineage(games))
     return card
 
@@ -304,7 +303,7 @@ def judge(work: RoundWork, card: Card, comparison: "Comparison") -> tuple[int, "
     card = card.model_copy(update={"metrics": metrics})
     work.registry.update_card(card)
     with work.database.session() as session:
-        adapter = _adapter_row(session, card)
+        adapter = work.registry.record(session, card)
         if not decision.passed:
             work.registry.reject(session, card.name)
         assert adapter.id is not None
@@ -339,19 +338,6 @@ def _usable_parent(work: RoundWork) -> str:
         return BASE_ADAPTER
     work.policy.load_adapter(parent, folder)
     return parent
-
-
-def _adapter_row(session: Session, card: Card) -> Adapter:
-    """The row of an adapter, made or brought up to its card."""
-    found = session.exec(select(Adapter).where(Adapter.name == card.name)).one_or_none()
-    row = found or Adapter(name=card.name, base_model=card.base_model, system=card.system)
-    if row.card.get("round_id") != card.round_id:  # new, or left by a round that failed
-        row.status, row.erased_turns = AdapterStatus.CANDIDATE, 0
-    row.base_model, row.system, row.parent = card.base_model, card.system, card.parent
-    row.card = card.model_dump(mode="json")
-    session.add(row)
-    session.flush()
-    return row
 
 
 def _counts(interactions: Sequence[Interaction], verdicts: dict[int, Feedback]) -> dict[str, Any]:

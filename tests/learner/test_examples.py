@@ -1,0 +1,149 @@
+"""What is learnt from which turn, worked through on small games."""
+
+from dataclasses import dataclass, replace
+
+import pytest
+
+from games.core import Step
+from learner.examples import Hindsight, build_examples, digest, lineage, parse_system, split_held_out
+from store.training import Interaction
+
+CONTEXT = tuple(f"figure-{number}" for number in range(10))
+BASE = "aaaa"
+
+
+@dataclass(frozen=True)
+class Read:
+    label: int
+
+
+def interaction(
+    *steps: tuple[str, str, str], won: bool = False, game_id: str = "g", round: int = 0
+) -> Interaction:
+    return Interaction(
+        game_id=game_id,
+        game="multiref",
+        images="classic",
+        context=CONTEXT,
+        steps=tuple(Step(*step) for step in steps),
+        turn_ids=tuple(range(1, len(steps) + 1)),
+        logps=tuple(-0.5 * number for number in range(1, len(steps) + 1)),
+        base_model=BASE,
+        adapter="base",
+        player_id=1,
+        round=round,
+        won=won,
+    )
+
+
+GAME = interaction(
+    ("", "the bird", "select A"),
+    ("A", "no, the other one", "deselect A select B"),
+    ("B", "yes. a boat", "select C"),
+    won=True,
+)
+
+
+def verdicts(*labels: int) -> dict[int, Read]:
+    return {number: Read(label) for number, label in enumerate(labels, 1)}
+
+
+def lessons(*args, **kwargs) -> list[tuple[int, str, float]]:
+    return [
+        (label.step, label.action, label.reward)
+        for game in build_examples(*args, **kwargs)
+        for label in game.labels
+    ]
+
+
+def test_sup_learns_positive_turns_and_cuts_off_what_follows_them():
+    (game,) = build_examples([GAME], verdicts(-1, 1), "sup", BASE)
+    assert [(label.step, label.action, label.reward, label.behaviour_logp) for label in game.labels] == [
+        (1, "deselect A select B", 1.0, None)
+    ]
+    assert len(game.steps) == 2
+
+
+def test_a_turn_without_a_next_utterance_has_no_feedback_whatever_a_verdict_says():
+    assert lessons([GAME], verdicts(1, 1, 1), "sup", BASE) == [
+        (0, "select A", 1.0),
+        (1, "deselect A select B", 1.0),
+    ]
+
+
+def test_rewards_of_the_objectives():
+    assert [reward for *_, reward in lessons([GAME], verdicts(-1, 1), "rl", BASE)] == [-0.1, 1.0]
+    assert [reward for *_, reward in lessons([GAME], verdicts(-1, 1), "kto", BASE)] == [-1.0, 1.0]
+    assert lessons([GAME], verdicts(0, 0), "rl", BASE) == []
+    assert lessons([GAME], verdicts(0, 0), "kto", BASE) == []
+
+
+def test_propensities_come_with_the_turns_that_need_them_and_only_from_the_same_base_model():
+    (game,) = build_examples([GAME], verdicts(-1, 1), "rl", BASE)
+    assert [label.behaviour_logp for label in game.labels] == [-0.5, None]
+    (game,) = build_examples([GAME], verdicts(-1, 1), "kto", BASE)
+    assert [label.behaviour_logp for label in game.labels] == [-0.5, -1.0]
+    stranger = replace(GAME, base_model="bbbb")
+    assert lessons([stranger], verdicts(-1, 1), "rl", BASE) == [(1, "deselect A select B", 1.0)]
+    assert lessons([stranger], verdicts(-1, 1), "kto", BASE) == []
+
+
+def test_a_won_game_labels_its_last_turn_if_asked_to():
+    assert lessons([GAME], {}, "sup", BASE, Hindsight(win=True)) == [(2, "select C", 1.0)]
+    lost = replace(GAME, won=False)
+    assert lessons([lost], {}, "sup", BASE, Hindsight(win=True)) == []
+
+
+def test_a_correction_relabels_the_utterance_it_corrects():
+    found = lessons([GAME], verdicts(-1, 1), "sup", BASE, Hindsight(correction=True))
+    assert found == [(0, "select B", 1.0), (1, "deselect A select B", 1.0)]
+
+
+def test_taking_back_ends_no_streak():
+    game = interaction(
+        ("", "the bird", "select A"),
+        ("A", "take that back", "deselect A"),
+        ("", "the one with wings", "select B"),
+        ("B", "great, now a boat", "select C"),
+    )
+    found = lessons([game], verdicts(-1, 1, 1), "sup", BASE, Hindsight(correction=True))
+    assert found == [(0, "select B", 1.0), (1, "deselect A", 1.0), (2, "select B", 1.0)]
+
+
+def test_credit_keeps_the_clicks_that_the_final_selection_proves():
+    game = interaction(
+        ("", "bird and boat", "select A B"), ("A B", "not the house", "deselect B select C"), won=True
+    )
+    found = lessons([game], verdicts(-1), "sup", BASE, Hindsight(credit=True))
+    assert found == [(0, "select A", 1.0), (1, "deselect B select C", 1.0)]
+
+
+def test_examples_are_the_same_in_whatever_order_games_come():
+    other = replace(GAME, game_id="a", turn_ids=(7, 8, 9))
+    read = {**verdicts(1, 1), 7: Read(1)}
+    one, two = (build_examples(games, read, "sup", BASE) for games in ([GAME, other], [other, GAME]))
+    assert digest(one) == digest(two)
+    assert [(row.turn_id, row.reward, row.weight) for row in lineage(one)] == [
+        (7, 1, 1),
+        (1, 1, 1),
+        (2, 1, 1),
+    ]
+
+
+def test_held_out_games_are_of_the_newest_round_and_always_the_same():
+    games = [
+        interaction(("", "a", "select A"), game_id=f"{r}-{i}", round=r) for r in (0, 1) for i in range(40)
+    ]
+    training, held_out = split_held_out(games)
+    assert len(held_out) == 4
+    assert {game.round for game in held_out} == {1}
+    assert len(training) + len(held_out) == 80
+    again = split_held_out(games[::-1])[1]
+    assert {game.game_id for game in again} == {game.game_id for game in held_out}
+    assert split_held_out(games[:10]) == (games[:10], [])
+
+
+def test_systems_by_name():
+    assert parse_system("t-kto") == ("ternary", "kto")
+    with pytest.raises(ValueError, match="expected control, b-sup"):
+        parse_system("b-dpo")
