@@ -140,7 +140,10 @@ REJECTION = _phrases(
     you (?:missed|forgot|misunderstood|removed|deselected|unselected|messed|keep)
     look (?:closely|closer|again|carefully|harder)
     worse|cold(?:er)?$
-    ugh|argh|wtf|facepalm
+    ugh|argh|wtf|facepalm|nvm
+    ^(?:please )?(?:swap|switch|replace|change|redo|ignore|disregard|exclude|omit)(?: (?:that|it|this|the))?
+    (?:i|we) do not think(?: so| that)?
+    are you sure|seriously
     """
 )
 MIXED = _phrases(
@@ -209,7 +212,11 @@ REPAIR = _phrases(
     ^(?:<SELECT> |try )?(?:the )?(?:other|different) (?:one|way|side)
     ^(?:an)?other (?:one|image|shape|similar)(?! is )
     again|still|actually|more like|nevermind
-    ^(?:carefully|look(?! (?:for|at|like) ))
+    ^look(?! (?:for|at|like) )
+    carefully|pay attention|be careful
+    (?:other|opposite|wrong) direction|wrong way
+    (?:similar|same|like (?:that|this)) \| but
+    (?:should|supposed to|needs to|must) be
     (?<=\| )(?:hmm+|wait|sorry|unfortunately)
     same (?:one|shape|image|as before)
     the (?:correct|right) one
@@ -233,7 +240,8 @@ ELABORATION = _phrases(
     ^(?:it|he|she|they|its|hes|shes)(?! (?:will be next|looks|look) )
     ^(?:the one|this one|that one)(?! (?:right|next) )
     ^the (?:shape|image|picture|figure|one) (?:i|you)
-    ^(?:there (?:is|are)|has|have|with|think|imagine|more|less|bigger|smaller|taller|shorter)
+    ^(?:there (?:is|are)|has|have|with|think|imagine|more|less|bigger|smaller|taller|shorter|larger|longer)
+    ^a (?:bigger|smaller|taller|shorter|larger|longer|wider|thinner|fatter) (?:one|version)
     ^the (?:more|most|bigger|smaller|taller|shorter|larger|longer)
     ^(?:this|that|these|those)(?: one)? (?:is|are|has|have|looks?|seems?|was|were|does|did|might|could)
     """

@@ -171,6 +171,7 @@ _CONTRACTIONS = tuple(
         (r"\b(you|they|we)'re\b|\b(you|they)re\b", r"\1\2 are"),
         (r"\b(i|you|we|they)'ve\b", r"\1 have"),
         (r"\b(de|un)[- ](select|click|pick)(ed)?\b", r"\1\2"),
+        (r"\b(?:de|di|dis|des|un|uns)-?s{1,2}e{0,2}l{1,2}[ei]{0,2}c{0,2}t\b", "deselect"),
         (r"\b(deselected|unselected)\b(?= (it|that|this|the|and|last)\b)", "deselect"),
         (r"\b(?:to|too) the (right|left)\b", r"to the \1"),
     )
