@@ -53,7 +53,9 @@ def check(
     elif sound:
         out.print(f"{found['database']} is sound, at revision {current}.")
     elif current != head:
-        out.print(f"{found['database']} is at revision {current}, the newest is {head}: run `respect db upgrade`.")
+        out.print(
+            f"{found['database']} is at revision {current}, the newest is {head}: run `respect db upgrade`."
+        )
     else:
         out.print(f"{found['database']} is not sound: {found['broken'] or found['differences']}")
     raise typer.Exit(0 if sound else 1)

@@ -3,8 +3,6 @@
 It has no field for targets: the listener never sees them.
 """
 
-from dataclasses import dataclass
-
 from pydantic import BaseModel, ConfigDict, Field
 
 PROTOCOL_VERSION = 1
@@ -75,12 +73,9 @@ class PolicyStatus(BaseModel):
     uptime_seconds: float
 
 
-@dataclass(frozen=True)
 class PolicyError(Exception):
     """A turn that could not be played. `retry` says whether the same request may be sent again."""
 
-    message: str
-    retry: bool = True
-
-    def __str__(self) -> str:
-        return self.message
+    def __init__(self, message: str, retry: bool = True) -> None:
+        super().__init__(message)
+        self.retry = retry

@@ -1,0 +1,213 @@
+"""`respect doctor`: checks settings, folders, database, model, token and intents, and how to mend each."""
+
+import asyncio
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import aiohttp
+import typer
+from pydantic import ValidationError
+from rich.markup import escape
+from sqlalchemy.exc import SQLAlchemyError
+
+from bot.settings import BotSettings
+from cli.console import out, print_json
+from games.figures import open_images
+from store.database import Database
+from store.migrations import integrity, revisions
+
+DISCORD_API = "https://discord.com/api/v10"
+MESSAGE_CONTENT_FLAGS = 1 << 18 | 1 << 19
+"""Application flags GATEWAY_MESSAGE_CONTENT and GATEWAY_MESSAGE_CONTENT_LIMITED."""
+FREE_BYTES = 500 * 2**20
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was looked at."""
+
+    name: str
+    status: Literal["ok", "warning", "failed"]
+    found: str
+    mend: str = ""
+
+
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Check that all the bot needs is there, and say how to mend what is not; exits 1 if it cannot."""
+    checks = list(_examine())
+    healthy = all(check.status != "failed" for check in checks)
+    if as_json:
+        print_json({"ok": healthy, "checks": [asdict(check) for check in checks]})
+    else:
+        marks = {"ok": "[green]✓[/]", "warning": "[yellow]![/]", "failed": "[red]✗[/]"}
+        for check in checks:
+            out.print(f"{marks[check.status]} [bold]{check.name}[/]: {escape(check.found)}", highlight=False)
+            if check.mend:
+                out.print(f"    {escape(check.mend)}", highlight=False)
+        out.print("\nReady." if healthy else "\nThe bot cannot run until what is marked ✗ is mended.")
+    raise typer.Exit(0 if healthy else 1)
+
+
+def _examine() -> Iterator[Check]:
+    try:
+        settings = BotSettings()  # pyright: ignore[reportCallIssue]
+    except ValidationError as error:
+        for problem in error.errors():
+            name = "RESPECT_" + "_".join(str(part) for part in problem["loc"]).upper()
+            yield Check(
+                "settings", "failed", f"{name}: {problem['msg']}", "See .env.example for what it may be."
+            )
+        return
+    yield Check("settings", "ok", "understood")
+    yield _folder(settings.data_dir)
+    yield _database(settings)
+    yield _images(settings)
+    yield _policy(settings)
+    yield from asyncio.run(_discord(settings))
+    yield _permission(settings)
+
+
+def _folder(folder: Path) -> Check:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=folder) as file:
+            file.write(b"written")
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        return Check(
+            "data folder",
+            "failed",
+            f"{folder} cannot be written: {error.strerror}",
+            "Make it writable for this user, or set RESPECT_DATA_DIR to a folder that is.",
+        )
+    free = shutil.disk_usage(folder).free
+    if free < FREE_BYTES:
+        return Check(
+            "data folder",
+            "warning",
+            f"{folder} has only {free / 2**20:.0f} MiB left",
+            "Free some disk space.",
+        )
+    return Check("data folder", "ok", f"{folder} can be written, {free / 2**30:.0f} GiB free")
+
+
+def _database(settings: BotSettings) -> Check:
+    name = "database"
+    try:
+        database = Database(settings.url)
+    except Exception as error:  # SQLAlchemy raises many kinds for a URL it cannot read
+        return Check(name, "failed", f"RESPECT_DATABASE_URL: {error}", "Give an SQLAlchemy URL or unset it.")
+    shown = database.url.render_as_string()
+    try:
+        broken = integrity(database)
+        current, head = revisions(database)
+    except (SQLAlchemyError, ImportError) as error:
+        return Check(
+            name, "failed", f"{shown} cannot be opened: {error}", "Check the URL and that the server is up."
+        )
+    finally:
+        database.close()
+    if broken:
+        return Check(name, "failed", f"{shown} is damaged: {broken}", "Restore it from a backup.")
+    if current != head:
+        found = f"{shown} is at revision {current}, the newest is {head}"
+        return Check(name, "failed", found, "Run `respect db upgrade`.")
+    return Check(name, "ok", f"{shown} is sound, at revision {current}")
+
+
+def _images(settings: BotSettings) -> Check:
+    try:
+        images = open_images(settings.images)
+    except (ValueError, OSError) as error:
+        return Check("image set", "failed", str(error), "Set RESPECT_IMAGES to 'classic' or 'kilogram:DIR'.")
+    return Check("image set", "ok", f"{settings.images} has {len(images.ids)} figures")
+
+
+def _policy(settings: BotSettings) -> Check:
+    if settings.policy_url:
+        return asyncio.run(_remote_policy(settings))
+    from learner.policy import Policy  # torch is loaded only when a model is
+
+    try:
+        policy = Policy.load(settings.policy, settings.device, settings.threads)
+    except Exception as error:  # a model may fail to load in as many ways as there are models
+        return Check(
+            "policy",
+            "failed",
+            f"{settings.policy} cannot be loaded: {error}",
+            "Set RESPECT_POLICY to 'tiny', a model's folder or a model id; `respect tiny build` makes one.",
+        )
+    return Check("policy", "ok", f"{settings.policy} loads, fingerprint {policy.fingerprint[:12]}")
+
+
+async def _remote_policy(settings: BotSettings) -> Check:
+    from learner.client import PolicyClient
+
+    assert settings.policy_url is not None
+    mend = "Start the service there, and check RESPECT_POLICY_URL and RESPECT_POLICY_SECRET."
+    try:
+        async with PolicyClient(settings.policy_url, settings.policy_secret) as client:
+            status = await client.status()
+    except Exception as error:  # whatever the network says
+        return Check("policy", "failed", f"{settings.policy_url} does not answer: {error}", mend)
+    return Check(
+        "policy", "ok", f"{settings.policy_url} plays with {status.current} on {status.base_model[:12]}"
+    )
+
+
+async def _discord(settings: BotSettings) -> list[Check]:
+    token = settings.discord_token.get_secret_value() if settings.discord_token else ""
+    portal = "https://discord.com/developers/applications"
+    if not token:
+        return [
+            Check(
+                "Discord token",
+                "failed",
+                "RESPECT_DISCORD_TOKEN is not set",
+                f"Copy it from {portal} > your application > Bot, into .env. `respect demo` needs none.",
+            )
+        ]
+    api = settings.discord_api or DISCORD_API
+    headers = {"Authorization": f"Bot {token}", "User-Agent": "DiscordBot (respect, 0.1)"}
+    try:
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10)) as session:
+            async with session.get(f"{api}/users/@me", headers=headers) as response:
+                if response.status == 401:
+                    mend = f"Reset it at {portal} > your application > Bot, and copy it whole into .env."
+                    return [Check("Discord token", "failed", "Discord refuses the token", mend)]
+                response.raise_for_status()
+                user = await response.json(content_type=None)
+            async with session.get(f"{api}/oauth2/applications/@me", headers=headers) as response:
+                response.raise_for_status()
+                application = await response.json(content_type=None)
+    except (aiohttp.ClientError, TimeoutError) as error:
+        found = f"{api} could not be asked: {error or 'no answer'}"
+        return [Check("Discord token", "failed", found, "Check this machine's network.")]
+    checks = [Check("Discord token", "ok", f"logs in as {user.get('username', '?')}")]
+    if not settings.message_content:
+        checks.append(Check("message-content intent", "ok", "not asked for: people use the Describe button"))
+    elif application.get("flags", 0) & MESSAGE_CONTENT_FLAGS:
+        checks.append(Check("message-content intent", "ok", "granted"))
+    else:
+        mend = f"Switch it on at {portal} > your application > Bot, or set RESPECT_MESSAGE_CONTENT=false."
+        checks.append(Check("message-content intent", "failed", "asked for, but not granted", mend))
+    return checks
+
+
+def _permission(settings: BotSettings) -> Check:
+    if settings.discord_training_permission:
+        found = f"recorded as {settings.discord_training_permission}; players opt in with /privacy"
+        return Check("training on Discord dialogues", "ok", found)
+    return Check(
+        "training on Discord dialogues",
+        "ok",
+        "off: Discord's express permission (Developer Policy, rule 21) is not recorded",
+    )

@@ -1,0 +1,227 @@
+"""The policy as the bot knows it: a client, and a supervisor of a service on this machine. Loads no torch.
+
+A request may be sent again as often as it takes: the service answers the same `request_id` with the same action.
+"""
+
+import asyncio
+import contextlib
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import aiohttp
+import structlog
+from pydantic import SecretStr, ValidationError
+from tenacity import (
+    AsyncRetrying,
+    retry_if_exception,
+    stop_after_delay,
+    wait_exponential_jitter,
+)
+
+from learner.protocol import PROTOCOL_VERSION, PolicyError, PolicyStatus, TurnAnswer, TurnRequest
+from learner.settings import LearnerSettings
+
+log = structlog.get_logger(__name__)
+
+PATIENCE_SECONDS = 45.0
+"""How long a turn is tried again before it is given up: long enough for a local service to be restarted."""
+ATTEMPT_SECONDS = 30.0
+START_SECONDS = 120.0
+PROBE_SECONDS = 5.0
+HANGING_PROBES = 6
+"""So many failed probes in a row and the local service is taken to hang."""
+RESTART_SECONDS = 0.5
+
+
+class PolicyClient:
+    """Speaks to one policy service. Use it as an async context manager."""
+
+    def __init__(
+        self, url: str, secret: SecretStr | None = None, *, patience: float = PATIENCE_SECONDS
+    ) -> None:
+        self.url = url.rstrip("/")
+        self._patience = patience
+        self._secret = secret
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        headers = {"Authorization": f"Bearer {self._secret.get_secret_value()}"} if self._secret else {}
+        self._session = aiohttp.ClientSession(
+            headers=headers, timeout=aiohttp.ClientTimeout(total=ATTEMPT_SECONDS)
+        )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    async def act(self, request: TurnRequest) -> TurnAnswer:
+        """Play a turn, however often it has to be asked for. Raises `PolicyError` when patience ends."""
+        async for attempt in AsyncRetrying(
+            retry=retry_if_exception(lambda error: isinstance(error, PolicyError) and error.retry),
+            wait=wait_exponential_jitter(initial=0.2, max=2.0),
+            stop=stop_after_delay(self._patience),
+            reraise=True,
+        ):
+            with attempt:
+                return TurnAnswer.model_validate(await self._ask("POST", "/v1/act", request.model_dump()))
+        raise AssertionError("unreachable")
+
+    async def status(self) -> PolicyStatus:
+        """What the service says of itself. Raises `PolicyError`; asks once."""
+        status = PolicyStatus.model_validate(await self._ask("GET", "/v1/status"))
+        if status.protocol != PROTOCOL_VERSION:
+            raise PolicyError(
+                f"The policy service at {self.url} speaks protocol {status.protocol}, this bot "
+                f"{PROTOCOL_VERSION}: install the same version of respect on both machines",
+                retry=False,
+            )
+        return status
+
+    async def reload(self) -> PolicyStatus:
+        """Have the service look at once for a newly published adapter."""
+        return PolicyStatus.model_validate(await self._ask("POST", "/v1/reload"))
+
+    async def _ask(self, method: str, path: str, body: object = None) -> object:
+        if self._session is None:
+            raise RuntimeError("Use PolicyClient as an async context manager")
+        try:
+            async with self._session.request(method, self.url + path, json=body) as response:
+                answer = await response.json(content_type=None)
+                if response.status == 200:
+                    return answer
+                raise PolicyError(
+                    str(answer.get("error", response.reason)), retry=bool(answer.get("retry", False))
+                )
+        except (aiohttp.ClientError, TimeoutError, ValueError, AttributeError) as error:
+            if isinstance(error, ValidationError):
+                raise
+            raise PolicyError(
+                f"The policy service at {self.url} does not answer ({type(error).__name__})"
+            ) from error
+
+
+class LocalPolicy:
+    """Runs the policy service in a process of its own, and starts it again when it dies or hangs.
+
+    The address stays the same over restarts, so that clients only ever have to ask again.
+    """
+
+    def __init__(self, settings: LearnerSettings) -> None:
+        self._settings = settings
+        self._process: asyncio.subprocess.Process | None = None
+        self._keeper: asyncio.Task[None] | None = None
+        self._stack = contextlib.AsyncExitStack()
+        self._port = settings.policy_port
+        self.client: PolicyClient
+        self.starts = 0
+
+    @property
+    def pid(self) -> int | None:
+        """Process id of the service, None while it is down."""
+        running = self._process is not None and self._process.returncode is None
+        return self._process.pid if running and self._process else None
+
+    async def __aenter__(self) -> Self:
+        url = await self._start()
+        self.client = await self._stack.enter_async_context(PolicyClient(url, self._settings.policy_secret))
+        self._keeper = asyncio.create_task(self._keep())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._keeper is not None:
+            self._keeper.cancel()
+            await asyncio.gather(self._keeper, return_exceptions=True)
+        await self._stack.aclose()
+        await self._stop()
+
+    async def _start(self) -> str:
+        """Start the service and wait until it listens. Gives its URL. Raises `PolicyError`."""
+        with tempfile.TemporaryDirectory(prefix="respect-policy-") as folder:
+            url_file = Path(folder) / "url"
+            self._process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "learner.serving", "--url-file", str(url_file)),
+                *("--port", str(self._port), "--parent", str(os.getpid())),
+                env={**os.environ, **_environment(self._settings)},
+            )
+            self.starts += 1
+            deadline = time.monotonic() + START_SECONDS
+            while not url_file.exists():
+                if self._process.returncode is not None or time.monotonic() > deadline:
+                    await self._stop()
+                    raise PolicyError(
+                        "The policy service did not start; its log above says why. `respect doctor` checks "
+                        "the model.",
+                        retry=False,
+                    )
+                await asyncio.sleep(0.05)
+            url = url_file.read_text().strip()
+        self._port = int(url.rsplit(":", 1)[1])
+        log.info("the policy service is up", url=url, pid=self._process.pid)
+        return url
+
+    async def _keep(self) -> None:
+        failed = 0
+        while True:
+            await self._sleep_or_exit(1.0)
+            if self.pid is not None:
+                try:
+                    async with asyncio.timeout(PROBE_SECONDS):
+                        await self.client.status()
+                    failed = 0
+                    continue
+                except (PolicyError, TimeoutError):
+                    failed += 1
+                    if self.pid is not None and failed < HANGING_PROBES:
+                        continue
+            code = self._process.returncode if self._process else None
+            log.warning("the policy service is started again", exit_code=code, failed_probes=failed)
+            await self._stop()
+            failed = 0
+            try:
+                await self._start()
+            except (PolicyError, OSError) as error:
+                log.error("the policy service could not be started again", error=str(error))
+                await asyncio.sleep(RESTART_SECONDS * 4)
+
+    async def _sleep_or_exit(self, seconds: float) -> None:
+        """Sleeps, but not past the end of the process."""
+        if self._process is None or self._process.returncode is not None:
+            await asyncio.sleep(RESTART_SECONDS)
+            return
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(asyncio.shield(self._process.wait()), seconds)
+
+    async def _stop(self) -> None:
+        if self._process is None or self._process.returncode is not None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            self._process.terminate()
+            try:
+                await asyncio.wait_for(self._process.wait(), 5)
+            except TimeoutError:
+                self._process.kill()
+                await self._process.wait()
+
+
+def _environment(settings: LearnerSettings) -> dict[str, str]:
+    """The settings as the service's process will read them."""
+    values = {
+        "RESPECT_POLICY": settings.policy,
+        "RESPECT_DEVICE": settings.device,
+        "RESPECT_THREADS": str(settings.threads),
+        "RESPECT_DATA_DIR": str(settings.data_dir),
+        "RESPECT_POLICY_HOST": settings.policy_host,
+    }
+    if settings.policy_secret is not None:
+        values["RESPECT_POLICY_SECRET"] = settings.policy_secret.get_secret_value()
+    return values

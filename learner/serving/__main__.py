@@ -1,0 +1,74 @@
+"""`python -m learner.serving`: loads the policy and serves it until it is told to stop or its parent is gone."""
+
+import argparse
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from pathlib import Path
+
+import structlog
+from aiohttp import web
+
+from learner.adapters import AdapterRegistry
+from learner.policy import Policy
+from learner.serving.service import PolicyService
+from learner.serving.worker import Worker
+from learner.settings import LearnerSettings
+
+log = structlog.get_logger(__name__)
+
+
+async def serve(settings: LearnerSettings, port: int, url_file: Path | None, parent: int | None) -> None:
+    """Serve until SIGTERM, SIGINT or the end of the parent process."""
+    policy = Policy.load(settings.policy, settings.device, settings.threads)
+    registry = AdapterRegistry(settings.adapters_dir)
+    worker = Worker(policy, registry)
+    worker.start()
+    service = PolicyService(worker, registry, policy.fingerprint, settings.policy_secret)
+    runner = web.AppRunner(service.app(), access_log=None)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, settings.policy_host, port)
+        await site.start()
+        host, bound = runner.addresses[0][:2]
+        if url_file is not None:
+            partial = url_file.with_suffix(".partial")
+            partial.write_text(f"http://{host}:{bound}")
+            partial.rename(url_file)
+        log.info("serving", url=f"http://{host}:{bound}", policy=settings.policy)
+        await _until_told(parent)
+    finally:
+        await runner.cleanup()
+        worker.stop()
+
+
+async def _until_told(parent: int | None) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    while parent is None or os.getppid() == parent:  # an orphan must not keep the model in memory
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), 1.0)
+            return
+
+
+def main() -> None:
+    """Read settings and arguments, and serve."""
+    settings = LearnerSettings()  # pyright: ignore[reportCallIssue]
+    parser = argparse.ArgumentParser(description="Serve the policy over HTTP.")
+    parser.add_argument("--port", type=int, default=settings.policy_port)
+    parser.add_argument("--url-file", type=Path, help="write the URL here once it listens")
+    parser.add_argument("--parent", type=int, help="stop when this is no longer the parent process")
+    options = parser.parse_args()
+    try:
+        asyncio.run(serve(settings, options.port, options.url_file, options.parent))
+    except (ValueError, OSError) as error:
+        log.error("the policy cannot be served", error=str(error))
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,158 @@
+"""The policy service over HTTP: `/v1/act`, `/v1/status`, `/v1/reload`, `/healthz`."""
+
+import asyncio
+import contextlib
+import hmac
+import time
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import structlog
+from aiohttp import web
+from pydantic import SecretStr, ValidationError
+
+from learner.adapters import AdapterError, AdapterRegistry
+from learner.protocol import (
+    BASE_ADAPTER,
+    PROTOCOL_VERSION,
+    PolicyError,
+    PolicyStatus,
+    TurnAnswer,
+    TurnRequest,
+)
+from learner.serving.worker import Worker
+
+log = structlog.get_logger(__name__)
+
+REMEMBERED_ANSWERS = 10_000
+WATCH_SECONDS = 0.5
+MAX_WAITING = 512
+MAX_BODY = 256 * 2**10
+
+
+class PolicyService:
+    """Answers turns, remembers the answers, and follows the registry's current adapter."""
+
+    def __init__(
+        self, worker: Worker, registry: AdapterRegistry, base_model: str, secret: SecretStr | None = None
+    ) -> None:
+        self._worker = worker
+        self._registry = registry
+        self._base_model = base_model
+        self._secret = secret
+        self._answers: OrderedDict[str, asyncio.Future[TurnAnswer]] = OrderedDict()
+        self._current = BASE_ADAPTER
+        self._refused: str | None = None
+        self._turns = 0
+        self._started = time.monotonic()
+
+    def app(self) -> web.Application:
+        """The aiohttp application."""
+        app = web.Application(middlewares=[self._guard], client_max_size=MAX_BODY)
+        app.router.add_post("/v1/act", self._act)
+        app.router.add_get("/v1/status", self._status)
+        app.router.add_post("/v1/reload", self._reload)
+        app.router.add_get("/healthz", self._healthz)
+        app.cleanup_ctx.append(self._watching)
+        return app
+
+    @web.middleware
+    async def _guard(
+        self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    ) -> web.StreamResponse:
+        if self._secret is not None and request.path != "/healthz":
+            given = request.headers.get("Authorization", "")
+            if not hmac.compare_digest(given, f"Bearer {self._secret.get_secret_value()}"):
+                return _refusal("The shared secret is wrong: check RESPECT_POLICY_SECRET", 401)
+        try:
+            return await handler(request)
+        except PolicyError as error:
+            return _refusal(str(error), 503 if error.retry else 409, error.retry)
+        except ValidationError as error:
+            return _refusal(f"Not a turn request: {error.errors(include_url=False)}", 422)
+
+    async def _act(self, request: web.Request) -> web.Response:
+        turn = TurnRequest.model_validate_json(await request.text())
+        if turn.protocol != PROTOCOL_VERSION:
+            raise PolicyError(
+                f"This service speaks protocol {PROTOCOL_VERSION}, the request {turn.protocol}", retry=False
+            )
+        answer = self._answers.get(turn.request_id)
+        if answer is None:
+            if self._worker.waiting >= MAX_WAITING:
+                raise PolicyError("Too many turns are waiting; try again in a moment")
+            answer = asyncio.ensure_future(self._play(turn))
+            self._answers[turn.request_id] = answer
+            while len(self._answers) > REMEMBERED_ANSWERS:
+                self._answers.popitem(last=False)
+        try:
+            played = await asyncio.shield(answer)
+        except PolicyError:
+            self._answers.pop(turn.request_id, None)
+            raise
+        return web.json_response(played.model_dump())
+
+    async def _play(self, turn: TurnRequest) -> TurnAnswer:
+        began = time.monotonic()
+        action, logp = await self._worker.act(turn)
+        self._turns += 1
+        return TurnAnswer(
+            action=action,
+            logp=min(logp, 0.0),
+            adapter=turn.adapter,
+            base_model=self._base_model,
+            seconds=time.monotonic() - began,
+        )
+
+    async def _status(self, _request: web.Request) -> web.Response:
+        return web.json_response(self.status().model_dump())
+
+    async def _reload(self, _request: web.Request) -> web.Response:
+        await self._follow()
+        return web.json_response(self.status().model_dump())
+
+    async def _healthz(self, _request: web.Request) -> web.Response:
+        return web.json_response({"ok": True, "refused_adapter": self._refused})
+
+    def status(self) -> PolicyStatus:
+        """What the service says of itself."""
+        return PolicyStatus(
+            base_model=self._base_model,
+            current=self._current,
+            loaded=self._worker.loaded,
+            turns=self._turns,
+            waiting=self._worker.waiting,
+            uptime_seconds=time.monotonic() - self._started,
+        )
+
+    async def _watching(self, _app: web.Application) -> AsyncIterator[None]:
+        await self._follow()
+        watcher = asyncio.create_task(self._watch())
+        yield
+        watcher.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await watcher
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(WATCH_SECONDS)
+            await self._follow()
+
+    async def _follow(self) -> None:
+        """Take over the registry's current adapter once it is loaded; keep the old one if it is refused."""
+        try:
+            wanted = self._registry.current()
+            if wanted == self._current or wanted == self._refused:
+                return
+            await self._worker.load(wanted)
+        except (PolicyError, AdapterError, OSError) as error:
+            log.error("an adapter is refused, the old one stays", current=self._current, reason=str(error))
+            with contextlib.suppress(Exception):
+                self._refused = self._registry.current()
+            return
+        log.info("new games take another adapter", adapter=wanted, before=self._current)
+        self._current, self._refused = wanted, None
+
+
+def _refusal(error: str, status: int, retry: bool = False) -> web.Response:
+    return web.json_response({"error": error, "retry": retry}, status=status)

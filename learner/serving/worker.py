@@ -1,0 +1,185 @@
+"""The one thread that owns the model: joins waiting turns into batches, loads and releases adapters."""
+
+import asyncio
+import queue
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+import torch
+
+from learner.adapters import AdapterRegistry, check
+from learner.policy import Policy
+from learner.protocol import BASE_ADAPTER, PolicyError, TurnRequest
+
+log = structlog.get_logger(__name__)
+
+MAX_BATCH = 32
+GATHER_SECONDS = 0.004
+"""How long the first turn of a batch waits for company."""
+MAX_ADAPTERS = 8
+"""Adapters kept loaded; the one used longest ago goes first."""
+
+
+@dataclass(frozen=True)
+class _Job:
+    work: TurnRequest | Callable[[], Any]
+    future: asyncio.Future[Any]
+    loop: asyncio.AbstractEventLoop
+
+    def done(self, result: Any = None, error: BaseException | None = None) -> None:
+        def settle() -> None:
+            if self.future.done():
+                return
+            if error is not None:
+                self.future.set_exception(error)
+            else:
+                self.future.set_result(result)
+
+        self.loop.call_soon_threadsafe(settle)
+
+
+class Worker:
+    """Owns a `Policy`. All methods but the async ones run on its thread."""
+
+    def __init__(self, policy: Policy, registry: AdapterRegistry, seed: int | None = None) -> None:
+        self._policy = policy
+        self._registry = registry
+        self._generator = torch.Generator()
+        if seed is None:
+            self._generator.seed()
+        else:
+            self._generator.manual_seed(seed)
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._held: _Job | None = None
+        self._adapters: OrderedDict[str, None] = OrderedDict()
+        self._thread = threading.Thread(target=self._run, name="policy", daemon=True)
+        self.waiting = 0
+
+    @property
+    def loaded(self) -> tuple[str, ...]:
+        """Names of the adapters in memory."""
+        return tuple(self._adapters)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread after the jobs that wait."""
+        self._jobs.put(None)
+        self._thread.join(10)
+
+    async def act(self, request: TurnRequest) -> tuple[str, float]:
+        """(action, log-propensity). Raises `PolicyError`."""
+        self.waiting += 1
+        try:
+            return await self._put(request)
+        finally:
+            self.waiting -= 1
+
+    async def load(self, name: str) -> None:
+        """Load an adapter beside the running ones. Raises `PolicyError` with the reason if it is refused."""
+        await self._put(lambda: self._use(name))
+
+    async def _put(self, work: TurnRequest | Callable[[], Any]) -> Any:
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Any] = loop.create_future()
+        self._jobs.put(_Job(work, future, loop))
+        return await future
+
+    def _run(self) -> None:
+        while True:
+            job = self._held or self._jobs.get()
+            self._held = None
+            if job is None:
+                return
+            if isinstance(job.work, TurnRequest):
+                if not self._play(self._gather(job)):
+                    return
+            else:
+                try:
+                    job.done(job.work())
+                except Exception as error:
+                    job.done(error=error)
+
+    def _gather(self, first: _Job) -> list[_Job | None]:
+        """The first job and those that come within milliseconds; a job of another kind ends the batch."""
+        batch: list[_Job | None] = [first]
+        deadline = time.monotonic() + GATHER_SECONDS
+        while len(batch) < MAX_BATCH:
+            try:
+                job = self._jobs.get(timeout=max(0.0, deadline - time.monotonic()))
+            except queue.Empty:
+                break
+            if job is not None and not isinstance(job.work, TurnRequest):
+                self._held = job
+                break
+            batch.append(job)
+            if job is None:
+                break
+        return batch
+
+    def _play(self, batch: list[_Job | None]) -> bool:
+        """Play a batch. False if it holds the sign to stop."""
+        playable: list[tuple[_Job, TurnRequest]] = []
+        for job in batch:
+            if job is None or not isinstance(job.work, TurnRequest):
+                continue
+            try:
+                self._use(job.work.adapter)
+                playable.append((job, job.work))
+            except PolicyError as error:
+                job.done(error=error)
+        self._release({request.adapter for _, request in playable})
+        if playable:
+            self._act(playable)
+        return None not in batch
+
+    def _act(self, playable: list[tuple[_Job, TurnRequest]]) -> None:
+        try:
+            answers = self._policy.act([request for _, request in playable], self._generator)
+        except Exception as error:
+            if len(playable) > 1:  # one bad request must not take the others down
+                for one in playable:
+                    self._act([one])
+                return
+            job, request = playable[0]
+            log.exception("a turn failed", request=request.request_id)
+            job.done(error=PolicyError(f"The policy cannot play this turn: {error}", retry=False))
+            return
+        for (job, _), answer in zip(playable, answers, strict=True):
+            job.done(answer)
+
+    def _use(self, name: str) -> None:
+        """See that an adapter is loaded."""
+        if name == BASE_ADAPTER:
+            return
+        if name in self._adapters:
+            self._adapters.move_to_end(name)
+            return
+        try:
+            folder = self._registry.path(name)
+            wrong = check(folder, self._policy.fingerprint)
+            if wrong:
+                raise PolicyError(f"Adapter {name!r} is refused: {'; '.join(wrong)}", retry=False)
+            self._policy.load_adapter(name, folder)
+        except PolicyError:
+            raise
+        except Exception as error:
+            raise PolicyError(f"Adapter {name!r} cannot be loaded: {error}", retry=False) from error
+        self._adapters[name] = None
+        log.info("adapter loaded", adapter=name)
+
+    def _release(self, needed: set[str]) -> None:
+        for name in list(self._adapters):
+            if len(self._adapters) <= MAX_ADAPTERS:
+                return
+            if name not in needed:
+                self._policy.unload_adapter(name)
+                del self._adapters[name]
+                log.info("adapter released", adapter=name)

@@ -1,0 +1,128 @@
+"""Simulated players on the local Discord-compatible service: they type, press buttons and look at boards.
+
+They do all a person does through the service; only what a person's eyes would read off the board's picture is
+read from the store.
+"""
+
+import asyncio
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+
+from games import GAMES
+from games.core import Outcome
+from games.figures import open_images
+from sim.discord.invoke import ActionRefused
+from sim.discord.model import Message
+from sim.discord.people import Person
+from sim.players import PlayerFactory, View
+from store.database import Database
+from store.games import game_in_thread, turns_of
+from store.models import Game
+
+log = structlog.get_logger(__name__)
+
+NAMES = (
+    "Ada",
+    "Bruno",
+    "Chloé",
+    "Dmitri",
+    "Emeka",
+    "Farah",
+    "Greta",
+    "Hiro",
+    "Inés",
+    "Jonas",
+    "Kavya",
+    "Liam",
+)
+ANSWER_SECONDS = 120.0
+"""How long a player waits for a board before it looks again."""
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How fast people are, in seconds: drawn anew for each utterance."""
+
+    think: tuple[float, float] = (0.0, 0.0)
+    rest: tuple[float, float] = (0.0, 0.0)
+    """Between two games."""
+
+
+LIVELY = Pace(think=(2.0, 6.0), rest=(3.0, 12.0))
+
+
+class CommunityMember:
+    """One simulated player with an account on the service."""
+
+    def __init__(
+        self, person: Person, factory: PlayerFactory, database: Database, rng: random.Random, pace: Pace
+    ) -> None:
+        self.person = person
+        self._factory = factory
+        self._database = database
+        self._rng = rng
+        self._pace = pace
+
+    async def play(self, channel: str) -> Outcome:
+        """One game from `/play` to its end."""
+        await self.person.slash(channel, "play")
+        board = await self.person.wait_message(_is_board, timeout=ANSWER_SECONDS)
+        thread = board.channel_id
+        game, view = await self._look(thread)
+        descriptions = open_images(game.images).descriptions(game.listener)
+        player = self._factory(self._rng, descriptions)
+        while game.outcome == Outcome.OPEN:
+            await asyncio.sleep(self._rng.uniform(*self._pace.think))
+            utterance = player.speak(view)
+            if utterance is None:
+                await self.person.slash(thread, "giveup")
+            else:
+                await self.person.say(thread, utterance)
+            await self._wait_for_board(thread, view.turn)
+            game, view = await self._look(thread)
+        return game.outcome
+
+    async def keep_playing(self, channel: str, wanted: Callable[[], bool]) -> None:
+        """Game after game, for as long as they are wanted."""
+        while wanted():
+            try:
+                outcome = await self.play(channel)
+                log.debug("game played", player=self.person.name, outcome=str(outcome))
+            except (ActionRefused, TimeoutError) as error:
+                log.warning("a simulated player lost the thread", player=self.person.name, error=str(error))
+                await asyncio.sleep(1)
+            await asyncio.sleep(self._rng.uniform(*self._pace.rest))
+
+    async def _wait_for_board(self, thread: int, turns: int) -> None:
+        """Until what was just said is answered. A turn is committed before its board is shown."""
+        while True:
+            await self.person.wait_message(_is_board, where=thread, timeout=ANSWER_SECONDS)
+            game, view = await self._look(thread)
+            if game.outcome != Outcome.OPEN or view.turn > turns:
+                return
+
+    async def _look(self, thread: int) -> tuple[Game, View]:
+        async with self._database.async_session() as session:
+            game = await game_in_thread(session, str(thread))
+            if game is None:
+                raise TimeoutError(f"no game in thread {thread}")
+            turns = await turns_of(session, game.id)
+        rules, context = GAMES[game.game], game.listener
+        previous = tuple(
+            (turn.utterance, frozenset(rules.selected(context, turn.state_after))) for turn in turns
+        )
+        view = View(
+            context=tuple(game.speaker),
+            targets=frozenset(game.targets),
+            selected=previous[-1][1] if previous else frozenset(),
+            previous=previous,
+            turn=len(turns),
+        )
+        return game, view
+
+
+def _is_board(message: Message) -> bool:
+    return bool(message.attachments)

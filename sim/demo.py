@@ -1,0 +1,205 @@
+"""The demo: the local service, the real bot in a process of its own, players, the page, and rounds."""
+
+import asyncio
+import contextlib
+import os
+import random
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import structlog
+from sqlmodel import func, select
+
+from games.core import Outcome
+from learner.settings import LearnerSettings
+from sim.community import LIVELY, NAMES, CommunityMember, Pace
+from sim.discord import LocalDiscord
+from sim.discord.people import Person
+from sim.players import open_players
+from store.database import Database
+from store.migrations import upgrade
+from store.models import Game, Round, RoundStatus
+from store.rounds import active_round, latest_rounds
+
+log = structlog.get_logger(__name__)
+
+PAGE = Path(__file__).parent / "page"
+CHANNEL = "play"
+RESTART_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class DemoOptions:
+    """What to run."""
+
+    data_dir: Path
+    port: int = 8080
+    games_per_round: int = 40
+    players: int = 4
+    player_spec: str = "people"
+    seed: int = 0
+    settings: LearnerSettings = field(default_factory=LearnerSettings)  # pyright: ignore[reportArgumentType]
+
+
+class BotProcess:
+    """The real bot, started again whenever it dies."""
+
+    def __init__(self, environment: dict[str, str], log_file: Path) -> None:
+        self._environment = environment
+        self._log_file = log_file
+        self.process: asyncio.subprocess.Process | None = None
+        self.starts = 0
+
+    async def keep_running(self) -> None:
+        """Runs until cancelled; stops the bot then, and gently."""
+        try:
+            while True:
+                with self._log_file.open("ab") as output:
+                    self.process = await asyncio.create_subprocess_exec(
+                        sys.executable, "-m", "bot", env=self._environment, stdout=output, stderr=output
+                    )
+                self.starts += 1
+                code = await self.process.wait()
+                log.warning("the bot ended and is started again", code=code, log=str(self._log_file))
+                await asyncio.sleep(RESTART_SECONDS)
+        finally:
+            await self._stop()
+
+    async def _stop(self) -> None:
+        if self.process is None or self.process.returncode is not None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                await asyncio.wait_for(self.process.wait(), 10)
+            except TimeoutError:
+                self.process.kill()
+
+
+@dataclass(eq=False)
+class Demo:
+    """A running demo."""
+
+    options: DemoOptions
+    service: LocalDiscord
+    database: Database
+    bot: BotProcess
+    members: list[CommunityMember]
+    moderator: Person
+
+    @property
+    def url(self) -> str:
+        """The page."""
+        return f"http://127.0.0.1:{self.service.port}/"
+
+    async def play_forever(self) -> None:
+        """Simulated players play on at a human pace; rounds start after every so many games."""
+        await asyncio.gather(*(member.keep_playing(CHANNEL, lambda: True) for member in self.members))
+
+    async def play_games(self, count: int, on_finished: Callable[[int], None]) -> None:
+        """Play this many games as fast as they go, calling back with the number finished."""
+        begun = finished = 0
+
+        def wanted() -> bool:
+            nonlocal begun
+            begun += 1
+            return begun <= count
+
+        async def play_on(member: CommunityMember) -> None:
+            nonlocal finished
+            while wanted():
+                await member.play(CHANNEL)
+                finished += 1
+                on_finished(finished)
+
+        async with asyncio.TaskGroup() as tasks:
+            for member in self.members:
+                tasks.create_task(play_on(member))
+
+    async def run_round(self, on_progress: Callable[[Round], None]) -> Round:
+        """A moderator types `/round start`; gives the round when it has ended."""
+        before = await self._last_round()
+        await self.moderator.slash(CHANNEL, "round start")
+        while True:
+            await asyncio.sleep(0.5)
+            row = await self._last_round()
+            if row is None or (before is not None and row.id == before.id):
+                continue
+            on_progress(row)
+            if row.status in (RoundStatus.DONE, RoundStatus.FAILED):
+                return row
+
+    async def _last_round(self) -> Round | None:
+        async with self.database.async_session() as session:
+            rows = await session.run_sync(lambda sync: latest_rounds(sync, 1))  # pyright: ignore[reportArgumentType]
+        return rows[0] if rows else None
+
+    async def counts(self) -> tuple[int, Round | None]:
+        """(finished games, the round under way)."""
+        async with self.database.async_session() as session:
+            games = await session.exec(
+                select(func.count()).select_from(Game).where(Game.outcome != Outcome.OPEN)
+            )
+            row = await session.run_sync(active_round)  # pyright: ignore[reportArgumentType]
+            return games.one(), row
+
+
+@asynccontextmanager
+async def running_demo(options: DemoOptions, once: bool = False) -> AsyncIterator[Demo]:
+    """Start everything, wait until the bot is online, and stop everything at the end."""
+    options.data_dir.mkdir(parents=True, exist_ok=True)
+    database = Database(options.settings.model_copy(update={"data_dir": options.data_dir}).url)
+    await asyncio.to_thread(upgrade, database)
+    pace = Pace() if once else LIVELY
+    try:
+        async with LocalDiscord(port=options.port, page=PAGE) as service:
+            bot = BotProcess(_environment(options, service, once), options.data_dir / "bot.log")
+            keeper = asyncio.create_task(bot.keep_running())
+            try:
+                factory = open_players(options.player_spec)
+                rng = random.Random(options.seed)
+                members = [
+                    CommunityMember(
+                        await service.people.join(NAMES[i % len(NAMES)]),
+                        factory,
+                        database,
+                        random.Random(rng.random()),
+                        pace,
+                    )
+                    for i in range(options.players)
+                ]
+                moderator = await service.people.join("Moderator", moderator=True)
+                await _online(moderator, keeper)
+                yield Demo(options, service, database, bot, members, moderator)
+            finally:
+                keeper.cancel()
+                await asyncio.gather(keeper, return_exceptions=True)
+    finally:
+        await database.aclose()
+
+
+async def _online(person: Person, keeper: asyncio.Task[None]) -> None:
+    """Until the bot has told the service its commands."""
+    async with asyncio.timeout(90):
+        while not any(command["name"] == "play" for command in person.commands(CHANNEL)):
+            if keeper.done():
+                await keeper
+            await asyncio.sleep(0.1)
+
+
+def _environment(options: DemoOptions, service: LocalDiscord, once: bool) -> dict[str, str]:
+    settings = {
+        "RESPECT_DISCORD_TOKEN": service.token,
+        "RESPECT_DISCORD_API": service.rest_url,
+        "RESPECT_DISCORD_GATEWAY": service.gateway_url,
+        "RESPECT_DATA_DIR": str(options.data_dir),
+        "RESPECT_ROUND_EVERY_GAMES": "0" if once else str(options.games_per_round),
+        "RESPECT_SEED": str(options.seed),
+        "RESPECT_SYSTEM": options.settings.system,
+        "RESPECT_POLICY": options.settings.policy,
+    }
+    return {**os.environ, **settings}
