@@ -1,6 +1,6 @@
 """The policy as the bot knows it: a client, and a supervisor of a service on this machine. Loads no torch.
 
-A request may be sent again as often as it takes: the service answers the same `request_id` with the same action.
+A request may be sent again as often as it takes: the same `request_id` is answered with the same action.
 """
 
 import asyncio

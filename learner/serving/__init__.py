@@ -1,1 +1,1 @@
-"""The policy as a service: one thread owns the model, requests are batched, adapters change between batches."""
+"""The policy as a service: one thread owns the model, turns are batched, adapters change in between."""

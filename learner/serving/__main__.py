@@ -1,4 +1,4 @@
-"""`python -m learner.serving`: loads the policy and serves it until it is told to stop or its parent is gone."""
+"""`python -m learner.serving`: serves the policy until it is told to stop or its parent is gone."""
 
 import argparse
 import asyncio
