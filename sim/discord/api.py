@@ -124,7 +124,7 @@ def _record(
     response: web.StreamResponse | None,
 ) -> RequestRecord:
     given: Any = None
-    if isinstance(response, web.Response) and response.status >= 400 and response.body:
+    if isinstance(response, web.Response) and response.body:
         try:
             given = json.loads(response.text or "null")
         except ValueError:

@@ -3,8 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-
-from sim.discord.model import Json
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -15,14 +14,15 @@ class RequestRecord:
     path: str
     route: str
     query: dict[str, str]
-    body: object
+    body: Any
     """The JSON body or the `payload_json` part, None where there was none."""
     files: tuple[str, ...]
     status: int
     seconds: float
     authorized: bool
     """Whether the request carried the bot's token."""
-    answer: Json | list[object] | None = None
+    answer: Any = None
+    """What was answered, where that was JSON."""
     problems: tuple[str, ...] | None = None
     """What a validator said of it, None where none was asked."""
 
