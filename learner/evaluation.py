@@ -6,7 +6,6 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-import torch
 
 from learner.examples import TrainingGame
 from learner.policy import Policy
@@ -51,14 +50,13 @@ class Decision:
     reason: str
 
 
-@torch.no_grad()
 def action_logps(policy: Policy, games: Sequence[TrainingGame], adapter: str) -> np.ndarray:
     """[turns] ℓ of every labelled turn under `adapter`, on the board as it was played."""
     policy.eval()
     values: list[float] = []
     for start in range(0, len(games), BATCH_GAMES):
         examples = [to_example(game, game.labels) for game in games[start : start + BATCH_GAMES]]
-        values += policy.forward_logps(policy.batch(examples), adapter=adapter).sum.double().tolist()
+        values += policy.action_logps(examples, adapter).double().tolist()
     return np.asarray(values)
 
 

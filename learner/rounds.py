@@ -251,8 +251,9 @@ def train(work: RoundWork, games: Sequence[TrainingGame]) -> Card:
     fingerprint = work.policy.fingerprint
     made_from = digest(games)
     if card := _made_before(work, made_from):
-        work.policy.load_adapter(card.name, work.registry.path(card.name))
+        _load(work, card.name)
     else:
+        work.policy.unload_adapter(work.name)  # left in this process by a round that failed
         try:
             result = train_adapter(
                 work.policy,
@@ -336,8 +337,13 @@ def _usable_parent(work: RoundWork) -> str:
     if problems := check(folder, work.policy.fingerprint):
         log.warning("the adapter in use cannot be compared with", adapter=parent, problems=problems)
         return BASE_ADAPTER
-    work.policy.load_adapter(parent, folder)
+    _load(work, parent)
     return parent
+
+
+def _load(work: RoundWork, name: str) -> None:
+    if name not in work.policy.adapters.names:
+        work.policy.load_adapter(name, work.registry.path(name))
 
 
 def _counts(interactions: Sequence[Interaction], verdicts: dict[int, Feedback]) -> dict[str, Any]:

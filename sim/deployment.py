@@ -10,8 +10,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from games import GAMES
 from games.figures import open_images
 from learner.adapters import AdapterRegistry
@@ -136,9 +134,7 @@ def simulate(
                 raise DeploymentError(f"{data_dir} holds games already: choose an empty folder")
         policy = policy or Policy.load(settings.policy, settings.device, settings.threads)
         world = _World(config, database, settings, policy, on_progress or (lambda _: None))
-        with torch.random.fork_rng():
-            torch.manual_seed(config.seed)
-            world.deploy()
+        world.deploy()
         with database.session() as session:
             statistics = round_statistics(session, scheme)
     finally:

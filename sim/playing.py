@@ -143,7 +143,7 @@ class Playground:
         if not games:
             return []
         asked_at, started = models.now(), time.monotonic()
-        answers = self.policy.act([self._request(game) for game in games])
+        answers = self.policy.act([self._request(game) for game in games], self.seed)
         seconds, answered_at = (time.monotonic() - started) / len(games), models.now()
         turns = []
         for game, (action, logp) in zip(games, answers, strict=True):
