@@ -144,6 +144,14 @@ class LocalPolicy:
         await self._stack.aclose()
         await self._stop()
 
+    async def act(self, request: TurnRequest) -> TurnAnswer:
+        """Play a turn (`PolicyClient.act`), over restarts of the service too."""
+        return await self.client.act(request)
+
+    async def status(self) -> PolicyStatus:
+        """What the service says of itself (`PolicyClient.status`)."""
+        return await self.client.status()
+
     async def _start(self) -> str:
         """Start the service and wait until it listens. Gives its URL. Raises `PolicyError`."""
         with tempfile.TemporaryDirectory(prefix="respect-policy-") as folder:
