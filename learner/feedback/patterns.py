@@ -35,7 +35,8 @@ _MACROS: Mapping[str, str] = {
     "BE": "(?:is|was|are|were|looks?|seems?)",
     "DO": "(?:is|was|are|were|does|do|did|has|have|looks?|seems?|can|could|should)",
     "RIGHT": (
-        "(?:right|correct|good|great|perfect|fine|exactly|excellent|awesome|okay|ok|nice|true|it$|the one$"
+        "(?:right|correct|good|great|perfect|fine|exactly|excellent|awesome|okay|ok|nice|true"
+        r"|(?:it|the one)(?= (?:\||now|then|next|and|so) )"
         "|what i (?:want|wanted|meant|need|needed|had in mind|was looking for)"
         "|(?:the|one of the) (?:right|correct|targets?|ones i))"
     ),
@@ -182,7 +183,7 @@ RESET = _phrases(
 DESELECT = re.compile(
     r"(?<![\w'-])(?<!\ba )(?<!\bthe )(?<!\bwater )(?<!\brain )"
     rf"(?:{_any(words.DESELECT_VERBS)}|take (?:away|off|out|back)"
-    r"|take (?=(?:it|that|this|them)\b[^|]* (?:away|off|out|back)\b)"
+    r"|take(?= (?:it|that|this|them)\b[^|]* (?:away|off|out|back)\b)"
     rf"|get rid of|(?<=\| )(?:{_FILLERS})go back|roll back|cancel|put back|throw (?:away|out)|turn off"
     r"|lose(?= the)|do not (?:need|want|keep))(?![\w'-]) ?(?P<object>[^|]*)"
 )

@@ -170,7 +170,8 @@ def _removal(text: str, reading: Reading, exchange: Exchange) -> Cue | None:
     instead = reading.content - meant  # "remove the bird, it's the dog"
     if similarity(asked.content, meant) >= REPHRASE or (new and _weight(instead) >= 1):
         return UNDO_NAMED
-    return REMOVES_OTHER
+    complained = _ever(patterns.REJECTION, (*exchange.earlier, exchange.utterance))
+    return REMOVES_OTHER if complained else UNDO_NAMED  # else nothing wrong was left from before
 
 
 def _named(words_after: Sequence[str]) -> Sequence[str]:

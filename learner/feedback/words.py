@@ -75,10 +75,11 @@ FUZZY = (
     "remove",
     "delete",
     "excellent",
+    "undo",
 )
 """Long telling words recognised with one slip of the fingers."""
 
-NOT_FUZZY = word_set("select selected collect wring wrung connect corrects perfects removes deletes")
+NOT_FUZZY = word_set("select selected unto collect wring wrung connect corrects perfects removes deletes")
 
 MOVE_ON = word_set(
     """next now then second third fourth fifth 2nd 3rd 4th 5th finally lastly last final also additionally

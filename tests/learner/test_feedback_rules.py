@@ -154,11 +154,16 @@ def test_taking_the_last_pick_back_is_negative(said: str):
         "perfect, can you unselect the first one",
         "yes, now take out the bridge",
         "deselect the first one you picked",
-        "unselect the bridge",
     ],
 )
 def test_taking_an_earlier_pick_back_accepts_the_last(said: str):
     assert label(after(said)) == 1
+
+
+def test_removing_another_figure_accepts_the_last_action_if_an_earlier_one_was_rejected():
+    assert label(after("unselect the bridge", asked="no. the duck")) == 1
+    assert label(after("unselect the bridge", earlier=("no. the bus",))) == 1
+    assert label(after("unselect the bridge")) == -1
 
 
 def test_removal_of_the_only_selection_can_only_mean_the_last():
