@@ -1,0 +1,36 @@
+"""`python -m bot`: the bot in a process of its own, settings from the environment and from .env."""
+
+import asyncio
+import sys
+
+import structlog
+from pydantic import ValidationError
+
+from bot.app import serve
+from bot.errors import StartupError
+from bot.logging import configure_logging
+from bot.settings import BotSettings
+
+log = structlog.get_logger(__name__)
+
+
+def main() -> None:
+    """Run until interrupted. Exits 1, saying why, if the bot cannot run."""
+    configure_logging()
+    try:
+        settings = BotSettings()  # pyright: ignore[reportCallIssue]
+        configure_logging(settings.log_json)
+        asyncio.run(serve(settings))
+    except ValidationError as error:
+        wrong = "; ".join(f"RESPECT_{str(item['loc'][0]).upper()}: {item['msg']}" for item in error.errors())
+        log.error("settings not understood", wrong=wrong, mend="see .env.example for what each may be")
+        sys.exit(1)
+    except StartupError as error:
+        log.error(str(error))
+        sys.exit(1)
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        return
+
+
+if __name__ == "__main__":
+    main()
