@@ -36,7 +36,7 @@ _MACROS: Mapping[str, str] = {
     "DO": "(?:is|was|are|were|does|do|did|has|have|looks?|seems?|can|could|should)",
     "RIGHT": (
         "(?:right|correct|good|great|perfect|fine|exactly|excellent|awesome|okay|ok|nice|true"
-        r"|(?:it|the one)(?= (?:\||now|then|next|and|so) )"
+        r"|(?:it|the one)(?= \|| (?:now|then|next|and|so) )"
         "|what i (?:want|wanted|meant|need|needed|had in mind|was looking for)"
         "|(?:the|one of the) (?:right|correct|targets?|ones i))"
     ),

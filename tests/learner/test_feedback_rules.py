@@ -34,6 +34,8 @@ def label(exchange: Exchange, scheme: str = "binary") -> int:
         "goood. a candle",
         "good.. next a boat",
         "ok, the boat",
+        "that's it",
+        "that's it now the boat",
         "thats right. the boat",
         "That was correct. Candle",
         "You got it. Now the boat",
