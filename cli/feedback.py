@@ -73,12 +73,12 @@ def evaluate(
 
 def _scorer(policy: str) -> Scorer:
     """The policy as the model that is asked. Torch is loaded only here."""
-    try:
-        from learner.policy import Policy
+    from learner.policy import Policy, PolicyLoadError
 
+    try:
         return Policy.load(policy)
-    except (ImportError, OSError, ValueError) as error:
-        fail(escape(f"The policy {policy!r} cannot be loaded: {error}"))
+    except PolicyLoadError as error:
+        fail(escape(str(error)))
 
 
 def _print(scores: Scores, title: str) -> None:
