@@ -72,6 +72,17 @@ export class Api {
     return this.request("DELETE", `channels/${channel}/messages/${message}`);
   }
 
+  typing(channel) {
+    return this.request("POST", `channels/${channel}/typing`);
+  }
+
+  react(channel, message, emoji) {
+    return this.request(
+      "PUT",
+      `channels/${channel}/messages/${message}/reactions/${encodeURIComponent(emoji)}`,
+    );
+  }
+
   interact(interaction) {
     return this.request("POST", "interactions", interaction);
   }

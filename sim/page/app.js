@@ -53,6 +53,10 @@ const list = new MessageList(store, ctx, {
         )
       : removeMessage(message),
   remove: (message, now) => removeMessage(message, now),
+  react: (message, emoji) => {
+    const name = emoji.id ? `${emoji.name}:${emoji.id}` : emoji.name;
+    attempt("Could not react", () => api.react(message.channel_id, message.id, name));
+  },
   dismiss: (message) => {
     store.dismiss(message.id);
     if (!message.local) api.remove(message.channel_id, message.id).catch(() => {});
@@ -64,6 +68,8 @@ const composer = new Composer(store, {
   command: (entry, options) => live.command(store.current, entry, options),
   complete: (entry, options, focused) => live.complete(store.current, entry, options, focused),
   editLast: () => list.editLast(),
+  typing: () => api.typing(store.current).catch(() => {}),
+  learnCommands: () => learnCommands(),
   escape: () => list.toBottom(),
 });
 
@@ -164,9 +170,12 @@ async function openChannel(id) {
 }
 
 async function loadHistory(id) {
-  if (!store.history(id).stale) return;
+  const history = store.history(id);
+  if (!history.stale || history.changed) return;
+  store.beginHistory(id);
   const page = await attempt("Could not load the messages", () => api.messages(id));
   if (page) store.setHistory(id, page);
+  else history.changed = null;
 }
 
 let loadingOlder = false;
@@ -213,6 +222,8 @@ function drawTitle() {
 function drawTyping() {
   const names = store.me && store.current ? store.typists(store.current).map(displayName) : [];
   const who = names.length > 3 ? ["Several people"] : names;
+  if ($("typing").dataset.who === who.join()) return;
+  $("typing").dataset.who = who.join();
   const parts = who.flatMap((name, i) => [
     i === 0 ? "" : i === who.length - 1 ? " and " : ", ",
     h("strong", {}, name),
@@ -229,10 +240,15 @@ function drawTyping() {
 
 /** Names in mentions that came before the channel or member they point to. */
 function refreshMentions() {
-  for (const node of document.querySelectorAll("[data-channel]"))
-    node.textContent = channelLabel(node.dataset.channel);
-  for (const node of document.querySelectorAll("#messages [data-user]"))
-    node.textContent = `@${displayName(store.user(node.dataset.user))}`;
+  const say = (node, text) => {
+    if (node.textContent !== text) node.textContent = text;
+  };
+  for (const node of $("messages").querySelectorAll("[data-channel]")) {
+    say(node, channelLabel(node.dataset.channel));
+  }
+  for (const node of $("messages").querySelectorAll("[data-user]")) {
+    say(node, `@${displayName(store.user(node.dataset.user))}`);
+  }
 }
 
 function onEvent(name, data) {
@@ -255,6 +271,18 @@ function onEvent(name, data) {
     live.follow(name, data);
     learnChannel(name, data);
   }
+}
+
+let commandsRead = 0;
+/** A bot may have brought its commands after this page was loaded: they are read again when a slash is typed. */
+async function learnCommands() {
+  if (Date.now() - commandsRead < 5000) return;
+  commandsRead = Date.now();
+  const state = await api.state().catch(() => null);
+  if (!state || JSON.stringify(state.commands) === JSON.stringify(store.commands)) return;
+  store.commands = state.commands ?? [];
+  for (const user of state.users) if (!store.user(user.id)) store.putUser(user);
+  composer.offerAgain();
 }
 
 const asked = new Set();

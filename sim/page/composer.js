@@ -6,9 +6,13 @@ import { DIRECT, isArchived, isThread } from "./store.js";
 import { Suggest } from "./suggest.js";
 
 const MAX_FILES = 10;
+const TYPING_MS = 8000;
 
 export class Composer {
-  /** `actions` has send(text, replyTo, files), command(entry, values), complete(entry, values, focused), editLast(). */
+  /**
+   * `actions` has send(text, replyTo, files), command(entry, values), complete(entry, values, focused),
+   * typing(), learnCommands(), editLast() and escape().
+   */
   constructor(store, actions) {
     Object.assign(this, { store, actions });
     this.input = $("input");
@@ -26,6 +30,7 @@ export class Composer {
     this.drafts = new Map();
     this.replyTo = null;
     this.files = [];
+    this.typedAt = 0;
     $("send").append(icon("send"));
     $("attach").append(icon("plus", 24));
     this.input.addEventListener("input", () => this.typed());
@@ -132,6 +137,11 @@ export class Composer {
   typed() {
     fit(this.input);
     const text = this.input.value;
+    if (text === "/") this.actions.learnCommands();
+    if (text && !text.startsWith("/") && Date.now() - this.typedAt > TYPING_MS) {
+      this.typedAt = Date.now();
+      this.actions.typing();
+    }
     const caret = this.input.selectionStart;
     if (text.startsWith("/") && !text.includes("\n")) {
       const entries = this.commands();
@@ -154,6 +164,12 @@ export class Composer {
     const mention = /(?:^|\s)([@#])([\p{L}\p{N}_.-]*)$/u.exec(text.slice(0, caret));
     if (mention) this.offerMention(mention[1], mention[2].toLowerCase(), caret);
     else this.suggest.hide();
+  }
+
+  /** Draws the list of commands anew where one is being typed. */
+  offerAgain() {
+    if (this.input.value.startsWith("/") && !this.form.open && document.activeElement === this.input)
+      this.typed();
   }
 
   commandItem(entry) {
@@ -247,6 +263,7 @@ export class Composer {
     const text = this.input.value.trim();
     if ((!text && !this.files.length) || this.input.disabled) return;
     const { replyTo, files } = this;
+    this.typedAt = 0;
     this.input.value = "";
     this.files = [];
     this.drafts.delete(this.channelId);

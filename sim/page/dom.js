@@ -18,6 +18,17 @@ export function h(tag, props = {}, ...children) {
   return node;
 }
 
+/** Makes `nodes` the children of `parent`, touching only those that are new, gone or elsewhere. */
+export function place(parent, nodes) {
+  const wanted = new Set(nodes);
+  for (const child of [...parent.children]) if (!wanted.has(child)) child.remove();
+  let at = parent.firstElementChild;
+  for (const node of nodes) {
+    if (node === at) at = at.nextElementSibling;
+    else parent.insertBefore(node, at);
+  }
+}
+
 export const $ = (id) => document.getElementById(id);
 
 const ICONS = {

@@ -215,7 +215,17 @@ export class MessageRows {
             "div",
             { class: "reactions" },
             message.reactions.map((r) =>
-              h("span", { class: r.me ? "mine" : "" }, r.emoji?.name, " ", r.count),
+              h(
+                "button",
+                {
+                  type: "button",
+                  "aria-label": `${r.emoji?.name}, ${r.count}${r.me ? ", yours" : ""}`,
+                  class: r.me ? "mine" : null,
+                  disabled: r.me,
+                  onclick: () => this.actions.react(message, r.emoji),
+                },
+                `${r.emoji?.name} ${r.count}`,
+              ),
             ),
           )
         : null,

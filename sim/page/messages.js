@@ -1,10 +1,10 @@
 // The message list: groups, dividers, and keeping the reading position while messages come in.
 
-import { $, fit, h, icon } from "./dom.js";
+import { $, fit, h, icon, place } from "./dom.js";
 import { keepPictures } from "./embeds.js";
 import { formatTime } from "./markdown.js";
 import { day, invoked, MessageRows, timeOf } from "./message.js";
-import { compareIds, FLAG, isThread } from "./store.js";
+import { compareIds, FLAG, isThread, NEVER } from "./store.js";
 
 const GROUP_MS = 7 * 60 * 1000;
 const NEAR_BOTTOM = 60;
@@ -33,7 +33,7 @@ export class MessageList {
     this.editing = null;
     this.pinned = true;
     const read = this.store.read.get(channelId);
-    this.divider = this.store.unread.has(channelId) && read !== "0" ? read : null;
+    this.divider = this.store.unread.has(channelId) && read !== NEVER ? read : null;
     this.list.replaceChildren();
     this.rows.clear();
     this.render();
@@ -140,30 +140,21 @@ export class MessageList {
     const plan = this.plan();
     const focus = document.activeElement?.closest("#messages [data-key]");
     const focused = focus && { row: focus.closest("li")?.dataset.row, key: focus.dataset.key };
-    const keep = new Set(plan.map((entry) => entry.key));
-    for (const [key, row] of this.rows) {
-      if (!keep.has(key)) {
-        row.node.remove();
-        this.rows.delete(key);
-      }
-    }
-    let place = this.list.firstElementChild;
-    for (const { key, of, build } of plan) {
+    const nodes = plan.map(({ key, of, build }) => {
       const held = this.rows.get(key);
-      let node = held?.node;
-      if (!held || held.of.some((value, i) => value !== of[i])) {
-        node = build();
-        node.dataset.row = key;
-        if (held) {
-          keepPictures(held.node, node);
-          if (place === held.node) place = node;
-          held.node.replaceWith(node);
-        }
-        this.rows.set(key, { node, of });
+      if (held && held.of.every((value, i) => value === of[i])) return held.node;
+      const node = build();
+      node.dataset.row = key;
+      if (held) {
+        keepPictures(held.node, node);
+        held.node.replaceWith(node);
       }
-      if (node === place) place = place.nextElementSibling;
-      else this.list.insertBefore(node, place);
-    }
+      this.rows.set(key, { node, of });
+      return node;
+    });
+    const keys = new Set(plan.map((entry) => entry.key));
+    for (const key of this.rows.keys()) if (!keys.has(key)) this.rows.delete(key);
+    place(this.list, nodes);
     if (focused && !focus.isConnected) {
       const again = this.rows.get(focused.row)?.node.querySelector(`[data-key="${CSS.escape(focused.key)}"]`);
       (again && !again.disabled ? again : $("input")).focus({ preventScroll: true });

@@ -1,21 +1,23 @@
 // The channel list with its threads, the member list and the panel of one's own account.
 
-import { $, avatar, badge, displayName, h, icon, iconButton } from "./dom.js";
+import { $, avatar, badge, displayName, h, icon, iconButton, place } from "./dom.js";
 import { compareIds, DIRECT, isArchived, isThread } from "./store.js";
 
 const SHOWN = 20;
 const CATEGORY = 4;
 const LISTED = new Set([0, 2, 5, 15]);
 
-const newest = (a, b) => compareIds(b.last_message_id ?? b.id, a.last_message_id ?? a.id);
+const youngest = (a, b) => compareIds(b.id, a.id);
 const byPosition = (a, b) => (a.position ?? 0) - (b.position ?? 0) || compareIds(a.id, b.id);
 
 export class Sidebar {
-  /** `actions` has signOut(), mention(user), prepareArchive(channel) and close(). */
+  /** `actions` has signOut(), mention(user) and close(). */
   constructor(store, actions) {
     Object.assign(this, { store, actions });
     this.archives = new Set();
     this.all = new Set();
+    this.kept = new Map();
+    this.drawn = new Set();
     $("channels").addEventListener("keydown", (event) => this.arrows(event));
   }
 
@@ -37,130 +39,137 @@ export class Sidebar {
   }
 
   drawChannels() {
-    const nav = $("channels");
-    const focused = nav.contains(document.activeElement) ? document.activeElement.dataset.key : null;
     const all = [...this.store.channels.values()];
+    const threads = new Map();
+    for (const thread of all.filter(isThread)) {
+      threads.set(thread.parent_id, [...(threads.get(thread.parent_id) ?? []), thread]);
+    }
     const top = all.filter((c) => LISTED.has(c.type)).sort(byPosition);
     const categories = all.filter((c) => c.type === CATEGORY).sort(byPosition);
+    const direct = all.filter((c) => c.type === DIRECT).sort(youngest);
     const loose = top.filter((c) => !categories.some((k) => k.id === c.parent_id));
-    const list = (channels) =>
-      h(
-        "ul",
-        {},
-        channels.map((c) =>
-          this.branch(
-            c,
-            all.filter((t) => isThread(t) && t.parent_id === c.id),
-          ),
-        ),
-      );
-    const direct = all.filter((c) => c.type === DIRECT).sort(newest);
-    nav.replaceChildren(
-      ...[
-        loose.length ? list(loose) : null,
-        ...categories.map((k) => {
-          const inside = top.filter((c) => c.parent_id === k.id);
-          return inside.length ? h("section", {}, h("h2", {}, k.name), list(inside)) : null;
-        }),
-        direct.length ? h("section", {}, h("h2", {}, "Direct messages"), list(direct)) : null,
-      ].filter(Boolean),
+    const sections = [
+      ["loose", "", loose],
+      ...categories.map((k) => [k.id, k.name, top.filter((c) => c.parent_id === k.id)]),
+      ["direct", "Direct messages", direct],
+    ];
+    place(
+      $("channels"),
+      sections.filter(([, , channels]) => channels.length).map((section) => this.section(section, threads)),
     );
-    if (focused) nav.querySelector(`[data-key="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
+    for (const key of this.kept.keys()) if (!this.drawn.has(key)) this.kept.delete(key);
+    this.drawn.clear();
   }
 
+  /** The element of a key: built once, then the same one, so that a redraw never takes it from under a click. */
+  keep(key, build) {
+    this.drawn.add(key);
+    if (!this.kept.has(key)) this.kept.set(key, build());
+    return this.kept.get(key);
+  }
+
+  section([key, name, channels], threads) {
+    const box = this.keep(`section-${key}`, () => h("section", {}, h("h2", {}), h("ul")));
+    const [heading, list] = box.children;
+    heading.textContent = name;
+    heading.hidden = !name;
+    place(
+      list,
+      channels.map((channel) => this.branch(channel, threads.get(channel.id) ?? [])),
+    );
+    return box;
+  }
+
+  /** A channel and, under it, its threads: one's own first, then the youngest; archived ones behind a button. */
   branch(channel, threads) {
-    const mine = (t) => (this.store.mine(t) ? 0 : 1);
-    const order = (list) => list.sort((a, b) => mine(a) - mine(b) || newest(a, b));
-    const active = order(threads.filter((t) => !isArchived(t) || t.id === this.store.current));
-    const archived = order(threads.filter((t) => isArchived(t) && t.id !== this.store.current));
+    const { current } = this.store;
+    const rank = (t) => (this.store.mine(t) ? 0 : 1);
+    const ordered = [...threads].sort((a, b) => rank(a) - rank(b) || youngest(a, b));
+    const active = ordered.filter((t) => !isArchived(t) || t.id === current);
+    const archived = ordered.filter((t) => isArchived(t) && t.id !== current);
     const open = this.archives.has(channel.id);
-    const shown = this.all.has(channel.id)
-      ? active
-      : active.filter((t, i) => i < SHOWN || t.id === this.store.current);
+    const everything = this.all.has(channel.id);
+    const shown = everything ? active : active.filter((t, i) => i < SHOWN || t.id === current);
     const hidden = active.length - shown.length;
-    const toggle = (set) => () => {
+    const rows = shown.map((thread) => this.item(thread));
+    if (hidden || (everything && active.length > SHOWN)) {
+      rows.push(this.fold(channel, this.all, "all", hidden ? `Show ${hidden} more` : "Show fewer"));
+    }
+    if (archived.length) {
+      const text = `${open ? "Hide" : "Show"} archived (${archived.length})`;
+      rows.push(this.fold(channel, this.archives, "archive", text));
+      if (open) rows.push(...archived.map((thread) => this.item(thread)));
+    }
+    const item = this.item(channel);
+    const list = this.keep(`threads-${channel.id}`, () => h("ul", { class: "threads" }));
+    list.setAttribute("aria-label", `Threads of ${channel.name}`);
+    place(list, rows);
+    place(item, rows.length ? [item.firstElementChild, list] : [item.firstElementChild]);
+    return item;
+  }
+
+  fold(channel, set, kind, text) {
+    const toggle = () => {
       if (!set.delete(channel.id)) set.add(channel.id);
       this.drawChannels();
     };
-    const rows = [
-      ...shown.map((t) => h("li", {}, this.row(t))),
-      hidden || this.all.has(channel.id)
-        ? h(
-            "li",
-            {},
-            h(
-              "button",
-              {
-                type: "button",
-                class: "fold",
-                data: { key: `all-${channel.id}` },
-                onclick: toggle(this.all),
-              },
-              hidden ? `Show ${hidden} more` : "Show fewer",
-            ),
-          )
-        : null,
-      archived.length
-        ? h(
-            "li",
-            {},
-            h(
-              "button",
-              {
-                type: "button",
-                class: "fold archive-toggle",
-                "aria-expanded": String(open),
-                data: { key: `archive-${channel.id}` },
-                onclick: toggle(this.archives),
-              },
-              icon("archive", 14),
-              `${open ? "Hide" : "Show"} archived (${archived.length})`,
-            ),
-          )
-        : null,
-      ...(open ? archived.map((t) => h("li", {}, this.row(t))) : []),
-    ];
-    return h(
-      "li",
-      {},
-      this.row(channel),
-      rows.some(Boolean)
-        ? h("ul", { class: "threads", "aria-label": `Threads of ${channel.name}` }, rows)
-        : null,
+    const item = this.keep(`${kind}-${channel.id}`, () =>
+      h(
+        "li",
+        {},
+        h(
+          "button",
+          { type: "button", class: `fold ${kind}-toggle`, onclick: toggle },
+          kind === "archive" ? icon("archive", 14) : null,
+          h("span"),
+        ),
+      ),
     );
+    const button = item.firstElementChild;
+    button.lastElementChild.textContent = text;
+    button.setAttribute("aria-expanded", String(set.has(channel.id)));
+    return item;
   }
 
-  row(channel) {
+  item(channel) {
+    const item = this.keep(`channel-${channel.id}`, () => h("li", {}, this.anchor(channel)));
+    const row = item.firstElementChild;
     const unread = this.store.unread.get(channel.id);
     const current = channel.id === this.store.current;
+    row.classList.toggle("current", current);
+    row.classList.toggle("unread", Boolean(unread) && !current);
+    row.classList.toggle("archived", isArchived(channel));
+    row.title = channel.name;
+    row.toggleAttribute("aria-current", current);
+    row.querySelector(".name").textContent = channel.name;
+    row.querySelector(".hidden-text").textContent = unread && !current ? " (unread)" : "";
+    const count = row.querySelector(".count");
+    count.hidden = !unread?.mentions;
+    count.textContent = unread?.mentions ?? "";
+    count.setAttribute("aria-label", `${unread?.mentions ?? 0} mentions`);
+    return item;
+  }
+
+  anchor(channel) {
     const thread = isThread(channel);
-    const kinds = [
-      "channel",
-      thread && "thread",
-      current && "current",
-      unread && !current && "unread",
-      isArchived(channel) && "archived",
-    ];
+    const mark =
+      channel.type === DIRECT
+        ? avatar(this.store.bot(channel.recipients?.[0]?.id), 22)
+        : thread
+          ? null
+          : icon("hash", 18);
     return h(
       "a",
       {
         href: `#${channel.id}`,
-        class: kinds.filter(Boolean).join(" "),
-        data: { key: channel.id, id: channel.id },
-        title: channel.name,
-        "aria-current": current ? "page" : null,
+        class: thread ? "channel thread" : "channel",
+        data: { id: channel.id },
         onclick: this.actions.close,
       },
-      thread
-        ? null
-        : channel.type === DIRECT
-          ? avatar(this.store.bot(channel.recipients?.[0]?.id), 22)
-          : icon("hash", 18),
-      h("span", { class: "name" }, channel.name),
-      unread && !current ? h("span", { class: "hidden-text" }, " (unread)") : null,
-      unread?.mentions
-        ? h("span", { class: "count", "aria-label": `${unread.mentions} mentions` }, unread.mentions)
-        : null,
+      mark,
+      h("span", { class: "name" }),
+      h("span", { class: "hidden-text" }),
+      h("span", { class: "count" }),
     );
   }
 

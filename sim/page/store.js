@@ -3,6 +3,11 @@
 export const FLAG = { SUPPRESS_EMBEDS: 4, EPHEMERAL: 64, LOADING: 128, COMPONENTS_V2: 32768 };
 const THREAD_TYPES = new Set([10, 11, 12]);
 export const DIRECT = 1;
+// Where reading stands in a channel that was never opened, and in one that was seen while it was empty.
+export const NEVER = "0";
+const SEEN_EMPTY = "1";
+const KEPT = 2000;
+const KEPT_UNSEEN = 200;
 const EPOCH = 1420070400000;
 
 /** Orders two snowflake ids: negative when `a` is older. */
@@ -72,7 +77,7 @@ export class Store {
     this.read = new Map(Object.entries(saved ?? {}).filter(([id]) => this.channels.has(id)));
     for (const channel of this.channels.values()) {
       const last = channel.last_message_id;
-      if (!this.read.has(channel.id)) this.read.set(channel.id, saved ? "0" : (last ?? "0"));
+      if (!this.read.has(channel.id)) this.read.set(channel.id, saved ? NEVER : (last ?? SEEN_EMPTY));
       if (last && compareIds(last, this.read.get(channel.id)) > 0 && !this.unread.has(channel.id)) {
         this.unread.set(channel.id, { count: 0, mentions: 0 });
       }
@@ -117,7 +122,13 @@ export class Store {
 
   history(id) {
     if (!this.histories.has(id))
-      this.histories.set(id, { messages: new Map(), loaded: false, stale: true, complete: false });
+      this.histories.set(id, {
+        messages: new Map(),
+        loaded: false,
+        stale: true,
+        complete: false,
+        changed: null,
+      });
     return this.histories.get(id);
   }
 
@@ -126,17 +137,29 @@ export class Store {
     return all.filter((m) => !this.dismissed.has(m.id)).sort((a, b) => compareIds(a.id, b.id));
   }
 
-  /** Takes a page of history. Ephemeral and pending messages that only this client holds are kept. */
+  /** From here to `setHistory`, what live events change is remembered: it is younger than the page that comes. */
+  beginHistory(id) {
+    this.history(id).changed ??= new Set();
+  }
+
+  /**
+   * Takes a page of history. Messages that only this client holds (ephemeral, pending) are kept, and so is
+   * what came, changed or went since `beginHistory`.
+   */
   setHistory(id, page, { older = false } = {}) {
     const history = this.history(id);
+    const changed = history.changed ?? new Set();
     if (!older) {
-      const own = [...history.messages.values()].filter((m) => m.flags & FLAG.EPHEMERAL || m.pending);
-      history.messages = new Map(own.map((m) => [m.id, m]));
+      const kept = [...history.messages.values()].filter(
+        (m) => m.flags & FLAG.EPHEMERAL || m.pending || changed.has(m.id),
+      );
+      history.messages = new Map(kept.map((m) => [m.id, m]));
       history.loaded = true;
       history.stale = false;
     }
     history.complete = page.length < 100;
-    for (const message of page) history.messages.set(message.id, message);
+    history.changed = null;
+    for (const message of page) if (!changed.has(message.id)) history.messages.set(message.id, message);
     this.changed("messages");
   }
 
@@ -195,6 +218,8 @@ export class Store {
     }
     const known = history.messages.has(message.id);
     history.messages.set(message.id, message);
+    history.changed?.add(message.id);
+    this.trim(message.channel_id);
     if (message.author && !this.users.has(message.author.id) && !message.webhook_id) {
       this.users.set(message.author.id, message.author);
       this.changed("members");
@@ -211,17 +236,28 @@ export class Store {
     this.changed("messages", "typing", "unread");
   }
 
+  /** Lets the oldest message of a long history go; it can be asked for again. */
+  trim(channelId) {
+    const history = this.history(channelId);
+    if (history.messages.size <= (channelId === this.current ? KEPT : KEPT_UNSEEN)) return;
+    history.messages.delete([...history.messages.keys()].sort(compareIds)[0]);
+    history.complete = false;
+  }
+
   updateMessage(change) {
     const history = this.history(change.channel_id);
     const old = history.messages.get(change.id);
     if (!old && !change.author) return;
     history.messages.set(change.id, { ...old, ...change });
+    history.changed?.add(change.id);
     this.failures.delete(change.id);
     this.changed("messages");
   }
 
   removeMessage(channelId, id) {
-    this.histories.get(channelId)?.messages.delete(id);
+    const history = this.histories.get(channelId);
+    history?.messages.delete(id);
+    history?.changed?.add(id);
     this.changed("messages");
   }
 
@@ -248,7 +284,7 @@ export class Store {
 
   putChannel(channel) {
     this.channels.set(channel.id, this.named({ ...this.channels.get(channel.id), ...channel }));
-    if (!this.read.has(channel.id)) this.read.set(channel.id, "0");
+    if (!this.read.has(channel.id)) this.read.set(channel.id, NEVER);
     this.changed("channels");
   }
 

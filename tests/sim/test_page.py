@@ -1,17 +1,32 @@
-"""The browser page in a real Chromium: what people's text may and may not become."""
+"""A person plays in the browser page: real Chromium, the local service, and a small bot on the real discord.py."""
 
+import asyncio
 import functools
+import io
 import shutil
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import discord
 import pytest
+from discord import app_commands
+from PIL import Image
+
+from sim.discord import LocalDiscord, Person, redirect
+from sim.discord.client import running
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
+from selenium.common.exceptions import (  # noqa: E402
+    ElementClickInterceptedException,
+    NoSuchElementException,
+    StaleElementReferenceException,
+)
+from selenium.webdriver.common.action_chains import ActionChains  # noqa: E402
+from selenium.webdriver.common.keys import Keys  # noqa: E402
 
 PAGE = Path(__file__).parents[2] / "sim" / "page"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -21,121 +36,396 @@ pytestmark = [
     pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="Chromium and its driver are not installed"),
 ]
 
-HOSTILE = [
-    "<img src=x onerror=window.broken=1>",
-    "<script>window.broken=1</script>",
-    "[click](javascript:window.broken=1)",
-    "[click](JaVaScRiPt:alert(1)) <javascript:alert(1)> [x](data:text/html,<script>1</script>)",
-    "**<b onmouseover=window.broken=1>bold</b>** `<i>` ||<u>||",
-    "```html\n<script>window.broken=1</script>\n```",
-    'https://example.org/"onmouseover=window.broken=1',
-    "> <iframe src=javascript:window.broken=1>",
-    "<@1><#1></x:1><t:99999999999999:R><t:9999999999999:F>",
-]
+
+def board(color: str) -> discord.File:
+    data = io.BytesIO()
+    Image.new("RGB", (800, 500), color).save(data, "PNG")
+    return discord.File(io.BytesIO(data.getvalue()), "board.png", description=f"A {color} board")
 
 
-class Quiet(SimpleHTTPRequestHandler):
-    """Serves the page's files without a line for each."""
+class Verdict(discord.ui.View):
+    """What a player can press below a board."""
 
-    def log_message(self, format: str, *args: Any) -> None:
-        del format, args
+    def __init__(self) -> None:
+        super().__init__(timeout=None)
+
+    @discord.ui.button(label="Right", style=discord.ButtonStyle.success, emoji="✅")
+    async def right(self, interaction: discord.Interaction, button: discord.ui.Button[Any]) -> None:
+        button.disabled = True
+        await interaction.response.edit_message(content="Thank you!", attachments=[board("green")], view=self)
+
+    @discord.ui.button(label="Silent", style=discord.ButtonStyle.danger)
+    async def silent(self, interaction: discord.Interaction, button: discord.ui.Button[Any]) -> None:
+        del interaction, button
+
+
+class Survey(discord.ui.Modal, title="Tell us more"):
+    """A form with one field in a label, as Discord has them now."""
+
+    what = discord.ui.Label(
+        text="What happened?",
+        component=discord.ui.TextInput(style=discord.TextStyle.paragraph, min_length=5, max_length=200),
+    )
+
+    async def on_submit(self, interaction: discord.Interaction) -> None:
+        assert isinstance(self.what.component, discord.ui.TextInput)
+        await interaction.response.send_message(f"Noted: {self.what.component.value}", ephemeral=True)
+
+
+class Bot(discord.Client):
+    """Opens a thread on /play, answers what is said there, and has one command of each kind."""
+
+    def __init__(self) -> None:
+        super().__init__(intents=discord.Intents(guilds=True, guild_messages=True, message_content=True))
+        self.tree = app_commands.CommandTree(self)
+
+    async def setup_hook(self) -> None:
+        @self.tree.command(description="Start a game")
+        async def play(interaction: discord.Interaction) -> None:
+            assert isinstance(interaction.channel, discord.TextChannel)
+            thread = await interaction.channel.create_thread(
+                name="A new game", type=discord.ChannelType.public_thread
+            )
+            await interaction.response.send_message(f"Your game: {thread.mention}")
+            await thread.send(
+                f"{interaction.user.mention} **Describe** one.", file=board("white"), view=Verdict()
+            )
+
+        @self.tree.command(description="Say something to the makers")
+        async def feedback(interaction: discord.Interaction) -> None:
+            await interaction.response.send_modal(Survey())
+
+        @self.tree.command(description="Look at a figure")
+        async def figure(interaction: discord.Interaction, name: str) -> None:
+            await interaction.response.send_message(f"This is the {name}.", ephemeral=True)
+
+        @figure.autocomplete("name")
+        async def names(interaction: discord.Interaction, current: str) -> list[app_commands.Choice[str]]:
+            del interaction
+            known = ("swan", "runner", "candle")
+            return [app_commands.Choice(name=n, value=n) for n in known if current in n]
+
+        rounds = app_commands.Group(
+            name="round",
+            description="Training rounds",
+            default_permissions=discord.Permissions(manage_guild=True),
+        )
+
+        @rounds.command(description="Start a round now")
+        async def start(interaction: discord.Interaction, games: app_commands.Range[int, 1, 50]) -> None:
+            await interaction.response.send_message(f"A round with {games} games.")
+
+        self.tree.add_command(rounds)
+        await self.tree.sync()
+
+    async def on_message(self, message: discord.Message) -> None:
+        if isinstance(message.channel, discord.Thread) and not message.author.bot:
+            await message.reply(f"You said: {message.content}")
+
+
+class Stage:
+    """The service and the bot in a thread with a loop of its own, so that a test can drive the browser."""
+
+    def __init__(self) -> None:
+        self.service = LocalDiscord(page=PAGE, response_window=1.0)
+        self.loop = asyncio.new_event_loop()
+        self.ready = threading.Event()
+        self.over = asyncio.Event()
+        self.thread = threading.Thread(target=lambda: self.loop.run_until_complete(self.run()), daemon=True)
+        self.thread.start()
+        assert self.ready.wait(20), "the service or the bot did not start"
+
+    async def run(self) -> None:
+        async with self.service:
+            with redirect(self.service.rest_url, self.service.gateway_url):
+                async with running(Bot(), self.service.token):
+                    self.ready.set()
+                    await self.over.wait()
+
+    def do(self, what: Callable[..., Any], *args: Any, **named: Any) -> Any:
+        """Awaits `what(*args)` on the service's loop."""
+        return asyncio.run_coroutine_threadsafe(what(*args, **named), self.loop).result(10)
+
+    def join(self, name: str) -> Person:
+        return self.do(self.service.people.join, name)
+
+    def close(self) -> None:
+        self.loop.call_soon_threadsafe(self.over.set)
+        self.thread.join(10)
+
+
+class Browser:
+    """A Chromium with the page, and the few words a test needs for it."""
+
+    def __init__(self, driver: Any) -> None:
+        self.driver = driver
+
+    def wait(self, look: Callable[[], Any], seconds: float = 8) -> Any:
+        """The first true value of `look`; the page may redraw while it looks."""
+        end = time.monotonic() + seconds
+        while True:
+            try:
+                if value := look():
+                    return value
+            except (StaleElementReferenceException, NoSuchElementException):
+                value = None
+            assert time.monotonic() < end, (
+                f"not seen within {seconds} s; the page shows:\n{self.text('body')}"
+            )
+            time.sleep(0.03)
+
+    def all(self, css: str) -> list[Any]:
+        return self.driver.find_elements("css selector", css)
+
+    def one(self, css: str, text: str = "") -> Any:
+        """The last visible element that fits, waited for."""
+        fits = lambda: [e for e in self.all(css) if e.is_displayed() and text in e.text]  # noqa: E731
+        return self.wait(fits)[-1]
+
+    def text(self, css: str) -> str:
+        return self.driver.find_element("css selector", css).text
+
+    def click(self, css: str, text: str = "") -> None:
+        def press() -> bool:
+            try:
+                self.one(css, text).click()
+            except ElementClickInterceptedException:
+                return False
+            return True
+
+        self.wait(press)
+
+    def keys(self, *keys: str) -> None:
+        """Types where the focus is."""
+        self.driver.switch_to.active_element.send_keys(*keys)
+
+    def say(self, text: str) -> None:
+        self.one("#input").send_keys(text, Keys.ENTER)
+
+    def sign_in(self, address: str, name: str, moderator: bool = False) -> None:
+        self.driver.get(address)
+        self.driver.execute_script("localStorage.clear(); location.hash = ''; location.reload()")
+        self.one("#name").send_keys(name)
+        if moderator:
+            self.click("#moderator")
+        self.click(".card .button")
+        self.one("#input")
+        self.click(".channel", "play")
+        self.one("#heading h2", "play")
 
 
 @pytest.fixture(scope="module")
-def address() -> Iterator[str]:
-    """The page's files alone, without the service behind them."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(PAGE)))
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_address[1]}/"
-    server.shutdown()
-    thread.join()
+def stage() -> Iterator[Stage]:
+    stage = Stage()
+    yield stage
+    stage.close()
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
+def chromium() -> Iterator[Any]:
     options = webdriver.ChromeOptions()
     options.binary_location = CHROMIUM or ""
     folder = tempfile.mkdtemp()
     for flag in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-background-networking"):
         options.add_argument(flag)
     options.add_argument(f"--user-data-dir={folder}")
+    options.add_argument("--window-size=1280,900")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
-    driver.set_script_timeout(10)
     yield driver
     driver.quit()
     shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture
-def render(browser: Any, address: str) -> Callable[[str], str]:
-    """The markup that a text becomes."""
-    browser.get(address)
-
-    def draw(text: str) -> str:
-        return browser.execute_async_script(
-            """
-            const [text, done] = arguments;
-            Promise.all([import("/markdown.js"), import("/dom.js")]).then(([{ markdown }, { h }]) => {
-              const mention = (mark) => (id) => h("span", { class: "mention" }, mark + id);
-              const names = { user: mention("@"), channel: mention("#"), role: mention("&") };
-              names.command = mention("/");
-              const box = h("div", {}, markdown(text, names));
-              document.body.append(box);
-              done(box.innerHTML);
-            }, (error) => done(String(error)));
-            """,
-            text,
-        )
-
-    return draw
+def browser(chromium: Any, stage: Stage) -> Browser:
+    browser = Browser(chromium)
+    browser.sign_in(stage.service.base_url, "Robin")
+    return browser
 
 
-@pytest.mark.parametrize("text", HOSTILE)
-def test_what_people_write_never_becomes_markup(browser: Any, render: Callable[[str], str], text: str):
-    markup = render(text)
-    unsafe = browser.execute_script(
-        """
-        const box = document.body.lastElementChild;
-        const links = [...box.querySelectorAll("a")].filter((a) => !/^https?:$/.test(a.protocol));
-        const listens = (node) => node.getAttributeNames().some((name) => name.startsWith("on"));
-        const handlers = [...box.querySelectorAll("*")].filter(listens);
-        const strangers = box.querySelectorAll("script, img, iframe, b, i, object");
-        return [strangers.length, links.length, handlers.length];
-        """
+def start_game(browser: Browser) -> None:
+    browser.one("#input").send_keys("/pl")
+    browser.one(".suggestion[aria-selected=true]", "/play")
+    browser.keys(Keys.ENTER)
+    browser.one(".command-pill", "/play")
+    browser.keys(Keys.ENTER)
+    browser.one("#heading h2", "A new game")
+    browser.one(".message .button", "Right")
+
+
+def test_a_command_picked_from_the_list_leads_into_the_new_thread(browser: Browser):
+    start_game(browser)
+    assert browser.one(".channel.current").text == "A new game"
+    assert "@Robin" in browser.one(".message.calls-me").text
+    picture = browser.one(".message .picture img")
+    assert picture.get_attribute("alt") == "A white board"
+    browser.say("the one like a hat")
+    answer = browser.one(".message", "You said: the one like a hat")
+    assert "Robin" in answer.find_element("css selector", ".reply").text
+
+
+def test_a_button_changes_its_message_without_moving_the_page(browser: Browser):
+    start_game(browser)
+    height = browser.one(".picture").rect["height"]
+    assert height > 200
+    browser.click(".button.success", "Right")
+    browser.one(".message", "Thank you!")
+    browser.wait(lambda: not browser.one(".button.success").is_enabled())
+    assert browser.one(".picture img").get_attribute("alt") == "A green board"
+    assert browser.one(".picture").rect["height"] == pytest.approx(height, abs=1)
+    assert browser.one(".picture").find_element("xpath", "ancestor::li").text.count("BOT") == 1
+
+
+def test_a_bot_that_does_not_answer_a_press_is_reported_below_the_message(browser: Browser):
+    start_game(browser)
+    browser.click(".button.danger", "Silent")
+    browser.one(".button.busy")
+    assert "did not respond" in browser.one(".failure").text
+    assert not browser.all(".button.busy")
+
+
+def test_a_form_is_checked_before_it_is_sent(browser: Browser):
+    browser.say("/feedback")
+    browser.keys(Keys.ENTER)
+    browser.one("dialog.modal h2", "Tell us more")
+    browser.click(".modal .button.primary")
+    browser.one(".modal .error", "fill this in")
+    browser.keys("no")
+    browser.click(".modal .button.primary")
+    browser.one(".modal .error", "at least 5")
+    browser.keys("w, it took the swan")
+    browser.click(".modal .button.primary")
+    answer = browser.one(".message.ephemeral", "Noted: now, it took the swan")
+    assert "Only you can see this" in answer.text
+    browser.keys("the caret is back in the composer")
+    assert browser.one("#input").get_attribute("value") == "the caret is back in the composer"
+    browser.click(".message.ephemeral .link", "Dismiss")
+    browser.wait(lambda: not browser.all(".message.ephemeral"))
+
+
+def test_an_option_is_completed_by_the_bot(browser: Browser):
+    browser.say("/figure")
+    browser.keys("an")
+    browser.wait(lambda: [e.text for e in browser.all(".suggestion strong")] == ["swan", "candle"])
+    browser.keys(Keys.ARROW_DOWN, Keys.TAB)
+    browser.keys(Keys.ENTER)
+    browser.one(".message.ephemeral", "This is the candle.")
+
+
+def test_only_moderators_are_offered_the_rounds(browser: Browser, stage: Stage):
+    browser.one("#input").send_keys("/")
+    browser.one(".suggestion", "/play")
+    assert not [e for e in browser.all(".suggestion") if "/round" in e.text]
+    browser.sign_in(stage.service.base_url, "Morgan", moderator=True)
+    browser.one("#input").send_keys("/round start many")
+    browser.keys(Keys.ENTER)
+    browser.one("#command .error", "whole number")
+    browser.keys(Keys.BACKSPACE * 4, "12", Keys.ENTER)
+    assert "Morgan" in browser.one(".message", "A round with 12 games.").text
+
+
+def test_a_message_is_written_edited_answered_and_deleted(browser: Browser):
+    browser.say("**bold** <img src=x onerror=alert(1)>")
+    said = browser.one(".message:not(.pending)", "<img src=x onerror=alert(1)>")
+    assert said.find_element("css selector", "strong").text == "bold"
+    browser.keys(Keys.ARROW_UP)
+    browser.wait(
+        lambda: browser.driver.switch_to.active_element.get_attribute("aria-label") == "Edit the message"
     )
-    assert unsafe == [0, 0, 0], markup
-    assert browser.execute_script("return window.broken") is None
+    browser.keys(" and more", Keys.ENTER)
+    browser.one(".message .edited")
+    said = browser.one(".message", "and more")
+    ActionChains(browser.driver).move_to_element(said).perform()
+    said.find_element("css selector", "[aria-label=Reply]").click()
+    browser.one("#reply-bar", "Robin")
+    browser.keys("indeed", Keys.ENTER)
+    browser.one(".message:not(.pending) .reply .said", "and more")
+    answer = browser.one(".message:not(.pending)", "indeed")
+    ActionChains(browser.driver).move_to_element(answer).perform()
+    answer.find_element("css selector", "[aria-label=Delete]").click()
+    browser.click("dialog .button.danger", "Delete")
+    browser.wait(lambda: not [e for e in browser.all(".message") if "indeed" in e.text])
 
 
-@pytest.mark.parametrize(
-    ("text", "markup"),
-    [
-        ("**b** *i* __u__ ~~s~~ `c`", "<strong>b</strong> <em>i</em> <u>u</u> <s>s</s> <code>c</code>"),
-        ("***both***", "<strong><em>both</em></strong>"),
-        ("snake_case_name and 2 * 3 * 4", "snake_case_name and 2 * 3 * 4"),
-        (r"\*plain\*", "*plain*"),
-        ("<@12> <#34>", '<span class="mention">@12</span> <span class="mention">#34</span>'),
-        ("</round start:5>", '<span class="mention">/round start</span>'),
-    ],
-)
-def test_emphasis_and_mentions_within_a_line(render: Callable[[str], str], text: str, markup: str):
-    assert render(text) == f'<div class="text">{markup}</div>'
+def test_others_are_seen_as_they_write(browser: Browser, stage: Stage):
+    ada = stage.join("Ada")
+    browser.one(".member", "Ada")
+    stage.do(ada.typing, "play")
+    browser.one("#typing", "Ada is typing")
+    stage.do(ada.say, "play", f"hello <@{robin(stage).id}>")
+    browser.one(".message.calls-me", "hello @Robin")
+    browser.wait(lambda: not browser.text("#typing"))
+    stage.do(ada.say, "general", "over here")
+    unread = browser.one(".channel.unread", "general")
+    browser.wait(lambda: browser.driver.title.startswith("(1)"))
+    unread.click()
+    browser.one(".line.new")
+    browser.one(".message", "over here")
+    browser.wait(lambda: not browser.driver.title.startswith("("))
 
 
-def test_lines_become_headings_quotes_lists_and_code(render: Callable[[str], str]):
-    text = "# Title\n> quoted\n> twice\n-# small\n- one\n  - nested\n1. first\n```py\nx = '<b>'\n```\nend"
-    markup = render(text)
-    assert '<h3 class="heading-1">Title</h3>' in markup
-    assert '<blockquote><div class="text">quoted\ntwice</div></blockquote>' in markup
-    assert '<div class="subtext">small</div>' in markup
-    assert "<ul><li>one<ul><li>nested</li></ul></li>" in markup
-    assert """<code data-language="py">x = '&lt;b&gt;'</code>""" in markup
-    assert markup.endswith('<div class="text">end</div>')
+def test_a_lost_connection_is_shown_and_nothing_is_missed(browser: Browser, stage: Stage):
+    ada = stage.join("Ada")
+    browser.driver.execute_cdp_cmd("Network.enable", {})
+    offline = {"offline": True, "latency": 0, "downloadThroughput": 0, "uploadThroughput": 0}
+    browser.driver.execute_cdp_cmd("Network.emulateNetworkConditions", offline)
+    stage.do(close_sockets, stage.service)
+    browser.one("#banner", "connection is lost")
+    stage.do(ada.say, "play", "said while you were away")
+    online = offline | {"offline": False, "downloadThroughput": -1, "uploadThroughput": -1}
+    browser.driver.execute_cdp_cmd("Network.emulateNetworkConditions", online)
+    browser.one(".message", "said while you were away")
+    browser.wait(lambda: not browser.driver.find_element("id", "banner").is_displayed())
 
 
-def test_timestamps_are_times_in_words(render: Callable[[str], str]):
-    assert "1970" in render("<t:0:D>")
-    markup = render("<t:4102444800:R>")
-    assert 'datetime="2100-01-01T00:00:00.000Z"' in markup
-    assert "in " in markup
+def test_an_archived_thread_is_behind_a_toggle(browser: Browser, stage: Stage):
+    start_game(browser)
+    thread = browser.driver.current_url.split("#")[1]
+    browser.click(".channel", "general")
+    stage.do(archive, stage.service, int(thread))
+    browser.wait(lambda: not browser.all(f'.channel[data-id="{thread}"]'))
+    browser.click(".archive-toggle", "Show archived")
+    browser.click(f'.channel[data-id="{thread}"]')
+    browser.one("#heading .tag", "Archived")
+
+
+def test_a_phone_has_the_channels_in_a_drawer(browser: Browser):
+    phone = functools.partial(browser.driver.execute_cdp_cmd, "Emulation.setDeviceMetricsOverride")
+    phone({"width": 360, "height": 740, "deviceScaleFactor": 1, "mobile": True})
+    try:
+        browser.wait(lambda: not browser.driver.find_element("id", "channels").is_displayed())
+        browser.click("#open-left")
+        browser.click(".channel", "general")
+        browser.one("#heading h2", "general")
+        browser.wait(lambda: not browser.driver.find_element("id", "channels").is_displayed())
+        assert browser.driver.execute_script("return document.documentElement.scrollWidth") <= 360
+    finally:
+        browser.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def test_the_page_has_no_errors_of_its_own(browser: Browser):
+    browser.driver.get_log("browser")
+    start_game(browser)
+    browser.say("fine")
+    browser.one(".message", "You said: fine")
+    assert [entry for entry in browser.driver.get_log("browser") if entry["level"] == "SEVERE"] == []
+
+
+def robin(stage: Stage) -> Any:
+    """The account the browser is signed in with: the youngest of that name."""
+    return [user for user in stage.service.world.users.values() if user.global_name == "Robin"][-1]
+
+
+async def close_sockets(service: LocalDiscord) -> None:
+    from sim.discord.local import PAGE as SIGNED_IN
+
+    for socket in list(service.app[SIGNED_IN].sockets):
+        await socket.close()
+
+
+async def archive(service: LocalDiscord, thread_id: int) -> None:
+    from sim.discord.threads import change_thread
+
+    thread = service.world.channel(thread_id)
+    change_thread(service.world, thread, service.world.app.user, {"archived": True})
