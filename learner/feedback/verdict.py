@@ -39,7 +39,8 @@ class Verdict:
 
     label: Label
     confidence: float
-    """The decoder's own probability of `label`, 0 to 1."""
+    """The decoder's own probability of `label`, 0 to 1. It may lie below one half: a doubtful action is not
+    called positive even where it is more likely right than wrong."""
     decoder: str
     version: str
     """Changes whenever the same exchange could be decoded differently."""

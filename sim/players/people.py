@@ -240,7 +240,7 @@ class PeoplePlayer:
 
     def _description(self, figure: str, view: View) -> str:
         """Words for a figure, new ones where there are any left."""
-        known = self.descriptions.get(figure) or []
+        known = [text for text in self.descriptions.get(figure, ()) if text.strip()]
         if not known:
             raise ValueError(f"Players have no description of figure {figure!r}: add one to the image set")
         used = self._used.setdefault(figure, [])
