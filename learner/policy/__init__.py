@@ -19,5 +19,7 @@ It must not know where turns come from, what a reward is, or what the targets of
 """
 
 from learner.policy.examples import ActionLogps, Batch, Example, Row
+from learner.policy.loading import PolicyLoadError
+from learner.policy.model import Policy
 
-__all__ = ["ActionLogps", "Batch", "Example", "Row"]
+__all__ = ["ActionLogps", "Batch", "Example", "Policy", "PolicyLoadError", "Row"]

@@ -52,13 +52,13 @@ class Batch:
     input_ids: torch.Tensor
     """[B, L] token ids, padded at the right; branches of relabelled turns stand after the interaction."""
     features: torch.Tensor
-    """[images, D] or [image tokens, D]: frozen image features in the order of the image positions."""
+    """[image tokens, D]: frozen image features in the order of the image positions."""
     image_positions: torch.Tensor
     """[B, L] bool."""
     position_ids: torch.Tensor
     """[B, L], or [3, B, L] for models with three-dimensional positions."""
-    attention: torch.Tensor
-    """[B, L] of 0 and 1 where every target was played, else additive [B, 1, L, L]."""
+    attention: torch.Tensor | None
+    """None (causal) where every target was played, else additive [B, 1, L, L]."""
     rows: tuple[Row, ...]
     """Example-major, then by step, then in the order of its targets."""
     where: torch.Tensor

@@ -1,0 +1,164 @@
+"""A game's messages as token ids, by the model's own chat template, so that a prompt only ever grows.
+
+Text before, between and after the actions is tokenised apart from the actions, whose tokens are always the same:
+what was sampled is token for token what is later read and trained on.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from games.core import Figure, Message, Text
+
+_MARK = "QQQQ"
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Part of a rendered prompt: tokens, or a figure."""
+
+    ids: tuple[int, ...] = ()
+    figure: str | None = None
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """Token ids of an interaction."""
+
+    ids: tuple[int, ...]
+    figures: tuple[str, ...]
+    """Figure ids in the order of their image tokens."""
+    turns: tuple[int, ...]
+    """For each turn, how many tokens stand before its action."""
+
+
+class PromptBuilder:
+    """Renders messages with a processor's chat template and tokenises them piece by piece."""
+
+    def __init__(self, processor: Any) -> None:
+        """`processor`: a transformers processor with a tokenizer and a chat template. Raises ValueError."""
+        self._processor = processor
+        self._tokenizer = processor.tokenizer
+        self.image_token: str = processor.image_token
+        special = sorted(
+            {*self._tokenizer.all_special_tokens, *self._tokenizer.get_added_vocab(), self.image_token},
+            key=len,
+            reverse=True,
+        )
+        self._special = re.compile("|".join(re.escape(token) for token in special))
+        self.tokenise = lru_cache(maxsize=100_000)(self._tokenise)
+        self.action_ids = lru_cache(maxsize=100_000)(lambda action: self.tokenise(self._lead + action))
+        self._first = lru_cache(maxsize=2_000)(self._render_first)
+        self._later = lru_cache(maxsize=100_000)(self._render_later)
+        self._inline = self._loses_order()
+        asked = self._message(Message("user", (Text("a"),)))
+        opened = self._render([asked], generate=True)
+        before, tail = self._render([asked, _assistant(_MARK)], generate=False).split(_MARK, 1)
+        if not before.startswith(opened):
+            raise ValueError("The chat template of this model does not let a conversation grow turn by turn")
+        self._lead = before[len(opened) :]
+        tail_ids = self.tokenise(tail) if tail else ()
+        special_ids = {*self._tokenizer.all_special_ids, *self._tokenizer.get_added_vocab().values()}
+        self._template_ends = bool(tail_ids) and tail_ids[0] in special_ids
+        self.end_id: int = tail_ids[0] if self._template_ends else self._tokenizer.eos_token_id
+        """The token that finishes an action."""
+
+    def all_action_ids(self, actions: Sequence[str]) -> list[tuple[int, ...]]:
+        """The tokens of several actions, the same as `action_ids` gives for each."""
+        texts = [self._lead + action for action in actions]
+        return [tuple(ids) for ids in self._tokenizer(texts, add_special_tokens=False)["input_ids"]]
+
+    def build(
+        self, messages: Sequence[Message], expand: Callable[[str], Sequence[int]], close: bool = False
+    ) -> Prompt:
+        """The ids of alternating user and assistant messages; `expand` gives a figure's image tokens.
+
+        A prompt that finishes with a user message is ready for the next action. With `close` the last
+        message is an assistant's and its end token is included.
+        """
+        ids: list[int] = []
+        figures: list[str] = []
+        turns: list[int] = []
+        for i, message in enumerate(messages):
+            if message.role == "assistant":
+                ids += self.action_ids(_text(message))
+                ids.append(self.end_id)
+                continue
+            for piece in self._first(message) if i == 0 else self._later(message):
+                if piece.figure is None:
+                    ids += piece.ids
+                else:
+                    ids += expand(piece.figure)
+                    figures.append(piece.figure)
+            turns.append(len(ids))
+        if close != (bool(messages) and messages[-1].role == "assistant"):
+            raise ValueError("A prompt ends with a user message, a closed interaction with the assistant's")
+        return Prompt(tuple(ids), tuple(figures), tuple(turns))
+
+    def _render_first(self, message: Message) -> tuple[Piece, ...]:
+        text = self._render([self._message(message)], generate=True)
+        return self._pieces(text, message)
+
+    def _render_later(self, message: Message) -> tuple[Piece, ...]:
+        asked = self._message(Message("user", (Text("a"),)))
+        text = self._render([asked, _assistant(_MARK), self._message(message)], generate=True)
+        pieces = self._pieces(text.split(_MARK, 1)[1], message)
+        if self._template_ends and pieces and pieces[0].ids[:1] == (self.end_id,):
+            return (Piece(pieces[0].ids[1:]), *pieces[1:])
+        return pieces
+
+    def _pieces(self, text: str, message: Message) -> tuple[Piece, ...]:
+        figures = [part.id for part in message.parts if isinstance(part, Figure)]
+        texts = text.split(self.image_token)
+        if len(texts) != len(figures) + 1:
+            raise ValueError(
+                f"The chat template shows {len(texts) - 1} images for {len(figures)} figures: it is not one for"
+                " several images"
+            )
+        pieces = [Piece(self.tokenise(texts[0]))]
+        for figure, between in zip(figures, texts[1:], strict=True):
+            pieces += [Piece(figure=figure), Piece(self.tokenise(between))]
+        return tuple(pieces)
+
+    def _tokenise(self, text: str) -> tuple[int, ...]:
+        return tuple(self._tokenizer.encode(text, add_special_tokens=False)) if text else ()
+
+    def _render(self, messages: list[dict[str, Any]], generate: bool) -> str:
+        return self._processor.apply_chat_template(messages, tokenize=False, add_generation_prompt=generate)
+
+    def _message(self, message: Message) -> dict[str, Any]:
+        if self._inline:
+            words = " ".join(
+                self.image_token if isinstance(part, Figure) else self.harmless(part.text)
+                for part in message.parts
+            )
+            return {"role": message.role, "content": [{"type": "text", "text": words}]}
+        content = [
+            {"type": "image"}
+            if isinstance(part, Figure)
+            else {"type": "text", "text": self.harmless(part.text)}
+            for part in message.parts
+        ]
+        return {"role": message.role, "content": content}
+
+    def harmless(self, text: str) -> str:
+        """Text in which nothing a person wrote is read as a special token."""
+        return self._special.sub(lambda found: " ".join(found.group()), text)
+
+    def _loses_order(self) -> bool:
+        """Whether the template puts all images before all text (LLaVA's does): then they are written inline."""
+        self._inline = False
+        parts = (Text("Q1"), Figure("f"), Text("Q2"))
+        shown = self._render([self._message(Message("user", parts))], generate=False)
+        places = [shown.find("Q1"), shown.find(self.image_token), shown.find("Q2")]
+        return places != sorted(places) or -1 in places
+
+
+def _assistant(text: str) -> dict[str, Any]:
+    return {"role": "assistant", "content": [{"type": "text", "text": text}]}
+
+
+def _text(message: Message) -> str:
+    return "".join(part.text for part in message.parts if isinstance(part, Text))

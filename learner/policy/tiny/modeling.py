@@ -1,0 +1,238 @@
+"""The embedded vision-language model: a small convolutional encoder and a small Llama, as transformers knows them.
+
+One image becomes one position of the prompt. The embedding of the word before an image (its letter) is added
+to it, so that the language part need not learn to bind a letter to the picture beside it.
+"""
+
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import (
+    AutoConfig,
+    AutoModelForImageTextToText,
+    AutoProcessor,
+    GenerationMixin,
+    LlamaConfig,
+    LlamaModel,
+    LlavaProcessor,
+    PreTrainedConfig,
+    PreTrainedModel,
+)
+from transformers.cache_utils import Cache
+from transformers.modeling_outputs import (
+    BaseModelOutputWithPast,
+    BaseModelOutputWithPooling,
+    CausalLMOutputWithPast,
+)
+
+
+class TinyVlmConfig(PreTrainedConfig):
+    """`text_config` is a LlamaConfig; `channels` are the widths of the encoder's four stages."""
+
+    model_type = "respect_tiny_vlm"
+    sub_configs = {"text_config": LlamaConfig}  # noqa: RUF012 - transformers' own form
+
+    def __init__(
+        self,
+        text_config: LlamaConfig | dict[str, Any] | None = None,
+        image_token_id: int = 1,
+        image_size: int = 64,
+        channels: tuple[int, ...] | list[int] = (32, 64, 96, 128),
+        feature_scale: float = 1.0,
+        **kwargs: Any,
+    ) -> None:
+        if isinstance(text_config, dict):
+            text_config = LlamaConfig(**text_config)
+        self.text_config = text_config or LlamaConfig()
+        self.image_token_id = image_token_id
+        self.image_size = image_size
+        self.channels = list(channels)
+        self.feature_scale = feature_scale
+        super().__init__(**kwargs)
+
+
+class TinyVisionEncoder(nn.Module):
+    """[n, 3, S, S] pictures, black on white in 0..1, to [n, D] standardised features."""
+
+    mean: torch.Tensor
+    deviation: torch.Tensor
+
+    def __init__(self, config: TinyVlmConfig) -> None:
+        super().__init__()
+        width = config.text_config.hidden_size
+        stages: list[nn.Module] = []
+        before = 1
+        for channels in config.channels:
+            stages += [
+                nn.Conv2d(before, channels, 3, stride=2, padding=1),
+                nn.GroupNorm(8, channels),
+                nn.GELU(),
+            ]
+            before = channels
+        side = config.image_size // 2 ** len(config.channels)
+        self.stages = nn.Sequential(*stages)
+        self.project = nn.Linear(before * side * side, width)
+        self.scale = config.feature_scale
+        self.register_buffer("mean", torch.zeros(width))
+        self.register_buffer("deviation", torch.ones(width))
+
+    def raw(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Features before they are standardised: what the contrastive alignment trains."""
+        ink = 1.0 - pixels[:, :1]
+        return self.project(self.stages(ink).flatten(1))
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        return (self.raw(pixels) - self.mean) / self.deviation * self.scale
+
+
+class TinyVlmPreTrainedModel(PreTrainedModel):
+    """Loading and saving, as transformers does it."""
+
+    config_class = TinyVlmConfig
+    base_model_prefix = "model"
+    _supports_sdpa = True
+    _supports_flash_attn = True
+    _no_split_modules = ["LlamaDecoderLayer"]  # noqa: RUF012
+
+
+class TinyVlmModel(TinyVlmPreTrainedModel):
+    """Encoder and language part without the output layer."""
+
+    def __init__(self, config: TinyVlmConfig) -> None:
+        super().__init__(config)
+        self.vision_model = TinyVisionEncoder(config)
+        self.language_model = LlamaModel(config.text_config)
+        self.post_init()
+
+    def get_input_embeddings(self) -> nn.Module:
+        return self.language_model.embed_tokens
+
+    def set_input_embeddings(self, value: nn.Module) -> None:
+        self.language_model.embed_tokens = value
+
+    def get_image_features(self, pixel_values: torch.Tensor, **kwargs: Any) -> BaseModelOutputWithPooling:
+        """[n, 3, S, S] to one feature for each image: `pooler_output` is a list of [1, D]."""
+        features = self.vision_model(pixel_values.to(self.dtype))
+        return BaseModelOutputWithPooling(pooler_output=list(features[:, None]))  # type: ignore[arg-type]
+
+    def merge_image_features(self, input_ids: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
+        """Embeddings [B, L, D] of token ids [B, L], with features [images, D] (in order) at the image positions.
+
+        Each image position is the image's feature plus the embedding of the last word before it.
+        """
+        images = input_ids == self.config.image_token_id
+        index = torch.arange(input_ids.shape[1], device=input_ids.device).expand_as(input_ids)
+        word = index.masked_fill(images, 0).cummax(dim=1).values
+        embeddings = self.get_input_embeddings()(input_ids.gather(1, word))
+        at = images.nonzero(as_tuple=True)
+        return embeddings.index_put(at, features.to(embeddings.dtype), accumulate=True)
+
+    def forward(
+        self,
+        input_ids: torch.Tensor | None = None,
+        pixel_values: torch.Tensor | None = None,
+        attention_mask: torch.Tensor | None = None,
+        position_ids: torch.Tensor | None = None,
+        past_key_values: Cache | None = None,
+        inputs_embeds: torch.Tensor | None = None,
+        use_cache: bool | None = None,
+        **kwargs: Any,
+    ) -> BaseModelOutputWithPast:
+        if inputs_embeds is None:
+            if input_ids is None:
+                raise ValueError("The model needs input_ids or inputs_embeds")
+            if pixel_values is None:
+                inputs_embeds = self.get_input_embeddings()(input_ids)
+            else:
+                features = torch.cat(list(self.get_image_features(pixel_values).pooler_output))  # type: ignore[arg-type]
+                inputs_embeds = self.merge_image_features(input_ids, features)
+        return self.language_model(
+            inputs_embeds=inputs_embeds,
+            attention_mask=attention_mask,
+            position_ids=position_ids,
+            past_key_values=past_key_values,
+            use_cache=use_cache,
+            **kwargs,
+        )
+
+
+class TinyVlmForConditionalGeneration(TinyVlmPreTrainedModel, GenerationMixin):
+    """The whole model, generating through `generate` with a cache."""
+
+    def __init__(self, config: TinyVlmConfig) -> None:
+        super().__init__(config)
+        self.model = TinyVlmModel(config)
+        self.lm_head = nn.Linear(config.text_config.hidden_size, config.text_config.vocab_size, bias=False)
+        self.post_init()
+
+    def get_input_embeddings(self) -> nn.Module:
+        return self.model.get_input_embeddings()
+
+    def set_input_embeddings(self, value: nn.Module) -> None:
+        self.model.set_input_embeddings(value)
+
+    def get_output_embeddings(self) -> nn.Module:
+        return self.lm_head
+
+    def get_image_features(self, pixel_values: torch.Tensor, **kwargs: Any) -> BaseModelOutputWithPooling:
+        """See `TinyVlmModel.get_image_features`."""
+        return self.model.get_image_features(pixel_values, **kwargs)
+
+    def forward(
+        self,
+        input_ids: torch.Tensor | None = None,
+        pixel_values: torch.Tensor | None = None,
+        attention_mask: torch.Tensor | None = None,
+        position_ids: torch.Tensor | None = None,
+        past_key_values: Cache | None = None,
+        inputs_embeds: torch.Tensor | None = None,
+        use_cache: bool | None = None,
+        logits_to_keep: int | torch.Tensor = 0,
+        **kwargs: Any,
+    ) -> CausalLMOutputWithPast:
+        outputs = self.model(
+            input_ids=input_ids,
+            pixel_values=pixel_values,
+            attention_mask=attention_mask,
+            position_ids=position_ids,
+            past_key_values=past_key_values,
+            inputs_embeds=inputs_embeds,
+            use_cache=use_cache,
+            **kwargs,
+        )
+        hidden = outputs.last_hidden_state
+        keep = slice(-logits_to_keep, None) if isinstance(logits_to_keep, int) else logits_to_keep
+        return CausalLMOutputWithPast(
+            logits=self.lm_head(hidden[:, keep, :]),  # type: ignore[arg-type]
+            past_key_values=outputs.past_key_values,
+        )
+
+
+def start_by_likeness(
+    model: TinyVlmForConditionalGeneration, generator: torch.Generator, GAIN=0.6, OUT=0.5, MLP=0.3
+) -> None:
+    """Initialise the language part so that positions attend to what is like them and copy what they attend to.
+
+    In each layer the keys' projection equals the queries' and the output's is the values' transposed
+    ("mimetic initialisation", Trockman and Kolter 2023, arXiv 2305.09828). Matching a description with a
+    picture is then learnt in minutes; from the usual start it takes far longer.
+    """
+    width = model.config.text_config.hidden_size
+    with torch.no_grad():
+        for layer in model.model.language_model.layers:
+            attention, mlp = layer.self_attn, layer.mlp
+            attention.q_proj.weight.normal_(0, GAIN * width**-0.5, generator=generator)
+            attention.v_proj.weight.normal_(0, width**-0.5, generator=generator)
+            attention.k_proj.weight.copy_(attention.q_proj.weight)
+            attention.o_proj.weight.copy_(attention.v_proj.weight.T * OUT)
+            for weight in (mlp.gate_proj.weight, mlp.up_proj.weight):
+                weight.normal_(0, width**-0.5, generator=generator)
+            mlp.down_proj.weight.normal_(0, MLP * weight.shape[0] ** -0.5, generator=generator)
+
+
+def register() -> None:
+    """Make transformers' Auto classes know the model; safe to call more than once."""
+    AutoConfig.register(TinyVlmConfig.model_type, TinyVlmConfig, exist_ok=True)
+    AutoModelForImageTextToText.register(TinyVlmConfig, TinyVlmForConditionalGeneration, exist_ok=True)
+    AutoProcessor.register(TinyVlmConfig, LlavaProcessor, exist_ok=True)

@@ -1,0 +1,213 @@
+"""Pretrains the embedded model from nothing: encoder against words, then the language part on made-up dialogues."""
+
+import math
+import random
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import torch
+from torch.nn import functional
+from transformers import PreTrainedTokenizerFast
+
+from games.figures.images import ImageSet
+from games.multiref import LETTERS
+from learner.policy.tiny.dialogues import Dialogue, Speaker
+from learner.policy.tiny.modeling import TinyVlmForConditionalGeneration
+
+Progress = Callable[[str, int, int, float], None]
+"""Called with (stage, steps done, steps in all, loss)."""
+
+
+@dataclass(frozen=True)
+class PretrainSettings:
+    """How long and how wide. The defaults take a few minutes on 2 cores."""
+
+    align_steps: int = 500
+    align_batch: int = 192
+    align_rate: float = 2e-3
+    temperature: float = 0.07
+    language_steps: int = 900
+    language_batch: int = 48
+    language_rate: float = 2e-3
+    turns: int = 7
+    views: int = 6
+    """Slightly turned and shifted pictures of each figure that the language part sees."""
+
+
+def pictures(images: ImageSet, ids: Sequence[str], size: int) -> torch.Tensor:
+    """[n, 3, size, size] rasters in 0..1, as the processor gives them."""
+    rasters = [np.asarray(images.raster(figure, size), dtype=np.float32) / 255 for figure in ids]
+    return torch.from_numpy(np.stack(rasters)).permute(0, 3, 1, 2).contiguous()
+
+
+def jitter(pixels: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """The pictures turned by up to 7 degrees, scaled by up to 10% and shifted by up to 5%."""
+    n = len(pixels)
+    angle, scale, x, y = (torch.rand(4, n, generator=generator) * 2 - 1) * torch.tensor(
+        [[math.radians(7)], [0.1], [0.1], [0.1]]
+    )
+    cos, sin = torch.cos(angle) * (1 + scale), torch.sin(angle) * (1 + scale)
+    matrix = torch.stack([torch.stack([cos, -sin, x], 1), torch.stack([sin, cos, y], 1)], 1)
+    grid = functional.affine_grid(matrix, list(pixels.shape), align_corners=False)
+    return 1 - functional.grid_sample(1 - pixels, grid, align_corners=False)
+
+
+def align(
+    model: TinyVlmForConditionalGeneration,
+    tokenizer: PreTrainedTokenizerFast,
+    pixels: torch.Tensor,
+    descriptions: Sequence[Sequence[str]],
+    settings: PretrainSettings,
+    seed: int,
+    progress: Progress,
+) -> None:
+    """Encoder and token embeddings agree on (figure, description) pairs: symmetric InfoNCE.
+
+    Afterwards the features are standardised over all figures and the embeddings are brought to the same scale.
+    """
+    rng, generator = random.Random(seed), torch.Generator().manual_seed(seed)
+    encoder, embeddings = model.model.vision_model, model.model.language_model.embed_tokens
+    bags = [
+        [torch.tensor(tokenizer.encode(words, add_special_tokens=False)) for words in of]
+        for of in descriptions
+    ]
+    with torch.no_grad():
+        embeddings.weight.normal_(0, 0.1, generator=generator)
+    parameters = [*encoder.parameters(), embeddings.weight]
+    optimiser = torch.optim.AdamW(parameters, lr=settings.align_rate, weight_decay=0.02)
+    batch = min(settings.align_batch, len(bags))
+    for step in range(settings.align_steps):
+        _rate(optimiser, settings.align_rate, step, settings.align_steps)
+        chosen = rng.sample(range(len(bags)), batch)
+        said = [rng.choice(bags[i]) for i in chosen]
+        offsets = torch.tensor([0, *(len(words) for words in said[:-1])]).cumsum(0)
+        words = functional.embedding_bag(torch.cat(said), embeddings.weight, offsets, mode="mean")
+        seen = encoder.raw(jitter(pixels[chosen], generator))
+        seen = (seen - seen.mean(0)) / (seen.std(0) + 1e-4)
+        likeness = (
+            functional.normalize(seen, dim=1) @ functional.normalize(words, dim=1).T / settings.temperature
+        )
+        same = torch.arange(batch)
+        loss = (functional.cross_entropy(likeness, same) + functional.cross_entropy(likeness.T, same)) / 2
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        progress("align", step + 1, settings.align_steps, loss.item())
+    with torch.no_grad():
+        features = encoder.raw(pixels)
+        encoder.mean.copy_(features.mean(0))
+        encoder.deviation.copy_(features.std(0) + 1e-6)
+        counts = torch.cat([words for of in bags for words in of])
+        scale = model.config.feature_scale
+        embeddings.weight.mul_(scale / embeddings.weight[counts].std())
+        unseen = torch.ones(len(embeddings.weight), dtype=torch.bool)
+        unseen[counts] = False
+        embeddings.weight[unseen] = (
+            torch.randn(int(unseen.sum()), embeddings.weight.shape[1], generator=generator) * scale
+        )
+        model.lm_head.weight.copy_(embeddings.weight * 0.1 / scale)
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """A dialogue as token ids, with where its pictures and its learnt actions stand."""
+
+    ids: list[int]
+    figures: list[str]
+    learn: list[int]
+    """Positions of tokens to be predicted."""
+
+
+class Encoder:
+    """Dialogue to token ids, in exactly the form that the policy's own prompts have."""
+
+    def __init__(self, tokenizer: PreTrainedTokenizerFast) -> None:
+        self._tokens = lru_cache(maxsize=200_000)(
+            lambda text: tuple(tokenizer.encode(text, add_special_tokens=False))
+        )
+        self.image, self.act, self.end = tokenizer.convert_tokens_to_ids(["<image>", "<act>", "<end>"])
+        self.vocabulary = [
+            self.end, *(self._tokens(word)[0] for word in ("select", "deselect", *LETTERS))
+        ]  # fmt: skip
+
+    def __call__(self, dialogue: Dialogue) -> Encoded:
+        ids: list[int] = []
+        learn: list[int] = []
+        figures = list(dialogue.figures)
+        for letter in dialogue.letters:
+            ids += [*self._tokens(letter), self.image]
+        for turn in dialogue.turns:
+            ids += self._tokens(f"{turn.state} currently selected." if turn.state else "none is selected.")
+            ids += self._tokens(turn.utterance.lower())
+            if turn.picture:
+                ids.append(self.image)
+                figures.append(turn.picture)
+            ids.append(self.act)
+            action = [*self._tokens(turn.action), self.end]
+            if turn.learn:
+                learn += range(len(ids), len(ids) + len(action))
+            ids += action
+        return Encoded(ids, figures, learn)
+
+
+def train_language(
+    model: TinyVlmForConditionalGeneration,
+    tokenizer: PreTrainedTokenizerFast,
+    pixels: torch.Tensor,
+    descriptions: Mapping[str, Sequence[str]],
+    settings: PretrainSettings,
+    seed: int,
+    progress: Progress,
+) -> None:
+    """The language part learns to act: boards of 2 figures at first and of 10 at last, encoder frozen.
+
+    Loss: cross-entropy over the words that actions are made of, on the actions that were right.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    encoder = Encoder(tokenizer)
+    speaker = Speaker(descriptions, random.Random(seed))
+    index = {figure: i for i, figure in enumerate(descriptions)}
+    with torch.no_grad():
+        views = [model.model.vision_model(pixels)]
+        views += [model.model.vision_model(jitter(pixels, generator)) for _ in range(settings.views - 1)]
+        features = torch.stack(views, 1)
+    vocabulary = torch.tensor(encoder.vocabulary)
+    place = torch.full((len(tokenizer),), -1)
+    place[vocabulary] = torch.arange(len(vocabulary))
+    parameters = [*model.model.language_model.parameters(), model.lm_head.weight]
+    optimiser = torch.optim.AdamW(parameters, lr=settings.language_rate, weight_decay=0.01, betas=(0.9, 0.98))
+    model.train()
+    for step, size, shown in _course(settings):
+        _rate(optimiser, settings.language_rate, step, settings.language_steps)
+        encoded = [encoder(speaker.play(size, settings.turns, shown)) for _ in range(settings.language_batch)]
+        length = max(len(dialogue.ids) for dialogue in encoded)
+        ids = torch.tensor([dialogue.ids + [0] * (length - len(dialogue.ids)) for dialogue in encoded])
+        seen = torch.tensor([index[figure] for dialogue in encoded for figure in dialogue.figures])
+        view = torch.randint(settings.views, (len(seen),), generator=generator)
+        embeddings = model.model.merge_image_features(ids, features[seen, view])
+        rows = torch.tensor([row for row, dialogue in enumerate(encoded) for _ in dialogue.learn])
+        at = torch.tensor([position for dialogue in encoded for position in dialogue.learn])
+        hidden = model.model.language_model(inputs_embeds=embeddings, use_cache=False).last_hidden_state
+        logits = hidden[rows, at - 1] @ model.lm_head.weight[vocabulary].T
+        loss = functional.cross_entropy(logits, place[ids[rows, at]])
+        optimiser.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+        optimiser.step()
+        progress("language", step + 1, settings.language_steps, loss.item())
+    model.eval()
+
+
+def _course(settings: PretrainSettings) -> Iterator[tuple[int, int, float]]:
+    """(step, figures on the board, how often a picture is shown in place of words)."""
+    for step in range(settings.language_steps):
+        done = step / settings.language_steps
+        yield step, min(10, 2 + int(done / 0.5 * 9)), max(0.05, 0.5 - done)
+
+
+def _rate(optimiser: torch.optim.Optimizer, rate: float, step: int, steps: int) -> None:
+    warm = min(1.0, (step + 1) / 40)
+    for group in optimiser.param_groups:
+        group["lr"] = rate * warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * step / steps)))

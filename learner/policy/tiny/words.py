@@ -1,0 +1,85 @@
+"""The embedded model's tokenizer and chat template: words where it knows them, pieces of words elsewhere.
+
+The letters A to J are tokens of their own. The chat template writes what people say in lower case, so a person's
+"A man" never holds the letter A.
+"""
+
+import string
+from collections.abc import Iterable
+
+from tokenizers import Tokenizer
+from tokenizers.models import WordPiece
+from tokenizers.normalizers import NFKC, Sequence, StripAccents
+from tokenizers.pre_tokenizers import Whitespace
+from tokenizers.trainers import WordPieceTrainer
+from transformers import CLIPImageProcessorPil, LlavaProcessor, PreTrainedTokenizerFast
+
+from games.multiref import LETTERS
+
+PAD, IMAGE, ACT, END, UNKNOWN = "<pad>", "<image>", "<act>", "<end>", "<unk>"
+SPECIAL = (PAD, IMAGE, ACT, END, UNKNOWN)
+ACTION_WORDS = (*LETTERS, "select", "deselect", "none", "is", "selected", "currently", ".")
+
+CHAT_TEMPLATE = (
+    "{%- for message in messages -%}"
+    "{%- for part in message['content'] -%}"
+    "{%- if part['type'] == 'image' -%}<image>"
+    "{%- elif message['role'] == 'assistant' -%}{{ part['text'] }}"
+    "{%- else -%}"
+    "{%- set halves = part['text'].split('. ', 1) -%}"
+    "{{ halves[0] }}{%- if halves | length > 1 -%}{{ '. ' + halves[1].lower() }}{%- endif -%}"
+    "{%- endif -%}"
+    "{%- endfor -%}"
+    "{%- if message['role'] == 'assistant' -%}<end>{%- elif not loop.last -%}<act>{%- endif -%}"
+    "{%- endfor -%}"
+    "{%- if add_generation_prompt -%}<act>{%- endif -%}"
+)
+"""The board's letters, the state and the actions keep their capitals; an utterance follows the first '. '."""
+
+
+def build_tokenizer(texts: Iterable[str], size: int) -> PreTrainedTokenizerFast:
+    """A word-piece tokenizer of at most about `size` tokens: words of `texts`, then pieces, then characters."""
+    normal = Sequence([NFKC(), StripAccents()])
+    tokenizer = Tokenizer(WordPiece(unk_token=UNKNOWN, max_input_chars_per_word=64))
+    tokenizer.normalizer = normal  # type: ignore[assignment]
+    tokenizer.pre_tokenizer = Whitespace()  # type: ignore[assignment]
+    alphabet = list(string.ascii_letters + string.digits + string.punctuation)
+    trainer = WordPieceTrainer(
+        vocab_size=size, special_tokens=list(SPECIAL), initial_alphabet=alphabet, show_progress=False
+    )
+    tokenizer.train_from_iterator([text.lower() for text in texts], trainer)
+    known = tokenizer.get_vocab()
+    ordered = [token for token, _ in sorted(known.items(), key=lambda item: item[1])]
+    pieces = [*alphabet, *(f"##{letter}" for letter in string.ascii_letters + string.digits)]
+    words = list(dict.fromkeys([*SPECIAL, *ACTION_WORDS, *pieces, *ordered]))
+    tokenizer.model = WordPiece(  # type: ignore[assignment]
+        {word: i for i, word in enumerate(words)}, unk_token=UNKNOWN, max_input_chars_per_word=64
+    )
+    fast = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, pad_token=PAD, eos_token=END, unk_token=UNKNOWN, padding_side="left"
+    )
+    fast.add_special_tokens({"additional_special_tokens": [IMAGE, ACT]})  # type: ignore[dict-item]
+    fast.chat_template = CHAT_TEMPLATE
+    return fast
+
+
+def build_processor(tokenizer: PreTrainedTokenizerFast, image_size: int) -> LlavaProcessor:
+    """A processor that turns one picture into one image token."""
+    size = {"height": image_size, "width": image_size}
+    images = CLIPImageProcessorPil(
+        do_resize=True,
+        size=size,
+        do_center_crop=False,
+        crop_size=size,
+        do_rescale=True,
+        do_normalize=False,
+        do_convert_rgb=True,
+    )
+    return LlavaProcessor(
+        image_processor=images,
+        tokenizer=tokenizer,
+        patch_size=image_size,
+        vision_feature_select_strategy="full",
+        chat_template=CHAT_TEMPLATE,
+        image_token=IMAGE,
+    )
