@@ -28,8 +28,33 @@ def walk(components: list[Json]) -> Iterator[Json]:
                 yield from walk([held])
 
 
-def number(components: list[Json]) -> None:
-    """Gives every component an `id`, as Discord does for those that came without."""
+DEFAULTS: dict[int, Json] = {
+    SECTION: {},
+    THUMBNAIL: {"description": None, "spoiler": False},
+    FILE: {"name": None, "size": None, "spoiler": False},
+    SEPARATOR: {"divider": True, "spacing": 1},
+    CONTAINER: {"accent_color": None, "spoiler": False},
+} | {kind: {"min_values": 1, "max_values": 1} for kind in SELECTS}
+NULLABLE = {"accent_color", "name", "size"}
+
+
+def settle(components: list[Json]) -> None:
+    """Gives components the form in which Discord gives them back: nulls gone, defaults and ids set."""
+    for component in walk(components):
+        for part in (component, *(component.get("options") or []), *(component.get("items") or [])):
+            for key in [key for key, value in part.items() if value is None and key not in NULLABLE]:
+                del part[key]
+            if emoji := part.get("emoji"):
+                part["emoji"] = {key: value for key, value in emoji.items() if value}
+        for key, value in DEFAULTS.get(component["type"], {}).items():
+            component.setdefault(key, value)
+        for item in component.get("items") or []:
+            item.setdefault("description", None)
+            item.setdefault("spoiler", False)
+    _number(components)
+
+
+def _number(components: list[Json]) -> None:
     taken = {c["id"] for c in walk(components) if c.get("id")}
     following = 1
     for component in walk(components):

@@ -1,6 +1,6 @@
 """Errors in Discord's shape: status, JSON error code, message and, for bad forms, the `errors` tree."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,18 @@ class ApiError(Exception):
         if self.errors:
             body["errors"] = self.errors
         return body
+
+    def sentence(self) -> str:
+        """What was wrong, for people."""
+        return " ".join(_leaves(self.errors)) if self.errors else self.message
+
+
+def _leaves(tree: dict[str, Any]) -> Iterator[str]:
+    for key, value in tree.items():
+        if key == "_errors":
+            yield from (leaf["message"] for leaf in value)
+        else:
+            yield from _leaves(value)
 
 
 _UNKNOWN = {

@@ -5,7 +5,7 @@ import secrets
 from typing import Any
 
 from sim.discord import messages
-from sim.discord.component_rules import modal_problems, number
+from sim.discord.component_rules import modal_problems, settle
 from sim.discord.errors import ApiError, Problem, bad_length, invalid_form, required, unknown
 from sim.discord.message_rules import MAX_FILE_BYTES
 from sim.discord.model import (
@@ -143,6 +143,9 @@ class Interactions:
         }
         if interaction.type is InteractionType.COMMAND:
             metadata |= {"name": interaction.name, "command_type": interaction.data.get("type", 1)}
+        original = interaction.original
+        if original and original.type is MessageType.COMMAND:
+            metadata["original_response_message_id"] = str(original.id)
         if interaction.type is InteractionType.COMPONENT and interaction.message:
             metadata["interacted_message_id"] = str(interaction.message.id)
         if interaction.opened_by:
@@ -212,7 +215,7 @@ class Interactions:
         if kind is Callback.MODAL:
             if problems := list(modal_problems(data)):
                 raise invalid_form(problems)
-            number(data["components"])
+            settle(data["components"])
             interaction.modal = data
         elif interaction.choices and not interaction.choices.done():
             interaction.choices.set_result(_choices(data))

@@ -56,7 +56,7 @@ async def page_errors(request: web.Request, handler: Handler) -> web.StreamRespo
     try:
         return await handler(request)
     except ApiError as error:
-        return answer(error.payload(), error.status)
+        return answer(error.payload() | {"message": error.sentence()}, error.status)
     except ActionRefused as error:
         return answer({"message": str(error), "code": 0}, 400)
     except (KeyError, TypeError, ValueError, LookupError) as error:

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from PIL import Image, UnidentifiedImageError
 
-from sim.discord.component_rules import number, walk
+from sim.discord.component_rules import settle, walk
 from sim.discord.errors import ApiError, Problem, invalid_form
 from sim.discord.message_rules import check_message
 from sim.discord.model import (
@@ -266,14 +266,17 @@ def _fill(world: World, message: Message, payload: Json) -> None:
                     attachment.embedded = True
     if payload.get("components") is not None:
         message.components = copy.deepcopy(payload["components"])
-        number(message.components)
+        settle(message.components)
         for component in walk(message.components):
             holders = [component, *(component.get("items") or [])]
             for media in (holder[key] for holder in holders for key in ("media", "file") if holder.get(key)):
                 if attachment := by_name.get(media.get("url", "")):
                     media |= {"url": attachment.url, "proxy_url": attachment.url} | _dimensions(attachment)
                     media |= {"content_type": attachment.content_type, "attachment_id": str(attachment.id)}
-                elif media.get("url", "").startswith("attachment://"):
+                    media["id"] = str(world.snowflakes.next())
+                elif not media["url"].startswith("attachment://"):
+                    media |= {"proxy_url": media["url"], "id": str(world.snowflakes.next())}
+                else:
                     path = ("components",)
                     sentence = f"{media['url']} names no file of this message."
                     raise invalid_form(

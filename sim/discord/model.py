@@ -61,6 +61,8 @@ class User:
     global_name: str | None
     bot: bool = False
     avatar_color: str = "#5865f2"
+    accepts_direct: bool = True
+    """Whether the bot may write to this person in private."""
 
 
 @dataclass(eq=False)

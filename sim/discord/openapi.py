@@ -88,14 +88,24 @@ class OpenApi:
         if kind not in request["content"]:
             return [f"{where}: {kind} is not described"]
         validator = self._at(f"{pointer}/requestBody/content/{kind.replace('/', '~1')}/schema")
-        errors = sorted(validator.iter_errors(record.body), key=lambda error: list(map(str, error.path)))
-        found = []
-        for error in errors:
-            deepest = best_match(error.context) if error.context else error
-            deepest = deepest or error
-            place = "/".join(str(step) for step in deepest.absolute_path) or "the body"
-            found.append(f"{where}: {place}: {deepest.message[:300]}")
-        return found
+        return _sentences(where, validator, record.body)
+
+    def answer_problems(self, record: RequestRecord) -> list[str]:
+        """What is wrong with this service's own answer."""
+        template = self._template(record)
+        operation = self._paths[template].get(record.method.lower()) if template else None
+        if operation is None or template is None:
+            return []
+        where = f"{record.method} {template} answered {record.status}"
+        responses = operation["responses"]
+        name = str(record.status) if str(record.status) in responses else f"{record.status // 100}XX"
+        if name not in responses:
+            return [] if record.status == 429 or record.status >= 500 else [f"{where}: not described"]
+        if record.answer is None or "content" not in responses[name]:
+            return []
+        escaped = template.replace("~", "~0").replace("/", "~1")
+        place = f"paths/{escaped}/{record.method.lower()}/responses/{name}/content/application~1json/schema"
+        return _sentences(where, self._at(place), record.answer)
 
     def _at(self, pointer: str) -> Draft202012Validator:
         if pointer not in self._validators:
@@ -106,3 +116,12 @@ class OpenApi:
     def _inline(self, schema: Json) -> Draft202012Validator:
         absolute = json.loads(json.dumps(schema).replace('"#/components', f'"{ROOT}#/components'))
         return Draft202012Validator(absolute, registry=self._registry)
+
+
+def _sentences(where: str, validator: Draft202012Validator, instance: Any) -> list[str]:
+    found = []
+    for error in sorted(validator.iter_errors(instance), key=lambda error: list(map(str, error.path))):
+        deepest = (best_match(error.context) if error.context else None) or error
+        place = "/".join(str(step) for step in deepest.absolute_path) or "the body"
+        found.append(f"{where}: {place}: {deepest.message[:300]}")
+    return found

@@ -1,15 +1,13 @@
 """What people's clients can do: join, write, use commands, press buttons, fill in modals, see."""
 
-import asyncio
 import time
-from collections import deque
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sim.discord import invoke, messages, threads
 from sim.discord.component_rules import SELECTS, walk
 from sim.discord.errors import ApiError
+from sim.discord.feed import Feed
 from sim.discord.interactions import Interactions
 from sim.discord.invoke import ActionRefused
 from sim.discord.model import (
@@ -29,38 +27,20 @@ from sim.discord.world import World
 
 Place = Channel | int | str
 """A channel, its id, or its name (`"play"`)."""
-REMEMBERED = 2000
 
 
-@dataclass(frozen=True)
-class Seen:
-    """One thing a person's client was told."""
-
-    number: int
-    name: str
-    data: Json
-
-
-class Person:
+class Person(Feed):
     """One person and their client. Actions raise ActionRefused where Discord would not allow them."""
 
     def __init__(self, people: "People", user: User) -> None:
+        super().__init__(user.global_name or user.username)
         self.user = user
         self._people = people
         self._world = people.world
-        self._seen: deque[Seen] = deque(maxlen=REMEMBERED)
-        self._taken: set[int] = set()
-        self._count = 0
-        self._acted_at = 0
-        self._wakers: set[asyncio.Future[None]] = set()
 
     @property
     def id(self) -> int:
         return self.user.id
-
-    @property
-    def name(self) -> str:
-        return self.user.global_name or self.user.username
 
     # Doing things
 
@@ -75,7 +55,7 @@ class Person:
     ) -> Message:
         """Writes a message."""
         channel = self._writable(where)
-        self._act()
+        self.act()
         payload: Json = {"content": content, "nonce": nonce, "enforce_nonce": nonce is not None}
         if reply_to is not None:
             payload["message_reference"] = {"message_id": str(_id(reply_to))}
@@ -88,7 +68,7 @@ class Person:
         try:
             message = messages.create(self._world, channel, self.user, payload, dict(enumerate(files)))
         except ApiError as error:
-            raise ActionRefused(f"{error.message}: {error.errors or error.code}") from error
+            raise ActionRefused(error.sentence()) from error
         if joining:
             threads.add_to_thread(self._world, channel, self.user)
         return message
@@ -98,11 +78,11 @@ class Person:
         found = self._message(message, where)
         if found.author is not self.user:
             raise ActionRefused("only one's own messages can be edited")
-        self._act()
+        self.act()
         try:
             return messages.edit(self._world, found, {"content": content})
         except ApiError as error:
-            raise ActionRefused(error.message) from error
+            raise ActionRefused(error.sentence()) from error
 
     async def delete(self, message: Message | int, *, where: Place | None = None) -> None:
         """Deletes one's own message or, as a moderator, anybody's. An ephemeral one is dismissed."""
@@ -112,7 +92,7 @@ class Person:
             found.author is self.user or found.ephemeral or self._may(channel, Permission.MANAGE_MESSAGES)
         ):
             raise ActionRefused("only one's own messages can be deleted")
-        self._act()
+        self.act()
         messages.delete(self._world, found)
 
     async def typing(self, where: Place) -> None:
@@ -123,7 +103,7 @@ class Person:
     async def react(self, message: Message | int, emoji: str, *, where: Place | None = None) -> None:
         """Adds a reaction."""
         found = self._message(message, where)
-        self._act()
+        self.act()
         self._people.react(self.user, found, emoji)
 
     async def direct(self) -> Channel:
@@ -205,7 +185,7 @@ class Person:
         )
 
     def _start(self, channel: Channel, type: InteractionType, data: Json, **about: Any) -> Interaction:
-        self._act()
+        self.act()
         return self._people.interactions.start(self.user, channel, type, data, **about)
 
     # Seeing things
@@ -229,34 +209,6 @@ class Person:
     def payload(self, message: Message) -> Json:
         """A message as this person's client is given it."""
         return message_payload(self._world, message, viewer=self.user.id)
-
-    async def wait_for(
-        self,
-        name: str | Sequence[str],
-        check: Callable[[Json], Any] = lambda _: True,
-        *,
-        timeout: float = 5.0,
-        since: int | None = None,
-    ) -> Json:
-        """The next event of this name that passes `check`, of those told since one's last action.
-
-        Each event is given out once; `since=0` looks through everything remembered, `since=person.now` only
-        at what is still to come. Raises TimeoutError, with what was seen instead.
-        """
-        names = {name} if isinstance(name, str) else set(name)
-        start = self._acted_at if since is None else since
-        deadline = asyncio.get_running_loop().time() + timeout
-        while True:
-            for seen in list(self._seen):
-                if seen.number <= start or seen.number in self._taken or seen.name not in names:
-                    continue
-                if check(seen.data):
-                    self._taken.add(seen.number)
-                    return seen.data
-            left = deadline - asyncio.get_running_loop().time()
-            if left <= 0 or not await self._next(left):
-                told = [seen.name for seen in self._seen if seen.number > start]
-                raise TimeoutError(f"{self.name} waited {timeout} s for {sorted(names)}, was told {told}")
 
     async def wait_message(
         self,
@@ -282,50 +234,6 @@ class Person:
     async def wait_modal(self, *, timeout: float = 5.0) -> Json:
         """The modal that one's last action opened."""
         return await self.wait_for("MODAL_OPEN", timeout=timeout)
-
-    async def events(self) -> AsyncIterator[Seen]:
-        """Everything this person is told from now on. Ends when the service stops."""
-        last = self._count
-        while True:
-            for seen in list(self._seen):
-                if seen.number > last:
-                    last = seen.number
-                    yield seen
-            if not await self._next(None):
-                return
-
-    @property
-    def now(self) -> int:
-        """The number of the last event this person was told."""
-        return self._count
-
-    def tell(self, name: str, data: Json) -> None:
-        """Takes an event from the world."""
-        self._count += 1
-        if len(self._seen) == REMEMBERED:
-            self._taken.discard(self._seen[0].number)
-        self._seen.append(Seen(self._count, name, data))
-        self._wake(True)
-
-    def leave(self) -> None:
-        """Ends every wait: the service stops."""
-        self._wake(False)
-
-    def _wake(self, more: bool) -> None:
-        for waker in self._wakers:
-            if not waker.done():
-                waker.set_result(None) if more else waker.cancel()
-        self._wakers.clear()
-
-    async def _next(self, timeout: float | None) -> bool:
-        waker: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._wakers.add(waker)
-        done, _ = await asyncio.wait({waker}, timeout=timeout)
-        self._wakers.discard(waker)
-        return bool(done) and not waker.cancelled()
-
-    def _act(self) -> None:
-        self._acted_at = self._count
 
     def _may(self, channel: Channel, permission: Permission) -> bool:
         return self._world.may(self.user.id, channel, permission)
@@ -376,6 +284,10 @@ class People:
         """A new person in the guild."""
         user = self.world.join(name, guild or self.guild, moderator=moderator, administrator=administrator)
         return self.person(user)
+
+    async def leave(self, person: Person, guild: Guild | None = None) -> None:
+        """Takes somebody out of the guild."""
+        self.world.leave(person.user, guild or self.guild)
 
     def person(self, user: User) -> Person:
         """The client of someone who is already there."""

@@ -33,7 +33,7 @@ Validator = Callable[[RequestRecord], list[str]]
 class RequestLog:
     """The last `size` requests, each shown to `validator` when there is one."""
 
-    def __init__(self, size: int = 20_000, validator: Validator | None = None) -> None:
+    def __init__(self, size: int = 2_000, validator: Validator | None = None) -> None:
         self._records: deque[RequestRecord] = deque(maxlen=size)
         self.validator = validator
 

@@ -102,7 +102,9 @@ async def active_threads(request: web.Request) -> web.Response:
         if c.is_thread and not c.archived and world.may(mine, c, Permission.VIEW_CHANNEL)
     ]
     members = [thread_member_payload(c, mine) for c in found if mine in c.thread_members]
-    return answer({"threads": [channel_payload(c) for c in reversed(found)], "members": members})
+    return answer(
+        {"threads": [channel_payload(c) for c in reversed(found)], "members": members, "has_more": False}
+    )
 
 
 @routes.get("/guilds/{guild_id}/roles")

@@ -14,7 +14,6 @@ from sim.discord.service import SERVICE, Service
 from sim.discord.snowflake import now_iso
 from sim.discord.web_io import answer, emoji_in, limit_in, no_content, number_in, read_object
 
-HIDDEN = {"seen_by"}
 routes = web.RouteTableDef()
 
 
@@ -66,6 +65,8 @@ async def create_message(request: web.Request) -> web.Response:
         service.world.app.user.id, channel, *_needed_to_send(channel, body, list(uploads))
     ):
         raise missing_permissions()
+    if any(not user.accepts_direct for user in channel.recipients):
+        raise ApiError(403, 50007, "Cannot send messages to this user")
     message = messages.create(service.world, channel, service.world.app.user, body, uploads)
     return answer(shown(service, message))
 

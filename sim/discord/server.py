@@ -58,6 +58,7 @@ class LocalDiscord:
         heartbeat_seconds: float = 41.25,
         resumable_seconds: float = 120.0,
         validator: Validator | None = None,
+        log_size: int = 2_000,
     ) -> None:
         self.world = World(token=token, message_content=message_content, bot_permissions=bot_permissions)
         self.guild = self.world.add_guild(guild_name)
@@ -70,7 +71,7 @@ class LocalDiscord:
         )
         self.people = People(self.world, self.interactions, self.guild)
         self.faults = Faults()
-        self.log = RequestLog(validator=validator)
+        self.log = RequestLog(log_size, validator)
         self._page = page
         self._host, self._port = host, port
         self._runner: web.AppRunner | None = None

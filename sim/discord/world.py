@@ -167,6 +167,16 @@ class World:
         self.emit(Event("MEMBER_JOIN", self.person_payload(user, guild), guild.id, to_app=False))
         return user
 
+    def leave(self, user: User, guild: Guild) -> None:
+        """Takes a person out of the guild and its threads; what they wrote stays."""
+        if guild.members.pop(user.id, None) is None:
+            return
+        for channel in self.channels_of(guild.id):
+            channel.thread_members.pop(user.id, None)
+        data = {"guild_id": str(guild.id), "user": payloads.user_payload(user)}
+        self.emit(Event("GUILD_MEMBER_REMOVE", data, guild.id, to_people=False))
+        self.emit(Event("MEMBER_LEAVE", payloads.user_payload(user), guild.id, to_app=False))
+
     def _administrators(self, guild: Guild) -> Role:
         found = next((role for role in guild.roles.values() if role.name == "Administrators"), None)
         return found or self.add_role(guild, "Administrators", Permission.ADMINISTRATOR)

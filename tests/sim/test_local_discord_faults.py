@@ -150,6 +150,14 @@ async def test_missing_permissions_in_a_channel(bot: Bot, service: LocalDiscord)
     assert missing.value.code == 10003
 
 
+async def test_somebody_takes_no_private_messages(bot: Bot, service: LocalDiscord):
+    ada = await service.people.join("Ada")
+    ada.user.accepts_direct = False
+    with pytest.raises(discord.Forbidden) as refused:
+        await (await bot.fetch_user(ada.id)).send("hello")
+    assert refused.value.code == 50007
+
+
 async def test_nothing_is_lost_over_a_dropped_connection(bot: Bot, service: LocalDiscord):
     ada = await service.people.join("Ada")
     await ada.say("play", "before")
