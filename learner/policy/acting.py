@@ -21,6 +21,8 @@ class Turn:
 
     game_id: str
     adapter: str
+    board: tuple[str, ...]
+    """Image set and figures, in the order of the image tokens."""
     ids: tuple[int, ...]
     positions: torch.Tensor
     """[n] or [3, n]."""
@@ -61,7 +63,7 @@ class Actor:
 
     def _known(self, turn: Turn) -> tuple[int, Layers]:
         last_image = max((i for i, token in enumerate(turn.ids) if token == turn.image_token_id), default=-1)
-        return self._cache.get(turn.game_id, turn.adapter, turn.ids, last_image + 1)
+        return self._cache.get(turn.game_id, turn.adapter, turn.board, turn.ids, last_image + 1)
 
     def _run(
         self,
@@ -130,7 +132,7 @@ class Actor:
             index = torch.cat([held[row].nonzero()[:, 0], after])
             layers = [(layer.keys[row][:, index], layer.values[row][:, index]) for layer in cache.layers]  # type: ignore[index]
             ids = (*turn.ids, *output[row, slots : slots + tokens].tolist())
-            self._cache.put(turn.game_id, turn.adapter, ids, layers)
+            self._cache.put(turn.game_id, turn.adapter, turn.board, ids, layers)
 
 
 def _joined(layers: Sequence[Layers], counts: Sequence[int], width: int) -> DynamicCache:

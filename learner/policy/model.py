@@ -96,6 +96,7 @@ class Policy:
         return Turn(
             game_id=request.game_id,
             adapter=request.adapter,
+            board=(request.images, *prompt.figures),
             ids=prompt.ids,
             positions=self._positions(prompt, request.images),
             features=self.figures.encode(request.images, prompt.figures),

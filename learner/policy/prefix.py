@@ -14,6 +14,8 @@ Layers = list[tuple[torch.Tensor, torch.Tensor]]
 class Prefix:
     """What is known of one game under one adapter."""
 
+    board: tuple[str, ...]
+    """What its image tokens stand for: token ids alone do not tell two boards apart."""
     ids: tuple[int, ...]
     layers: Layers
     used: float
@@ -38,10 +40,12 @@ class PrefixCache:
     def __len__(self) -> int:
         return len(self._known)
 
-    def get(self, game: str, adapter: str, ids: tuple[int, ...], least: int) -> tuple[int, Layers]:
+    def get(
+        self, game: str, adapter: str, board: tuple[str, ...], ids: tuple[int, ...], least: int
+    ) -> tuple[int, Layers]:
         """(tokens of `ids` that are known, their layers). 0 where fewer than `least` are, or all would be."""
         known = self._known.get((game, adapter))
-        if known is None or time.monotonic() - known.used > self._seconds:
+        if known is None or known.board != board or time.monotonic() - known.used > self._seconds:
             return 0, []
         common = 0
         for ours, theirs in zip(known.ids, ids[:-1], strict=False):
@@ -52,12 +56,14 @@ class PrefixCache:
             return 0, []
         return common, [(keys[:, :common], values[:, :common]) for keys, values in known.layers]
 
-    def put(self, game: str, adapter: str, ids: tuple[int, ...], layers: Layers) -> None:
+    def put(
+        self, game: str, adapter: str, board: tuple[str, ...], ids: tuple[int, ...], layers: Layers
+    ) -> None:
         """Remember a game's prefix and drop what is old or too much."""
         if not self._entries:
             return
         self._drop((game, adapter))
-        prefix = Prefix(ids, layers, time.monotonic())
+        prefix = Prefix(board, ids, layers, time.monotonic())
         self._known[game, adapter] = prefix
         self._size += prefix.bytes
         oldest = time.monotonic() - self._seconds
