@@ -209,7 +209,7 @@ function drawHeading() {
       channel.thread_metadata?.archived ? h("span", { class: "tag" }, "Archived") : null,
     ].filter(Boolean),
   );
-  $("messages").setAttribute("aria-label", `Messages in ${channel.name}`);
+  $("log").setAttribute("aria-label", `Messages in ${channel.name}`);
   if (composer.channelId === channel.id) composer.refresh(channel);
 }
 

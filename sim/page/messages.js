@@ -180,7 +180,7 @@ export class MessageList {
   line(kind, text) {
     return h(
       "li",
-      { class: `line ${kind}`, role: "separator", "aria-label": kind === "new" ? "New messages" : text },
+      { class: `line ${kind}`, "aria-label": kind === "new" ? "New messages" : text },
       h("span", {}, text),
     );
   }

@@ -49,7 +49,7 @@ export class Suggest {
       ),
     );
     this.box.hidden = false;
-    anchor.setAttribute("aria-expanded", "true");
+    if (anchor.role === "combobox") anchor.setAttribute("aria-expanded", "true");
     this.move(select, true);
   }
 
@@ -76,7 +76,7 @@ export class Suggest {
   }
 
   release() {
-    this.anchor?.setAttribute("aria-expanded", "false");
+    if (this.anchor?.role === "combobox") this.anchor.setAttribute("aria-expanded", "false");
     this.anchor?.removeAttribute("aria-activedescendant");
   }
 
