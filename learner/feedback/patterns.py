@@ -15,7 +15,9 @@ def _any(*groups: str | frozenset[str]) -> str:
     return "(?:" + "|".join(re.escape(entry) for entry in sorted(entries)) + ")"
 
 
+_FILLERS = f"(?:{_any(words.FILLERS)} )*"
 _MACROS: Mapping[str, str] = {
+    "OPENING": rf"(?<=\A\| )(?:{_any(words.FILLERS)} (?:\| )?)*",
     "OPENER": _any(words.POSITIVE_OPENERS),
     "PRAISE": _any(words.PRAISE_OR_DESCRIPTION),
     "AFTER": _any(words.AFTER_PRAISE),
@@ -52,7 +54,6 @@ _MACROS: Mapping[str, str] = {
     "GROUP": "(?:them|those|these|the two|the three|the four|the last|your \\w+)",
     "ORDINAL": "(?:first|second|third|fourth|fifth|2nd|3rd|4th|5th)",
 }
-_FILLERS = f"(?:{_any(words.FILLERS)} )*"
 
 
 def _phrases(lines: str) -> re.Pattern[str]:
@@ -113,15 +114,19 @@ BUT = _phrases(
 
 REJECTION = _phrases(
     r"""
-    ^(?:no|nope|nah|nay|noo|nein|negative|oops|ooops|whoops|woops|uhoh|fail|failed)(?! (?:\w+ )?<PARTS> )
+    ^(?:no|nope|nah|nay|noo|nein)(?! (?:\w+ )?<PARTS> )
+    ^(?:negative(?! space )|oops|ooops|whoops|woops|uhoh|fail|failed)
     ^no (?:\w+ )?<PARTS> (?:of|view|one)
     ^bad (?:pick|choice|guess|one|job|try|selection|move|click)
     ^(?:bad|false)$
-    (?<!with )wrong(?:ly)?|incorrect(?:ly)?|mistak(?:e|en|enly|es)
-    ^<IT> <DO>(?: \w+)? not
+    (?<!with )(?<!who is )(?<!a )wrong(?:ly)?|incorrect(?:ly)?|mistak(?:e|en|enly|es)
+    <OPENING><IT> <DO>(?: \w+)? not
+    (?:it|that|this)(?: one)? (?:is|was|does|did|do|has) not$
+    ^(?:does not|not|do not) (?:match|matching|fit|a match)
+    ^you (?:have )?already (?:selected|picked|chose|have)
     not (?:that|this|it|these|those|what|right|correct|exactly what|good|even close)(?! side)
     not the (?:one|right|correct|same|first|last|image|picture|shape|target)(?! side)
-    not (?:a target|one of|in the|part of)
+    not (?:a target|one of the|in the (?:target|set|list|group))
     ^not (?:the|a|an|that|this|it)
     ^not (?:exactly|really|quite|at all|even)$
     try (?:again|another|once|a different|one more|the other|something|harder|to look)
@@ -156,7 +161,7 @@ MIXED = _phrases(
     <OTHERWISE>(?:one|two|some)(?: of <GROUP>)? (?:is|are|was|were) <WRONG>
     only (?:\w+ )?(?:of <GROUP> )?(?:is|are|was|were) <CORRECT>
     (?:one|<ORDINAL>|last|left|top) (?:one )?(?:of <GROUP> )?(?:is|was) <CORRECT>(?! (?:side|facing) )
-    except
+    (?:right|correct|good|all|everything)(?: \w+)? except
     (?:too many|one too|one extra|extra one)
     you (?:also )?(?:chose|picked|selected|clicked|took) (?:two|2|both|three|more|an? (?:extra|second))
     """
@@ -165,7 +170,7 @@ MIXED = _phrases(
 COUNT = _phrases(
     r"""
     (?:have|got|there are|that makes)(?: now)? (?P<a><NUMBER>)(?: of <GROUP>)? (?:right|correct)(?! angle)
-    <OTHERWISE>(?P<b><NUMBER>)(?: of <GROUP>)? (?:are|were|is|was) (?:right|correct)
+    <OTHERWISE>(?P<b><NUMBER>)(?: of <GROUP>)? (?:are|were|is|was) (?:right|correct)(?! (?:side|facing) )
     ^(?P<c><NUMBER>) (?:right|correct)$
     ^(?P<d><NUMBER>) out of <NUMBER>
     """
@@ -181,11 +186,13 @@ RESET = _phrases(
 )
 
 DESELECT = re.compile(
-    r"(?<![\w'-])(?<!\ba )(?<!\bthe )(?<!\bwater )(?<!\brain )"
-    rf"(?:{_any(words.DESELECT_VERBS)}|take (?:away|off|out|back)"
+    r"(?<![\w'-])(?<!\bthe )(?<!\ba )"
+    rf"(?:{_any(words.DESELECT_VERBS)}|get rid of"
     r"|take(?= (?:it|that|this|them)\b[^|]* (?:away|off|out|back)\b)"
-    rf"|get rid of|(?<=\| )(?:{_FILLERS})go back|roll back|cancel|put back|throw (?:away|out)|turn off"
-    r"|lose(?= the)|do not (?:need|want|keep))(?![\w'-]) ?(?P<object>[^|]*)"
+    rf"|(?<=\| )(?:(?:can|could|you|now|just|then|also|next|let us|need to) |{_any(words.FILLERS)} )*"
+    rf"(?:{_any(words.LOOSE_DESELECT_VERBS)}|(?:take|throw|leave) (?:away|off|out|back)|go back|roll back"
+    r"|put back|turn off|lose(?= the)|(?:i |we |you )?do not (?:need|want|keep)))"
+    r"(?![\w'-]) ?(?P<object>[^|]*)"
 )
 """A request to take a selection back, with all that follows it in its clause."""
 ASKS_REMOVAL = re.compile(f"(?:{DESELECT.pattern})|(?:{RESET.pattern})")
@@ -208,16 +215,17 @@ THE_OTHER = re.compile(r"\bthe other (?P<name>[\w'-]+)")
 """Repairs the last pick where that name was just asked for."""
 REPAIR = _phrases(
     r"""
-    instead
+    instead(?! of )
     rather(?! (?:big|small|large|tall|short|long) )
     ^(?:<SELECT> |try )?(?:the )?(?:other|different) (?:one|way|side)
     ^(?:an)?other (?:one|image|shape|similar)(?! is )
-    again|still|actually|more like|nevermind
+    again|actually|more like|nevermind
+    (?<!standing )(?<!sitting )(?<!stand )(?<!sit )still
     ^look(?! (?:for|at|like) )
     carefully|pay attention|be careful
     (?:other|opposite|wrong) direction|wrong way
     (?:similar|same|like (?:that|this)) \| but
-    (?:should|supposed to|needs to|must) be
+    (?:it|that) (?:should|must|needs to|has to|is supposed to) be
     (?<=\| )(?:hmm+|wait|sorry|unfortunately)
     same (?:one|shape|image|as before)
     the (?:correct|right) one

@@ -19,8 +19,6 @@ class Reading:
     """Without what stood in quotation marks, unless nothing else was said."""
     content: frozenset[str]
     """Stems of the words that say which figure is meant, quoted ones included."""
-    question: bool
-    """Whether it ends as a question."""
 
     @property
     def text(self) -> str:
@@ -46,7 +44,7 @@ def _read(text: str) -> Reading:
         for word in clause
         if word not in words.FUNCTION_WORDS and not (word.isascii() and word in words.DESELECT_VERBS)
     )
-    return Reading(clauses, content, plain.rstrip(' ")').endswith("?"))
+    return Reading(clauses, content)
 
 
 def _plain(text: str) -> str:
@@ -152,7 +150,7 @@ _KNOWN = (
     | words.PRAISE_OR_DESCRIPTION
     | words.ACKNOWLEDGEMENTS
     | words.FILLERS
-    | words.REJECTION_OPENERS
+    | words.REJECTIONS
     | words.DESELECT_VERBS
     | frozenset(words.TRANSLATIONS)
     | frozenset(words.FUZZY)

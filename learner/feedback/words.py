@@ -12,8 +12,8 @@ def word_set(text: str) -> frozenset[str]:
 POSITIVE_OPENERS = word_set(
     """yes yeah yea yep yup ya yah yas aye yessir correct correctly good great awesome excellent amazing
     wonderful superb exactly indeed bingo nailed yay hooray woohoo bravo thanks thank thx ty absolutely
-    definitely affirmative precisely fabulous splendid terrific lovely outstanding impressive kudos congrats
-    congratulations success boom w00t agreed yesyes goodjob"""
+    definitely affirmative precisely fabulous splendid terrific lovely outstanding impressive kudos
+    congrats congratulations success boom w00t agreed yesyes goodjob"""
 )
 """Praise wherever a clause opens with it."""
 
@@ -25,10 +25,10 @@ PRAISE_OR_DESCRIPTION = word_set(
 
 AFTER_PRAISE = word_set(
     """now next job work one ones pick choice catch going so then the a an and but i you that this it select
-    pick click choose get find again last try guess move start stuff shot also there lets let we please ok
-    okay thanks thank keep on enough exactly here for my yes all selection answer of bro man dude mate
-    buddy bot done who what which more another second third fourth fifth final finally look looking is are
-    has lastly only remaining to in"""
+    pick click choose get find again last try guess move start stuff shot also there lets let we please
+    ok okay thanks thank keep on enough exactly here for my yes all selection answer of bro man dude mate
+    buddy bot done who what which more another second third fourth fifth final finally look looking is
+    are has lastly only remaining to in"""
 )
 
 ACKNOWLEDGEMENTS = word_set("ok okay okey okie k kk alright alrighty mhm uhuh gotcha roger")
@@ -36,34 +36,34 @@ ACKNOWLEDGEMENTS = word_set("ok okay okey okie k kk alright alrighty mhm uhuh go
 
 FILLERS = word_set(
     """oh ah ahh um uh uhm er hm hmm hmmm mm mmm eh well so and but lol lmao haha hahaha hehe heh sorry wait
-    please pls plz hey actually alas unfortunately also honestly sadly then now dang damn darn ugh argh omg
-    gosh err erm ok okay alright like i think believe just"""
+    please pls plz hey actually alas unfortunately also honestly sadly then now dang damn darn ugh argh
+    omg gosh err erm ok okay alright like i think believe just"""
 )
 """Skipped in front of a clause's first telling word."""
 
-REJECTION_OPENERS = word_set(
+REJECTIONS = word_set(
     """no nope nah nay noo wrong incorrect incorrectly bad nein negative uhoh oops ooops whoops woops false
     mistake error fail failed try"""
 )
+"""Recognised when stretched ("nooo"). What makes them a rejection stands in `patterns`."""
 
 PARTS = word_set(
     """head heads arm arms leg legs hand hands foot feet tail tails ear ears wing wings neck nose beak body
-        face eyes eye hair hat roof chimney chimneys window windows door doors hole holes gap gaps
-    handle handles
-    base bottom top point points corner corners curve curves side sides triangle triangles square squares
-    diamond diamonds horn horns fin fins lid legged armed headed sleeves skirt visible limbs limb shoulders
-    sail sails mast branches leaves flame stem stand lines edge edges space white spaces"""
+    face eyes eye hair hat roof chimney chimneys window windows door doors hole holes gap gaps handle
+    handles base bottom top point points corner corners curve curves side sides triangle triangles square
+    squares diamond diamonds horn horns fin fins lid legged armed headed sleeves skirt visible limbs limb
+    shoulders sail sails mast branches leaves flame stem stand lines edge edges space white spaces"""
 )
 """After "no" these make a description ("no head, two legs"), unless the clause goes on as a correction."""
 
 DESELECT_VERBS = word_set(
-    """deselect unselect unclick unpick uncheck unchoose unmark deselecting unselecting remove
-    removing delete
-    drop discard erase untick toggle undo revert"""
+    """deselect unselect unclick unpick uncheck unchoose unmark untick deselecting unselecting remove
+    removing delete undo"""
 )
-"""Single words that ask to take a selection back. "take away" and its kin stand in `rules`."""
+"""They ask to take a selection back wherever they stand. "take away" and its kin stand in `patterns`."""
 
-UNDO_WORDS = word_set("undo revert rollback unto")
+LOOSE_DESELECT_VERBS = word_set("drop discard erase toggle revert cancel")
+"""They do so only where a clause opens with them: a figure may "drop a ball"."""
 
 FUZZY = (
     "deselect",
@@ -79,37 +79,34 @@ FUZZY = (
 )
 """Long telling words recognised with one slip of the fingers."""
 
-NOT_FUZZY = word_set("select selected unto collect wring wrung connect corrects perfects removes deletes")
-
-MOVE_ON = word_set(
-    """next now then second third fourth fifth 2nd 3rd 4th 5th finally lastly last final also additionally
-    remaining plus another"""
+NOT_FUZZY = word_set(
+    "select selected unto collect wring wrung connect corrects perfects removes deletes removed deleted"
 )
 
 FUNCTION_WORDS = word_set(
     """a an the of on in at to with and or but for from by as is are was were be been being it its this that
-    these those there here he she they them his her their him i you we me my your our us one ones two some
-    any all both each very more most much many bit little just only really quite kind sort type also so then
-    than too not no do does did can could would should will may might must have has had having like looks
-    look looking lookin resembles similar seems seem appears appear maybe perhaps probably almost about into
-    out up over under off if what which who whose where when while now next last first second third fourth
-    fifth final finally again please other another same select selected selecting pick picked picking choose
-        chose chosen choosing click clicked clicking get find found take grab need want wanted
-    looking trying try
-    go going good great ok okay yes yeah right thing things something someone shape shapes image images
-    picture pictures figure figures piece pieces item items object symbol tangram tangrams part parts made
-    deselect unselect remove delete undo wrong correct perfect nice still think mean meant say said let us
-    describe see there's touch else anything everything nothing keep means make sure add still attention
-    careful carefully exactly correctly correct again chance game total count thanks thank away back off"""
+    these those there here he she they them his her their him i you we me my your our us one ones two
+    some any all both each very more most much many bit little just only really quite kind sort type also
+    so then than too not no do does did can could would should will may might must have has had having
+    like looks look looking lookin resembles similar seems seem appears appear maybe perhaps probably
+    almost about into out up over under off if what which who whose where when while now next last first
+    second third fourth fifth final finally again please other another same select selected selecting
+    pick picked picking choose chose chosen choosing click clicked clicking get find found take grab need
+    want wanted looking trying try go going good great ok okay yes yeah right thing things something
+    someone shape shapes image images picture pictures figure figures piece pieces item items object
+    symbol tangram tangrams part parts made deselect unselect remove delete undo wrong correct perfect
+    nice still think mean meant say said let us describe see there's touch else anything everything
+    nothing keep means make sure add still attention careful carefully exactly correctly correct again
+    chance game total count thanks thank away back off"""
 )
 """Words that say nothing about which figure is meant."""
 
 LAYOUT_WORDS = word_set(
-    """left right top bottom side sides middle center centre up down upside facing face faces pointing points
-    point pointed pointy turned turning upper lower front back end upward upwards downward downwards leftward
-    big small large tall short long wide thin thick flat tiny huge skinny half single white black straight
-    sideways angle angled slanted vertical horizontal out hanging coming sticking extended shaped edge corner
-    sitting standing walking kneeling line lines"""
+    """left right top bottom side sides middle center centre up down upside facing face faces pointing
+    points point pointed pointy turned turning upper lower front back end upward upwards downward
+    downwards leftward big small large tall short long wide thin thick flat tiny huge skinny half single
+    white black straight sideways angle angled slanted vertical horizontal out hanging coming sticking
+    extended shaped edge corner sitting standing walking kneeling line lines"""
 )
 """Where and how: words that fit most figures. They weigh a fifth when two utterances are compared."""
 
