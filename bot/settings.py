@@ -3,6 +3,7 @@
 from pydantic import Field, SecretStr
 
 from learner.settings import LearnerSettings
+from store.models import Origin
 
 
 class BotSettings(LearnerSettings):
@@ -19,6 +20,7 @@ class BotSettings(LearnerSettings):
         "Without it people use the Describe button.",
     )
     images: str = Field("classic", description="Image set of new games: 'classic' or 'kilogram:DIR'.")
+    play_cooldown: float = Field(10.0, ge=0, description="Seconds between one player's new games.")
     round_schedule: str | None = Field(None, description="Cron expression of rounds, e.g. '0 4 * * *'.")
     round_every_games: int = Field(
         0, ge=0, description="Start a round after this many new finished games; 0 never."
@@ -26,3 +28,8 @@ class BotSettings(LearnerSettings):
     web_host: str = Field("127.0.0.1", description="Address of the health and metrics page.")
     web_port: int = Field(0, ge=0, le=65535, description="Its port; 0 takes a free one.")
     log_json: bool = Field(False, description="Log JSON lines in place of coloured text.")
+
+    @property
+    def origin(self) -> Origin:
+        """Where games come from. Only a loopback service is local (`bot.connection` refuses any other)."""
+        return Origin.LOCAL if self.discord_api else Origin.DISCORD

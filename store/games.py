@@ -59,6 +59,12 @@ async def unshown_games(session: AsyncSession) -> Sequence[Game]:
     return (await session.exec(query)).all()
 
 
+async def unfinished_games_of(session: AsyncSession, player_id: int) -> Sequence[Game]:
+    """Every game a player has under way, in whatever guild."""
+    query = select(Game).where(Game.player_id == player_id, Game.outcome == Outcome.OPEN)
+    return (await session.exec(query)).all()
+
+
 async def latest_game_of(session: AsyncSession, player_id: int) -> Game | None:
     """The game a player began last, finished or not."""
     query = select(Game).where(Game.player_id == player_id).order_by(col(Game.started_at).desc())
@@ -129,6 +135,16 @@ async def drop_instruction(session: AsyncSession, message_id: str) -> bool:
     """Forget a message that still waits. False if it does not wait (any more)."""
     result = await session.exec(delete(Instruction).where(col(Instruction.message_id) == message_id))
     return result.rowcount > 0
+
+
+async def drop_waiting(session: AsyncSession, instruction: Instruction) -> None:
+    """Take an utterance off the queue without playing it."""
+    await session.exec(delete(Instruction).where(col(Instruction.id) == instruction.id))
+
+
+async def turn_of_message(session: AsyncSession, message_id: str) -> Turn | None:
+    """The turn that a message was played as, if it was."""
+    return (await session.exec(select(Turn).where(Turn.message_id == message_id))).one_or_none()
 
 
 async def commit_turn(session: AsyncSession, instruction: Instruction, turn: Turn) -> None:

@@ -21,6 +21,9 @@ class StoreSettings(Settings):
     database_url: str | None = Field(
         None, description="SQLAlchemy URL; by default SQLite in the data folder.", repr=False
     )
+    database_timeout: float = Field(
+        10.0, ge=0, description="Seconds to wait for a database that another process has locked."
+    )
 
     @property
     def url(self) -> str:

@@ -1,0 +1,271 @@
+"""The bot as a whole: what it is made of, how it starts and how it stops."""
+
+import asyncio
+import math
+import signal
+import threading
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+import aiohttp
+import discord
+import sqlalchemy as sa
+import structlog
+from discord.ext import commands
+from sqlalchemy.exc import SQLAlchemyError
+
+from bot.commands import Tree
+from bot.connection import redirect
+from bot.errors import StartupError
+from bot.hearing import Hearing
+from bot.opening import Opener
+from bot.schedule import RoundSchedule
+from bot.screen import ImageShelf, Screen
+from bot.session import LiveGames, Policy
+from bot.settings import BotSettings
+from bot.views import DYNAMIC
+from learner.client import LocalPolicy, PolicyClient
+from learner.protocol import PolicyError
+from store.database import Database
+from store.migrations import upgrade
+from web.app import make_app, serving
+from web.metrics import Metrics
+
+log = structlog.get_logger(__name__)
+
+EXTENSIONS = ("bot.cogs.play", "bot.cogs.rounds", "bot.cogs.privacy", "bot.cogs.setup")
+PORTAL = "https://discord.com/developers/applications"
+SLOW_HEARTBEAT = 10.0
+"""Seconds of gateway latency that count as unwell."""
+READY, LOCAL_READY = 2.0, 0.1
+"""Seconds to wait for another guild before the bot counts as ready."""
+PATIENCE = 4.0
+"""Seconds the policy is asked again before a player is told that it is away."""
+
+
+class RespectBot(commands.Bot):
+    """discord.py's bot with the rooms it needs."""
+
+    def __init__(
+        self,
+        settings: BotSettings,
+        database: Database,
+        policy: Policy,
+        metrics: Metrics,
+        ready: asyncio.Event | None = None,
+    ) -> None:
+        intents = discord.Intents(
+            guilds=True, guild_messages=True, dm_messages=True, message_content=settings.message_content
+        )
+        super().__init__(
+            command_prefix=commands.when_mentioned,
+            help_command=None,
+            tree_cls=Tree,
+            intents=intents,
+            allowed_mentions=discord.AllowedMentions.none(),
+            member_cache_flags=discord.MemberCacheFlags.none(),
+            chunk_guilds_at_startup=False,
+            max_messages=None,
+            guild_ready_timeout=LOCAL_READY if settings.discord_api else READY,
+        )
+        self.settings = settings
+        self.database = database
+        self.policy = policy
+        self.metrics = metrics
+        self.images = ImageShelf()
+        self.screen = Screen(self, self.images, settings.message_content)
+        self.schedule = RoundSchedule(settings, database, metrics)
+        self.games = LiveGames(database, policy, self.screen, metrics, self.schedule.game_finished)
+        self.opener = Opener(self, settings, database, self.games, self.images)
+        self.hearing = Hearing(self, database, self.games, self.screen, settings.message_content)
+        self._told_ready = ready
+
+    async def setup_hook(self) -> None:
+        """Before the gateway: everything that events will need."""
+        self.add_dynamic_items(*DYNAMIC)
+        for extension in EXTENSIONS:
+            await self.load_extension(extension)
+        assert isinstance(self.tree, Tree)
+        await self.tree.sync_if_changed(self.settings.data_dir / "commands.sha256")
+        await self.schedule.start()
+
+    async def on_message(self, message: discord.Message, /) -> None:
+        """There are no text commands."""
+
+    async def on_ready(self) -> None:
+        """Signed in, for the first time or after a session was lost."""
+        log.info("ready", user=str(self.user), guilds=len(self.guilds))
+        try:
+            await self.hearing.resume()
+        finally:
+            if self._told_ready is not None:
+                self._told_ready.set()
+
+    async def on_disconnect(self) -> None:
+        """What is written from now on may be missed."""
+        self.hearing.disconnected()
+
+    async def on_error(self, event_method: str, /, *args: Any, **kwargs: Any) -> None:
+        """An event could not be dealt with. It must not be the end of anything else."""
+        log.exception("event failed", event=event_method)
+
+    async def close(self) -> None:
+        """Stop: rounds, games, then the connection. Everything goes on after the next start."""
+        await self.schedule.close()
+        await self.games.close()
+        await super().close()
+
+    # --- what the health page asks ------------------------------------------------------------------------
+
+    async def check_gateway(self) -> str | None:
+        """What is wrong with the connection to Discord."""
+        if not self.is_ready():
+            return "not connected to the gateway"
+        if math.isfinite(self.latency) and self.latency > SLOW_HEARTBEAT:
+            return f"the gateway answers a heartbeat after {self.latency:.0f} s"
+        return None
+
+    async def check_database(self) -> str | None:
+        """What is wrong with the database. Raises what it raises."""
+        async with self.database.async_session() as session:
+            await session.exec(sa.text("SELECT 1 FROM game LIMIT 1"))  # pyright: ignore[reportCallIssue, reportArgumentType]
+        return None
+
+    async def check_policy(self) -> str | None:
+        """What is wrong with the policy. Raises PolicyError."""
+        await self.games.status()
+        return None
+
+    async def refresh_metrics(self) -> None:
+        """Bring the gauges up to date."""
+        self.metrics.games_open.set(await self.games.count_open())
+        self.metrics.gateway_seconds.set(self.latency)
+
+
+Asked = discord.Interaction[RespectBot]
+"""An interaction with this bot."""
+
+
+async def serve(settings: BotSettings, *, ready: asyncio.Event | None = None) -> None:
+    """Run the bot until it is cancelled or told to stop by SIGTERM.
+
+    `ready` is set once it is signed in and every game goes on. Raises StartupError, which says how to mend
+    it, if it cannot run.
+    """
+    token = settings.discord_token.get_secret_value().strip() if settings.discord_token else ""
+    if not token:
+        raise StartupError(
+            f"RESPECT_DISCORD_TOKEN is not set: copy the token from {PORTAL} > your application > Bot into "
+            ".env. "
+            "To play without Discord, run `respect demo`."
+        )
+    redirect(settings)
+    async with AsyncExitStack() as stack:
+        database = await stack.enter_async_context(_open_database(settings))
+        stack.enter_context(_stop_on_sigterm())
+        policy = await stack.enter_async_context(_policy(settings))
+        metrics = Metrics()
+        bot = RespectBot(settings, database, policy, metrics, ready)
+        await _check_images(bot)
+        stack.push_async_callback(bot.close)
+        checks = {
+            "database": bot.check_database,
+            "gateway": bot.check_gateway,
+            "policy": bot.check_policy,
+        }
+        try:
+            pages = await stack.enter_async_context(
+                serving(make_app(checks, metrics, bot.refresh_metrics), settings.web_host, settings.web_port)
+            )
+        except OSError as error:
+            raise StartupError(
+                f"{settings.web_host}:{settings.web_port} is not free for the health page "
+                f"({error.strerror}): "
+                "set RESPECT_WEB_PORT to another port, or to 0."
+            ) from error
+        log.info("health and metrics", url=pages.url)
+        await _run(bot, token)
+
+
+async def _run(bot: RespectBot, token: str) -> None:
+    try:
+        await bot.start(token)
+    except discord.LoginFailure as error:
+        raise StartupError(
+            f"Discord refuses the token: reset it at {PORTAL} > your application > Bot, and copy it whole "
+            "into "
+            "RESPECT_DISCORD_TOKEN."
+        ) from error
+    except discord.PrivilegedIntentsRequired as error:
+        raise StartupError(
+            f"The message-content intent is not granted: switch it on at {PORTAL} > your application > "
+            "Bot, or set "
+            "RESPECT_MESSAGE_CONTENT=false; people then press the Describe button."
+        ) from error
+    except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
+        where = bot.settings.discord_api or "Discord"
+        raise StartupError(f"{where} cannot be reached: {error}. Check this machine's network.") from error
+
+
+@asynccontextmanager
+async def _open_database(settings: BotSettings) -> AsyncIterator[Database]:
+    try:
+        database = Database(settings.url, settings.database_timeout)
+        try:
+            await asyncio.to_thread(upgrade, database)
+        except BaseException:
+            await database.aclose()
+            raise
+    except (SQLAlchemyError, OSError) as error:
+        cause = error.__cause__ or error
+        raise StartupError(
+            f"The database cannot be opened: {cause}. `respect doctor` looks closer; check "
+            "RESPECT_DATA_DIR and "
+            "RESPECT_DATABASE_URL."
+        ) from error
+    try:
+        yield database
+    finally:
+        await database.aclose()
+
+
+@asynccontextmanager
+async def _policy(settings: BotSettings) -> AsyncIterator[PolicyClient]:
+    """A client of the service elsewhere, or of one that is started here."""
+    async with AsyncExitStack() as stack:
+        url = settings.policy_url
+        if url is None:
+            try:
+                url = (await stack.enter_async_context(LocalPolicy(settings))).client.url
+            except PolicyError as error:
+                raise StartupError(f"The policy cannot be started: {error}") from error
+        # Short patience: the games' workers try again themselves, and tell their players.
+        yield await stack.enter_async_context(PolicyClient(url, settings.policy_secret, patience=PATIENCE))
+
+
+async def _check_images(bot: RespectBot) -> None:
+    try:
+        await bot.images.open(bot.settings.images)
+    except (ValueError, OSError) as error:
+        raise StartupError(
+            f"{error}. Set RESPECT_IMAGES to 'classic' or to 'kilogram:' and a KiloGram folder."
+        ) from error
+
+
+class _stop_on_sigterm:
+    """Within it, SIGTERM cancels the task, unless whoever runs this program handles the signal already."""
+
+    def __enter__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._mine = (
+            threading.current_thread() is threading.main_thread()
+            and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+        )
+        task = asyncio.current_task()
+        if self._mine and task is not None:
+            self._loop.add_signal_handler(signal.SIGTERM, task.cancel)
+
+    def __exit__(self, *_: object) -> None:
+        if self._mine:
+            self._loop.remove_signal_handler(signal.SIGTERM)

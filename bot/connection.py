@@ -1,0 +1,47 @@
+"""Which Discord the client talks to: the real one, or a local compatible service on this machine."""
+
+import ipaddress
+
+import yarl
+from discord.gateway import DiscordWebSocket
+from discord.http import Route
+
+from bot.errors import StartupError
+from bot.settings import BotSettings
+
+API = Route.BASE
+GATEWAY = DiscordWebSocket.DEFAULT_GATEWAY
+
+
+def redirect(settings: BotSettings) -> None:
+    """Point discord.py, which keeps these for the whole process, to the service of the settings.
+
+    Raises StartupError for a service on another machine: its games would count as local, where Discord's
+    rules on training do not hold.
+    """
+    if (settings.discord_api is None) != (settings.discord_gateway is None):
+        raise StartupError("Set both RESPECT_DISCORD_API and RESPECT_DISCORD_GATEWAY, or neither.")
+    for name, url in (("API", settings.discord_api), ("GATEWAY", settings.discord_gateway)):
+        if url is not None and not _is_loopback(url):
+            raise StartupError(
+                f"RESPECT_DISCORD_{name} is {url!r}: only a service on this machine (127.0.0.1, ::1 or "
+                "localhost) "
+                "can stand in for Discord. Unset it to use Discord itself."
+            )
+    Route.BASE = settings.discord_api.rstrip("/") if settings.discord_api else API
+    DiscordWebSocket.DEFAULT_GATEWAY = (
+        yarl.URL(settings.discord_gateway) if settings.discord_gateway else GATEWAY
+    )
+
+
+def _is_loopback(url: str) -> bool:
+    try:
+        host = yarl.URL(url).host or ""
+    except ValueError:
+        return False
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,86 @@
+"""What can go wrong, and the sentence for the person it happened to. Operators read the log instead."""
+
+import aiohttp
+import discord
+from discord import app_commands
+from sqlalchemy.exc import SQLAlchemyError
+
+from bot import texts
+from learner.protocol import PolicyError
+from store.models import Game
+
+
+class StartupError(RuntimeError):
+    """The bot cannot run as it is set up. The message says what is wrong and how to mend it."""
+
+
+class Refusal(Exception):
+    """Something that cannot be done, said kindly. It is an answer to a person, not a fault."""
+
+
+class AlreadyPlaying(Refusal):
+    """The player has a game under way here."""
+
+    def __init__(self, game: Game) -> None:
+        super().__init__(texts.already_open(game.thread_id or ""))
+        self.game = game
+
+
+class ThreadGone(Exception):
+    """The thread of a game no longer exists."""
+
+
+OUTSIDE = (discord.HTTPException, aiohttp.ClientError, OSError)
+"""What sending something to Discord may raise."""
+
+UNKNOWN_INTERACTION = 10062
+UNKNOWN_CHANNEL = 10003
+
+
+def cause_of(error: BaseException) -> BaseException:
+    """The error itself, out of discord.py's wrapping."""
+    while isinstance(error, app_commands.CommandInvokeError | app_commands.TransformerError):
+        inner = error.__cause__
+        if inner is None:
+            return error
+        error = inner
+    return error
+
+
+def is_expected(error: BaseException) -> bool:
+    """Whether this is an answer to a person rather than a fault that operators should look at."""
+    return isinstance(error, Refusal | app_commands.CheckFailure)
+
+
+def came_too_late(error: BaseException) -> bool:
+    """Whether Discord has already told the person that the bot did not answer."""
+    return isinstance(error, discord.NotFound) and error.code == UNKNOWN_INTERACTION
+
+
+def sentence(error: BaseException) -> str:
+    """What the person is told."""
+    match cause_of(error):
+        case Refusal() as refusal:
+            return str(refusal)
+        case app_commands.CommandOnCooldown() as cooldown:
+            return texts.cooldown(cooldown.retry_after)
+        case app_commands.NoPrivateMessage():
+            return texts.ONLY_IN_SERVERS
+        case app_commands.MissingPermissions():
+            return texts.MODERATORS_ONLY
+        case app_commands.BotMissingPermissions() as missing:
+            return texts.bot_lacks([name.replace("_", " ") for name in missing.missing_permissions])
+        case app_commands.CheckFailure():
+            return texts.NOT_ALLOWED
+        case app_commands.CommandNotFound() | app_commands.CommandSignatureMismatch():
+            return texts.COMMAND_CHANGED
+        case discord.Forbidden():
+            return texts.FORBIDDEN
+        case discord.HTTPException() | aiohttp.ClientError():
+            return texts.DISCORD_TROUBLE
+        case PolicyError():
+            return texts.POLICY_AWAY_NO_GAME
+        case SQLAlchemyError():
+            return texts.STORE_TROUBLE
+        case _:
+            return texts.SOMETHING_BROKE

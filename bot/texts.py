@@ -1,0 +1,286 @@
+"""Every word people read. Knows nothing but values."""
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from games.core import Outcome
+
+DESCRIBE, GIVE_UP, GIVE_UP_YES, NEW_GAME = "Describe", "Give up", "Yes, give up", "New game"
+MODAL_TITLE = "Describe figures to me"
+MODAL_LABEL = "What should I click?"
+MODAL_HINT = "e.g. the one that looks like a running dog"
+
+ONLY_IN_SERVERS = "Games are played in a server's channel. Come and use `/play` there!"
+MODERATORS_ONLY = "That is for moderators: it needs the **Manage Server** permission."
+NOT_ALLOWED = "You can't use that here."
+COMMAND_CHANGED = "That command has changed since you opened it. Please type it again."
+FORBIDDEN = "I'm not allowed to do that here. A moderator can run `/setup` to see which permission I lack."
+DISCORD_TROUBLE = "Discord didn't take my answer. Nothing is lost; please try again in a moment."
+POLICY_AWAY_NO_GAME = "I'm still waking up and can't start a game yet. Please try again in a minute."
+STORE_TROUBLE = "I can't save anything right now, so I did nothing. Please try again in a moment."
+SOMETHING_BROKE = "Something went wrong on my side. It's been noted; please try again."
+TEXT_CHANNEL_ONLY = "I can only open games in an ordinary text channel. Please use `/play` in one."
+
+HELP = (
+    "**How to play**\n"
+    "`/play` opens a thread with ten tangram figures. The ones with a ★ are the *targets*: only you know "
+    "which "
+    "they are. I see the same ten in another order. Describe the targets, one or several at a time, and I'll "
+    "click what I think you mean.\n"
+    "• Write in the thread like you'd talk to a friend: “the kneeling man and the sailing boat”.\n"
+    "• Put me right when I'm wrong: “no, the other boat”, “undo that”. A “yes, good” helps too!\n"
+    "• You win once exactly the targets are selected. There are ten turns.\n"
+    "• Lines that start with `//` or `((` are just for the others; I don't read them.\n"
+    "`/giveup` ends your game, `/privacy` shows what I keep and lets you export or erase it."
+)
+
+WORDS_PLEASE = "I only understand words. Could you describe the figure to me?"
+NO_ATTACHMENTS = "I can't look at attachments or stickers. Could you describe the figure in words?"
+EDITED_TOO_LATE = "I've already played that message, so the edit doesn't count. Just tell me what to change."
+NOT_KEPT = "I couldn't save that message just now, so I haven't played it. Please send it again in a minute."
+NOT_KEPT_FORM = "I couldn't save that just now, so I haven't played it. Please try again. You wrote:\n"
+POLICY_AWAY = (
+    "I can't think right now; I'm being restarted. Your message is safe, I'll answer as soon as I can."
+)
+NOT_UNDERSTOOD = (
+    "I couldn't make anything of that one. Could you put it another way? It didn't cost you a turn."
+)
+NOT_SAVED = "I can't save our game right now. Your message is kept; I'll go on as soon as I can."
+DM_ANSWER = "Hi! Games are played in a server's channel: use `/play` there. `/help` tells you how."
+NO_GAME = "You have no game running here. `/play` starts one!"
+GAME_IS_OVER = "This game is over. Press **New game** or use `/play` for another one."
+GIVE_UP_SURE = "Give up this game? I'll show which figures it was."
+GIVEN_UP = "Given up. Let's see which ones it was."
+
+NO_PLAIN_MESSAGES = "I can't read plain messages here: reply to my board, mention me, or press **Describe**."
+
+
+def too_long(length: int, limit: int) -> str:
+    return (
+        f"That's {length:,} characters, more than I can take in ({limit:,} at most). It didn't cost you a "
+        "turn: "
+        "please shorten it."
+    )
+
+
+def cooldown(seconds: float) -> str:
+    return f"Easy! You can start another game <t:{int(time.time() + seconds) + 1}:R>."
+
+
+def not_yours(player_id: int) -> str:
+    return f"This is <@{player_id}>'s game. Use `/play` to start your own!"
+
+
+def bot_lacks(permissions: Sequence[str]) -> str:
+    names = ", ".join(f"**{name}**" for name in permissions)
+    return f"I can't open a game here: I lack {names} in this channel. A moderator can give me that."
+
+
+def thread_name(player: str, number: int) -> str:
+    return f"Tangrams with {player[:60]} #{number}"
+
+
+def opened(thread_id: int) -> str:
+    return f"Your game is ready: <#{thread_id}>"
+
+
+def already_open(thread_id: str) -> str:
+    return f"You're in the middle of a game: <#{thread_id}>. Go on there, or give it up to start a new one."
+
+
+def resumed(thread_id: int) -> str:
+    return f"Your game waits for you in <#{thread_id}>."
+
+
+def first_board(player_id: str, max_turns: int, plain_messages: bool) -> str:
+    how = (
+        "just write here"
+        if plain_messages
+        else "press **Describe** (or reply to my board: I can't read other messages here)"
+    )
+    return (
+        f"Hi <@{player_id}>! The figures with a ★ are the targets. I see the same figures in another order "
+        "and "
+        f"don't know which they are. Describe them to me, {how}, and I'll click. "
+        f"When I'm wrong, tell me. We have {max_turns} turns."
+    )
+
+
+def board(outcome: Outcome, turns: int, max_turns: int, unplayed: int = 0) -> str:
+    """The line above a board."""
+    played = "1 turn" if turns == 1 else f"{turns} turns"
+    match outcome:
+        case Outcome.OPEN:
+            line = f"**Turn {turns} of {max_turns}** · what next?"
+        case Outcome.WON:
+            line = f"🎉 **Got them all in {played}!** Well described."
+        case Outcome.LOST:
+            line = f"**Out of turns.** These are the ones I missed or got wrong after {played}."
+        case Outcome.GIVEN_UP:
+            line = f"**Given up after {played}.** These are the ones you meant."
+    if unplayed:
+        line += f" (I left out {unplayed} more message{'s' if unplayed > 1 else ''} of yours.)"
+    return line
+
+
+def quoted(utterance: str, line: str) -> str:
+    """What was said in a form, for everybody in the thread to see."""
+    shown = utterance if len(utterance) <= 300 else utterance[:299] + "…"
+    return f"> {shown}\n{line}"
+
+
+# --- rounds ---------------------------------------------------------------------------------------------
+
+
+def round_queued(number: int) -> str:
+    return f"Round {number} of learning has started. `/round status` shows how it goes."
+
+
+TRAINING_OFF = (
+    "I don't learn from games on Discord: its Developer Policy (rule 21) forbids training on message content "
+    "without Discord's express permission. Once you have that permission, record its reference in "
+    "`RESPECT_DISCORD_TRAINING_PERMISSION` and restart me; then only players who agree in `/privacy` count. "
+    "Until then there's nothing to learn from."
+)
+TRAINING_OFF_SHORT = (
+    "Learning from games on Discord is off: its permission is not recorded (`/round start` says more)."
+)
+NOTHING_TO_LEARN = "There are no finished games to learn from yet. Play a few first!"
+NO_CONSENT = (
+    "There are no finished games of players who agreed to training (`/privacy`), "
+    "so there's nothing to learn from."
+)
+CONTROL_SYSTEM = "The learning system is set to `control`, which never trains (`RESPECT_SYSTEM`)."
+
+
+def round_status(
+    active: Mapping[str, Any] | None, rows: Sequence[tuple[int, int, float]], note: str | None
+) -> str:
+    """`active`: number, stage, progress; `rows`: (round, games, success) of every round's games."""
+    lines = []
+    if active is None:
+        lines.append("No round is running.")
+    else:
+        lines.append(f"**Round {active['number']}**: {active['stage']}{_progress(active['progress'])}")
+    if rows:
+        lines.append(success_table(rows))
+    if note:
+        lines.append(note)
+    return "\n".join(lines)
+
+
+def _progress(progress: Mapping[str, Any]) -> str:
+    parts = []
+    if progress.get("total"):
+        parts.append(f"{progress.get('done', 0)} of {progress['total']}")
+    if isinstance(progress.get("loss"), int | float):
+        parts.append(f"loss {progress['loss']:.3f}")
+    if isinstance(progress.get("seconds_left"), int | float):
+        parts.append(f"about {max(1, round(progress['seconds_left'] / 60))} min left")
+    return f" ({', '.join(parts)})" if parts else ""
+
+
+def success_table(rows: Sequence[tuple[int, int, float]]) -> str:
+    lines = ["round  games  success"]
+    lines += [f"{number:>5}  {games:>5}  {success:>7.0%}" for number, games, success in rows]
+    return "```\n" + "\n".join(lines) + "\n```"
+
+
+def round_history(rows: Sequence[Mapping[str, Any]]) -> str:
+    """`rows`: number, status, trigger, ended (a timestamp or None), adapter, error."""
+    if not rows:
+        return "There hasn't been a round yet."
+    lines = []
+    for row in rows:
+        when = f" <t:{row['ended']}:R>" if row["ended"] else ""
+        what = (
+            f": {row['error'][:150]}"
+            if row["error"]
+            else (f" → `{row['adapter']}`" if row["adapter"] else "")
+        )
+        lines.append(f"**Round {row['number']}** {row['status']}{when} ({row['trigger']}){what}")
+    return "\n".join(lines)
+
+
+def round_summary(
+    number: int, error: str | None, adapter: str | None, promoted: bool, reason: str | None
+) -> str:
+    if error:
+        return f"⚠️ Round {number} failed: {error[:500]}\nGames go on with what I knew before."
+    why = f" ({reason[:300]})" if reason else ""
+    if not promoted:
+        return f"Round {number} is done{why}. I go on with what I knew before."
+    return f"✅ Round {number} is done{why}. New games are played with `{adapter}`."
+
+
+# --- privacy --------------------------------------------------------------------------------------------
+
+EXPORT_FILE = "my-data.json"
+EXPORTED = "Here's everything I keep about you."
+NOTHING_KEPT = "I keep nothing about you."
+ERASE_SURE = (
+    "Erase everything I keep about you: your games, what you wrote in them, your choices? A running game "
+    "ends. "
+    "This can't be undone. Messages in Discord's threads stay until you delete them there."
+)
+
+
+def privacy(games: int, training: bool, research: bool) -> str:
+    return (
+        "**What I keep**: the games you played with me, what you wrote as instructions in them, my "
+        "answers, and "
+        "your name and id to tell you from others. I read no other messages.\n"
+        f"**Games kept**: {games}\n"
+        f"**Learning from your games**: {_yes(training)}. If you agree, what you said in games may be used "
+        "to "
+        "train me — only where Discord has permitted that to whoever runs me.\n"
+        f"**Sharing with researchers**: {_yes(research)}. If you agree, your games without your name may "
+        "be given "
+        "to researchers.\n"
+        "Both are off unless you turn them on, and you can play all the same."
+    )
+
+
+def _yes(answer: bool) -> str:
+    return "✅ you agree" if answer else "❌ you don't agree"
+
+
+def toggle(kind: str, granted: bool) -> str:
+    what = {"training": "learning from my games", "research": "sharing with researchers"}[kind]
+    return f"{'Stop' if granted else 'Allow'} {what}"
+
+
+EXPORT, ERASE, ERASE_YES = "Export my data", "Erase everything", "Yes, erase everything"
+
+
+def erased(games: int) -> str:
+    return f"Done. I erased everything I kept about you ({games} game{'' if games == 1 else 's'})."
+
+
+def not_your_panel() -> str:
+    return "That panel isn't yours. Use `/privacy` for your own."
+
+
+# --- setup ----------------------------------------------------------------------------------------------
+
+
+SETUP_MESSAGES = "Plain messages in a game's thread (otherwise people press Describe)"
+SETUP_POLICY = "The model that plays is running"
+SETUP_TRAINING = (
+    "Discord's permission to learn from games is recorded (`RESPECT_DISCORD_TRAINING_PERMISSION`)"
+)
+
+
+def setup_may_write(channel_id: int) -> str:
+    return f"May write in <#{channel_id}>"
+
+
+def setup_report(lines: Sequence[tuple[bool, str]], channel_id: str | None) -> str:
+    rows = [f"{'✅' if good else '❌'} {text}" for good, text in lines]
+    rows.append(
+        f"📣 Moderators' channel: <#{channel_id}>"
+        if channel_id
+        else "📣 No moderators' channel yet: `/setup channel:` sets where I report rounds."
+    )
+    return "\n".join(rows)

@@ -1,0 +1,187 @@
+"""What the bot's tests are made of: an obedient policy, and the bot in a world of its own."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+from pydantic import SecretStr
+from sqlmodel import col, select
+
+from bot.app import serve
+from bot.settings import BotSettings
+from games import GAMES
+from learner.protocol import PolicyStatus, TurnAnswer, TurnRequest
+from sim.discord import LocalDiscord, Person
+from sim.discord.model import Channel, Message
+from store.database import Database
+from store.models import Game, Turn
+
+MULTIREF = GAMES["multiref"]
+
+
+@dataclass
+class ObedientPolicy:
+    """A policy service that plays the utterance itself if that is a legal action, else at random."""
+
+    url: str = ""
+    asked: list[TurnRequest] = field(default_factory=list)
+    answers: dict[str, TurnAnswer] = field(default_factory=dict)
+    away: bool = False
+    broken_adapters: set[str] = field(default_factory=set)
+    current: str = "base"
+    reloads: int = 0
+    open: asyncio.Event = field(default_factory=asyncio.Event)
+    """Cleared: turns wait."""
+    rng: random.Random = field(default_factory=lambda: random.Random(0))
+
+    async def act(self, request: web.Request) -> web.Response:
+        turn = TurnRequest.model_validate_json(await request.text())
+        self.asked.append(turn)
+        await self.open.wait()
+        if self.away:
+            return web.json_response({"error": "away", "retry": True}, status=503)
+        if turn.adapter in self.broken_adapters:
+            return web.json_response({"error": f"{turn.adapter} is broken", "retry": False}, status=409)
+        if turn.request_id not in self.answers:
+            legal = MULTIREF.legal_actions(turn.state)
+            action = turn.utterance if turn.utterance in legal else self.rng.choice(legal)
+            self.answers[turn.request_id] = TurnAnswer(
+                action=action, logp=-1.5, adapter=turn.adapter, base_model="obedient", seconds=0.01
+            )
+        return web.json_response(self.answers[turn.request_id].model_dump())
+
+    async def status(self, _request: web.Request) -> web.Response:
+        if self.away:
+            return web.json_response({"error": "away", "retry": True}, status=503)
+        status = PolicyStatus(
+            base_model="obedient",
+            current=self.current,
+            loaded=(),
+            turns=len(self.answers),
+            waiting=0,
+            uptime_seconds=1.0,
+        )
+        return web.json_response(status.model_dump())
+
+    async def reload(self, request: web.Request) -> web.Response:
+        self.reloads += 1
+        return await self.status(request)
+
+
+@dataclass
+class House:
+    """Everything a test needs, and what people do in few words."""
+
+    discord: LocalDiscord
+    policy: ObedientPolicy
+    settings: BotSettings
+    database: Database
+    bot: "asyncio.Task[None] | None" = None
+
+    def with_settings(self, **changes: Any) -> None:
+        self.settings = self.settings.model_copy(update=changes)
+
+    async def start(self) -> None:
+        ready = asyncio.Event()
+        self.bot = asyncio.create_task(serve(self.settings, ready=ready))
+        waiting = asyncio.create_task(ready.wait())
+        await asyncio.wait({self.bot, waiting}, return_when=asyncio.FIRST_COMPLETED, timeout=15)
+        waiting.cancel()
+        if self.bot.done():
+            await self.bot
+        assert ready.is_set(), "the bot did not get ready"
+
+    async def stop(self) -> None:
+        if self.bot is not None:
+            self.bot.cancel()
+            await asyncio.gather(self.bot, return_exceptions=True)
+            self.bot = None
+
+    async def play(self, person: Person) -> Channel:
+        """`/play`, up to the first board. Gives the thread."""
+        before = {channel.id for channel in person.channels()}
+        await person.slash("play", "play")
+        await person.wait_message(lambda message: has_board(message))
+        return next(c for c in person.channels() if c.is_thread and c.id not in before)
+
+    async def turn(self, person: Person, thread: Channel, words: str) -> Message:
+        """Say something and wait for the board that answers it."""
+        await person.say(thread, words)
+        return await self.next_board(person, thread)
+
+    async def next_board(self, person: Person, thread: Channel, **options: Any) -> Message:
+        """The next board that has buttons: a new one, not an old one that loses them."""
+        return await person.wait_message(
+            lambda message: has_board(message) and message.components, where=thread, **options
+        )
+
+    def boards(self, person: Person, thread: Channel) -> list[Message]:
+        return [message for message in person.history(thread) if has_board(message)]
+
+    async def game(self, thread: Channel) -> Game:
+        async with self.database.async_session() as session:
+            query = select(Game).where(Game.thread_id == str(thread.id))
+            return (await session.exec(query)).one()
+
+    async def turns(self, thread: Channel) -> list[Turn]:
+        game = await self.game(thread)
+        async with self.database.async_session() as session:
+            query = select(Turn).where(Turn.game_id == game.id).order_by(col(Turn.number))
+            return list((await session.exec(query)).all())
+
+    async def winning_words(self, thread: Channel) -> str:
+        """The action that solves a fresh game in one turn."""
+        game = await self.game(thread)
+        turns = await self.turns(thread)
+        state = turns[-1].state_after if turns else MULTIREF.initial_state
+        action = MULTIREF.action_to(game.listener, state, frozenset(game.targets))
+        assert action is not None
+        return action
+
+    async def eventually(self, check: Callable[[], Any], timeout: float = 5.0) -> Any:
+        """Waits until `check` gives something true; it may be a coroutine function."""
+        async with asyncio.timeout(timeout):
+            while True:
+                found = check()
+                if asyncio.iscoroutine(found):
+                    found = await found
+                if found:
+                    return found
+                await asyncio.sleep(0.02)
+
+
+def has_board(message: Message) -> bool:
+    return any(attachment.filename.startswith("board-") for attachment in message.attachments)
+
+
+def buttons(message: Message) -> list[str]:
+    """Labels of a message's buttons."""
+    return [button["label"] for row in message.components for button in row["components"]]
+
+
+@asynccontextmanager
+async def house_of(
+    discord_service: LocalDiscord, policy: ObedientPolicy, folder: Path, **settings: Any
+) -> AsyncIterator[House]:
+    chosen = BotSettings(
+        _env_file=None,  # pyright: ignore[reportCallIssue]
+        data_dir=folder,
+        discord_token=SecretStr(discord_service.token),
+        discord_api=discord_service.rest_url,
+        discord_gateway=discord_service.gateway_url,
+        policy_url=policy.url,
+        play_cooldown=0,
+        database_timeout=0.3,
+        **settings,
+    )
+    house = House(discord_service, policy, chosen, Database(chosen.url))
+    try:
+        yield house
+    finally:
+        await house.stop()
+        await house.database.aclose()

@@ -1,0 +1,59 @@
+"""The real bot on real sockets: a local Discord, a SQLite file, and a policy that does what it is told."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+from bot_house import House, ObedientPolicy, house_of
+
+from sim.discord import LocalDiscord, Person
+
+
+@pytest.fixture
+async def policy() -> AsyncIterator[ObedientPolicy]:
+    policy = ObedientPolicy()
+    policy.open.set()
+    app = web.Application()
+    app.router.add_post("/v1/act", policy.act)
+    app.router.add_get("/v1/status", policy.status)
+    app.router.add_post("/v1/reload", policy.reload)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    policy.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    yield policy
+    policy.open.set()
+    await runner.cleanup()
+
+
+@pytest.fixture
+async def discord_service() -> AsyncIterator[LocalDiscord]:
+    async with LocalDiscord() as service:
+        yield service
+
+
+@pytest.fixture
+async def stopped_house(
+    discord_service: LocalDiscord, policy: ObedientPolicy, tmp_path: Path
+) -> AsyncIterator[House]:
+    """A house whose bot has not been started."""
+    async with house_of(discord_service, policy, tmp_path) as house:
+        yield house
+
+
+@pytest.fixture
+async def house(stopped_house: House) -> House:
+    """A house with the bot running."""
+    await stopped_house.start()
+    return stopped_house
+
+
+@pytest.fixture
+async def ada(discord_service: LocalDiscord) -> Person:
+    return await discord_service.people.join("Ada")
+
+
+@pytest.fixture
+async def bob(discord_service: LocalDiscord) -> Person:
+    return await discord_service.people.join("Bob")
