@@ -55,8 +55,8 @@ class Screen:
         """Make sure the thread shows the game as it stands. Gives the board's message id.
 
         A board is a new message, a reply to what was said: people read the bottom of a thread, and every
-        earlier position can be scrolled back to. The board before it loses its buttons. `look_first`: it may
-        have been sent already by a bot that was killed before it could note so; then that message is kept.
+        earlier position can be scrolled back to. `look_first`: it may have been sent already
+        by a bot that was killed before it could note so; then that message is kept.
         """
         thread, turn = self.thread(game), turns[-1] if turns else None
         name = f"{len(turns)}{'' if game.outcome is Outcome.OPEN else '-end'}"
@@ -71,10 +71,13 @@ class Screen:
             if error.code == UNKNOWN_CHANNEL:
                 raise ThreadGone(game.thread_id) from error
             raise
-        if game.board_message_id is not None and int(game.board_message_id) != found:
-            with suppress(*OUTSIDE):  # a board that somebody deleted, at worst one with stale buttons
-                await thread.get_partial_message(int(game.board_message_id)).edit(view=None)
         return str(found)
+
+    async def retire(self, game: Game, message_id: str) -> None:
+        """Take the buttons off the board that `message_id` came after."""
+        if game.board_message_id not in (None, message_id):
+            with suppress(*OUTSIDE):  # somebody may have deleted it; at worst it keeps its buttons
+                await self.thread(game).get_partial_message(int(game.board_message_id)).edit(view=None)
 
     async def _send(
         self,

@@ -257,6 +257,7 @@ class LiveGames:
             await record_shown(session, game.id, message_id, len(turns), result=over)
         if not over:
             self._sure.add(game.id)
+        await self._screen.retire(game, message_id)
         if turns and game.shown_turns != len(turns):
             self._metrics.answer_seconds.observe((now() - turns[-1].asked_at).total_seconds())
 

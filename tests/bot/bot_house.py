@@ -15,11 +15,12 @@ from sqlmodel import col, select
 from bot.app import serve
 from bot.settings import BotSettings
 from games import GAMES
+from games.core import Outcome
 from learner.protocol import PolicyStatus, TurnAnswer, TurnRequest
 from sim.discord import LocalDiscord, Person
 from sim.discord.model import Channel, Message
 from store.database import Database
-from store.models import Game, Turn
+from store.models import Game, Instruction, Turn
 
 MULTIREF = GAMES["multiref"]
 
@@ -127,6 +128,23 @@ class House:
         async with self.database.async_session() as session:
             query = select(Game).where(Game.thread_id == str(thread.id))
             return (await session.exec(query)).one()
+
+    async def settled(self, thread: Channel) -> Game:
+        """The game once everything that was done is also noted."""
+
+        async def check() -> Game | None:
+            game, turns = await self.game(thread), await self.turns(thread)
+            over = game.outcome is not Outcome.OPEN
+            return game if game.shown_turns == len(turns) and over == game.result_shown else None
+
+        return await self.eventually(check)
+
+    async def waiting(self, thread: Channel) -> list[str]:
+        """Utterances in the queue."""
+        game = await self.game(thread)
+        async with self.database.async_session() as session:
+            query = select(Instruction).where(Instruction.game_id == game.id).order_by(col(Instruction.id))
+            return [row.text for row in await session.exec(query)]
 
     async def turns(self, thread: Channel) -> list[Turn]:
         game = await self.game(thread)
