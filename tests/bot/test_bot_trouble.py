@@ -1,0 +1,225 @@
+"""When something the bot needs is away, broken or forbidden: a sentence for people, nothing lost."""
+
+import asyncio
+import sqlite3
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from bot_house import House, ObedientPolicy, has_board
+from pydantic import SecretStr
+
+from bot import texts
+from bot.app import serve
+from bot.errors import StartupError
+from games.core import Outcome
+from sim.discord import Permission, Person
+
+
+async def test_a_policy_that_comes_back_answers_what_waited(
+    house: House, ada: Person, policy: ObedientPolicy, monkeypatch: pytest.MonkeyPatch
+):
+    thread = await house.play(ada)
+    policy.away = True
+    await ada.say(thread, "select A")
+    await ada.say(thread, "select B")
+    await ada.wait_message(lambda message: message.content == texts.POLICY_AWAY, where=thread, timeout=15)
+    assert not await house.turns(thread)
+    policy.away = False
+    await house.eventually(lambda: len(house.boards(ada, thread)) == 3, timeout=10)
+    assert [turn.action for turn in await house.turns(thread)] == ["select A", "select B"]
+    notices = [m for m in ada.history(thread) if m.content == texts.POLICY_AWAY]
+    assert len(notices) == 1
+
+
+async def test_no_game_starts_before_the_policy_was_ever_there(
+    stopped_house: House, ada: Person, policy: ObedientPolicy
+):
+    policy.away = True
+    await stopped_house.start()
+    await ada.slash("play", "play")
+    answer = await ada.wait_message(lambda message: message.ephemeral)
+    assert answer.content == texts.POLICY_AWAY_NO_GAME
+    assert not [channel for channel in ada.channels() if channel.is_thread]
+    policy.away = False
+    await stopped_house.play(ada)
+
+
+async def test_a_game_on_a_broken_adapter_goes_on_without_it(
+    house: House, ada: Person, policy: ObedientPolicy
+):
+    policy.current = "round-0001-b-sup"
+    thread = await house.play(ada)
+    policy.broken_adapters.add("round-0001-b-sup")
+    await house.turn(ada, thread, "select A")
+    (turn,) = await house.turns(thread)
+    assert turn.adapter == "base" and (await house.game(thread)).adapter == "base"
+
+
+async def test_an_utterance_no_policy_takes_is_let_go_with_a_sentence(
+    house: House, ada: Person, policy: ObedientPolicy
+):
+    thread = await house.play(ada)
+    policy.broken_adapters.add("base")
+    await ada.say(thread, "select A")
+    await ada.wait_message(lambda message: message.content == texts.NOT_UNDERSTOOD, where=thread)
+    policy.broken_adapters.clear()
+    await house.turn(ada, thread, "select B")
+    assert [turn.action for turn in await house.turns(thread)] == ["select B"]
+
+
+def lock(house: House) -> sqlite3.Connection:
+    other = sqlite3.connect(house.settings.data_dir / "respect.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    return other
+
+
+async def test_a_locked_database_shows_nothing_that_is_not_kept(house: House, ada: Person):
+    thread = await house.play(ada)
+    other = lock(house)
+    await ada.say(thread, "select A")
+    await ada.wait_message(lambda message: message.content == texts.NOT_KEPT, where=thread)
+    await ada.slash("play", "giveup")
+    sure = await ada.wait_message(lambda message: message.content == texts.GIVE_UP_SURE)
+    await ada.press_labelled(sure, "Yes, give up")
+    await ada.wait_message(lambda message: message.content == texts.STORE_TROUBLE)
+    assert len(house.boards(ada, thread)) == 1
+    other.execute("ROLLBACK")
+    other.close()
+    await house.turn(ada, thread, "select A")
+    assert [turn.action for turn in await house.turns(thread)] == ["select A"]
+
+
+async def test_a_turn_that_cannot_be_committed_yet_is_shown_later(
+    house: House, ada: Person, policy: ObedientPolicy
+):
+    thread = await house.play(ada)
+    policy.open.clear()
+    await ada.say(thread, "select A")
+    await house.eventually(lambda: policy.asked)
+    other = lock(house)
+    policy.open.set()
+    await ada.wait_message(lambda message: message.content == texts.NOT_SAVED, where=thread)
+    assert len(house.boards(ada, thread)) == 1
+    other.execute("ROLLBACK")
+    other.close()
+    await house.next_board(ada, thread)
+    assert [turn.action for turn in await house.turns(thread)] == ["select A"]
+
+
+async def test_words_in_a_form_that_cannot_be_kept_are_given_back(house: House, ada: Person):
+    thread = await house.play(ada)
+    await ada.press_labelled(house.boards(ada, thread)[0], "Describe")
+    form = await ada.wait_modal()
+    other = lock(house)
+    await ada.submit_modal(form, {"utterance": "the swan"})
+    answer = await ada.wait_message(lambda message: message.ephemeral)
+    assert answer.content == texts.NOT_KEPT_FORM + "the swan"
+    other.close()
+
+
+async def test_a_full_disk_is_told_and_survived(house: House, ada: Person):
+    thread = await house.play(ada)
+    with sqlite3.connect(house.settings.data_dir / "respect.db") as other:
+        (pages,) = other.execute("PRAGMA page_count").fetchone()
+    other.close()
+    full = True
+
+    @sa.event.listens_for(sa.pool.Pool, "checkout")
+    def no_more_pages(connection, _record, _proxy) -> None:
+        cursor = connection.cursor()
+        cursor.execute(f"PRAGMA max_page_count={pages if full else 2**30}")
+        cursor.close()
+
+    try:
+        for _ in range(9):
+            await ada.say(thread, "the " + "very " * 190 + "big dog")
+            answer = await ada.wait_message(lambda message: not has_board(message) or message.components)
+            if answer.content in (texts.NOT_KEPT, texts.NOT_SAVED):
+                break
+        else:
+            pytest.fail("the disk was not full")
+        played = await house.turns(thread)
+        assert len(house.boards(ada, thread)) == len(played) + 1
+        full = False
+        if answer.content == texts.NOT_KEPT:
+            await ada.say(thread, "a dog")
+        await house.next_board(ada, thread, timeout=10)
+        assert len(await house.turns(thread)) == len(played) + 1
+    finally:
+        sa.event.remove(sa.pool.Pool, "checkout", no_more_pages)
+
+
+async def test_a_deleted_thread_ends_its_game(house: House, ada: Person):
+    thread = await house.play(ada)
+    house.discord.world.remove_channel(thread)
+
+    async def ended() -> bool:
+        return (await house.game(thread)).outcome is Outcome.GIVEN_UP
+
+    await house.eventually(ended)
+    await house.play(ada)
+
+
+async def test_a_thread_deleted_while_the_bot_was_away_ends_its_game(house: House, ada: Person):
+    thread = await house.play(ada)
+    await house.settled(thread)
+    await house.stop()
+    house.discord.world.remove_channel(thread)
+    await house.start()
+    await house.play(ada)
+    assert (await house.game(thread)).outcome is Outcome.GIVEN_UP
+
+
+async def test_missing_permissions_are_named(house: House, ada: Person):
+    channel = house.discord.channel("play")
+    deny = Permission.CREATE_PUBLIC_THREADS | Permission.ATTACH_FILES
+    world = house.discord.world
+    world.set_overwrite(channel, world.app.user, deny=deny)
+    await ada.slash("play", "play")
+    answer = await ada.wait_message(lambda message: message.ephemeral)
+    assert "**Create Public Threads**" in answer.content and "**Attach Files**" in answer.content
+
+
+async def test_a_wrong_or_missing_token_says_how_to_mend_it(stopped_house: House):
+    for token, words in (
+        (None, "RESPECT_DISCORD_TOKEN is not set"),
+        ("wrong.token.here", "refuses the token"),
+    ):
+        stopped_house.with_settings(discord_token=SecretStr(token) if token else None)
+        with pytest.raises(StartupError, match=words):
+            await asyncio.wait_for(serve(stopped_house.settings), 10)
+
+
+async def test_a_missing_intent_says_how_to_mend_it(stopped_house: House):
+    stopped_house.discord.world.app.message_content = False
+    with pytest.raises(StartupError, match="RESPECT_MESSAGE_CONTENT=false"):
+        await asyncio.wait_for(serve(stopped_house.settings), 10)
+
+
+@pytest.mark.parametrize(
+    "url", ["http://192.168.1.5/api/v10", "http://discord.example/api/v10", "http://127.0.0.1.evil.example"]
+)
+async def test_only_this_machine_can_stand_in_for_discord(stopped_house: House, url: str):
+    stopped_house.with_settings(discord_api=url)
+    with pytest.raises(StartupError, match="only a service on this machine"):
+        await serve(stopped_house.settings)
+
+
+async def test_other_bad_settings_say_how_to_mend_them(stopped_house: House, tmp_path: Path):
+    good = stopped_house.settings
+    (tmp_path / "file").write_text("")
+    for changes, words in (
+        ({"images": "kilogram:/nowhere"}, "RESPECT_IMAGES"),
+        ({"round_schedule": "every day"}, "RESPECT_ROUND_SCHEDULE"),
+        ({"database_url": f"sqlite:///{tmp_path / 'file'}/respect.db"}, "RESPECT_DATA_DIR"),
+        ({"discord_gateway": None}, "RESPECT_DISCORD_GATEWAY"),
+    ):
+        with pytest.raises(StartupError, match=words):
+            await asyncio.wait_for(serve(good.model_copy(update=changes)), 10)
+
+
+async def test_a_service_that_is_not_there_is_named(stopped_house: House):
+    stopped_house.with_settings(discord_api="http://127.0.0.1:9/api/v10")
+    with pytest.raises(StartupError, match="cannot be reached"):
+        await asyncio.wait_for(serve(stopped_house.settings), 20)
