@@ -10,7 +10,7 @@ import { MessageList } from "./messages.js";
 import { confirmDialog, openModal } from "./modal.js";
 import { Sidebar } from "./sidebar.js";
 import { askName, savedSession, saveSession } from "./signin.js";
-import { DIRECT, idNow, isThread, nonce, Store } from "./store.js";
+import { channelIcon, idNow, isThread, nonce, Store } from "./store.js";
 
 const store = new Store();
 let api = new Api();
@@ -32,7 +32,7 @@ const ctx = {
       },
       `@${displayName(store.user(id))}`,
     ),
-  channel: (id) => h("a", { class: "mention", href: `#${id}`, data: { channel: id } }, channelLabel(id)),
+  channel: (id) => h("a", { class: "mention", href: `#${id}`, data: { channel: id } }, store.label(id)),
   role: (id) =>
     h("span", { class: "mention" }, `@${store.guild?.roles?.find((r) => r.id === id)?.name ?? "role"}`),
   command: (path) =>
@@ -81,11 +81,6 @@ const sidebar = new Sidebar(store, {
     composer.mention(user);
   },
 });
-
-function channelLabel(id) {
-  const channel = store.channel(id);
-  return channel ? `${isThread(channel) || channel.type === DIRECT ? "" : "#"}${channel.name}` : "#unknown";
-}
 
 /** Runs a call to the service; says what failed in the corner. Resolves to its result, or null. */
 async function attempt(what, call) {
@@ -149,7 +144,7 @@ function firstChannel() {
   const texts = [...store.channels.values()]
     .filter((c) => c.type === 0)
     .sort((a, b) => (a.position ?? 0) - (b.position ?? 0));
-  return saved && !isThread(saved) ? saved : texts[0];
+  return saved && !isThread(saved) ? saved : (texts.find((c) => c.name === "play") ?? texts[0]);
 }
 
 async function openChannel(id) {
@@ -204,7 +199,7 @@ function drawHeading() {
     ...[
       parent ? h("a", { class: "crumb", href: `#${parent.id}` }, icon("hash", 18), parent.name) : null,
       parent ? h("span", { class: "crumb-mark", "aria-hidden": "true" }, "›") : null,
-      h("h2", {}, icon(parent ? "thread" : "hash", 20), h("span", {}, channel.name)),
+      h("h2", {}, icon(channelIcon(channel), 20), h("span", {}, channel.name)),
       channel.topic && !parent ? h("p", { class: "topic", title: channel.topic }, channel.topic) : null,
       channel.thread_metadata?.archived ? h("span", { class: "tag" }, "Archived") : null,
     ].filter(Boolean),
@@ -216,7 +211,7 @@ function drawHeading() {
 function drawTitle() {
   const count = store.unreadTotal();
   const channel = store.channel(store.current);
-  document.title = `${count ? `(${count}) ` : ""}${channel ? `${channelLabel(channel.id)} – ` : ""}${store.guild?.name ?? "Tangrams"}`;
+  document.title = `${count ? `(${count}) ` : ""}${channel ? `${store.label(channel.id)} – ` : ""}${store.guild?.name ?? "Tangrams"}`;
 }
 
 function drawTyping() {
@@ -244,7 +239,7 @@ function refreshMentions() {
     if (node.textContent !== text) node.textContent = text;
   };
   for (const node of $("messages").querySelectorAll("[data-channel]")) {
-    say(node, channelLabel(node.dataset.channel));
+    say(node, store.label(node.dataset.channel));
   }
   for (const node of $("messages").querySelectorAll("[data-user]")) {
     say(node, `@${displayName(store.user(node.dataset.user))}`);

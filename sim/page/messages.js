@@ -4,7 +4,7 @@ import { $, fit, h, icon, place } from "./dom.js";
 import { keepPictures } from "./embeds.js";
 import { formatTime } from "./markdown.js";
 import { day, invoked, MessageRows, timeOf } from "./message.js";
-import { compareIds, FLAG, isThread, NEVER } from "./store.js";
+import { channelIcon, compareIds, DIRECT, FLAG, isThread, NEVER } from "./store.js";
 
 const GROUP_MS = 7 * 60 * 1000;
 const NEAR_BOTTOM = 60;
@@ -207,19 +207,18 @@ export class MessageList {
 
   beginning() {
     const channel = this.store.channel(this.channelId);
-    const thread = isThread(channel);
+    const topic = channel?.topic || "This is where the channel begins. Type / to see what the bots can do.";
+    const [title, text] = isThread(channel)
+      ? [channel.name, "The thread begins here."]
+      : channel?.type === DIRECT
+        ? [channel.name, `What you and ${channel.name} write here, nobody else sees.`]
+        : [`Welcome to #${channel?.name ?? ""}`, topic];
     return h(
       "li",
       { class: "beginning" },
-      h("span", { class: "round" }, icon(thread ? "thread" : "hash", 34)),
-      h("h2", {}, thread ? channel.name : `Welcome to #${channel?.name ?? ""}`),
-      h(
-        "p",
-        {},
-        thread
-          ? "The thread begins here."
-          : channel?.topic || "This is where the channel begins. Type / to see what the bots can do.",
-      ),
+      h("span", { class: "round" }, icon(channelIcon(channel), 34)),
+      h("h2", {}, title),
+      h("p", {}, text),
     );
   }
 

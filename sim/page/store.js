@@ -3,6 +3,8 @@
 export const FLAG = { SUPPRESS_EMBEDS: 4, EPHEMERAL: 64, LOADING: 128, COMPONENTS_V2: 32768 };
 const THREAD_TYPES = new Set([10, 11, 12]);
 export const DIRECT = 1;
+// "… started a thread": the thread itself is unread then, its channel need not be.
+const THREAD_STARTED = 18;
 // Where reading stands in a channel that was never opened, and in one that was seen while it was empty.
 export const NEVER = "0";
 const SEEN_EMPTY = "1";
@@ -13,6 +15,8 @@ const EPOCH = 1420070400000;
 /** Orders two snowflake ids: negative when `a` is older. */
 export const compareIds = (a, b) => a.length - b.length || (a < b ? -1 : a > b ? 1 : 0);
 export const isThread = (channel) => THREAD_TYPES.has(channel?.type);
+export const channelIcon = (channel) =>
+  isThread(channel) ? "thread" : channel?.type === DIRECT ? "members" : "hash";
 export const isArchived = (channel) => Boolean(channel?.thread_metadata?.archived);
 export const idTime = (id) => Number((BigInt(id) >> 22n) + BigInt(EPOCH));
 export const idNow = () => String(BigInt(Date.now() - EPOCH) << 22n);
@@ -109,6 +113,13 @@ export class Store {
 
   channel(id) {
     return this.channels.get(id);
+  }
+
+  /** What a channel is called in a sentence: `#play`, or a thread's or a person's name. */
+  label(id) {
+    const channel = this.channels.get(id);
+    if (!channel) return "#unknown";
+    return `${isThread(channel) || channel.type === DIRECT ? "" : "#"}${channel.name}`;
   }
 
   user(id) {
@@ -228,7 +239,8 @@ export class Store {
     if (channel && !message.pending && !(message.flags & FLAG.EPHEMERAL))
       channel.last_message_id = message.id;
     this.typing.get(message.channel_id)?.delete(message.author?.id);
-    if (!known && !message.pending && message.author?.id !== this.me.id && !seen) {
+    const silent = message.pending || message.type === THREAD_STARTED || message.author?.id === this.me.id;
+    if (!known && !silent && !seen) {
       const entry = this.unread.get(message.channel_id) ?? { count: 0, mentions: 0 };
       const mention = this.mentionsMe(message) ? 1 : 0;
       this.unread.set(message.channel_id, { count: entry.count + 1, mentions: entry.mentions + mention });

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 from page_stage import Stage
 
-from sim.discord import LocalDiscord
+from sim.discord import LocalDiscord, messages
 from sim.discord import local as service_routes
-from sim.discord.threads import change_thread
+from sim.discord.model import User
+from sim.discord.threads import add_to_thread, change_thread, open_thread
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
 from selenium.common.exceptions import (  # noqa: E402
@@ -267,6 +268,27 @@ def test_an_archived_thread_is_behind_a_toggle(browser: Browser, stage: Stage):
     browser.one("#heading .tag", "Archived")
 
 
+def test_a_private_thread_and_a_direct_message_appear_when_they_concern_the_reader(
+    browser: Browser, stage: Stage
+):
+    stage.do(invite, stage.service, robin(stage))
+    browser.click(".channel.unread", "Only for you")
+    browser.one(".message.calls-me", "come in")
+    browser.click(".channel.unread", "tangram-bot")
+    browser.one(".message", "Here is your data")
+
+
+def test_messages_that_come_while_a_channel_is_loading_are_kept(browser: Browser, stage: Stage):
+    ada = stage.join("Ada")
+    for number in range(5):
+        browser.driver.execute_script("location.hash = [...document.querySelectorAll('.channel')][0].hash")
+        browser.one("#heading h2", "general")
+        stage.do(ada.say, "play", f"call {number}")
+        browser.driver.execute_script("location.hash = [...document.querySelectorAll('.channel')][1].hash")
+        stage.do(ada.say, "play", f"answer {number}")
+        browser.one(".message", f"answer {number}")
+
+
 def test_a_phone_has_the_channels_in_a_drawer(browser: Browser):
     phone = functools.partial(browser.driver.execute_cdp_cmd, "Emulation.setDeviceMetricsOverride")
     phone({"width": 360, "height": 740, "deviceScaleFactor": 1, "mobile": True})
@@ -289,7 +311,7 @@ def test_the_page_has_no_errors_of_its_own(browser: Browser):
     assert [entry for entry in browser.driver.get_log("browser") if entry["level"] == "SEVERE"] == []
 
 
-def robin(stage: Stage) -> Any:
+def robin(stage: Stage) -> User:
     """The account the browser is signed in with: the youngest of that name."""
     return [user for user in stage.service.world.users.values() if user.global_name == "Robin"][-1]
 
@@ -297,6 +319,16 @@ def robin(stage: Stage) -> Any:
 async def close_sockets(service: LocalDiscord) -> None:
     for socket in list(service.app[service_routes.PAGE].sockets):
         await socket.close()
+
+
+async def invite(service: LocalDiscord, user: User) -> None:
+    """A private thread with `user` in it, and a direct message from the bot."""
+    world = service.world
+    host = (await service.people.join("Host", administrator=True)).user
+    thread = open_thread(world, service.channel("play"), host, {"name": "Only for you", "type": 12})
+    add_to_thread(world, thread, user)
+    messages.create(world, thread, host, {"content": f"<@{user.id}> come in"})
+    messages.create(world, world.open_dm(user), world.app.user, {"content": "Here is your data"})
 
 
 async def archive(service: LocalDiscord, thread_id: int) -> None:
