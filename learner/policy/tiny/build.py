@@ -1,0 +1,104 @@
+"""Builds the embedded policy from nothing: tokenizer, model, pretraining, a folder that transformers can load."""
+
+import json
+import random
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import torch
+from transformers import LlamaConfig
+
+from games.figures import ImageSet, open_images
+from learner.policy.tiny.dialogues import written_words
+from learner.policy.tiny.modeling import (
+    TinyVlmConfig,
+    TinyVlmForConditionalGeneration,
+    start_by_likeness,
+)
+from learner.policy.tiny.pretrain import PretrainSettings, Progress, align, pictures, train_language
+from learner.policy.tiny.words import build_processor, build_tokenizer
+
+
+@dataclass(frozen=True)
+class BuildSettings:
+    """What to build."""
+
+    images: str = "classic"
+    holdout: int = 0
+    """Figures left out with all their descriptions."""
+    seed: int = 0
+    known_descriptions: float = 1.0
+    """Share of each figure's descriptions that the model is shown: how much it knows before it plays."""
+    vocabulary: int = 2500
+    width: int = 128
+    layers: int = 4
+    heads: int = 4
+    image_size: int = 64
+    pretraining: PretrainSettings = field(default_factory=PretrainSettings)
+
+
+def held_out(ids: tuple[str, ...], count: int, seed: int) -> list[str]:
+    """The figures that a build leaves out: sorted ids shuffled by the seed, the first `count`."""
+    shuffled = sorted(ids)
+    random.Random(seed).shuffle(shuffled)
+    return shuffled[:count]
+
+
+def build(settings: BuildSettings, out: Path, progress: Progress = lambda *_: None) -> dict[str, object]:
+    """Build and pretrain, and save into `out`. Gives a summary. Raises ValueError if figures are too few."""
+    began = time.monotonic()
+    images = open_images(settings.images)
+    left_out = set(held_out(images.ids, settings.holdout, settings.seed))
+    ids = [figure for figure in images.ids if figure not in left_out]
+    if len(ids) < 10:
+        raise ValueError(f"{len(ids)} figures are left to learn from, 10 are needed: lower --holdout")
+    known = _known(images, ids, settings)
+    torch.manual_seed(settings.seed)
+    texts = [words for of in known.values() for words in of] + written_words()
+    tokenizer = build_tokenizer(texts, settings.vocabulary)
+    config = TinyVlmConfig(
+        text_config=LlamaConfig(
+            vocab_size=len(tokenizer),
+            hidden_size=settings.width,
+            intermediate_size=3 * settings.width,
+            num_hidden_layers=settings.layers,
+            num_attention_heads=settings.heads,
+            num_key_value_heads=settings.heads,
+            max_position_embeddings=2048,
+            pad_token_id=tokenizer.pad_token_id,
+            eos_token_id=tokenizer.eos_token_id,
+            bos_token_id=None,
+        ),
+        image_token_id=tokenizer.convert_tokens_to_ids("<image>"),
+        image_size=settings.image_size,
+    )
+    model = TinyVlmForConditionalGeneration(config)
+    start_by_likeness(model, torch.Generator().manual_seed(settings.seed))
+    pixels = pictures(images, ids, settings.image_size)
+    align(model, tokenizer, pixels, list(known.values()), settings.pretraining, settings.seed, progress)
+    train_language(model, tokenizer, pixels, known, settings.pretraining, settings.seed, progress)
+    out.mkdir(parents=True, exist_ok=True)
+    model.save_pretrained(out)
+    build_processor(tokenizer, settings.image_size).save_pretrained(out)
+    summary: dict[str, object] = {
+        "images": settings.images,
+        "figures": len(ids),
+        "held_out": len(left_out),
+        "descriptions": sum(len(of) for of in known.values()),
+        "parameters": sum(parameter.numel() for parameter in model.parameters()),
+        "seconds": round(time.monotonic() - began, 1),
+    }
+    card = {**asdict(settings), "summary": summary, "torch": torch.__version__}
+    (out / "build.json").write_text(json.dumps(card, indent=2) + "\n")
+    return summary
+
+
+def _known(images: ImageSet, ids: list[str], settings: BuildSettings) -> dict[str, list[str]]:
+    """figure id -> the descriptions it is learnt from, at least one each."""
+    rng = random.Random(settings.seed)
+    known = {}
+    for figure in ids:
+        words = list(images[figure].words)
+        known[figure] = rng.sample(words, max(1, round(len(words) * settings.known_descriptions)))
+    return known
