@@ -6,6 +6,7 @@ import { $, displayName, h, icon, toast } from "./dom.js";
 import { banner, drawer, frame, isWide } from "./frame.js";
 import { Interactions } from "./live.js";
 import { refreshTimes } from "./markdown.js";
+import { recall, remember } from "./memory.js";
 import { MessageList } from "./messages.js";
 import { confirmDialog, openModal } from "./modal.js";
 import { Sidebar } from "./sidebar.js";
@@ -140,7 +141,7 @@ function navigate(id) {
 }
 
 function firstChannel() {
-  const saved = store.channel(localStorage.getItem(`tangrams.channel.${store.me.id}`));
+  const saved = store.channel(recall(`channel.${store.me.id}`));
   const texts = [...store.channels.values()]
     .filter((c) => c.type === 0)
     .sort((a, b) => (a.position ?? 0) - (b.position ?? 0));
@@ -152,7 +153,7 @@ async function openChannel(id) {
   if (!channel) return;
   if (store.current !== channel.id) live.forget();
   store.current = channel.id;
-  if (!isThread(channel)) localStorage.setItem(`tangrams.channel.${store.me.id}`, channel.id);
+  if (!isThread(channel)) remember(`channel.${store.me.id}`, channel.id);
   drawHeading();
   sidebar.drawChannels();
   list.show(channel.id);

@@ -1,6 +1,7 @@
 // The frame around the conversation: drawers on small screens, the theme, the banner over everything.
 
 import { $, h, icon } from "./dom.js";
+import { recall, remember } from "./memory.js";
 
 const WIDE = matchMedia("(min-width: 1024px)");
 const LIGHT = matchMedia("(prefers-color-scheme: light)");
@@ -39,13 +40,13 @@ function toggleMembers() {
     return;
   }
   const hidden = document.body.classList.toggle("no-members");
-  localStorage.setItem("tangrams.members", hidden ? "hidden" : "shown");
+  remember("members", !hidden);
   $("toggle-members").setAttribute("aria-pressed", String(!hidden));
 }
 
 function setTheme(theme, save) {
   document.documentElement.dataset.theme = theme;
-  if (save) localStorage.setItem("tangrams.theme", theme);
+  if (save) remember("theme", theme);
   const next = theme === "dark" ? "light" : "dark";
   $("theme").replaceChildren(icon(theme === "dark" ? "sun" : "moon", 22));
   $("theme").setAttribute("aria-label", `Use the ${next} theme`);
@@ -67,13 +68,13 @@ export function frame() {
     $("scroller").focus();
   });
   setTheme(document.documentElement.dataset.theme, false);
-  if (localStorage.getItem("tangrams.members") === "hidden") {
+  if (recall("members") === false) {
     document.body.classList.add("no-members");
     $("toggle-members").setAttribute("aria-pressed", "false");
   }
   WIDE.addEventListener("change", () => drawer(null));
   LIGHT.addEventListener("change", (event) => {
-    if (!localStorage.getItem("tangrams.theme")) setTheme(event.matches ? "light" : "dark", false);
+    if (!recall("theme")) setTheme(event.matches ? "light" : "dark", false);
   });
   addEventListener("keydown", (event) => {
     if (event.key === "Escape" && document.body.dataset.drawer) drawer(null);

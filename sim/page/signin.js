@@ -1,26 +1,13 @@
 // Signing in with a name, and remembering it. `?as=…` in the address keeps a second person apart in the same browser.
 
 import { h } from "./dom.js";
+import { recall, remember } from "./memory.js";
 
 const slot = new URLSearchParams(location.search).get("as");
-const KEY = slot ? `tangrams.session.${slot}` : "tangrams.session";
+const KEY = slot ? `session.${slot}` : "session";
 
-export function savedSession() {
-  try {
-    return JSON.parse(localStorage.getItem(KEY));
-  } catch {
-    return null;
-  }
-}
-
-export function saveSession(session) {
-  try {
-    if (session) localStorage.setItem(KEY, JSON.stringify(session));
-    else localStorage.removeItem(KEY);
-  } catch {
-    // Storage is switched off: the person signs in again next time.
-  }
-}
+export const savedSession = () => recall(KEY);
+export const saveSession = (session) => remember(KEY, session);
 
 /** Asks for a name until `signIn(name, moderator)` succeeds; resolves to what it gave. */
 export function askName(signIn, known = null) {

@@ -1,5 +1,7 @@
 // What this person's client knows: channels, members, messages, what is unread. Draws nothing.
 
+import { recall, remember } from "./memory.js";
+
 export const FLAG = { SUPPRESS_EMBEDS: 4, EPHEMERAL: 64, LOADING: 128, COMPONENTS_V2: 32768 };
 const THREAD_TYPES = new Set([10, 11, 12]);
 export const DIRECT = 1;
@@ -23,14 +25,6 @@ export const idNow = () => String(BigInt(Date.now() - EPOCH) << 22n);
 
 let counter = 0;
 export const nonce = () => `${Date.now()}${String((counter += 1)).padStart(4, "0")}`;
-
-function readSaved(key, fallback) {
-  try {
-    return JSON.parse(localStorage.getItem(key)) ?? fallback;
-  } catch {
-    return fallback;
-  }
-}
 
 export class Store {
   constructor() {
@@ -76,8 +70,8 @@ export class Store {
     this.users = new Map(state.users.map((user) => [user.id, user]));
     this.channels = new Map(state.channels.map((channel) => [channel.id, this.named(channel)]));
     for (const history of this.histories.values()) history.stale = true;
-    this.readKey = `tangrams.read.${this.me.id}`;
-    const saved = readSaved(this.readKey, null);
+    this.readKey = `read.${this.me.id}`;
+    const saved = recall(this.readKey);
     this.read = new Map(Object.entries(saved ?? {}).filter(([id]) => this.channels.has(id)));
     for (const channel of this.channels.values()) {
       const last = channel.last_message_id;
@@ -91,11 +85,7 @@ export class Store {
   }
 
   saveRead() {
-    try {
-      localStorage.setItem(this.readKey, JSON.stringify(Object.fromEntries(this.read)));
-    } catch {
-      // Storage is full or switched off: unread marks last for this visit only.
-    }
+    remember(this.readKey, Object.fromEntries(this.read));
   }
 
   /** A direct-message channel has no name of its own: it is called after the other person. */
