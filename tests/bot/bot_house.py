@@ -105,10 +105,9 @@ class House:
 
     async def play(self, person: Person) -> Channel:
         """`/play`, up to the first board. Gives the thread."""
-        before = {channel.id for channel in person.channels()}
         await person.slash("play", "play")
-        await person.wait_message(lambda message: has_board(message))
-        return next(c for c in person.channels() if c.is_thread and c.id not in before)
+        board = await person.wait_message(lambda message: f"Hi <@{person.id}>" in message.content)
+        return self.discord.world.channel(board.channel_id)
 
     async def turn(self, person: Person, thread: Channel, words: str) -> Message:
         """Say something and wait for the board that answers it."""
