@@ -101,7 +101,7 @@ const RULES = [
   [/<t:(-?\d{1,13})(?::([tTdDfFR]))?>/y, timestamp],
   [/<a?(:\w+:)\d+>/y, (m) => h("span", { class: "custom-emoji" }, m[1])],
   [/@(?:everyone|here)\b/y, (m) => h("span", { class: "mention" }, m[0])],
-  [/\[([^\]\n]+)\]\(<?([^\s)>]+)>?(?: "[^"]*")?\)/y, (m, ctx, depth) => link(m[2], inline(m[1], ctx, depth))],
+  [/\[([^\]\n]+)\]\(<?((?:[^\s()<>]|\([^\s()<>]*\))+)>?(?: "[^"]*")?\)/y, (m, ctx, depth) => link(m[2], inline(m[1], ctx, depth))],
   [/https?:\/\/[^\s<>"]+[^\s<>".,;:!?')\]}*_~|]/y, (m) => link(m[0], m[0])],
   [/\*\*\*(?=\S)([^]+?)\*\*\*/y, (m, ctx, depth) => h("strong", {}, h("em", {}, inline(m[1], ctx, depth)))],
   [/\*\*(?=\S)([^]+?)\*\*(?!\*)/y, wrap("strong")],

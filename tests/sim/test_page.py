@@ -38,7 +38,7 @@ class Browser:
     def __init__(self, driver: Any) -> None:
         self.driver = driver
 
-    def wait(self, look: Callable[[], Any], seconds: float = 8) -> Any:
+    def wait(self, look: Callable[[], Any], seconds: float = 15) -> Any:
         """The first true value of `look`; the page may redraw while it looks."""
         end = time.monotonic() + seconds
         while True:

@@ -116,6 +116,7 @@ def test_what_people_write_never_becomes_markup(browser: Any, render: Callable[[
         ("snake_case_name and 2 * 3 * 4", "snake_case_name and 2 * 3 * 4"),
         (r"\*plain\*", "*plain*"),
         ("<@12> <#34>", '<span class="mention">@12</span> <span class="mention">#34</span>'),
+        ("[here](ftp://x.org) (a)", "<span>here</span> (a)"),
         ("</round start:5>", '<span class="mention">/round start</span>'),
     ],
 )
