@@ -163,7 +163,7 @@ async def serve(settings: BotSettings, *, ready: asyncio.Event | None = None) ->
     redirect(settings)
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(_open_database(settings))
-        stack.enter_context(_stop_on_sigterm())
+        stack.enter_context(_StopOnSigterm())
         policy = await stack.enter_async_context(_policy(settings))
         metrics = Metrics()
         bot = RespectBot(settings, database, policy, metrics, ready)
@@ -253,19 +253,29 @@ async def _check_images(bot: RespectBot) -> None:
         ) from error
 
 
-class _stop_on_sigterm:
-    """Within it, SIGTERM cancels the task, unless whoever runs this program handles the signal already."""
+class _StopOnSigterm:
+    """Within it, SIGTERM ends the task in good order, unless somebody else handles the signal already."""
 
     def __enter__(self) -> None:
+        self._told = False
+        self._task = asyncio.current_task()
         self._loop = asyncio.get_running_loop()
         self._mine = (
             threading.current_thread() is threading.main_thread()
             and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
         )
-        task = asyncio.current_task()
-        if self._mine and task is not None:
-            self._loop.add_signal_handler(signal.SIGTERM, task.cancel)
+        if self._mine:
+            self._loop.add_signal_handler(signal.SIGTERM, self._stop)
 
-    def __exit__(self, *_: object) -> None:
+    def _stop(self) -> None:
+        self._told = True
+        if self._task is not None:
+            self._task.cancel()
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> bool:
         if self._mine:
             self._loop.remove_signal_handler(signal.SIGTERM)
+        if self._told and self._task is not None and kind is asyncio.CancelledError:
+            self._task.uncancel()
+            return True
+        return False

@@ -77,11 +77,18 @@ class Hearing:
         if message.author.bot or not self._may_be_a_game(message.channel):
             return
         async with self._locks(message.channel.id):
-            found = await self._game(message.channel.id)
-            if found is None or found[1].external_id != str(message.author.id):
-                return
-            if message.channel.id in self._up_to_date or not await self._catch_up(message.channel.id):
-                await self._take(message)
+            try:
+                await self._listen(message)
+            except SQLAlchemyError as error:
+                log.error("message not read", message=message.id, error=str(error.__cause__ or error))
+                await self._screen.answer(message, texts.NOT_KEPT)
+
+    async def _listen(self, message: discord.Message) -> None:
+        found = await self._game(message.channel.id)
+        if found is None or found[1].external_id != str(message.author.id):
+            return
+        if message.channel.id in self._up_to_date or not await self._catch_up(message.channel.id):
+            await self._take(message)
 
     async def edited(self, message: discord.Message) -> None:
         """A message was edited: an utterance that waits follows it, one that was played does not."""

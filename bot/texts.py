@@ -6,6 +6,9 @@ from typing import Any
 
 from games.core import Outcome
 
+LONGEST_MESSAGE = 2000
+"""Discord's limit."""
+
 DESCRIBE, GIVE_UP, GIVE_UP_YES, NEW_GAME = "Describe", "Give up", "Yes, give up", "New game"
 MODAL_TITLE = "Describe figures to me"
 MODAL_LABEL = "What should I click?"
@@ -87,10 +90,6 @@ def opened(thread_id: int) -> str:
 
 def already_open(thread_id: str) -> str:
     return f"You're in the middle of a game: <#{thread_id}>. Go on there, or give it up to start a new one."
-
-
-def resumed(thread_id: int) -> str:
-    return f"Your game waits for you in <#{thread_id}>."
 
 
 def first_board(player_id: str, max_turns: int, plain_messages: bool) -> str:
@@ -200,6 +199,8 @@ def round_history(rows: Sequence[Mapping[str, Any]]) -> str:
             else (f" → `{row['adapter']}`" if row["adapter"] else "")
         )
         lines.append(f"**Round {row['number']}** {row['status']}{when} ({row['trigger']}){what}")
+    while sum(map(len, lines)) + len(lines) > LONGEST_MESSAGE:
+        lines.pop()
     return "\n".join(lines)
 
 

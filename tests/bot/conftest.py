@@ -1,5 +1,6 @@
 """The real bot on real sockets: a local Discord, a SQLite file, and a policy that does what it is told."""
 
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -8,6 +9,8 @@ from aiohttp import web
 from bot_house import House, ObedientPolicy, house_of
 
 from sim.discord import LocalDiscord, Person
+from sim.discord.openapi import OpenApi
+from sim.discord.request_log import Validator
 
 
 @pytest.fixture
@@ -27,10 +30,21 @@ async def policy() -> AsyncIterator[ObedientPolicy]:
     await runner.cleanup()
 
 
+@pytest.fixture(scope="session")
+def validator() -> Validator | None:
+    """Discord's own description of its API, where it is at hand; RESPECT_TEST_OPENAPI names its file."""
+    beside = Path(__file__).parents[3] / "shared" / "data" / "discord-openapi.json"
+    path = Path(os.environ.get("RESPECT_TEST_OPENAPI", beside))
+    return OpenApi.read(path).problems if path.is_file() else None
+
+
 @pytest.fixture
-async def discord_service() -> AsyncIterator[LocalDiscord]:
-    async with LocalDiscord() as service:
+async def discord_service(validator: Validator | None) -> AsyncIterator[LocalDiscord]:
+    async with LocalDiscord(validator=validator) as service:
         yield service
+        assert not [
+            problem for record in service.log for problem in record.problems or () if record.status < 400
+        ]
 
 
 @pytest.fixture

@@ -106,7 +106,7 @@ async def test_a_bot_killed_while_the_policy_thinks_plays_everything_once(
         assert buttons(result) == ["New game"]
         await house.settled(thread)
         process.terminate()
-        assert await process.wait() in (0, 1, -signal.SIGTERM)
+        assert await process.wait() == 0
     assert (await house.game(thread)).outcome is Outcome.WON
     assert len(house.boards(ada, thread)) == 6
 
