@@ -92,7 +92,7 @@ const wrap = (tag) => (m, ctx, depth) => h(tag, {}, inline(m[1], ctx, depth));
 // Each rule is tried where its pattern matches exactly at the reading position; the first one wins.
 const RULES = [
   [/\\([^\p{L}\p{N}\s])/uy, (m) => m[1]],
-  [/(`+)([^]*?[^`])\1(?!`)/y, (m) => h("code", {}, m[2].replace(/^ (.*) $/, "$1"))],
+  [/(?<!`)(`+)(?!`)([^]*?[^`])\1(?!`)/y, (m) => h("code", {}, m[2].replace(/^ (.*) $/, "$1"))],
   [/<(https?:\/\/[^\s<>]+)>/y, (m) => link(m[1], m[1])],
   [/<@!?(\d+)>/y, (m, ctx) => ctx.user(m[1])],
   [/<#(\d+)>/y, (m, ctx) => ctx.channel(m[1])],
@@ -101,15 +101,18 @@ const RULES = [
   [/<t:(-?\d{1,13})(?::([tTdDfFR]))?>/y, timestamp],
   [/<a?(:\w+:)\d+>/y, (m) => h("span", { class: "custom-emoji" }, m[1])],
   [/@(?:everyone|here)\b/y, (m) => h("span", { class: "mention" }, m[0])],
-  [/\[([^\]\n]+)\]\(<?((?:[^\s()<>]|\([^\s()<>]*\))+)>?(?: "[^"]*")?\)/y, (m, ctx, depth) => link(m[2], inline(m[1], ctx, depth))],
+  [
+    /\[([^\]\n]+)\]\(<?((?:[^\s()<>]|\([^\s()<>]*\))+)>?(?: "[^"]*")?\)/y,
+    (m, ctx, depth) => link(m[2], inline(m[1], ctx, depth)),
+  ],
   [/https?:\/\/[^\s<>"]+[^\s<>".,;:!?')\]}*_~|]/y, (m) => link(m[0], m[0])],
   [/\*\*\*(?=\S)([^]+?)\*\*\*/y, (m, ctx, depth) => h("strong", {}, h("em", {}, inline(m[1], ctx, depth)))],
   [/\*\*(?=\S)([^]+?)\*\*(?!\*)/y, wrap("strong")],
   [/__(?=\S)([^]+?)__(?!_)/y, wrap("u")],
   [/~~(?=\S)([^]+?)~~/y, wrap("s")],
   [/\|\|([^]+?)\|\|/y, (m, ctx, depth) => spoiler(inline(m[1], ctx, depth))],
-  [/\*(?=[^\s*])((?:\*\*[^]*?\*\*|[^*])+?)\*(?!\*)/y, wrap("em")],
-  [/(?<![\p{L}\p{N}_])_(?=[^\s_])((?:__[^]*?__|[^_])+?)_(?![\p{L}\p{N}_])/uy, wrap("em")],
+  [/\*(?=[^\s*])((?:\*\*[^*]*\*\*|[^*])+?)\*(?!\*)/y, wrap("em")],
+  [/(?<![\p{L}\p{N}_])_(?=[^\s_])((?:__[^_]*__|[^_])+?)_(?![\p{L}\p{N}_])/uy, wrap("em")],
 ];
 const SPECIAL = /[\\`<@[h*_~|]/;
 

@@ -140,3 +140,11 @@ def test_timestamps_are_times_in_words(render: Callable[[str], str]):
     markup = render("<t:4102444800:R>")
     assert 'datetime="2100-01-01T00:00:00.000Z"' in markup
     assert "in " in markup
+
+
+@pytest.mark.parametrize(
+    "text", ["*a" + "**b" * 600, "_a" + "__b" * 600, "`" * 1999 + "a", "[" * 2000, "*_" * 1000]
+)
+def test_no_text_makes_the_page_hang(browser: Any, render: Callable[[str], str], text: str):
+    browser.set_script_timeout(5)
+    assert "<div" in render(text)
