@@ -109,7 +109,7 @@ class Hearing:
 
     async def _follow_edit(self, game: Game, message: discord.Message) -> str | None:
         content, message_id = read(message.content, _extras(message)), str(message.id)
-        async with self._database.async_session() as session:
+        async with self._database.async_writing() as session:
             if await turn_of_message(session, message_id) is not None:
                 return texts.EDITED_TOO_LATE if game.outcome is Outcome.OPEN else None
             if isinstance(content, Instruction):
@@ -128,7 +128,7 @@ class Hearing:
         channel = self._client.get_channel(channel_id)
         if channel is not None and not self._may_be_a_game(channel):
             return
-        async with self._locks(channel_id), self._database.async_session() as session:
+        async with self._locks(channel_id), self._database.async_writing() as session:
             for message_id in message_ids:
                 if await drop_instruction(session, str(message_id)):
                     log.info("utterance taken back", message=message_id)
@@ -216,7 +216,7 @@ class Hearing:
         """Write down that a message was heard and, if it is an utterance, queue it. False if that failed."""
         for attempt in range(TRIES):
             try:
-                async with self._database.async_session() as session:
+                async with self._database.async_writing() as session:
                     if isinstance(content, Instruction):
                         await queue_instruction(session, game.id, content.text, str(message.id))
                     await record_heard(session, game.id, str(message.id))

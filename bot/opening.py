@@ -91,7 +91,7 @@ class Opener:
                 round=start.round,
             )
             try:
-                async with self._database.async_session() as session:
+                async with self._database.async_writing() as session:
                     session.add(game)
             except Exception:
                 with suppress(*OUTSIDE):
@@ -109,7 +109,7 @@ class Opener:
         return channel
 
     async def _prepare(self, guild_id: int, user: discord.Member | discord.User, locale: str) -> _Start:
-        async with self._database.async_session() as session:
+        async with self._database.async_writing() as session:
             player = await player_of(session, self._settings.origin, str(user.id), user.display_name, locale)
             assert player.id is not None
             running = await open_game_of(session, player.id, str(guild_id))

@@ -20,6 +20,8 @@ from store.models import Game, Turn
 LOOK_BACK = 30
 """Messages looked through for a board that may have been sent already."""
 TYPING_LASTS = 8.0
+DRAWN_AT_ONCE = 2
+"""Boards drawn side by side. More would only keep the event loop from its turn."""
 
 
 class ImageShelf:
@@ -42,6 +44,7 @@ class Screen:
         self._client = client
         self._images = images
         self._plain_messages = plain_messages
+        self._easel = asyncio.Semaphore(DRAWN_AT_ONCE)
 
     def thread(self, game: Game) -> discord.PartialMessageable:
         """The game's thread, to send to and read from."""
@@ -128,9 +131,10 @@ class Screen:
     async def draw(self, game: Game, state: str, turns: int) -> Board:
         """The speaker's picture, drawn off the event loop."""
         images = await self._images.open(game.images)
-        return await asyncio.to_thread(
-            GAMES[game.game].render, deal_of(game), state, turns, game.outcome, images
-        )
+        async with self._easel:
+            return await asyncio.to_thread(
+                GAMES[game.game].render, deal_of(game), state, turns, game.outcome, images
+            )
 
     async def say(self, game: Game, text: str) -> None:
         """A notice in the thread. A notice that cannot be sent is let go."""

@@ -101,7 +101,7 @@ class LiveGames:
 
     async def say(self, game_id: str, text: str, message_id: str, source: str) -> bool:
         """Queue an utterance that came by another way than a message. False if the game is over."""
-        async with self._locks(game_id), self._database.async_session() as session:
+        async with self._locks(game_id), self._database.async_writing() as session:
             game = await session.get(Game, game_id)
             if game is None or game.outcome is not Outcome.OPEN:
                 return False
@@ -111,7 +111,7 @@ class LiveGames:
 
     async def give_up(self, game_id: str, reason: str = "given up") -> bool:
         """End a game. False if it was over already."""
-        async with self._locks(game_id), self._database.async_session() as session:
+        async with self._locks(game_id), self._database.async_writing() as session:
             game = await session.get(Game, game_id)
             if game is None or game.outcome is not Outcome.OPEN:
                 return False
@@ -127,7 +127,7 @@ class LiveGames:
     async def abandon(self, game_id: str) -> None:
         """End a game whose thread is gone: there is nowhere to show how it ended."""
         await self.give_up(game_id, "its thread was deleted")
-        async with self._database.async_session() as session:
+        async with self._database.async_writing() as session:
             turns = await turns_of(session, game_id)
             await record_shown(session, game_id, None, len(turns), result=True)
 
@@ -253,7 +253,7 @@ class LiveGames:
             game, player.external_id, turns, look_first=look_first, unplayed=worker.unplayed
         )
         over = game.outcome is not Outcome.OPEN
-        async with self._database.async_session() as session:
+        async with self._database.async_writing() as session:
             await record_shown(session, game.id, message_id, len(turns), result=over)
         if not over:
             self._sure.add(game.id)
@@ -308,7 +308,7 @@ class LiveGames:
             worker.thinking = None
 
     async def _commit(self, game: Game, waiting: Instruction, turn: Turn, worker: _Worker) -> None:
-        async with self._locks(game.id), self._database.async_session() as session:
+        async with self._locks(game.id), self._database.async_writing() as session:
             fresh = await session.get(Game, game.id)
             if fresh is None or fresh.outcome is not Outcome.OPEN:
                 return
@@ -335,13 +335,13 @@ class LiveGames:
         if game.adapter != BASE_ADAPTER:
             adapter = current if current != game.adapter else BASE_ADAPTER
             log.warning("game moved to another adapter", game=game.id, before=game.adapter, after=adapter)
-            async with self._database.async_session() as session:
+            async with self._database.async_writing() as session:
                 fresh = await session.get(Game, game.id)
                 if fresh is not None:
                     fresh.adapter = adapter
                     session.add(fresh)
             return
-        async with self._database.async_session() as session:
+        async with self._database.async_writing() as session:
             await drop_waiting(session, waiting)
         await self._screen.say(game, texts.NOT_UNDERSTOOD)
 

@@ -1,5 +1,6 @@
 """Connections: async for the bot, sync for the learner, to one and the same database."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -27,6 +28,7 @@ class Database:
             Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
         self._engine: sa.Engine | None = None
         self._async_engine: AsyncEngine | None = None
+        self._turn_to_write = asyncio.Lock()
 
     @property
     def engine(self) -> sa.Engine:
@@ -66,8 +68,18 @@ class Database:
 
     @asynccontextmanager
     async def async_session(self) -> AsyncIterator[AsyncSession]:
-        """The same for the event loop."""
+        """The same for the event loop, to read."""
         async with AsyncSession(self.async_engine, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    @asynccontextmanager
+    async def async_writing(self) -> AsyncIterator[AsyncSession]:
+        """The same for the event loop, to write: one at a time in this process, in order.
+
+        SQLite lets one writer in at a time and makes the others try again by chance: under load some would
+        never get in.
+        """
+        async with self._turn_to_write, self.async_session() as session:
             yield session
 
     def close(self) -> None:

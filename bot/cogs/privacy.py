@@ -96,7 +96,7 @@ async def _panel(bot: RespectBot, user: discord.abc.User) -> tuple[str, discord.
 async def _toggle(interaction: Asked, kind: ConsentKind) -> None:
     await acknowledge(interaction)
     bot, user = interaction.client, interaction.user
-    async with bot.database.async_session() as session:
+    async with bot.database.async_writing() as session:
         player = await player_of(
             session, bot.settings.origin, str(user.id), user.display_name, str(interaction.locale)
         )
@@ -131,7 +131,7 @@ async def _erase(interaction: Asked) -> None:
         running = [game.id for game in await unfinished_games_of(session, player.id)]
     for game_id in running:
         await bot.games.give_up(game_id, "its player erased everything")
-    async with bot.database.async_session() as session:
+    async with bot.database.async_writing() as session:
         games = await erase_player(session, player.id)
     log.info("player erased", games=games)
     await interaction.edit_original_response(content=texts.erased(games), view=None)

@@ -29,7 +29,7 @@ class Setup(commands.Cog):
             raise app_commands.MissingPermissions(["manage_guild"])
         await acknowledge(interaction, thinking=True)
         guild_id = str(interaction.guild.id)
-        async with self.bot.database.async_session() as session:
+        async with self.bot.database.async_writing() as session:
             row = await session.get(GuildSettings, guild_id) or GuildSettings(guild_id=guild_id)
             if channel is not None:
                 row.moderators_channel_id = str(channel.id)
