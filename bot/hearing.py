@@ -11,7 +11,7 @@ from bot.errors import OUTSIDE
 from bot.locks import KeyedLocks
 from bot.screen import Screen
 from bot.session import LiveGames
-from bot.utterances import Instruction, Unplayable, read
+from bot.utterances import Instruction, Unplayable, plain, read
 from games.core import Outcome
 from store.database import Database
 from store.games import (
@@ -94,6 +94,8 @@ class Hearing:
         """A message was edited: an utterance that waits follows it, one that was played does not."""
         if message.author.bot or message.edited_at is None or not self._may_be_a_game(message.channel):
             return
+        if not message.content and not self._plain_messages:
+            return  # its words are hidden from the bot
         async with self._locks(message.channel.id):
             found = await self._game(message.channel.id)
             if found is None or found[1].external_id != str(message.author.id):
@@ -110,8 +112,10 @@ class Hearing:
     async def _follow_edit(self, game: Game, message: discord.Message) -> str | None:
         content, message_id = read(message.content, _extras(message)), str(message.id)
         async with self._database.async_writing() as session:
-            if await turn_of_message(session, message_id) is not None:
-                return texts.EDITED_TOO_LATE if game.outcome is Outcome.OPEN else None
+            turn = await turn_of_message(session, message_id)
+            if turn is not None:
+                changed = plain(message.content) != turn.utterance  # pinning it, say, changes nothing
+                return texts.EDITED_TOO_LATE if changed and game.outcome is Outcome.OPEN else None
             if isinstance(content, Instruction):
                 if await edit_instruction(session, message_id, content.text):
                     return None

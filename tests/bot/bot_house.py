@@ -87,11 +87,11 @@ class House:
     def with_settings(self, **changes: Any) -> None:
         self.settings = self.settings.model_copy(update=changes)
 
-    async def start(self) -> None:
+    async def start(self, timeout: float = 15.0) -> None:
         ready = asyncio.Event()
         self.bot = asyncio.create_task(serve(self.settings, ready=ready))
         waiting = asyncio.create_task(ready.wait())
-        await asyncio.wait({self.bot, waiting}, return_when=asyncio.FIRST_COMPLETED, timeout=15)
+        await asyncio.wait({self.bot, waiting}, return_when=asyncio.FIRST_COMPLETED, timeout=timeout)
         waiting.cancel()
         if self.bot.done():
             await self.bot

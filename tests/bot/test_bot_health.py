@@ -1,0 +1,74 @@
+"""The running bot's health page, and the policy service it starts for itself."""
+
+import asyncio
+import os
+import signal
+import socket
+from pathlib import Path
+
+import aiohttp
+import pytest
+from bot_house import House, ObedientPolicy
+
+from sim.discord import Person
+
+WEIGHTS = Path(__file__).parents[2] / "learner" / "policy" / "tiny" / "weights" / "config.json"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+async def test_health_and_metrics_of_a_running_bot(stopped_house: House, ada: Person, policy: ObedientPolicy):
+    house = stopped_house
+    house.with_settings(web_port=free_port())
+    await house.start()
+    await house.turn(ada, await house.play(ada), "select A")
+    url = f"http://127.0.0.1:{house.settings.web_port}"
+    async with aiohttp.ClientSession() as http:
+        async with http.get(f"{url}/healthz") as response:
+            assert response.status == 200
+        async with http.get(f"{url}/metrics") as response:
+            text = await response.text()
+        assert "respect_games_open 1.0" in text and "respect_turns_total 1.0" in text
+        policy.away = True
+        async with http.get(f"{url}/healthz") as response:
+            assert response.status == 503
+            assert "PolicyError" in (await response.json())["checks"]["policy"]
+
+
+def policy_pids() -> list[int]:
+    """Policy services that this process has started."""
+    mine = f"--parent\0{os.getpid()}\0".encode()
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            line = path.read_bytes()
+        except OSError:
+            continue
+        if b"learner.serving" in line and mine in line:
+            found.append(int(path.parent.name))
+    return found
+
+
+@pytest.mark.skipif(not WEIGHTS.exists(), reason="the embedded policy's weights have not been built")
+async def test_a_policy_killed_during_a_turn_loses_nothing(stopped_house: House, ada: Person):
+    house = stopped_house
+    house.with_settings(policy_url=None, threads=1)
+    await house.start(timeout=120)
+    thread = await house.play(ada)
+    await ada.say(thread, "the one that looks like a running man")
+    await house.next_board(ada, thread, timeout=30)
+    (pid,) = policy_pids()
+    await ada.say(thread, "no, the other one")
+    os.kill(pid, signal.SIGKILL)
+    await ada.say(thread, "and the boat")
+    await house.eventually(lambda: len(house.boards(ada, thread)) == 4, timeout=120)
+    turns = await house.turns(thread)
+    assert [turn.number for turn in turns] == [1, 2, 3]
+    assert all(turn.logp < 0 and turn.base_model for turn in turns)
+    await house.stop()
+    await asyncio.sleep(0.2)
+    assert not policy_pids()
