@@ -20,7 +20,7 @@ from sim.discord.people import Person
 from sim.players import PlayerFactory, View
 from store.database import Database
 from store.games import game_in_thread, turns_of
-from store.models import Game
+from store.models import Game, Player
 
 log = structlog.get_logger(__name__)
 
@@ -69,8 +69,7 @@ class CommunityMember:
     async def play(self, channel: str) -> Outcome:
         """One game from `/play` to its end."""
         await self.person.slash(channel, "play")
-        board = await self.person.wait_message(_is_board, timeout=ANSWER_SECONDS)
-        thread = board.channel_id
+        thread = await self._my_thread()
         game, view = await self._look(thread)
         descriptions = open_images(game.images).descriptions(game.listener)
         player = self._factory(self._rng, descriptions)
@@ -95,6 +94,16 @@ class CommunityMember:
                 log.warning("a simulated player lost the thread", player=self.person.name, error=str(error))
                 await asyncio.sleep(1)
             await asyncio.sleep(self._rng.uniform(*self._pace.rest))
+
+    async def _my_thread(self) -> int:
+        """The thread of the game just opened. Others' boards can be seen too."""
+        while True:
+            board = await self.person.wait_message(_is_board, timeout=ANSWER_SECONDS)
+            async with self._database.async_session() as session:
+                game = await game_in_thread(session, str(board.channel_id))
+                player = await session.get(Player, game.player_id) if game else None
+            if player is not None and player.external_id == str(self.person.id):
+                return board.channel_id
 
     async def _wait_for_board(self, thread: int, turns: int) -> None:
         """Until what was just said is answered. A turn is committed before its board is shown."""

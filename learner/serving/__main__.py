@@ -13,6 +13,7 @@ from aiohttp import web
 
 from learner.adapters import AdapterRegistry
 from learner.policy import Policy
+from learner.policy.loading import PolicyLoadError
 from learner.serving.service import PolicyService
 from learner.serving.worker import Worker
 from learner.settings import LearnerSettings
@@ -24,7 +25,7 @@ async def serve(settings: LearnerSettings, port: int, url_file: Path | None, par
     """Serve until SIGTERM, SIGINT or the end of the parent process."""
     policy = Policy.load(settings.policy, settings.device, settings.threads)
     registry = AdapterRegistry(settings.adapters_dir)
-    worker = Worker(policy, registry)
+    worker = Worker(policy, registry, settings.seed)
     worker.start()
     service = PolicyService(worker, registry, policy.fingerprint, settings.policy_secret)
     runner = web.AppRunner(service.app(), access_log=None)
@@ -65,7 +66,7 @@ def main() -> None:
     options = parser.parse_args()
     try:
         asyncio.run(serve(settings, options.port, options.url_file, options.parent))
-    except (ValueError, OSError) as error:
+    except (PolicyLoadError, ValueError, OSError) as error:
         log.error("the policy cannot be served", error=str(error))
         sys.exit(1)
 

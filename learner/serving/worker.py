@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import structlog
-import torch
 
 from learner.adapters import AdapterRegistry, check
 from learner.policy import Policy
@@ -46,14 +45,10 @@ class _Job:
 class Worker:
     """Owns a `Policy`. All methods but the async ones run on its thread."""
 
-    def __init__(self, policy: Policy, registry: AdapterRegistry, seed: int | None = None) -> None:
+    def __init__(self, policy: Policy, registry: AdapterRegistry, seed: int = 0) -> None:
         self._policy = policy
         self._registry = registry
-        self._generator = torch.Generator()
-        if seed is None:
-            self._generator.seed()
-        else:
-            self._generator.manual_seed(seed)
+        self._seed = seed
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._held: _Job | None = None
         self._adapters: OrderedDict[str, None] = OrderedDict()
@@ -142,7 +137,7 @@ class Worker:
 
     def _act(self, playable: list[tuple[_Job, TurnRequest]]) -> None:
         try:
-            answers = self._policy.act([request for _, request in playable], self._generator)
+            answers = self._policy.act([request for _, request in playable], self._seed)
         except Exception as error:
             if len(playable) > 1:  # one bad request must not take the others down
                 for one in playable:

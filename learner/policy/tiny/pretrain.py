@@ -2,7 +2,7 @@
 
 import math
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -20,6 +20,9 @@ Progress = Callable[[str, int, int, float], None]
 """Called with (stage, steps done, steps in all, loss)."""
 
 
+FEW_PICTURES = 0.1
+
+
 @dataclass(frozen=True)
 class PretrainSettings:
     """How long and how wide. The defaults take a few minutes on 2 cores."""
@@ -28,9 +31,11 @@ class PretrainSettings:
     align_batch: int = 192
     align_rate: float = 2e-3
     temperature: float = 0.07
-    language_steps: int = 900
+    language_steps: int = 1200
     language_batch: int = 48
-    language_rate: float = 2e-3
+    language_rate: float = 1e-3
+    single_turns: float = 0.5
+    """Share of the language steps that are spent on single turns, before whole dialogues."""
     turns: int = 7
     views: int = 6
     """Slightly turned and shifted pictures of each figure that the language part sees."""
@@ -179,9 +184,11 @@ def train_language(
     parameters = [*model.model.language_model.parameters(), model.lm_head.weight]
     optimiser = torch.optim.AdamW(parameters, lr=settings.language_rate, weight_decay=0.01, betas=(0.9, 0.98))
     model.train()
-    for step, size, shown in _course(settings):
+    course = Course(settings)
+    for step in range(settings.language_steps):
         _rate(optimiser, settings.language_rate, step, settings.language_steps)
-        encoded = [encoder(speaker.play(size, settings.turns, shown)) for _ in range(settings.language_batch)]
+        turns, batch = course.turns(step), course.batch(step)
+        encoded = [encoder(speaker.play(course.size, turns, course.pictures)) for _ in range(batch)]
         length = max(len(dialogue.ids) for dialogue in encoded)
         ids = torch.tensor([dialogue.ids + [0] * (length - len(dialogue.ids)) for dialogue in encoded])
         seen = torch.tensor([index[figure] for dialogue in encoded for figure in dialogue.figures])
@@ -191,20 +198,55 @@ def train_language(
         at = torch.tensor([position for dialogue in encoded for position in dialogue.learn])
         hidden = model.model.language_model(inputs_embeds=embeddings, use_cache=False).last_hidden_state
         logits = hidden[rows, at - 1] @ model.lm_head.weight[vocabulary].T
-        loss = functional.cross_entropy(logits, place[ids[rows, at]])
+        right = place[ids[rows, at]]
+        loss = functional.cross_entropy(logits, right)
         optimiser.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(parameters, 1.0)
         optimiser.step()
+        letters = right >= len(vocabulary) - len(LETTERS)
+        course.note((logits.argmax(1) == right)[letters].float().mean().item())
         progress("language", step + 1, settings.language_steps, loss.item())
     model.eval()
 
 
-def _course(settings: PretrainSettings) -> Iterator[tuple[int, int, float]]:
-    """(step, figures on the board, how often a picture is shown in place of words)."""
-    for step in range(settings.language_steps):
-        done = step / settings.language_steps
-        yield step, min(10, 2 + int(done / 0.5 * 9)), max(0.05, 0.5 - done)
+class Course:
+    """What the language part is taught next: more figures and more words as it gets better.
+
+    It begins with two figures and a picture in place of words, one turn a game. Once most picks are right words
+    take the pictures' place, then the board grows; whole dialogues follow in the second part of the steps.
+    """
+
+    def __init__(self, settings: PretrainSettings) -> None:
+        self._settings = settings
+        self._recent: list[float] = []
+        self.size = 2
+        self.pictures = 1.0
+
+    def turns(self, step: int) -> int:
+        """Turns of a dialogue at this step."""
+        return self._settings.turns if self._second_part(step) else 1
+
+    def batch(self, step: int) -> int:
+        """Dialogues in a batch: whole ones teach several times as much each."""
+        return self._settings.language_batch if self._second_part(step) else 2 * self._settings.language_batch
+
+    def note(self, accuracy: float) -> None:
+        """Take in the share of right picks of a step."""
+        self._recent = [*self._recent[-11:], accuracy]
+        mean = sum(self._recent) / len(self._recent)
+        if len(self._recent) < 12 or mean < (0.8 if self.pictures > FEW_PICTURES else 0.6):
+            return
+        if self.pictures > FEW_PICTURES:
+            self.pictures = max(FEW_PICTURES, self.pictures - 0.3)
+        else:
+            self.size = min(self.size + 1, len(LETTERS))
+        self._recent = []
+
+    def _second_part(self, step: int) -> bool:
+        if step == int(self._settings.language_steps * self._settings.single_turns):
+            self.size, self.pictures = len(LETTERS), FEW_PICTURES
+        return step >= self._settings.language_steps * self._settings.single_turns
 
 
 def _rate(optimiser: torch.optim.Optimizer, rate: float, step: int, steps: int) -> None:
