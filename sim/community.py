@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from bot import texts
 from games import GAMES
 from games.core import Outcome
 from games.figures import open_images
@@ -78,6 +79,8 @@ class CommunityMember:
             utterance = player.speak(view)
             if utterance is None:
                 await self.person.slash(thread, "giveup")
+                sure = await self.person.wait_message(_has_buttons, where=thread, timeout=ANSWER_SECONDS)
+                await self.person.press_labelled(sure, texts.GIVE_UP_YES)
             else:
                 await self.person.say(thread, utterance)
             await self._wait_for_board(thread, view.turn)
@@ -135,3 +138,7 @@ class CommunityMember:
 
 def _is_board(message: Message) -> bool:
     return bool(message.attachments)
+
+
+def _has_buttons(message: Message) -> bool:
+    return bool(message.components) and message.ephemeral
