@@ -44,8 +44,8 @@ PATIENCE = 4.0
 """Seconds the policy is asked again before a player is told that it is away."""
 
 
-class RespectBot(commands.Bot):
-    """discord.py's bot with the rooms it needs."""
+class RespectBot(commands.AutoShardedBot):
+    """discord.py's bot with the rooms it needs, in as many shards as Discord asks for."""
 
     def __init__(
         self,

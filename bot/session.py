@@ -44,6 +44,7 @@ log = structlog.get_logger(__name__)
 
 LONGEST_WAIT = 30.0
 """Seconds between tries while something the game needs is away."""
+CLOSING_SECONDS = 3.0
 
 
 class Policy(Protocol):
@@ -88,6 +89,7 @@ class LiveGames:
         self._on_finished = on_finished
         self._locks = KeyedLocks()
         self._workers: dict[str, _Worker] = {}
+        self._closing = False
         self._sure: set[str] = set()
         """Games whose newest board is known to be noted in the store."""
 
@@ -139,6 +141,8 @@ class LiveGames:
 
     def wake(self, game_id: str) -> None:
         """Look at a game: something may have to be shown or played."""
+        if self._closing:
+            return
         worker = self._workers.get(game_id)
         if worker is None:
             worker = self._workers[game_id] = _Worker()
@@ -147,11 +151,18 @@ class LiveGames:
         worker.nudge.set()
 
     async def close(self) -> None:
-        """Stop every worker. What it was doing is done again after a restart."""
+        """Stop every worker after its step. What the policy thinks about is asked again next time."""
+        self._closing = True
         tasks = [worker.task for worker in self._workers.values() if worker.task is not None]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        for worker in self._workers.values():
+            worker.nudge.set()
+            if worker.thinking is not None:
+                worker.thinking.cancel()
+        if tasks:
+            _, slow = await asyncio.wait(tasks, timeout=CLOSING_SECONDS)
+            for task in slow:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     async def count_open(self) -> int:
         """Games under way."""
@@ -161,11 +172,11 @@ class LiveGames:
     async def _work(self, game_id: str, worker: _Worker) -> None:
         failures = 0
         try:
-            while worker.asked:
+            while worker.asked and not self._closing:
                 worker.asked = False
                 worker.nudge.clear()
                 try:
-                    while await self._step(game_id, worker):
+                    while not self._closing and await self._step(game_id, worker):
                         failures = 0
                         worker.told.clear()
                 except Exception as error:
@@ -201,6 +212,7 @@ class LiveGames:
             case discord.HTTPException() if 400 <= error.status < 500 and error.status != 429:
                 self._sure.discard(game_id)
                 log.error("Discord refuses a board", game=game_id, error=str(error))
+                await self._tell(game_id, worker, texts.SOMETHING_BROKE)
                 return False
             case error if isinstance(error, OUTSIDE):
                 self._sure.discard(game_id)

@@ -153,6 +153,19 @@ NO_CONSENT = (
 CONTROL_SYSTEM = "The learning system is set to `control`, which never trains (`RESPECT_SYSTEM`)."
 
 
+STAGES = {
+    "queued": "about to start",
+    "collect": "gathering games",
+    "decode": "reading what people said next",
+    "examples": "choosing what to learn from",
+    "train": "training",
+    "evaluate": "comparing old and new",
+    "gate": "deciding whether the new one is better",
+    "publish": "handing over to the new one",
+}
+"""What a round is doing, by its stage."""
+
+
 def round_status(
     active: Mapping[str, Any] | None, rows: Sequence[tuple[int, int, float]], note: str | None
 ) -> str:
@@ -161,7 +174,8 @@ def round_status(
     if active is None:
         lines.append("No round is running.")
     else:
-        lines.append(f"**Round {active['number']}**: {active['stage']}{_progress(active['progress'])}")
+        stage = STAGES.get(active["stage"], active["stage"])
+        lines.append(f"**Round {active['number']}** is {stage}{_progress(active['progress'])}.")
     if rows:
         lines.append(success_table(rows))
     if note:

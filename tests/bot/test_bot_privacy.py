@@ -35,8 +35,7 @@ async def test_ones_data_can_be_exported(house: House, ada: Person, bob: Person)
     his = await house.play(bob)
     await house.turn(bob, his, "the one like a boat")
     await ada.press_labelled(await panel(ada), "Export my data")
-    answer = await ada.wait_message(lambda message: message.attachments)
-    assert answer.ephemeral
+    answer = await ada.wait_message(lambda message: message.ephemeral and message.attachments)
     file = house.discord.world.file(answer.attachments[0].id)
     assert file is not None
     found = json.loads(file.data)

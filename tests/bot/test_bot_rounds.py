@@ -82,7 +82,7 @@ async def test_a_moderator_starts_a_round_and_hears_how_it_ended(
     assert await say(house, grace, "round start") == texts.round_queued(1)
     await house.eventually(lambda: runs(house) == 1 and rounds(house)[0].stage == "train")
     status = await say(house, grace, "round status")
-    assert "train (3 of 8, loss 0.500, about 2 min left)" in status and "100%" in status
+    assert "training (3 of 8, loss 0.500, about 2 min left)" in status and "100%" in status
     assert "Round 1 is under way" in await say(house, grace, "round start")
     (house.settings.data_dir / "go").touch()
     told = await grace.wait_message(where=moderators, timeout=10)
