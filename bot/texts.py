@@ -111,7 +111,8 @@ def board(outcome: Outcome, turns: int, max_turns: int, unplayed: int = 0) -> st
     played = "1 turn" if turns == 1 else f"{turns} turns"
     match outcome:
         case Outcome.OPEN:
-            line = f"**Turn {turns} of {max_turns}** · what next?"
+            left = max_turns - turns
+            line = f"That's what I clicked. What next? ({left} turn{'' if left == 1 else 's'} left)"
         case Outcome.WON:
             line = f"🎉 **Got them all in {played}!** Well described."
         case Outcome.LOST:
@@ -241,7 +242,10 @@ ERASE_SURE = (
 )
 
 
-def privacy(games: int, training: bool, research: bool) -> str:
+LOCAL_GAMES = "This is a local service, not Discord: games here are learned from in any case."
+
+
+def privacy(games: int, training: bool, research: bool, local: bool) -> str:
     return (
         "**What I keep**: the games you played with me, what you wrote as instructions in them, my "
         "answers, and "
@@ -254,7 +258,7 @@ def privacy(games: int, training: bool, research: bool) -> str:
         "be given "
         "to researchers.\n"
         "Both are off unless you turn them on, and you can play all the same."
-    )
+    ) + (f"\n{LOCAL_GAMES}" if local else "")
 
 
 def _yes(answer: bool) -> str:

@@ -16,7 +16,7 @@ from bot import texts
 from bot.answers import acknowledge, answer, answer_error
 from bot.app import Asked, RespectBot
 from store.games import games_played, unfinished_games_of
-from store.models import ConsentKind, Player
+from store.models import ConsentKind, Origin, Player
 from store.players import consents, erase_player, export_player, give_consent, known_player, player_of
 
 log = structlog.get_logger(__name__)
@@ -89,7 +89,8 @@ async def _panel(bot: RespectBot, user: discord.abc.User) -> tuple[str, discord.
         view.add_item(PrivacyButton(kind.value, user.id, texts.toggle(kind.value, granted), style))
     view.add_item(PrivacyButton("export", user.id, texts.EXPORT))
     view.add_item(PrivacyButton("erase", user.id, texts.ERASE, discord.ButtonStyle.danger))
-    text = texts.privacy(games, answers[ConsentKind.TRAINING], answers[ConsentKind.RESEARCH])
+    local = bot.settings.origin is not Origin.DISCORD
+    text = texts.privacy(games, answers[ConsentKind.TRAINING], answers[ConsentKind.RESEARCH], local)
     return text, view
 
 

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from bot_house import House, ObedientPolicy, has_board
+from bot_house import House, ObedientPolicy, has_board, house_of
 from pydantic import SecretStr
 
 from bot import texts
 from bot.app import serve
 from bot.errors import StartupError
 from games.core import Outcome
-from sim.discord import Permission, Person
+from sim.discord import Fault, LocalDiscord, Permission, Person
 
 
 async def test_a_policy_that_comes_back_answers_what_waited(
@@ -179,6 +179,20 @@ async def test_missing_permissions_are_named(house: House, ada: Person):
     await ada.slash("play", "play")
     answer = await ada.wait_message(lambda message: message.ephemeral)
     assert "**Create Public Threads**" in answer.content and "**Attach Files**" in answer.content
+
+
+async def test_nothing_is_done_for_an_interaction_that_is_too_old_to_answer(
+    policy: ObedientPolicy, tmp_path: Path
+):
+    async with LocalDiscord(response_window=0.2) as service, house_of(service, policy, tmp_path) as house:
+        await house.start()
+        ada = await service.people.join("Ada")
+        service.faults.add(Fault(kind="delay", route="/interactions/*/callback", delay=0.6))
+        await ada.slash("play", "play")
+        await ada.wait_for("INTERACTION_FAILED")
+        await asyncio.sleep(1)
+        assert not [channel for channel in ada.channels() if channel.is_thread]
+        await house.play(ada)
 
 
 async def test_a_wrong_or_missing_token_says_how_to_mend_it(stopped_house: House):
