@@ -11,9 +11,9 @@ from games.core import Step
 class Example:
     """One interaction, or the beginning of one: its prompt is computed once for all of its turns.
 
-    `steps` is what was played, turn by turn; it is the history that later turns see. `targets[t]` are the
+    `steps` is what was played, turn by turn; it is the history that later turns see. `wanted[t]` are the
     actions whose log-probability in turn t is wanted: `()` if none (the turn is only history), usually
-    `(steps[t].action,)`, or another action for a turn that was relabelled. Every target must be legal in
+    `(steps[t].action,)`, or another action for a turn that was relabelled. Every one must be legal in
     `steps[t].state`.
     """
 
@@ -22,17 +22,17 @@ class Example:
     context: tuple[str, ...]
     """Figure ids in the listener's order."""
     steps: tuple[Step, ...]
-    targets: tuple[tuple[str, ...], ...]
+    wanted: tuple[tuple[str, ...], ...]
     game: str = "multiref"
 
     def __post_init__(self) -> None:
-        if len(self.targets) != len(self.steps):
-            raise ValueError(f"{len(self.steps)} steps need as many target tuples, not {len(self.targets)}")
+        if len(self.wanted) != len(self.steps):
+            raise ValueError(f"{len(self.steps)} steps need as many tuples of actions, not {len(self.wanted)}")
 
     @property
     def rows(self) -> int:
         """How many actions it asks about."""
-        return sum(len(actions) for actions in self.targets)
+        return sum(len(actions) for actions in self.wanted)
 
 
 @dataclass(frozen=True)
@@ -58,9 +58,9 @@ class Batch:
     position_ids: torch.Tensor
     """[B, L], or [3, B, L] for models with three-dimensional positions."""
     attention: torch.Tensor | None
-    """None (causal) where every target was played, else additive [B, 1, L, L]."""
+    """None (causal) where every wanted action was played, else additive [B, 1, L, L]."""
     rows: tuple[Row, ...]
-    """Example-major, then by step, then in the order of its targets."""
+    """Example-major, then by step, then in the order of its wanted actions."""
     where: torch.Tensor
     """[R, T] index into the flattened [B * L] positions whose output predicts the token."""
     vocabulary: torch.Tensor

@@ -119,7 +119,7 @@ class Policy:
     def _lay(self, number: int, example: Example) -> Laid:
         grammar = self._grammar(example.game)
         last = max(
-            (t for t, actions in enumerate(example.targets) if actions), default=len(example.steps) - 1
+            (t for t, actions in enumerate(example.wanted) if actions), default=len(example.steps) - 1
         )
         *past, step = example.steps[: last + 1]
         messages = self._game(example.game).prompt(example.context, past, step.state, step.utterance)
@@ -132,7 +132,7 @@ class Policy:
                 action == example.steps[t].action,
                 grammar.trie(example.steps[t].state),
             )
-            for t, actions in enumerate(example.targets)
+            for t, actions in enumerate(example.wanted)
             for action in actions
         ]
         for each in asked:

@@ -31,11 +31,11 @@ class PretrainSettings:
     align_batch: int = 192
     align_rate: float = 2e-3
     temperature: float = 0.07
-    language_steps: int = 1200
+    language_steps: int = 1400
     language_batch: int = 48
     language_rate: float = 1e-3
-    single_turns: float = 0.5
-    """Share of the language steps that are spent on single turns, before whole dialogues."""
+    single_turns: float = 0.7
+    """Share of the language steps that single turns may take, before whole dialogues."""
     turns: int = 7
     views: int = 6
     """Slightly turned and shifted pictures of each figure that the language part sees."""
@@ -187,8 +187,9 @@ def train_language(
     course = Course(settings)
     for step in range(settings.language_steps):
         _rate(optimiser, settings.language_rate, step, settings.language_steps)
-        turns, batch = course.turns(step), course.batch(step)
-        encoded = [encoder(speaker.play(course.size, turns, course.pictures)) for _ in range(batch)]
+        encoded = [
+            encoder(speaker.play(course.size, course.turns, course.pictures)) for _ in range(course.batch)
+        ]
         length = max(len(dialogue.ids) for dialogue in encoded)
         ids = torch.tensor([dialogue.ids + [0] * (length - len(dialogue.ids)) for dialogue in encoded])
         seen = torch.tensor([index[figure] for dialogue in encoded for figure in dialogue.figures])
@@ -205,7 +206,7 @@ def train_language(
         torch.nn.utils.clip_grad_norm_(parameters, 1.0)
         optimiser.step()
         letters = right >= len(vocabulary) - len(LETTERS)
-        course.note((logits.argmax(1) == right)[letters].float().mean().item())
+        course.note(step, (logits.argmax(1) == right)[letters].float().mean().item())
         progress("language", step + 1, settings.language_steps, loss.item())
     model.eval()
 
@@ -214,7 +215,8 @@ class Course:
     """What the language part is taught next: more figures and more words as it gets better.
 
     It begins with two figures and a picture in place of words, one turn a game. Once most picks are right words
-    take the pictures' place, then the board grows; whole dialogues follow in the second part of the steps.
+    take the pictures' place, then the board grows. Whole dialogues follow when the board is full, or when the
+    share of the steps that single turns may take is over.
     """
 
     def __init__(self, settings: PretrainSettings) -> None:
@@ -222,31 +224,34 @@ class Course:
         self._recent: list[float] = []
         self.size = 2
         self.pictures = 1.0
+        self.whole = False
+        """Whether dialogues are whole, not single turns."""
 
-    def turns(self, step: int) -> int:
-        """Turns of a dialogue at this step."""
-        return self._settings.turns if self._second_part(step) else 1
+    @property
+    def turns(self) -> int:
+        """Turns of a dialogue, at most."""
+        return self._settings.turns if self.whole else 1
 
-    def batch(self, step: int) -> int:
+    @property
+    def batch(self) -> int:
         """Dialogues in a batch: whole ones teach several times as much each."""
-        return self._settings.language_batch if self._second_part(step) else 2 * self._settings.language_batch
+        return self._settings.language_batch if self.whole else 2 * self._settings.language_batch
 
-    def note(self, accuracy: float) -> None:
+    def note(self, step: int, accuracy: float) -> None:
         """Take in the share of right picks of a step."""
+        if step >= self._settings.language_steps * self._settings.single_turns:
+            self.size, self.pictures, self.whole = len(LETTERS), FEW_PICTURES, True
         self._recent = [*self._recent[-11:], accuracy]
-        mean = sum(self._recent) / len(self._recent)
-        if len(self._recent) < 12 or mean < (0.8 if self.pictures > FEW_PICTURES else 0.6):
+        enough = 0.8 if self.pictures > FEW_PICTURES else 0.6 if self.size < len(LETTERS) else 0.5
+        if len(self._recent) < 12 or sum(self._recent) / 12 < enough:
             return
         if self.pictures > FEW_PICTURES:
             self.pictures = max(FEW_PICTURES, self.pictures - 0.3)
+        elif self.size < len(LETTERS):
+            self.size += 1
         else:
-            self.size = min(self.size + 1, len(LETTERS))
+            self.whole = True
         self._recent = []
-
-    def _second_part(self, step: int) -> bool:
-        if step == int(self._settings.language_steps * self._settings.single_turns):
-            self.size, self.pictures = len(LETTERS), FEW_PICTURES
-        return step >= self._settings.language_steps * self._settings.single_turns
 
 
 def _rate(optimiser: torch.optim.Optimizer, rate: float, step: int, steps: int) -> None:
