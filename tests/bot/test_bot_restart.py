@@ -148,7 +148,12 @@ async def test_a_board_whose_sending_was_cut_off_is_not_doubled(house: House, ad
     thread = await house.play(ada)
     house.discord.faults.add(Fault(kind="drop", method="POST", route="/channels/*/messages", after=True))
     await ada.say(thread, "select A")
-    await house.turn(ada, thread, "select B")
+    await ada.say(thread, "select B")
+
+    async def both() -> bool:
+        return len(await house.turns(thread)) == 2
+
+    await house.eventually(both, timeout=10)
     await house.settled(thread)
     assert len(house.boards(ada, thread)) == 3
 
