@@ -11,7 +11,7 @@ from rich.table import Table
 
 from cli.console import err, fail, out
 from learner.settings import LearnerSettings
-from sim.demo import Demo, DemoOptions, running_demo
+from sim.demo import Demo, DemoError, DemoOptions, running_demo
 from store.models import Round, RoundStatus
 from store.statistics import RoundStatistics, round_statistics
 
@@ -49,6 +49,8 @@ def demo(
         asyncio.run(_run_once(options, rounds) if once else _run(options))
     except KeyboardInterrupt:
         out.print("Stopped. Games and adapters are kept in", data_dir)
+    except DemoError as error:
+        fail(str(error))
     except TimeoutError:
         fail(f"The bot did not come online within 90 s. Its log is {data_dir / 'bot.log'}.")
     except OSError as error:

@@ -105,7 +105,9 @@ class CommunityMember:
             async with self._database.async_session() as session:
                 game = await game_in_thread(session, str(board.channel_id))
                 player = await session.get(Player, game.player_id) if game else None
-            if player is not None and player.external_id == str(self.person.id):
+            if game is None or player is None or game.outcome != Outcome.OPEN:
+                continue
+            if player.external_id == str(self.person.id):
                 return board.channel_id
 
     async def _wait_for_board(self, thread: int, turns: int) -> None:

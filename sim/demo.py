@@ -18,6 +18,7 @@ from games.core import Outcome
 from learner.settings import LearnerSettings
 from sim.community import LIVELY, NAMES, CommunityMember, Pace
 from sim.discord import LocalDiscord
+from sim.discord.invoke import ActionRefused
 from sim.discord.people import Person
 from sim.players import open_players
 from store.database import Database
@@ -30,6 +31,10 @@ log = structlog.get_logger(__name__)
 PAGE = Path(__file__).parent / "page"
 CHANNEL = "play"
 RESTART_SECONDS = 1.0
+
+
+class DemoError(RuntimeError):
+    """The demo cannot go on. The message says where to look."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +55,7 @@ class BotProcess:
 
     def __init__(self, environment: dict[str, str], log_file: Path) -> None:
         self._environment = environment
-        self._log_file = log_file
+        self.log_file = log_file
         self.process: asyncio.subprocess.Process | None = None
         self.starts = 0
 
@@ -58,13 +63,13 @@ class BotProcess:
         """Runs until cancelled; stops the bot then, and gently."""
         try:
             while True:
-                with self._log_file.open("ab") as output:
+                with self.log_file.open("ab") as output:
                     self.process = await asyncio.create_subprocess_exec(
                         sys.executable, "-m", "bot", env=self._environment, stdout=output, stderr=output
                     )
                 self.starts += 1
                 code = await self.process.wait()
-                log.warning("the bot ended and is started again", code=code, log=str(self._log_file))
+                log.warning("the bot ended and is started again", code=code, log=str(self.log_file))
                 await asyncio.sleep(RESTART_SECONDS)
         finally:
             await self._stop()
@@ -116,9 +121,13 @@ class Demo:
                 finished += 1
                 on_finished(finished)
 
-        async with asyncio.TaskGroup() as tasks:
-            for member in self.members:
-                tasks.create_task(play_on(member))
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for member in self.members:
+                    tasks.create_task(play_on(member))
+        except* (ActionRefused, TimeoutError) as errors:
+            told = "; ".join(str(error) for error in errors.exceptions)
+            raise DemoError(f"A simulated player got no answer ({told}). See {self.bot.log_file}.") from None
 
     async def run_round(self, on_progress: Callable[[Round], None]) -> Round:
         """A moderator types `/round start`; gives the round when it has ended."""
@@ -198,6 +207,7 @@ def _environment(options: DemoOptions, service: LocalDiscord, once: bool) -> dic
         "RESPECT_DISCORD_GATEWAY": service.gateway_url,
         "RESPECT_DATA_DIR": str(options.data_dir),
         "RESPECT_ROUND_EVERY_GAMES": "0" if once else str(options.games_per_round),
+        "RESPECT_PLAY_COOLDOWN": "0",
         "RESPECT_SEED": str(options.seed),
         "RESPECT_SYSTEM": options.settings.system,
         "RESPECT_POLICY": options.settings.policy,
