@@ -1,15 +1,25 @@
 """The program: mounts one group of commands for each file of this room."""
 
+import logging
+
 import typer
 
+from bot.logging import configure_logging
 from cli import bot, db, demo, doctor, feedback, figures, rounds, simulate, tiny
 
 app = typer.Typer(
     name="respect",
-    help="A Discord bot that plays tangram reference games and learns from what people say next.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
+
+
+@app.callback()
+def respect() -> None:
+    """A Discord bot that plays tangram reference games and learns from what people say next."""
+    configure_logging(level=logging.WARNING)  # on standard error: standard output is for what was asked
+
+
 app.command("demo")(demo.demo)
 app.command("bot")(bot.bot)
 app.command("doctor")(doctor.doctor)
