@@ -1,0 +1,30 @@
+"""The real embedded policy, loaded once, and games that it really played."""
+
+from pathlib import Path
+
+import pytest
+
+from learner.policy import Policy
+from tests.learner.played import play_games
+
+
+@pytest.fixture(scope="session")
+def shared_policy() -> Policy:
+    return Policy.load("tiny", device="cpu")
+
+
+@pytest.fixture
+def policy(shared_policy: Policy):
+    """The policy without any adapter, before and after."""
+    yield shared_policy
+    shared_policy.eval()
+    for name in shared_policy.adapters.names:
+        shared_policy.unload_adapter(name)
+
+
+@pytest.fixture(scope="session")
+def played(shared_policy: Policy, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a database of games played by the base model. Copy it before changing anything."""
+    folder = tmp_path_factory.mktemp("played")
+    play_games(folder, shared_policy)
+    return folder

@@ -1,0 +1,41 @@
+"""Games that were really played, for tests of what is learnt from them."""
+
+import shutil
+from pathlib import Path
+
+from games import GAMES
+from games.figures import open_images
+from learner.policy import Policy
+from learner.protocol import BASE_ADAPTER
+from learner.settings import LearnerSettings
+from sim.players import open_players
+from sim.playing import Playground
+from store.database import Database
+from store.migrations import upgrade
+
+GAMES_PLAYED = 30
+
+
+def play_games(folder: Path, policy: Policy, games: int = GAMES_PLAYED, players: int = 15) -> None:
+    """Play games with the base model into a new database in `folder`."""
+    database = Database(f"sqlite:///{folder / 'respect.db'}")
+    upgrade(database)
+    images = open_images("classic")
+    playground = Playground(
+        database, policy, GAMES["multiref"], images, images.ids, open_players("patient"), players, seed=1
+    )
+    playground.play(0, games, BASE_ADAPTER, lambda tally: None)
+    database.close()
+
+
+def settings_for(folder: Path, **values: object) -> LearnerSettings:
+    """Settings of a house in `folder`, whatever the environment says."""
+    return LearnerSettings(
+        data_dir=folder, database_url=f"sqlite:///{folder / 'respect.db'}", **{"epochs": 1, **values}
+    )
+
+
+def copy_of(played: Path, folder: Path) -> Path:
+    """A folder of one's own with the same games."""
+    shutil.copytree(played, folder, dirs_exist_ok=True)
+    return folder

@@ -1,0 +1,170 @@
+"""Training on games that were really played, with the embedded policy."""
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from learner.evaluation import Comparison, action_logps, gate
+from learner.examples import Objective, TrainingGame, build_examples
+from learner.policy import Policy
+from learner.training import Progress, TrainingConfig, TrainingDiverged, to_example, train
+from store.database import Database
+from store.training import Interaction, usable_interactions
+
+QUICK = TrainingConfig(epochs=2, dropout=0.0, warmup_steps=2, batch_turns=16, micro_batch_turns=16)
+
+
+class AlwaysRight:
+    label = 1
+
+
+@pytest.fixture(scope="session")
+def interactions(played: Path) -> list[Interaction]:
+    database = Database(f"sqlite:///{played / 'respect.db'}")
+    with database.session() as session:
+        found = usable_interactions(session, None)
+    database.close()
+    return found
+
+
+def games_of(
+    policy: Policy, interactions: list[Interaction], objective: Objective = "sup"
+) -> list[TrainingGame]:
+    right = {turn: AlwaysRight() for interaction in interactions for turn in interaction.turn_ids}
+    return build_examples(interactions[:10], right, objective, policy.fingerprint)
+
+
+def tensors(policy: Policy) -> dict[str, torch.Tensor]:
+    return {name: value.detach().clone() for name, value in policy._model.named_parameters()}
+
+
+def test_every_adapter_tensor_moves_and_no_base_tensor_does(policy: Policy, interactions):
+    policy.new_adapter("new", rank=QUICK.rank, alpha=QUICK.alpha, dropout=0.0, seed=QUICK.seed)
+    before = tensors(policy)
+    policy.unload_adapter("new")
+    train(policy, "new", games_of(policy, interactions), "sup", QUICK)
+    after = tensors(policy)
+    assert before.keys() == after.keys()
+    moved = {name for name in after if not torch.equal(before[name], after[name])}
+    assert moved == {name for name in after if ".new." in name}
+    assert len(moved) > 20
+
+
+def test_the_loss_falls_and_progress_is_told(policy: Policy, interactions):
+    told: list[Progress] = []
+    config = replace(QUICK, epochs=4)
+    result = train(policy, "new", games_of(policy, interactions), "sup", config, told.append)
+    assert result.losses[-1] < result.losses[0]
+    assert result.skipped == 0
+    assert [at.step for at in told] == list(range(1, result.steps + 1))
+    assert told[-1].total == result.steps
+    assert told[-1].seconds_left == 0
+
+
+def test_what_was_trained_on_becomes_likelier(policy: Policy, interactions):
+    games = games_of(policy, interactions)
+    train(policy, "new", games, "sup", replace(QUICK, epochs=4))
+    assert action_logps(policy, games, "new").mean() > action_logps(policy, games, "base").mean()
+
+
+def test_micro_batches_add_up_to_the_batch(policy: Policy, interactions):
+    games = games_of(policy, interactions)
+    whole = train(policy, "whole", games, "sup", replace(QUICK, epochs=1))
+    parts = train(policy, "parts", games, "sup", replace(QUICK, epochs=1, micro_batch_turns=2))
+    assert parts.steps == whole.steps
+    assert parts.losses[0] == pytest.approx(whole.losses[0], rel=1e-3)
+    assert action_logps(policy, games, "parts") == pytest.approx(
+        action_logps(policy, games, "whole"), abs=0.05
+    )
+
+
+def test_training_is_the_same_for_the_same_seed(policy: Policy, interactions):
+    games = games_of(policy, interactions)
+    config = replace(QUICK, epochs=1, dropout=0.1)
+    losses = []
+    for name, seed in (("one", 0), ("two", 0), ("three", 1)):
+        result = train(policy, name, games, "sup", replace(config, seed=seed))
+        losses.append((result.losses, action_logps(policy, games, name).tolist()))
+    assert losses[0] == losses[1]
+    assert losses[0] != losses[2]
+
+
+def test_a_step_without_a_finite_loss_is_skipped(policy: Policy, interactions):
+    first, *rest = games_of(policy, interactions)
+    broken = replace(first, labels=tuple(replace(label, weight=math.nan) for label in first.labels))
+    result = train(policy, "new", [broken, *rest], "sup", QUICK)
+    assert 0 < result.skipped < result.steps
+    assert all(math.isfinite(loss) for loss in result.losses)
+    assert all(torch.isfinite(value).all() for value in tensors(policy).values())
+
+
+def test_training_that_never_has_a_finite_loss_gives_up(policy: Policy, interactions):
+    games = [
+        replace(game, labels=tuple(replace(label, weight=math.inf) for label in game.labels))
+        for game in games_of(policy, interactions)
+    ]
+    with pytest.raises(TrainingDiverged, match="lower the learning rate"):
+        train(policy, "new", games, "sup", replace(QUICK, bad_steps=2))
+
+
+def test_logged_propensities_are_those_of_the_played_board(policy: Policy, interactions):
+    games = games_of(policy, interactions, "kto")
+    logged = [label.behaviour_logp for game in games for label in game.labels]
+    assert action_logps(policy, games, "base").tolist() == pytest.approx(logged, abs=1e-3)
+
+
+@pytest.mark.parametrize("objective", ["rl", "kto"])
+def test_the_other_objectives_train_too(policy: Policy, interactions, objective: Objective):
+    class Alternating:
+        def __init__(self, turn: int) -> None:
+            self.label = 1 if turn % 2 else -1
+
+    mixed = {turn: Alternating(turn) for interaction in interactions for turn in interaction.turn_ids}
+    games = build_examples(interactions[:10], mixed, objective, policy.fingerprint)
+    train(policy, "new", games, objective, replace(QUICK, epochs=4))
+    change = action_logps(policy, games, "new") - action_logps(policy, games, "base")
+    good = [label.reward > 0 for game in games for label in game.labels]
+    assert change[good].mean() > change[[not each for each in good]].mean()
+
+
+def test_a_shuffled_board_is_the_same_game(policy: Policy, interactions):
+    game = games_of(policy, interactions)[0]
+    order = [3, 1, 4, 0, 5, 9, 2, 6, 8, 7]
+    plain, shuffled = to_example(game, game.labels), to_example(game, game.labels, order)
+    assert shuffled.context == tuple(game.context[old] for old in order)
+    assert [step.utterance for step in shuffled.steps] == [step.utterance for step in plain.steps]
+    letters = {old: new for new, old in zip("ABCDEFGHIJ", ("ABCDEFGHIJ"[i] for i in order), strict=True)}
+    first = next(step for step in plain.steps)
+    clicked = {letters[word] for word in first.action.split() if len(word) == 1}
+    assert clicked == {word for word in shuffled.steps[0].action.split() if len(word) == 1}
+
+
+def test_nothing_to_train_on_is_said(policy: Policy):
+    with pytest.raises(ValueError, match="no turn has a usable label"):
+        train(policy, "new", [], "sup", QUICK)
+
+
+def comparison(positive: int, difference: float, spread: float = 0.1) -> Comparison:
+    interval = (difference - spread, difference + spread)
+    return Comparison(positive, positive, -2.0 + difference, -2.0, interval, 0.5, 0.5, 10.0)
+
+
+@pytest.mark.parametrize(
+    ("found", "losses", "passed", "reason"),
+    [
+        (comparison(20, 0.3), [1.0], True, "0.30 nats more likely"),
+        (comparison(20, -0.2), [1.0], True, "0.20 nats less likely"),
+        (comparison(20, -0.6), [1.0], False, "0.60 nats less likely"),
+        (comparison(20, math.nan), [1.0], False, "not finite"),
+        (comparison(20, 0.3), [math.nan], False, "loss is not finite"),
+        (comparison(3, -5.0), [1.0], True, "too few to judge"),
+        (Comparison(0, 0, None, None, None, None, None, None), [1.0], True, "no held-out turns"),
+    ],
+)
+def test_the_gate(found: Comparison, losses: list[float], passed: bool, reason: str):
+    decision = gate(found, losses)
+    assert decision.passed is passed
+    assert reason in decision.reason
