@@ -371,7 +371,9 @@ def _alone(folder: Path) -> Iterator[None]:
 
 def _sentence(stage: str, error: Exception) -> str:
     """What a moderator is told."""
-    if isinstance(error, RoundError | AdapterError):
+    from learner.policy.loading import PolicyLoadError  # torch is loaded by now, or a round has failed anyway
+
+    if isinstance(error, RoundError | AdapterError | PolicyLoadError):
         return str(error)
     if isinstance(error, MemoryError) or "out of memory" in str(error).lower():
         return f"The machine ran out of memory in the stage '{stage}': make the micro-batches smaller."

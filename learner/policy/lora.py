@@ -76,7 +76,7 @@ class Adapters:
         """Run the model under an adapter, or under the active one."""
         name = self.active if name is None else name
         self.require(name)
-        if self._peft is None:
+        if self._peft is None or not self.names:
             yield
         elif name == BASE_ADAPTER:
             with self._peft.disable_adapter():
@@ -136,6 +136,8 @@ class Adapters:
             self.peft.delete_adapter(name)
             if self.active == name:
                 self.active = BASE_ADAPTER
+            if self.names and self.peft.active_adapter not in self.names:  # peft may still point at what is gone
+                self.peft.set_adapter(next(iter(self.names)), inference_mode=True)
 
     def save(self, name: str, folder: Path) -> None:
         """Write an adapter as peft does: configuration and safetensors."""

@@ -138,7 +138,7 @@ def test_one_pass_over_a_game_gives_the_propensities_of_all_its_turns(policy: Po
     steps = tuple(Step(past.state, past.utterance, past.action) for past in last.history)
     example = Example("classic", last.context, steps, tuple((step.action,) for step in steps))
     with torch.no_grad():
-        logps = policy.action_logps([example])
+        logps = policy.action_logps([example], BASE_ADAPTER)
     for t in range(len(steps)):
         earlier = last.model_copy(
             update={

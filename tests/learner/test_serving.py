@@ -66,7 +66,7 @@ def publish(settings: LearnerSettings, number: int) -> str:
 def point_at(settings: LearnerSettings, name: str) -> None:
     settings.adapters_dir.mkdir(parents=True, exist_ok=True)
     partial = settings.adapters_dir / "current.partial"
-    partial.write_text(json.dumps({"name": name}))
+    partial.write_text(json.dumps({"name": name, "before": []}))
     partial.rename(settings.adapters_dir / "current.json")
 
 
