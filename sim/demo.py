@@ -47,7 +47,7 @@ class DemoOptions:
     players: int = 4
     player_spec: str = "people"
     seed: int = 0
-    settings: LearnerSettings = field(default_factory=LearnerSettings)  # pyright: ignore[reportArgumentType]
+    settings: LearnerSettings = field(default_factory=lambda: LearnerSettings())  # pyright: ignore[reportCallIssue]
 
 
 class BotProcess:
@@ -99,7 +99,7 @@ class Demo:
     @property
     def url(self) -> str:
         """The page."""
-        return f"http://127.0.0.1:{self.service.port}/"
+        return f"{self.service.base_url}/"
 
     async def play_forever(self) -> None:
         """Simulated players play on at a human pace; rounds start after every so many games."""

@@ -50,8 +50,10 @@ class Actor:
         known = [self._known(turn) for turn in turns]
         sampler = ConstrainedSampler([turn.trie for turn in turns], sources, self._pad)
         names = {turn.adapter for turn in turns}
-        with self._adapters.use(names.pop()) if len(names) == 1 else self._adapters.mixed(
-            [turn.adapter for turn in turns]
+        with (
+            self._adapters.use(names.pop())
+            if len(names) == 1
+            else self._adapters.mixed([turn.adapter for turn in turns])
         ):
             layers, held, output = self._run(turns, known, sampler)
         self._remember(turns, layers, held, output, sampler)

@@ -27,7 +27,9 @@ class Example:
 
     def __post_init__(self) -> None:
         if len(self.wanted) != len(self.steps):
-            raise ValueError(f"{len(self.steps)} steps need as many tuples of actions, not {len(self.wanted)}")
+            raise ValueError(
+                f"{len(self.steps)} steps need as many tuples of actions, not {len(self.wanted)}"
+            )
 
     @property
     def rows(self) -> int:
@@ -78,7 +80,7 @@ class Batch:
             name: value.to(device) if isinstance(value, torch.Tensor) else value
             for name, value in vars(self).items()
         }
-        return Batch(**moved)
+        return Batch(**moved)  # pyright: ignore
 
 
 @dataclass(frozen=True)

@@ -74,7 +74,7 @@ def load_base(spec: str, device: torch.device, dtype: torch.dtype | None = None)
         if bars:
             transformers_logging.enable_progress_bar()
     model.requires_grad_(False)
-    model.eval().to(device)
+    model.eval().to(device)  # pyright: ignore
     return BaseModel(model, processor, fingerprint(model), config.image_size if embedded else RASTER)
 
 

@@ -51,7 +51,8 @@ class Adapters:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self._add(
-                name, LoraConfig(r=rank, lora_alpha=alpha, lora_dropout=dropout, target_modules=TARGETS)
+                name,
+                LoraConfig(r=rank, lora_alpha=alpha, lora_dropout=dropout, target_modules=TARGETS),  # pyright: ignore
             )  # type: ignore[arg-type]
         self.activate(name)
 
@@ -136,7 +137,9 @@ class Adapters:
             self.peft.delete_adapter(name)
             if self.active == name:
                 self.active = BASE_ADAPTER
-            if self.names and self.peft.active_adapter not in self.names:  # peft may still point at what is gone
+            if (
+                self.names and self.peft.active_adapter not in self.names
+            ):  # peft may still point at what is gone
                 self.peft.set_adapter(next(iter(self.names)), inference_mode=True)
 
     def save(self, name: str, folder: Path) -> None:

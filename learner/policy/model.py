@@ -118,9 +118,7 @@ class Policy:
 
     def _lay(self, number: int, example: Example) -> Laid:
         grammar = self._grammar(example.game)
-        last = max(
-            (t for t, actions in enumerate(example.wanted) if actions), default=len(example.steps) - 1
-        )
+        last = max((t for t, actions in enumerate(example.wanted) if actions), default=len(example.steps) - 1)
         *past, step = example.steps[: last + 1]
         messages = self._game(example.game).prompt(example.context, past, step.state, step.utterance)
         messages.append(Message("assistant", (Text(step.action),)))

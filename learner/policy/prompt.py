@@ -62,7 +62,7 @@ class PromptBuilder:
         tail_ids = self.tokenise(tail) if tail else ()
         special_ids = {*self._tokenizer.all_special_ids, *self._tokenizer.get_added_vocab().values()}
         self._template_ends = bool(tail_ids) and tail_ids[0] in special_ids
-        self.end_id: int = tail_ids[0] if self._template_ends else self._tokenizer.eos_token_id
+        self.end_id: int = tail_ids[0] if self._template_ends else self._tokenizer.eos_token_id  # pyright: ignore
         """The token that finishes an action."""
 
     def all_action_ids(self, actions: Sequence[str]) -> list[tuple[int, ...]]:

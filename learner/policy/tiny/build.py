@@ -5,6 +5,7 @@ import random
 import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from transformers import LlamaConfig
@@ -17,7 +18,7 @@ from learner.policy.tiny.modeling import (
     start_by_likeness,
 )
 from learner.policy.tiny.pretrain import PretrainSettings, Progress, align, pictures, train_language
-from learner.policy.tiny.words import build_processor, build_tokenizer
+from learner.policy.tiny.words import END, IMAGE, PAD, build_processor, build_tokenizer
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,7 @@ def build(settings: BuildSettings, out: Path, progress: Progress = lambda *_: No
     torch.manual_seed(settings.seed)
     texts = [words for of in known.values() for words in of] + written_words()
     tokenizer = build_tokenizer(texts, settings.vocabulary)
+    ids_of: Any = tokenizer.convert_tokens_to_ids
     config = TinyVlmConfig(
         text_config=LlamaConfig(
             vocab_size=len(tokenizer),
@@ -66,11 +68,11 @@ def build(settings: BuildSettings, out: Path, progress: Progress = lambda *_: No
             num_attention_heads=settings.heads,
             num_key_value_heads=settings.heads,
             max_position_embeddings=2048,
-            pad_token_id=tokenizer.pad_token_id,
-            eos_token_id=tokenizer.eos_token_id,
+            pad_token_id=ids_of(PAD),
+            eos_token_id=ids_of(END),
             bos_token_id=None,
         ),
-        image_token_id=tokenizer.convert_tokens_to_ids("<image>"),
+        image_token_id=ids_of(IMAGE),
         image_size=settings.image_size,
     )
     model = TinyVlmForConditionalGeneration(config)

@@ -31,7 +31,7 @@ class TinyVlmConfig(PreTrainedConfig):
     """`text_config` is a LlamaConfig; `channels` are the widths of the encoder's four stages."""
 
     model_type = "respect_tiny_vlm"
-    sub_configs = {"text_config": LlamaConfig}  # noqa: RUF012 - transformers' own form
+    sub_configs = {"text_config": LlamaConfig}  # noqa: RUF012  # pyright: ignore[reportIncompatibleMethodOverride, reportAssignmentType]
 
     def __init__(
         self,
@@ -109,7 +109,7 @@ class TinyVlmModel(TinyVlmPreTrainedModel):
         return self.language_model.embed_tokens
 
     def set_input_embeddings(self, value: nn.Module) -> None:
-        self.language_model.embed_tokens = value
+        self.language_model.embed_tokens = value  # pyright: ignore[reportAttributeAccessIssue]
 
     def get_image_features(self, pixel_values: torch.Tensor, **kwargs: Any) -> BaseModelOutputWithPooling:
         """[n, 3, S, S] to one feature for each image: `pooler_output` is a list of [1, D]."""
@@ -210,7 +210,11 @@ class TinyVlmForConditionalGeneration(TinyVlmPreTrainedModel, GenerationMixin):
 
 
 def start_by_likeness(
-    model: TinyVlmForConditionalGeneration, generator: torch.Generator, GAIN=0.6, OUT=0.5, MLP=0.3
+    model: TinyVlmForConditionalGeneration,
+    generator: torch.Generator,
+    likeness: float = 0.6,
+    copying: float = 0.5,
+    mlp_scale: float = 0.3,
 ) -> None:
     """Initialise the language part so that positions attend to what is like them and copy what they attend to.
 
@@ -219,16 +223,17 @@ def start_by_likeness(
     picture is then learnt in minutes; from the usual start it takes far longer.
     """
     width = model.config.text_config.hidden_size
+    layers: Any = model.model.language_model.layers
     with torch.no_grad():
-        for layer in model.model.language_model.layers:
+        for layer in layers:
             attention, mlp = layer.self_attn, layer.mlp
-            attention.q_proj.weight.normal_(0, GAIN * width**-0.5, generator=generator)
+            attention.q_proj.weight.normal_(0, likeness * width**-0.5, generator=generator)
             attention.v_proj.weight.normal_(0, width**-0.5, generator=generator)
             attention.k_proj.weight.copy_(attention.q_proj.weight)
-            attention.o_proj.weight.copy_(attention.v_proj.weight.T * OUT)
+            attention.o_proj.weight.copy_(attention.v_proj.weight.T * copying)
             for weight in (mlp.gate_proj.weight, mlp.up_proj.weight):
                 weight.normal_(0, width**-0.5, generator=generator)
-            mlp.down_proj.weight.normal_(0, MLP * weight.shape[0] ** -0.5, generator=generator)
+            mlp.down_proj.weight.normal_(0, mlp_scale * weight.shape[0] ** -0.5, generator=generator)
 
 
 def register() -> None:

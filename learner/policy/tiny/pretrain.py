@@ -132,7 +132,7 @@ class Encoder:
         self._tokens = lru_cache(maxsize=200_000)(
             lambda text: tuple(tokenizer.encode(text, add_special_tokens=False))
         )
-        self.image, self.act, self.end = tokenizer.convert_tokens_to_ids(["<image>", "<act>", "<end>"])
+        self.image, self.act, self.end = tokenizer.convert_tokens_to_ids(["<image>", "<act>", "<end>"])  # pyright: ignore
         self.vocabulary = [
             self.end, *(self._tokens(word)[0] for word in ("select", "deselect", *LETTERS))
         ]  # fmt: skip
