@@ -13,7 +13,7 @@ from cli.console import err, fail, out
 from learner.settings import LearnerSettings
 from sim.demo import Demo, DemoError, DemoOptions, running_demo
 from store.models import Round, RoundStatus
-from store.statistics import RoundStatistics, round_statistics
+from store.statistics import RoundStatistics
 
 
 def demo(
@@ -78,8 +78,7 @@ async def _tell_rounds(demo: Demo) -> None:
         if row and now != told:
             out.print(f"Round {row.number}: {row.stage} ({games} games finished)")
         if told and not row:
-            with demo.database.session() as session:
-                out.print(results_table(round_statistics(session)))
+            out.print(results_table(await asyncio.to_thread(demo.results)))
         told = now
 
 
@@ -106,8 +105,7 @@ async def _run_once(options: DemoOptions, rounds: int) -> None:
                     ended = await demo.run_round(show)
                     if ended.status == RoundStatus.FAILED:
                         fail(f"Round {ended.number} failed: {ended.error}")
-            with demo.database.session() as session:
-                statistics = round_statistics(session)
+            statistics = await asyncio.to_thread(demo.results)
     out.print(results_table(statistics))
     out.print(f"Everything is kept in {options.data_dir}.")
 

@@ -15,6 +15,9 @@ import structlog
 from sqlmodel import func, select
 
 from games.core import Outcome
+from learner.decoding import decode_interactions
+from learner.examples import parse_system
+from learner.feedback import open_decoder
 from learner.settings import LearnerSettings
 from sim.community import LIVELY, NAMES, CommunityMember, Pace
 from sim.discord import LocalDiscord
@@ -25,6 +28,8 @@ from store.database import Database
 from store.migrations import upgrade
 from store.models import Game, Round, RoundStatus
 from store.rounds import active_round, latest_rounds
+from store.statistics import RoundStatistics, round_statistics
+from store.training import usable_interactions
 
 log = structlog.get_logger(__name__)
 
@@ -146,6 +151,15 @@ class Demo:
         async with self.database.async_session() as session:
             rows = await session.run_sync(lambda sync: latest_rounds(sync, 1))  # pyright: ignore[reportArgumentType]
         return rows[0] if rows else None
+
+    def results(self) -> list[RoundStatistics]:
+        """What each round's policy achieved. The newest games, which no round has read yet, are decoded for it."""
+        with self.database.session() as session:
+            interactions = usable_interactions(session, None)
+        scheme, _ = parse_system(self.options.settings.system)
+        decode_interactions(self.database, interactions, open_decoder("rules", scheme))
+        with self.database.session() as session:
+            return round_statistics(session, scheme)
 
     async def counts(self) -> tuple[int, Round | None]:
         """(finished games, the round under way)."""

@@ -1,5 +1,6 @@
 """Running Alembic from the program: upgrade, downgrade and check against the models."""
 
+import io
 from pathlib import Path
 
 import alembic.command
@@ -16,7 +17,7 @@ SCRIPTS = Path(__file__).parent.parent / "alembic"
 
 def alembic_config(database: Database) -> alembic.config.Config:
     """Alembic's configuration for one database."""
-    config = alembic.config.Config()
+    config = alembic.config.Config(stdout=io.StringIO())  # what it says is returned, not printed
     config.set_main_option("script_location", str(SCRIPTS))
     config.attributes["engine"] = database.engine
     return config
