@@ -68,15 +68,18 @@ async def test_an_utterance_no_policy_takes_is_let_go_with_a_sentence(
     assert [turn.action for turn in await house.turns(thread)] == ["select B"]
 
 
-def lock(house: House) -> sqlite3.Connection:
-    other = sqlite3.connect(house.settings.data_dir / "respect.db", isolation_level=None)
-    other.execute("BEGIN IMMEDIATE")
+async def lock(house: House) -> sqlite3.Connection:
+    """Holds the database's write lock, once the bot, which shares this event loop, has let go of it."""
+    other = sqlite3.connect(
+        house.settings.data_dir / "respect.db", isolation_level=None, check_same_thread=False
+    )
+    await asyncio.to_thread(other.execute, "BEGIN IMMEDIATE")
     return other
 
 
 async def test_a_locked_database_shows_nothing_that_is_not_kept(house: House, ada: Person):
     thread = await house.play(ada)
-    other = lock(house)
+    other = await lock(house)
     await ada.say(thread, "select A")
     await ada.wait_message(lambda message: message.content == texts.NOT_KEPT, where=thread)
     await ada.slash("play", "giveup")
@@ -97,7 +100,7 @@ async def test_a_turn_that_cannot_be_committed_yet_is_shown_later(
     policy.open.clear()
     await ada.say(thread, "select A")
     await house.eventually(lambda: policy.asked)
-    other = lock(house)
+    other = await lock(house)
     policy.open.set()
     await ada.wait_message(lambda message: message.content == texts.NOT_SAVED, where=thread)
     assert len(house.boards(ada, thread)) == 1
@@ -111,7 +114,7 @@ async def test_words_in_a_form_that_cannot_be_kept_are_given_back(house: House, 
     thread = await house.play(ada)
     await ada.press_labelled(house.boards(ada, thread)[0], "Describe")
     form = await ada.wait_modal()
-    other = lock(house)
+    other = await lock(house)
     await ada.submit_modal(form, {"utterance": "the swan"})
     answer = await ada.wait_message(lambda message: message.ephemeral)
     assert answer.content == texts.NOT_KEPT_FORM + "the swan"
