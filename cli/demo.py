@@ -1,6 +1,7 @@
 """`respect demo`: the main job on embedded defaults."""
 
 import asyncio
+import signal
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -45,6 +46,7 @@ def demo(
         seed=seed,
         settings=settings,
     )
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # stop the bot too, as Ctrl+C does
     try:
         asyncio.run(_run_once(options, rounds) if once else _run(options))
     except KeyboardInterrupt:

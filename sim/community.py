@@ -5,11 +5,13 @@ read from the store.
 """
 
 import asyncio
+import contextlib
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import structlog
+from sqlmodel import col, select
 
 from bot import texts
 from games import GAMES
@@ -43,6 +45,11 @@ ANSWER_SECONDS = 120.0
 """How long a player waits for a board before it looks again."""
 
 
+ATTEMPTS = 8
+LOOK_SECONDS = 15.0
+"""How long a player waits for a new game before typing `/play` again."""
+
+
 @dataclass(frozen=True)
 class Pace:
     """How fast people are, in seconds: drawn anew for each utterance."""
@@ -69,8 +76,7 @@ class CommunityMember:
 
     async def play(self, channel: str) -> Outcome:
         """One game from `/play` to its end."""
-        await self.person.slash(channel, "play")
-        thread = await self._my_thread()
+        thread = await self._open_game(channel)
         game, view = await self._look(thread)
         descriptions = open_images(game.images).descriptions(game.listener)
         player = self._factory(self._rng, descriptions)
@@ -98,17 +104,29 @@ class CommunityMember:
                 await asyncio.sleep(1)
             await asyncio.sleep(self._rng.uniform(*self._pace.rest))
 
+    async def _open_game(self, channel: str) -> int:
+        """`/play`, typed again if nothing comes of it; gives the new game's thread."""
+        for _ in range(ATTEMPTS):
+            await self.person.slash(channel, "play")
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_SECONDS):
+                    return await self._my_thread()
+        raise TimeoutError(f"{self.person.name} typed /play {ATTEMPTS} times and no game was opened")
+
     async def _my_thread(self) -> int:
-        """The thread of the game just opened. Others' boards can be seen too."""
+        """The thread of the game under way, once its board is shown."""
+        mine = (
+            select(Game.thread_id)
+            .join(Player)
+            .where(Player.external_id == str(self.person.id), Game.outcome == Outcome.OPEN)
+            .where(col(Game.shown_turns).is_not(None))
+        )
         while True:
-            board = await self.person.wait_message(_is_board, timeout=ANSWER_SECONDS)
             async with self._database.async_session() as session:
-                game = await game_in_thread(session, str(board.channel_id))
-                player = await session.get(Player, game.player_id) if game else None
-            if game is None or player is None or game.outcome != Outcome.OPEN:
-                continue
-            if player.external_id == str(self.person.id):
-                return board.channel_id
+                thread = (await session.exec(mine)).first()
+            if thread is not None:
+                return int(thread)
+            await asyncio.sleep(0.1)
 
     async def _wait_for_board(self, thread: int, turns: int) -> None:
         """Until what was just said is answered. A turn is committed before its board is shown."""

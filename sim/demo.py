@@ -196,7 +196,7 @@ async def running_demo(options: DemoOptions, once: bool = False) -> AsyncIterato
                     for i in range(options.players)
                 ]
                 moderator = await service.people.join("Moderator", moderator=True)
-                await _online(moderator, keeper)
+                await _online(service, moderator, keeper)
                 yield Demo(options, service, database, bot, members, moderator)
             finally:
                 keeper.cancel()
@@ -205,10 +205,12 @@ async def running_demo(options: DemoOptions, once: bool = False) -> AsyncIterato
         await database.aclose()
 
 
-async def _online(person: Person, keeper: asyncio.Task[None]) -> None:
-    """Until the bot has told the service its commands."""
+async def _online(service: LocalDiscord, person: Person, keeper: asyncio.Task[None]) -> None:
+    """Until the bot has told the service its commands and is connected to hear them used."""
     async with asyncio.timeout(90):
-        while not any(command["name"] == "play" for command in person.commands(CHANNEL)):
+        while not (
+            service.gateway.connected and any(known["name"] == "play" for known in person.commands(CHANNEL))
+        ):
             if keeper.done():
                 await keeper
             await asyncio.sleep(0.1)
