@@ -1,20 +1,31 @@
-"""`respect simulate`: a whole deployment without Discord."""
+"""`respect simulate`: whole deployments without Discord."""
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast, get_args
 
 import typer
+from rich.box import SIMPLE
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from rich.table import Table
+from rich.table import Column, Table
 
 from cli.console import err, fail, out, print_json
 from learner.settings import System
 
 if TYPE_CHECKING:
-    from sim.deployment import DeploymentProgress, OnProgress
+    from sim.comparison import OnRunProgress
+    from sim.deployment import DeploymentProgress
+
+    SystemName = System
+else:  # Typer takes a list of an enum, not of a Literal
+    SystemName = StrEnum("SystemName", [(name, name) for name in get_args(System)])
+
+TRAINING = "Training"
+"""The panel of its hyper-parameters in the help."""
 
 
 def simulate(
@@ -23,10 +34,14 @@ def simulate(
         int | None,
         typer.Option(min=10, help="Play with N figures of the set only: those that `tiny build` held out."),
     ] = None,
-    system: Annotated[System, typer.Option(help="Decoder scheme and objective.")] = "b-sup",
+    system: Annotated[
+        list[SystemName], typer.Option(help="Decoder scheme and objective; give it again for several.")
+    ] = ["b-sup"],  # noqa: B006 - only read
     rounds: Annotated[int, typer.Option(min=0, help="Rounds of learning.")] = 6,
     games_per_round: Annotated[int, typer.Option(min=1, help="Games played with each policy.")] = 330,
     seed: Annotated[int, typer.Option(help="Seed of deals, players, actions and training.")] = 0,
+    seeds: Annotated[int, typer.Option(min=1, help="Run so many seeds, from --seed on.")] = 1,
+    jobs: Annotated[int, typer.Option(min=1, help="Run so many at once, a process and a thread each.")] = 1,
     players: Annotated[
         str, typer.Option(help="Simulated players: people, patient, terse, poison, or file.py:factory.")
     ] = "people",
@@ -35,63 +50,125 @@ def simulate(
     hindsight: Annotated[
         str, typer.Option(help="Beyond the paper, comma-separated: win, correction, credit.")
     ] = "",
+    epochs: Annotated[
+        int | None, typer.Option(min=1, help="Passes over the turns.", rich_help_panel=TRAINING)
+    ] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option(min=0, help="Peak learning rate.", rich_help_panel=TRAINING)
+    ] = None,
+    rank: Annotated[int | None, typer.Option(min=1, help="LoRA rank r.", rich_help_panel=TRAINING)] = None,
+    alpha: Annotated[int | None, typer.Option(min=1, help="LoRA scale.", rich_help_panel=TRAINING)] = None,
+    dropout: Annotated[
+        float | None, typer.Option(min=0, max=0.9, help="LoRA dropout.", rich_help_panel=TRAINING)
+    ] = None,
+    weight_decay: Annotated[
+        float | None, typer.Option(min=0, help="Weight decay.", rich_help_panel=TRAINING)
+    ] = None,
+    smoothing: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Label smoothing.", rich_help_panel=TRAINING)
+    ] = None,
+    batch_turns: Annotated[
+        int | None, typer.Option(min=1, help="Turns of one step.", rich_help_panel=TRAINING)
+    ] = None,
     data_dir: Annotated[
         Path | None, typer.Option(help="Keep database and adapters in this empty folder.")
+    ] = None,
+    plot: Annotated[
+        Path | None, typer.Option(help="Draw the curves with 95% intervals, seeds pooled, to this picture.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Play, learn and play again with simulated players, and print what each round's policy achieved.
 
-    Everything runs in this process, through the same game, policy, feedback and round code as the bot.
+    Everything runs through the same game, policy, feedback and round code as the bot. With several systems or
+    seeds, --json prints {"runs": [...]}: the object of each run.
     """
     from learner.policy.loading import PolicyLoadError  # torch is loaded only when a model is
+    from learner.training import TrainingConfig
+    from sim import curves
+    from sim.comparison import run_name, simulate_all
     from sim.deployment import DeploymentConfig, DeploymentError
-    from sim.deployment import simulate as run_deployment
 
-    config = DeploymentConfig(
-        images=images,
-        figures=figures,
-        system=system,
-        rounds=rounds,
-        games_per_round=games_per_round,
-        seed=seed,
-        players=players,
-        policy=policy,
-        decoder=decoder,
-        hindsight=_hindsight(hindsight),
-    )
+    training = {
+        "epochs": epochs,
+        "learning_rate": learning_rate,
+        "rank": rank,
+        "alpha": alpha,
+        "dropout": dropout,
+        "weight_decay": weight_decay,
+        "smoothing": smoothing,
+        "batch_turns": batch_turns,
+    }
+    chosen = {name: value for name, value in training.items() if value is not None}
+    configs = [
+        DeploymentConfig(
+            images=images,
+            figures=figures,
+            system=cast(System, str(each)),
+            rounds=rounds,
+            games_per_round=games_per_round,
+            seed=number,
+            players=players,
+            policy=policy,
+            decoder=decoder,
+            hindsight=_hindsight(hindsight),
+            training=TrainingConfig(**{"seed": number, **chosen}),
+        )
+        for each in dict.fromkeys(system)
+        for number in range(seed, seed + seeds)
+    ]
+    if plot is not None:
+        _check_picture(plot)
     try:
-        with _folder(data_dir) as folder, _bar(rounds) as on_progress:
-            result = run_deployment(config, folder, on_progress=on_progress)
-    except (ValueError, DeploymentError, PolicyLoadError) as error:
-        fail(str(error))
+        with _folder(data_dir) as folder, _bars([run_name(each) for each in configs], rounds) as on_progress:
+            runs = simulate_all(configs, folder, jobs, on_progress)
+        if plot is not None:
+            curves.plot(runs, plot)
+    except (ValueError, OSError, DeploymentError, PolicyLoadError) as error:
+        fail(escape(str(error)))
     if as_json:
-        print_json(result)
-    else:
-        out.print(rounds_table(result))
+        print_json(runs[0] if len(runs) == 1 else {"runs": runs})
+        return
+    for run in runs:
+        out.print(rounds_table(run))
+    if len(runs) > 1:
+        out.print(_curves_table(curves.curves(runs)))
 
 
 def rounds_table(result: dict[str, Any]) -> Table:
     """What each round's policy achieved, in the paper's measures."""
-    table = Table(title=f"{result['system']} on {result['images']}, seed {result['seed']}")
-    for heading in ("round", "interactions", "success (95%)", "turns", "click accuracy", "exact match"):
-        table.add_column(heading, justify="right")
-    for heading in ("positive", "decoder P / R", "train turns", "train s", "play s"):
-        table.add_column(heading, justify="right")
+    headings = ("round", "games", "success", "95%", "turns", "clicks", "exact", "praise", "P", "R")
+    table = Table(
+        *(Column(heading, justify="right", no_wrap=True) for heading in headings),
+        title=f"{result['system']} on {result['images']}, seed {result['seed']}: {result['seconds']:.0f} s",
+        caption="clicks: share right; exact: turns as hoped for; P, R: of decoded praise",
+        box=SIMPLE,
+        padding=(0, 0, 0, 1),
+    )
     for row in result["rounds"]:
         low, high = row["success_ci95"]
         table.add_row(
             str(row["round"]),
             str(row["interactions"]),
-            f"{row['success']:.3f} ({low:.2f} to {high:.2f})",
+            f"{row['success']:.3f}",
+            f"{low:.2f}-{high:.2f}",
             f"{row['turns']:.1f}",
             f"{row['click_accuracy']:.3f}",
             f"{row['exact_match']:.3f}",
             f"{row['positive_rate']:.3f}",
-            f"{_share(row['decoder_precision'])} / {_share(row['decoder_recall'])}",
-            str(row["train_turns"]),
-            f"{row['train_seconds']:.0f}",
-            f"{row['play_seconds']:.0f}",
+            _share(row["decoder_precision"]),
+            _share(row["decoder_recall"]),
+        )
+    return table
+
+
+def _curves_table(found: dict[str, Any]) -> Table:
+    """Success by round, one column a system, seeds pooled."""
+    table = Table("round", *found, title="success (95%), seeds pooled", box=SIMPLE)
+    for points in zip(*found.values(), strict=True):
+        table.add_row(
+            str(points[0].round),
+            *(f"{at.success:.3f} ({at.success_ci95[0]:.2f} to {at.success_ci95[1]:.2f})" for at in points),
         )
     return table
 
@@ -112,6 +189,14 @@ def _hindsight(spec: str) -> Any:
     return Hindsight(**dict.fromkeys(chosen, True))
 
 
+def _check_picture(path: Path) -> None:
+    """Said before hours of work, not after."""
+    if path.suffix.lower() not in (".png", ".svg", ".pdf"):
+        fail(f"{path} is no picture that can be drawn: give a file that ends in .png, .svg or .pdf")
+    if not path.absolute().parent.is_dir():
+        fail(f"There is no folder {path.parent}: create it, or draw elsewhere")
+
+
 @contextmanager
 def _folder(data_dir: Path | None) -> Iterator[Path]:
     if data_dir is not None:
@@ -122,8 +207,8 @@ def _folder(data_dir: Path | None) -> Iterator[Path]:
 
 
 @contextmanager
-def _bar(rounds: int) -> "Iterator[OnProgress]":
-    """A progress bar on standard error: one line for the round, one for its stage."""
+def _bars(names: Sequence[str], rounds: int) -> "Iterator[OnRunProgress]":
+    """Progress on standard error, a line for each run: how many rounds, and where the one under way is."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -133,19 +218,14 @@ def _bar(rounds: int) -> "Iterator[OnProgress]":
         TextColumn("{task.fields[note]}"),
     )
     with Progress(*columns, console=err, transient=True) as bar:
-        whole = bar.add_task("rounds", total=rounds + 1, note="")
-        stage = bar.add_task("", total=1, note="")
-        shown = ""
+        lines = [bar.add_task(name, total=rounds + 1, start=False, note="") for name in names]
 
-        def on_progress(at: "DeploymentProgress") -> None:
-            nonlocal shown
-            name = f"round {at.round}: {at.stage}"
-            if name != shown:
-                shown = name
-                bar.reset(stage, description=name)
+        def on_progress(run: int, at: "DeploymentProgress") -> None:
+            bar.start_task(lines[run])
             played = at.done / at.total if at.stage == "play" and at.total else 0.0
-            note = "" if at.success is None else f"success {at.success:.2f}"
-            bar.update(whole, completed=at.round + played)
-            bar.update(stage, completed=at.done, total=max(at.total, 1), note=note)
+            note = f"{at.stage} {at.done}/{at.total}" if at.total else at.stage
+            if at.success is not None:
+                note += f", success {at.success:.2f}"
+            bar.update(lines[run], completed=at.round + played, note=note)
 
         yield on_progress

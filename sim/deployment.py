@@ -56,6 +56,8 @@ class DeploymentConfig:
     hindsight: Hindsight = field(default_factory=Hindsight)
     training: TrainingConfig | None = None
     """None is the default with the deployment's seed."""
+    threads: int | None = None
+    """Of torch; None is the setting's."""
 
 
 @dataclass(frozen=True)
@@ -126,6 +128,8 @@ def simulate(
         decoder=config.decoder,  # pyright: ignore[reportArgumentType]
         seed=config.seed,
     )
+    if config.threads is not None:
+        settings = settings.model_copy(update={"threads": config.threads})
     database = Database(settings.url)
     try:
         upgrade(database)

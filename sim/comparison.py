@@ -1,0 +1,95 @@
+"""Several deployments side by side: systems and seeds, one after another or in processes of their own."""
+
+import logging
+import multiprocessing
+import queue
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from bot.logging import configure_logging
+from sim.deployment import DeploymentConfig, DeploymentError, DeploymentProgress, simulate
+
+OnRunProgress = Callable[[int, DeploymentProgress], None]
+"""Told which of the runs, and where it stands."""
+
+
+def run_name(config: DeploymentConfig) -> str:
+    """A run among several; also the name of its folder."""
+    return f"{config.system}-seed-{config.seed}"
+
+
+def simulate_all(
+    configs: Sequence[DeploymentConfig],
+    data_dir: Path,
+    jobs: int = 1,
+    on_progress: OnRunProgress = lambda _run, _at: None,
+) -> list[dict[str, Any]]:
+    """The results of `simulate` for each config, in order.
+
+    A single run uses `data_dir` itself, several use one folder each in it. With `jobs` above 1, so many run at
+    once, each in a process with one thread of torch. The first run that fails ends the others.
+    """
+    several = len(configs) > 1
+    folders = [data_dir / run_name(config) if several else data_dir for config in configs]
+    if jobs == 1 or not several:
+        return [
+            simulate(config, folder, on_progress=lambda at, run=run: on_progress(run, at))
+            for run, (config, folder) in enumerate(zip(configs, folders, strict=True))
+        ]
+    context = multiprocessing.get_context("spawn")  # torch and forks do not mix
+    told = context.Queue()
+    with ProcessPoolExecutor(jobs, context, initializer=_begin, initargs=(told,)) as pool:
+        futures = [
+            pool.submit(_run, run, replace(config, threads=1), folder)
+            for run, (config, folder) in enumerate(zip(configs, folders, strict=True))
+        ]
+        try:
+            for _ in _until_done(futures):
+                for run, at in _waiting(told):
+                    on_progress(run, at)
+        except BaseException as error:
+            pool.shutdown(wait=False, cancel_futures=True)
+            for process in multiprocessing.active_children():
+                process.terminate()
+            if isinstance(error, BrokenProcessPool):
+                raise DeploymentError(
+                    "A process of a run was killed, perhaps for want of memory: try fewer jobs"
+                ) from error
+            raise
+        return [future.result() for future in futures]
+
+
+def _until_done(futures: Sequence[Future[dict[str, Any]]]) -> Iterator[None]:
+    """Comes back a few times a second until all are done; raises what any of them raised."""
+    pending = set(futures)
+    while pending:
+        done, pending = wait(pending, timeout=0.3, return_when=FIRST_COMPLETED)
+        yield
+        for future in done:
+            future.result()
+
+
+def _waiting(told: Any) -> Iterator[tuple[int, DeploymentProgress]]:
+    while True:
+        try:
+            yield told.get_nowait()
+        except queue.Empty:
+            return
+
+
+_told: Any = None
+"""In a run's process: the way to the one that shows progress."""
+
+
+def _begin(told: Any) -> None:
+    global _told
+    _told = told
+    configure_logging(level=logging.WARNING)
+
+
+def _run(run: int, config: DeploymentConfig, folder: Path) -> dict[str, Any]:
+    return simulate(config, folder, on_progress=lambda at: _told.put((run, at)))

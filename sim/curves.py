@@ -1,0 +1,78 @@
+"""The paper's curves from the JSON objects of deployments: success for each round, pooled over seeds."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from store.statistics import bootstrap_ci95
+
+
+@dataclass(frozen=True)
+class Point:
+    """What one system's policies of one round achieved, over all seeds."""
+
+    round: int
+    interactions: int
+    success: float
+    success_ci95: tuple[float, float]
+    """Bootstrap interval over interactions."""
+    turns: float
+    click_accuracy: float
+    """Mean over seeds."""
+
+
+def curves(runs: Sequence[dict[str, Any]]) -> dict[str, list[Point]]:
+    """system -> its points in order of rounds, the interactions of all its seeds pooled."""
+    found: dict[str, list[Point]] = {}
+    for system in dict.fromkeys(run["system"] for run in runs):
+        rows = [row for run in runs if run["system"] == system for row in run["rounds"]]
+        found[system] = [
+            _point([row for row in rows if row["round"] == number])
+            for number in sorted({row["round"] for row in rows})
+        ]
+    return found
+
+
+def _point(rows: Sequence[dict[str, Any]]) -> Point:
+    wins = [round(row["success"] * row["interactions"]) for row in rows]
+    played = [row["interactions"] for row in rows]
+    successes = [1.0] * sum(wins) + [0.0] * (sum(played) - sum(wins))
+    return Point(
+        round=rows[0]["round"],
+        interactions=len(successes),
+        success=sum(wins) / len(successes),
+        success_ci95=bootstrap_ci95(successes),
+        turns=sum(row["turns"] * count for row, count in zip(rows, played, strict=True)) / sum(played),
+        click_accuracy=sum(row["click_accuracy"] for row in rows) / len(rows),
+    )
+
+
+def plot(runs: Sequence[dict[str, Any]], path: Path) -> None:
+    """Draw success by round, one line a system with its 95% intervals, to a picture file.
+
+    Raises ValueError for a kind of file that cannot be drawn, OSError where it cannot be written.
+    """
+    from matplotlib.figure import Figure  # half a second that no other command should wait for
+    from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+    seeds = len({run["seed"] for run in runs})
+    sets = ", ".join(dict.fromkeys(run["images"] for run in runs))
+    figure = Figure(figsize=(7, 4.5), layout="constrained")
+    axes = figure.subplots()
+    for system, points in curves(runs).items():
+        rounds = [point.round for point in points]
+        (line,) = axes.plot(rounds, [point.success for point in points], marker="o", label=system)
+        low, high = zip(*(point.success_ci95 for point in points), strict=True)
+        axes.fill_between(rounds, low, high, color=line.get_color(), alpha=0.18, linewidth=0)
+        if len(rounds) == 1:  # a band needs two rounds
+            axes.vlines(rounds, low, high, color=line.get_color())
+    axes.set_xlabel("round")
+    axes.set_ylabel("success")
+    axes.set_ylim(0, 1)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.yaxis.set_major_formatter(PercentFormatter(1))
+    axes.grid(alpha=0.3)
+    axes.legend(loc="best")
+    axes.set_title(f"{sets}: {seeds} {'seed' if seeds == 1 else 'seeds'}, 95% intervals over interactions")
+    figure.savefig(path, dpi=150)

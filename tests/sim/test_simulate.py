@@ -1,0 +1,98 @@
+"""`respect simulate`: one deployment, several side by side, and their curves. Real games, real rounds."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from cli.main import app
+from sim.comparison import simulate_all
+from sim.curves import curves, plot
+from sim.deployment import DeploymentConfig, DeploymentError
+from store.statistics import bootstrap_ci95
+
+SHORT = ("simulate", "--rounds", "0", "--games-per-round", "4", "--json")
+
+
+def row(number: int, interactions: int, success: float) -> dict[str, Any]:
+    return {
+        "round": number,
+        "interactions": interactions,
+        "success": success,
+        "turns": 8.0,
+        "click_accuracy": 0.5,
+    }
+
+
+def run(system: str, seed: int, *rows: dict[str, Any]) -> dict[str, Any]:
+    return {"system": system, "seed": seed, "images": "classic", "rounds": list(rows)}
+
+
+RUNS = [
+    run("b-sup", 0, row(0, 10, 0.3), row(1, 30, 0.9)),
+    run("control", 0, row(0, 10, 0.4), row(1, 10, 0.4)),
+    run("b-sup", 1, row(0, 10, 0.5), row(1, 10, 0.1)),
+]
+
+
+def test_seeds_are_pooled_by_interactions():
+    found = curves(RUNS)
+    assert list(found) == ["b-sup", "control"]
+    assert [(at.round, at.interactions, at.success) for at in found["b-sup"]] == [(0, 20, 0.4), (1, 40, 0.7)]
+    assert found["b-sup"][1].success_ci95 == bootstrap_ci95([1.0] * 28 + [0.0] * 12)
+
+
+@pytest.mark.parametrize("name", ["curves.png", "curves.svg"])
+def test_the_curves_are_drawn(tmp_path: Path, name: str):
+    plot(RUNS, tmp_path / name)
+    assert (tmp_path / name).stat().st_size > 5000
+
+
+def test_one_run_prints_its_object_and_several_print_runs():
+    one = CliRunner().invoke(app, SHORT)
+    assert one.exit_code == 0, one.stderr
+    alone = json.loads(one.stdout)
+    assert list(alone) == ["system", "images", "seed", "seconds", "rounds"]
+    several = CliRunner().invoke(app, [*SHORT, "--seeds", "2", "--system", "b-sup", "--system", "control"])
+    assert several.exit_code == 0, several.stderr
+    runs = json.loads(several.stdout)["runs"]
+    assert [(each["system"], each["seed"]) for each in runs] == [
+        ("b-sup", 0),
+        ("b-sup", 1),
+        ("control", 0),
+        ("control", 1),
+    ]
+    for each in (alone, runs[0]):
+        del each["seconds"], each["rounds"][0]["play_seconds"]
+    assert alone == runs[0]
+
+
+def test_runs_in_processes_of_their_own_come_to_the_same(tmp_path: Path):
+    configs = [DeploymentConfig(rounds=0, games_per_round=4, seed=seed) for seed in (0, 1)]
+    told: set[int] = set()
+    apart = simulate_all(configs, tmp_path / "apart", 2, lambda number, _: told.add(number))
+    together = simulate_all(configs, tmp_path / "together", 1)
+    for each in (*apart, *together):
+        del each["seconds"], each["rounds"][0]["play_seconds"]
+    assert apart == together
+    assert told == {0, 1}
+    assert (tmp_path / "apart" / "b-sup-seed-1" / "respect.db").is_file()
+
+
+def test_a_run_that_fails_in_its_process_is_said(tmp_path: Path):
+    configs = [DeploymentConfig(rounds=0, games_per_round=2, seed=seed, figures=9999) for seed in (0, 1)]
+    with pytest.raises(ValueError, match="9999 were asked for"):
+        simulate_all(configs, tmp_path, 2)
+    used = [DeploymentConfig(rounds=0, games_per_round=2)]
+    simulate_all(used, tmp_path / "used")
+    with pytest.raises(DeploymentError, match="choose an empty folder"):
+        simulate_all(used, tmp_path / "used")
+
+
+def test_a_picture_that_cannot_be_drawn_is_said_before_the_work():
+    for path in ("curves.txt", "nowhere/curves.png"):
+        result = CliRunner().invoke(app, [*SHORT, "--plot", path])
+        assert result.exit_code == 1
+        assert path.split("/")[0] in result.stderr
