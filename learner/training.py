@@ -164,6 +164,13 @@ def train(
     )
 
 
+def _computes_in_halves(device: torch.device) -> bool:
+    """Whether bfloat16 is fast here."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported()
+    return device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
+
+
 def _items(games: Sequence[TrainingGame]) -> list[_Item]:
     """Labels with a propensity stay on the board that it was logged for: ℓ and p₀ must be of the same x."""
     items = []
@@ -232,6 +239,8 @@ class _Loop:
         self.accelerator = accelerator
         self.optimizer = optimizer
         self.rng = rng
+        self.halves = objective == "sup" and _computes_in_halves(policy.device)
+        """bfloat16 where it is fast, but not where ℓ is compared with logged propensities."""
 
     def step(self, batch: Sequence[_Item]) -> Statistics | None:
         """One update on one effective batch; None if its loss or gradient was not finite."""
@@ -243,7 +252,8 @@ class _Loop:
         z = self._kl(parts) if self.objective == "kto" else 0.0
         sums: list[Statistics] = []
         for inputs, labels in parts:
-            logps = self.policy.forward_logps(inputs)
+            with torch.autocast(self.policy.device.type, torch.bfloat16, enabled=self.halves):
+                logps = self.policy.forward_logps(inputs)
             loss, statistics = self.loss(
                 logps.sum,
                 *self._columns(labels, logps.sum),

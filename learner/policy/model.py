@@ -316,7 +316,8 @@ class Policy:
         weight, bias = head.weight, head.bias
         if vocabulary is not None:
             weight, bias = weight[vocabulary], bias[vocabulary] if bias is not None else None
-        return functional.linear(hidden, weight, bias).float()
+        with torch.autocast(hidden.device.type, enabled=False):
+            return functional.linear(hidden.to(weight.dtype), weight, bias).float()
 
     def _game(self, name: str) -> Game:
         try:

@@ -50,6 +50,7 @@ class PromptBuilder:
         self._special = re.compile("|".join(re.escape(token) for token in special))
         self.tokenise = lru_cache(maxsize=100_000)(self._tokenise)
         self.action_ids = lru_cache(maxsize=100_000)(lambda action: self.tokenise(self._lead + action))
+        self._actions: dict[str, tuple[int, ...]] = {}
         self._first = lru_cache(maxsize=2_000)(self._render_first)
         self._later = lru_cache(maxsize=100_000)(self._render_later)
         self._inline = self._loses_order()
@@ -67,8 +68,13 @@ class PromptBuilder:
 
     def all_action_ids(self, actions: Sequence[str]) -> list[tuple[int, ...]]:
         """The tokens of several actions, the same as `action_ids` gives for each."""
-        texts = [self._lead + action for action in actions]
-        return [tuple(ids) for ids in self._tokenizer(texts, add_special_tokens=False)["input_ids"]]
+        new = [action for action in actions if action not in self._actions]
+        if new:
+            ids = self._tokenizer([self._lead + action for action in new], add_special_tokens=False)[
+                "input_ids"
+            ]
+            self._actions.update(zip(new, map(tuple, ids), strict=True))
+        return [self._actions[action] for action in actions]
 
     def build(
         self, messages: Sequence[Message], expand: Callable[[str], Sequence[int]], close: bool = False
