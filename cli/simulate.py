@@ -70,6 +70,10 @@ def simulate(
     batch_turns: Annotated[
         int | None, typer.Option(min=1, help="Turns of one step.", rich_help_panel=TRAINING)
     ] = None,
+    retention: Annotated[
+        str | None,
+        typer.Option(help="Image set that the first and the last policy play, to see what was forgotten."),
+    ] = None,
     data_dir: Annotated[
         Path | None, typer.Option(help="Keep database and adapters in this empty folder.")
     ] = None,
@@ -112,6 +116,7 @@ def simulate(
             policy=policy,
             decoder=decoder,
             hindsight=_hindsight(hindsight),
+            retention=retention,
             training=TrainingConfig(**{"seed": number, **chosen}),
         )
         for each in dict.fromkeys(system)
@@ -131,6 +136,8 @@ def simulate(
         return
     for run in runs:
         out.print(rounds_table(run))
+        if kept := run.get("retention"):
+            out.print(f"Success on {kept['images']}: {kept['first']:.3f} at first, {kept['last']:.3f} at last")
     if len(runs) > 1:
         out.print(_curves_table(curves.curves(runs)))
 

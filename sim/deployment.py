@@ -58,6 +58,8 @@ class DeploymentConfig:
     """None is the default with the deployment's seed."""
     threads: int | None = None
     """Of torch; None is the setting's."""
+    retention: str | None = None
+    """An image set that the first and the last policy play at the end, to see what was forgotten."""
 
 
 @dataclass(frozen=True)
@@ -141,6 +143,7 @@ def simulate(
         world.deploy()
         with database.session() as session:
             statistics = round_statistics(session, scheme)
+        kept = world.retention(data_dir) if config.retention else None
     finally:
         database.close()
     rows = [
@@ -167,6 +170,7 @@ def simulate(
         "seed": config.seed,
         "seconds": round(time.monotonic() - began, 2),
         "rounds": [asdict(row) for row in rows],
+        **({} if kept is None else {"retention": kept}),
     }
 
 
@@ -247,6 +251,29 @@ class _World:
         with self.database.session() as session:
             interactions = usable_interactions(session, None)
         decode_interactions(self.database, interactions, open_decoder(self.config.decoder, scheme, scorer))
+
+    def retention(self, data_dir: Path) -> dict[str, Any]:
+        """Success of the base model and of the last policy on the same games of another image set."""
+        images, games = open_images(self.config.retention or ""), self.config.games_per_round
+        success = []
+        for adapter in (BASE_ADAPTER, self.registry.current()):
+            database = Database(f"sqlite:///{data_dir / f'retention-{adapter}.db'}")
+            try:
+                upgrade(database)
+                tally = Playground(
+                    database,
+                    self.policy,
+                    GAMES[self.config.game],
+                    images,
+                    images.ids,
+                    open_players(self.config.players),
+                    min(self.config.at_once, games),
+                    self.config.seed,
+                ).play(0, games, adapter, lambda _: None)
+            finally:
+                database.close()
+            success.append(tally.won / tally.games)
+        return {"images": images.spec, "games": games, "first": success[0], "last": success[-1]}
 
     def _tell(self, number: int, at: RoundProgress) -> None:
         self.on_progress(DeploymentProgress(number, at.stage, at.done, at.total))
