@@ -112,9 +112,15 @@ def kl_estimate(logp: torch.Tensor, behaviour_logp: torch.Tensor) -> torch.Tenso
 
         E_{a ~ π₀}[w log w - (w - 1)] = KL(π ‖ π₀),   w = π(a|x) / π₀(a|x)
 
-    Each term is at least 0 and the estimate is unbiased, because every action was sampled from π₀ and its
-    unclamped propensity logged. Both sides are of the same action on the same board without dropout, unlike
-    an estimate from mismatched pairs. Terms are capped at w = 20 against single turns with huge weights.
+    Each term is at least 0 and the mean is unbiased, because every action was sampled from π₀ and its unclamped
+    propensity logged. Both sides are of the same action on the same board without dropout, unlike an estimate
+    from mismatched pairs. Terms are capped at w = 20 against single turns with huge weights.
+
+    Chosen over the exact KL, which `Policy.all_action_logps` makes possible: that takes the whole distribution
+    of π and of each turn's own behaviour adapter, 0.08 s each for the embedded policy on one core, so 10 s for a
+    step that takes 0.3 s. What it costs: logged actions hardly show where π went that π₀ seldom did. After a
+    round of kto on 100 games the estimate was 0.75 a batch (0.64 to 0.93) and the exact KL 1.7 nats, which with
+    β = 0.5 moves the threshold of a turn's value by less than half a unit of the sigmoid.
     """
     log_ratio = (logp - behaviour_logp).clamp(max=3.0)
     ratio = log_ratio.exp()
