@@ -12,6 +12,7 @@ from typing import Literal, Protocol
 from games import GAMES
 from games.core import Game, Step
 from learner.feedback import Scheme
+from learner.feedback.rules import only_takes_back
 from store.training import Example, Interaction
 
 Objective = Literal["sup", "rl", "kto"]
@@ -156,26 +157,34 @@ def _relabel_corrected(
     decoded: Sequence[int | None],
     lessons: list[tuple[str, int | None]],
 ) -> None:
-    """Give every utterance of a streak of wrong turns the picks that ended the streak, in place.
+    """Give every utterance of a streak of wrong turns its net effect on the way to what ended the streak, in place.
 
-    The utterances since the last accepted pick were all about what was accepted in the end; an accepted turn
-    that only takes something back ends no streak.
+    The utterances since the last accepted pick were all about what was accepted in the end: they should have
+    taken back what the streak had wrongly picked by then, and, unless they only ask to take something back,
+    selected what was accepted. An accepted turn that only takes something back ends no streak.
     """
     streak: list[int] = []
+    picked: set[str] = set()
     for number, label in enumerate(decoded):
         step = interaction.steps[number]
         before = frozenset(game.selected(interaction.context, step.state))
-        picks = frozenset(game.selected(interaction.context, game.apply(step.state, step.action))) - before
+        after = frozenset(game.selected(interaction.context, game.apply(step.state, step.action)))
+        picks = after - before
         if label != 1:
             streak.append(number)
+            picked |= picks
         elif picks:
             for wrong in streak:
-                state = interaction.steps[wrong].state
+                state, utterance = interaction.steps[wrong].state, interaction.steps[wrong].utterance
                 selected = frozenset(game.selected(interaction.context, state))
-                action = game.action_to(interaction.context, state, selected | picks)
+                wanted = selected - (picked - after)
+                if not only_takes_back(utterance):
+                    wanted |= picks
+                action = game.action_to(interaction.context, state, wanted)
                 if action is not None:
                     lessons[wrong] = (action, 1)
             streak.clear()
+            picked.clear()
 
 
 def _credit_clicks(game: Game, interaction: Interaction, lessons: list[tuple[str, int | None]]) -> None:

@@ -14,7 +14,7 @@ from learner.feedback import patterns, words
 from learner.feedback.reading import Reading, read, stem
 from learner.feedback.verdict import Exchange, Label, Scheme, Verdict
 
-VERSION = "1"
+VERSION = "2"
 
 REPHRASE = 0.5
 """Similarity (0 to 1) of two utterances from which the second describes the first's figure again."""
@@ -41,6 +41,7 @@ BOTH = Cue("praise and rejection", 0, 0.2)
 MIXED = Cue("partly right", 0, 0.1)
 PRAISE = Cue("praise", 1, 0.98)
 ALL_COUNTED = Cue("all counted right", 1, 0.95)
+RESTORES = Cue("asks for what was taken away", -1, 0.1)
 UNDO = Cue("undo", -1, 0.05)
 UNDO_NAMED = Cue("takes back what it names", -1, 0.15)
 REMOVES_OTHER = Cue("removes another figure", 1, 0.8)
@@ -95,6 +96,8 @@ def _explicit(text: str, reading: Reading, exchange: Exchange) -> Cue | None:
         return MIXED
     if counted := _counted(text, exchange):
         return counted
+    if exchange.action.startswith("deselect") and patterns.RESTORE.search(text):
+        return RESTORES
     praised = patterns.PRAISE.search(text)
     if patterns.REJECTION.search(text):
         return BOTH if praised else REJECTION
@@ -172,6 +175,20 @@ def _removal(text: str, reading: Reading, exchange: Exchange) -> Cue | None:
         return UNDO_NAMED
     complained = _ever(patterns.REJECTION, (*exchange.earlier, exchange.utterance))
     return REMOVES_OTHER if complained else UNDO_NAMED  # else nothing wrong was left from before
+
+
+def only_takes_back(utterance: str) -> bool:
+    """Whether an utterance asks to take a selection back and describes nothing to select."""
+    reading = read(utterance)
+    if patterns.RESET.search(reading.text):
+        return True
+    found = patterns.DESELECT.search(reading.text)
+    if not found:
+        return False
+    words_after = found["object"].split()
+    ends = [at for at, word in enumerate(words_after) if word in ("and", "then")]
+    spoken_of = words_after[: ends[0]] if ends else words_after
+    return not reading.content - read(" ".join(spoken_of)).content
 
 
 def _named(words_after: Sequence[str]) -> Sequence[str]:

@@ -110,6 +110,23 @@ def test_taking_back_ends_no_streak():
     assert found == [(0, "select B", 1.0), (1, "deselect A", 1.0), (2, "select B", 1.0)]
 
 
+def test_a_correction_takes_back_what_was_wrong_by_then():
+    game = interaction(
+        ("", "the bird", "select A"),
+        ("A", "no, the one with wings", "select C"),
+        ("A C", "no, undo both", "deselect C"),
+        ("A", "a beak and two wings", "deselect A select B"),
+        ("B", "great, now a boat", "select D"),
+    )
+    found = lessons([game], verdicts(-1, -1, -1, 1), "sup", BASE, Hindsight(correction=True))
+    assert found == [
+        (0, "select B", 1.0),
+        (1, "deselect A select B", 1.0),
+        (2, "deselect A C", 1.0),
+        (3, "deselect A select B", 1.0),
+    ]
+
+
 def test_credit_keeps_the_clicks_that_the_final_selection_proves():
     game = interaction(
         ("", "bird and boat", "select A B"), ("A B", "not the house", "deselect B select C"), won=True
