@@ -128,7 +128,7 @@ REJECTION = _phrases(
     not the (?:one|right|correct|same|first|last|image|picture|shape|target)(?! side)
     not (?:a target|one of the|in the (?:target|set|list|group))
     ^not (?:the|a|an|that|this|it)
-    ^not (?:exactly|really|quite|at all|even)$
+    ^not quite|^not (?:exactly|really|at all|even)$
     try (?:again|another|once|a different|one more|the other|something|harder|to look)
     (?:i|you|we) (?:do|did|should|would|could|have)(?: \w+)? ?not (?:\w+ )?<WANT>(?! (?:any|anything|more) )
     (?:should not have|not supposed to)
@@ -160,7 +160,7 @@ MIXED = _phrases(
     (?:half|partly|partially|almost|nearly|somewhat|mostly) (?:right|correct|there|it|good)
     <OTHERWISE>(?:one|two|some)(?: of <GROUP>)? (?:is|are|was|were) <WRONG>
     only (?:\w+ )?(?:of <GROUP> )?(?:is|are|was|were) <CORRECT>
-    (?:one|<ORDINAL>|last|left|top) (?:one )?(?:of <GROUP> )?(?:is|was) <CORRECT>(?! (?:side|facing) )
+    <OTHERWISE>(?:one|<ORDINAL>|last|left|top) (?:one )?(?:of <GROUP> )?(?:is|was) <CORRECT>(?! (?:side|facing) )
     (?:right|correct|good|all|everything)(?: \w+)? except
     (?:too many|one too|one extra|extra one)
     you (?:also )?(?:chose|picked|selected|clicked|took) (?:two|2|both|three|more|an? (?:extra|second))
@@ -211,6 +211,19 @@ EARLIER = re.compile(
 )
 """The object of a removal is an earlier selection."""
 
+RESTORE = _phrases(
+    r"""
+    <OTHERWISE>(?:was|were) (?:right|correct|fine|good|one of|part of|a target)
+    <BE> (?:<RIGHT>|a target) (?:before|earlier|already|previously|until|all along|the first time)
+    <SELECT> [^|]{0,200} (?:again|back)$
+    (?:put|bring|add|turn|want|need|take) [^|]{0,200} (?:again|back|back in|back on)$
+    re-?(?:select|add|click|pick|choose)
+    (?:should|must|has to|have to|needs? to) (?:stay|remain|be kept|have (?:stayed|remained|been kept))
+    ^keep|(?:wanted?|told|asked) (?:you )?to keep
+    """
+)
+"""Asks for what the action took away."""
+
 THE_OTHER = re.compile(r"\bthe other (?P<name>[\w'-]+)")
 """Repairs the last pick where that name was just asked for."""
 REPAIR = _phrases(
@@ -218,7 +231,8 @@ REPAIR = _phrases(
     instead(?! of )
     rather(?! (?:big|small|large|tall|short|long) )
     ^(?:<SELECT> |try )?(?:the )?(?:other|different) (?:one|way|side)
-    ^(?:an)?other (?:one|image|shape|similar)(?! is )
+    ^(?:an)?other (?:one|image|shape|similar)(?! (?:is|looks?|has|resembles|seems|appears) )
+    ^try(?! (?:and|to) )
     again|actually|more like|nevermind
     (?<!standing )(?<!sitting )(?<!stand )(?<!sit )still
     ^look(?! (?:for|at|like) )
@@ -237,7 +251,7 @@ MOVES_ON = _phrases(
     ^the (?:next|last|final|remaining|<ORDINAL>)
     ^(?:my|our) (?:next|last|final)
     ^(?:one|two|three) (?:more|to go|left)
-    ^another(?! one (?!is ))
+    ^another(?! one (?!(?:is|looks?|has|resembles|seems|appears) ))
     ^we (?:also|still|now) need
     ^there (?:is|are) (?:also|one|another|two|a)
     ^(?:mov(?:e|ing) on|on to|onto)

@@ -54,6 +54,7 @@ ACCEPTS = Cue("accepts", 1, 0.95)
 AFTER_REMOVAL = Cue("goes on after a removal", 1, 0.95)
 NEW_FIGURE = Cue("describes another figure", 1, 0.94)
 CROWDED = Cue("describes another figure on a full selection", -1, 0.4)
+SEVERAL = Cue("describes another figure after several picks at once", 0, 0.5)
 UNCONFIRMED_FIX = Cue("goes on after a correction, never having praised", 0, 0.7)
 REPHRASES = Cue("describes the same figure again", -1, 0.4)
 CHATTER = Cue("no content", 0, 0.4)
@@ -114,7 +115,7 @@ def _implicit(text: str, reading: Reading, exchange: Exchange) -> Cue:
     """Going on to the next figure accepts the last action; saying more of the same figure does not."""
     asked = read(exchange.utterance)
     if exchange.action and reading.content and not _selected_by(exchange)[0]:
-        if not patterns.ASKS_REMOVAL.search(asked.text):
+        if not patterns.ASKS_REMOVAL.search(asked.text) and not patterns.REJECTION.search(asked.text):
             return NOT_DONE
         several = len(exchange.action.split()) > 2
         return TOO_MUCH if several and not patterns.PLURAL.search(asked.text) else AFTER_REMOVAL
@@ -133,6 +134,8 @@ def _implicit(text: str, reading: Reading, exchange: Exchange) -> Cue:
         return REPHRASES
     if _is_fix(exchange) and not _ever(patterns.PRAISE, (*exchange.earlier, exchange.utterance)):
         return UNCONFIRMED_FIX
+    if len(_selected_by(exchange)[0]) > 1:
+        return SEVERAL
     full = exchange.state_after is not None and len(_letters(exchange.state_after)) >= MAX_TARGETS
     return CROWDED if full else NEW_FIGURE
 

@@ -52,7 +52,7 @@ PARTS = word_set(
     face eyes eye hair hat roof chimney chimneys window windows door doors hole holes gap gaps handle
     handles base bottom top point points corner corners curve curves side sides triangle triangles square
     squares diamond diamonds horn horns fin fins lid legged armed headed sleeves skirt visible limbs limb
-    shoulders sail sails mast branches leaves flame stem stand lines edge edges space white spaces"""
+    shoulders bump bumps sail sails mast branches leaves flame stem stand lines edge edges space white spaces"""
 )
 """After "no" these make a description ("no head, two legs"), unless the clause goes on as a correction."""
 

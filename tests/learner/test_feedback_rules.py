@@ -203,6 +203,52 @@ def test_a_count_is_positive_only_if_it_counts_everything_selected():
     assert label(after("only one of those is right"), "ternary") == 0
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        "that was right before, select the duck again",
+        "it was correct earlier. put it back",
+        "no, put the duck back",
+        "I wanted you to keep the duck",
+        "keep the duck too",
+        "the duck was correct",
+        "the duck needs to stay selected",
+        "re-select the duck please",
+        "I need the duck again",
+    ],
+)
+def test_asking_for_what_was_taken_away_is_negative(said: str):
+    taken = after(said, asked="yes, now the boat", action="deselect A select C", before="A B", now="B C")
+    assert label(taken) == -1
+    assert label(taken, "ternary") == -1
+
+
+@pytest.mark.parametrize(
+    "said", ["yes, keep going", "another one looks like a boat", "that one is right, next the boat"]
+)
+def test_words_of_restoring_are_none_where_nothing_was_taken_away(said: str):
+    assert label(after(said)) == 1
+
+
+@pytest.mark.parametrize("said", ["not quite try the boat", "try the boat", "the boat instead"])
+def test_a_second_try_is_negative(said: str):
+    assert label(after(said)) == -1
+
+
+def test_going_on_after_a_granted_complaint_accepts_the_removal():
+    granted = after("a candle", asked="that is not the one", action="deselect C", before="A C", now="A")
+    assert label(granted) == 1
+    ungranted = after("a candle", asked="now the duck", action="deselect C", before="A C", now="A")
+    assert label(ungranted) == -1
+
+
+def test_a_bare_description_after_several_picks_at_once_tells_too_little():
+    several = after("a candle", action="select C D", now="A C D")
+    assert label(several) == -1
+    assert label(several, "ternary") == 0
+    assert label(after("yes, a candle", action="select C D", now="A C D")) == 1
+
+
 def test_silence_after_a_correction_counts_less_from_players_who_never_praise():
     fix = {"asked": "no, the duck", "action": "deselect B select C", "before": "A B"}
     assert label(after("the boat", **fix, earlier=("the bridge",))) == -1
