@@ -100,7 +100,7 @@ PRAISE = _phrases(
     ^(?:well done|well played|spot on|right on|right again|so far so good|on the money|way to go|much better)
     ^all (?:good|right|correct)
     ^(?:one|two|three) down
-    <KIND> (?:job|work|pick|choice|guess|try|catch|eye|one|selection|going)$
+    <KIND> (?:job|work|pick|choice|guess|catch|eye|one|selection|going)$
     (?:that|this|it) (?:one )?(?:is|was) (?:right|correct|perfect)$
     (?:both|all|everything|they|these|those)(?: (?:are|is|were|of them|<NUMBER>))+ (?:right|correct|perfect)
     """
@@ -146,6 +146,9 @@ REJECTION = _phrases(
     you (?:missed|forgot|misunderstood|removed|deselected|unselected|messed|keep)
     look (?:closely|closer|again|carefully|harder)
     worse|cold(?:er)?$
+    ^not$|wait (?:\| )?no|thanks for nothing|^yeah (?:\| )?right$
+    ^(?:neither|none)(?: of (?:them|those|these|it))?$
+    ^(?:why|stop|help)$|^i give up|(?:i|that) makes? no sense
     ugh|argh|wtf|facepalm|nvm
     ^(?:please )?(?:swap|switch|replace|change|redo|ignore|disregard|exclude|omit)(?: (?:that|it|this|the))?
     (?:i|we) do not think(?: so| that)?
@@ -157,6 +160,7 @@ MIXED = _phrases(
     ^(?:(?:so |very |pretty )?close|almost|nearly|warmer|half|partially|partly|not quite)$
     ^(?:almost|nearly|not quite|close) (?:right|correct|there|enough|good|it)
     ^getting (?:there|closer|warmer)
+    <KIND> (?:try|effort|attempt)
     (?:half|partly|partially|almost|nearly|somewhat|mostly) (?:right|correct|there|it|good)
     <OTHERWISE>(?:one|two|some)(?: of <GROUP>)? (?:is|are|was|were) <WRONG>
     only (?:\w+ )?(?:of <GROUP> )?(?:is|are|was|were) <CORRECT>

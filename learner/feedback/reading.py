@@ -61,6 +61,8 @@ def _plain(text: str) -> str:
     quoted_lines = [line for line in text.split("\n") if line.lstrip().startswith(">")]
     if quoted_lines and len(quoted_lines) < len([line for line in text.split("\n") if line.strip()]):
         text = "\n".join(line for line in text.split("\n") if not line.lstrip().startswith(">"))
+    text = re.sub(r"(?<!\S)/s(?:arcasm)?(?!\S)", " , no , ", text)
+    text = re.sub(r"~~[^~]*~~", " ", text)
     text = re.sub(r"'{2,}", " ", text)
     text = re.sub(r"(?<=[a-z]);(?=[a-z])", "l", text)  # the key beside it
     text = re.sub(r"[*_~|#]+", " ", text)

@@ -97,7 +97,7 @@ FUNCTION_WORDS = word_set(
     symbol tangram tangrams part parts made deselect unselect remove delete undo wrong correct perfect
     nice still think mean meant say said let us describe see there's touch else anything everything
     nothing keep means make sure add still attention careful carefully exactly correctly correct again
-    chance game total count thanks thank away back off"""
+    chance game total count thanks thank away back off idk dunno lets whatever"""
 )
 """Words that say nothing about which figure is meant."""
 
@@ -130,7 +130,7 @@ TRANSLATIONS: dict[str, str] = {
         "certo correcto correto bene 正解 不错 很好 正确 "
         "没错 沒錯 いいね よし 좋아 좋아요 맞아 맞아요",
         "no": "non nein nee nej nie não nao niet нет не nem "
-        "hayır hayir いいえ いや ちがう 違う 不 不是 不对 不對 아니 "
+        "hayır hayir いいえ いや ちがう 違う 違います ちがいます 不 不是 不对 不對 아니 "
         "아니요 아니오 틀렸어 όχι لا नहीं nahi ไม่ không לא ei ikke",
         "wrong": "falsch faux mal incorrecto errado sbagliato fout "
         "fel źle неправильно неверно mauvais 错 错了 錯 "

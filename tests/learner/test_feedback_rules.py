@@ -230,6 +230,47 @@ def test_words_of_restoring_are_none_where_nothing_was_taken_away(said: str):
     assert label(after(said)) == 1
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        "great /s",
+        "yes /s now the boat",
+        "yeah right",
+        "yeah right 🙄",
+        "perfect... not",
+        "wow, thanks for nothing",
+        "nice try",
+        "well done, genius, wrong again",
+        "yes wait no",
+        "👍👎",
+        "good guess but no",
+    ],
+)
+def test_mocking_and_mixed_praise_is_no_praise(said: str):
+    assert label(after(said)) == -1
+    assert label(after(said), "ternary") < 1
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ("```\nyes\n```", 1),
+        ("`no`", -1),
+        ("||yes||", 1),
+        ("~~no~~ yes", 1),
+        ("> yes\nno", -1),
+        ("ｙｅｓ", 1),
+        ("yes\u200b", 1),
+        ("違います", -1),
+        ("好的，下一个", 1),
+        ("neither", -1),
+        ("i give up", -1),
+    ],
+)
+def test_markup_and_scripts_are_read_through(said: str, expected: int):
+    assert label(after(said)) == expected
+
+
 @pytest.mark.parametrize("said", ["not quite try the boat", "try the boat", "the boat instead"])
 def test_a_second_try_is_negative(said: str):
     assert label(after(said)) == -1
