@@ -11,12 +11,12 @@ import torch
 from transformers import LlamaConfig
 
 from games.figures import ImageSet, open_images
-from learner.policy.tiny.dialogues import written_words
 from learner.policy.tiny.modeling import (
     TinyVlmConfig,
     TinyVlmForConditionalGeneration,
     start_by_likeness,
 )
+from learner.policy.tiny.phrases import every_word
 from learner.policy.tiny.pretrain import PretrainSettings, Progress, align, pictures, train_language
 from learner.policy.tiny.words import END, IMAGE, PAD, build_processor, build_tokenizer
 
@@ -56,7 +56,7 @@ def build(settings: BuildSettings, out: Path, progress: Progress = lambda *_: No
         raise ValueError(f"{len(ids)} figures are left to learn from, 10 are needed: lower --holdout")
     known = _known(images, ids, settings)
     torch.manual_seed(settings.seed)
-    texts = [words for of in known.values() for words in of] + written_words()
+    texts = [words for of in known.values() for words in of] + every_word()
     tokenizer = build_tokenizer(texts, settings.vocabulary)
     ids_of: Any = tokenizer.convert_tokens_to_ids
     config = TinyVlmConfig(

@@ -1,47 +1,15 @@
 """Made-up dialogues that the embedded model is pretrained on: the game's own form, with words written for it.
 
-The words around a description are ours and plain; no person's game is copied. A dialogue is played by a scripted
-speaker and a listener that errs, so that corrections, undoing and moving on all occur; what the model learns is
-what the listener should have done, never its errors.
+A dialogue is played by a scripted speaker and a listener that errs, so that praise, corrections, undoing and moving
+on all occur; what the model learns is what the listener should have done, never its errors.
 """
 
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from games.multiref import LETTERS, format_action, format_state
-
-ASK = (
-    "{d}", "{d}", "{d}", "the {d}", "pick the {d}", "select the {d}", "choose the {d}", "click on the {d}",
-    "now the {d}", "next one is {d}", "next is the {d}", "find the {d}", "it looks like {d}", "looks like {d}",
-    "i see {d}", "this one is like {d}", "now select {d}", "then pick {d}", "go for {d}", "one that looks like {d}",
-    "please choose {d}", "next, {d}", "there is {d}", "could you select {d}",
-)  # fmt: skip
-YES = (
-    "yes", "yes.", "yes,", "good", "good.", "great,", "correct.", "right,", "perfect,", "ok", "okay,", "nice.",
-    "yep,", "that's it.", "good job.", "well done,", "exactly,", "that is right.",
-)  # fmt: skip
-NO = (
-    "no", "no,", "no.", "wrong.", "wrong,", "nope,", "not that one.", "incorrect.", "not that,", "that's wrong.",
-    "that is not it.", "no no,", "sorry, not that one.",
-)  # fmt: skip
-UNDO = (
-    "undo", "undo that", "undo the last one", "undo the last selection", "deselect that", "deselect it",
-    "deselect the last one", "unselect it", "unselect the last image", "remove that one", "remove the last one",
-    "take that back", "take it away", "please deselect that one", "delete that", "unclick that", "drop the last one",
-    "get rid of that one", "deselect the last image you selected",
-)  # fmt: skip
-WRONG_ONE = ("", "", "", "deselect that.", "undo that.", "remove it.", "deselect it and choose", "i meant",
-             "take that away.", "unselect that one and pick", "it's", "instead")  # fmt: skip
-REMOVE = (
-    "deselect {d}", "deselect the {d}", "remove the {d}", "take away the {d}", "unselect {d}", "undo the {d}",
-    "not the {d}", "drop the {d}", "the {d} is wrong", "get rid of the {d}", "please deselect the {d}",
-)  # fmt: skip
-CLEAR = (
-    "clear everything", "deselect all", "deselect everything", "start over", "reset", "remove all of them",
-    "undo everything", "clear all", "unselect all images", "let's start again",
-)  # fmt: skip
-AND = ("{a} and {b}", "the {a} and the {b}", "pick {a} and {b}", "both {a} and {b}", "select the {a} and {b}")
+from learner.policy.tiny import phrases
 
 
 @dataclass(frozen=True)
@@ -51,7 +19,9 @@ class Turn:
     state: str
     utterance: str
     action: str
-    learn: bool
+    """What the listener did."""
+    learn: str
+    """What it should have done; it differs from `action` where the listener erred."""
     picture: str | None = None
 
 
@@ -64,96 +34,198 @@ class Dialogue:
     turns: tuple[Turn, ...]
 
 
+@dataclass(frozen=True)
+class Manner:
+    """How one speaker speaks and one listener errs. Shares are probabilities."""
+
+    errs: float
+    praises: float
+    says_no: float
+    undoes: float
+    redescribes: float
+    ignores: float
+    """Of wrong picks: says nothing and moves on, to come back to them later."""
+    two_at_once: float
+    slips: float
+    """Of longer words: mistyped."""
+
+    @classmethod
+    def draw(cls, rng: random.Random) -> "Manner":
+        """One pair of a speaker and a listener."""
+        return cls(
+            errs=rng.uniform(0.05, 0.6),
+            praises=rng.betavariate(0.7, 0.5),
+            says_no=rng.betavariate(3.0, 0.7),
+            undoes=rng.betavariate(1.0, 1.2),
+            redescribes=rng.betavariate(3.0, 1.0),
+            ignores=rng.choice((0.0, 0.0, 0.1, 0.3)),
+            two_at_once=rng.choice((0.0, 0.0, 0.1, 0.4)),
+            slips=rng.choice((0.0, 0.0, 0.02, 0.05)),
+        )
+
+
 @dataclass
+class _Table:
+    """Where a dialogue stands."""
+
+    letters: str
+    figure_of: dict[str, str]
+    meant: frozenset[str]
+    manner: Manner
+    selected: frozenset[str] = frozenset()
+    aim: tuple[str, ...] = ()
+    """Letters described last."""
+    wrong: frozenset[str] = frozenset()
+    """Letters wrongly picked in the last turn."""
+    lost: frozenset[str] = frozenset()
+    """Targets wrongly taken away in the last turn."""
+    right: bool = False
+    """Whether the last turn was all right."""
+
+
 class Speaker:
     """Plays dialogues over figures with their descriptions."""
 
-    descriptions: Mapping[str, Sequence[str]]
-    rng: random.Random
-    _said: dict[str, str] = field(default_factory=dict)
+    def __init__(self, descriptions: Mapping[str, Sequence[str]], rng: random.Random) -> None:
+        self.descriptions = {
+            figure: [words.lower().strip().rstrip(".") for words in of] for figure, of in descriptions.items()
+        }
+        self.rng = rng
+        self._ids = list(self.descriptions)
 
     def play(self, size: int, turns: int, pictures: float) -> Dialogue:
         """A dialogue of at most `turns` turns on a board of `size`; `pictures` is how often a picture is shown."""
         rng = self.rng
         letters = "".join(sorted(rng.sample(LETTERS, size)))
-        figures = tuple(rng.sample(list(self.descriptions), size))
-        figure_of = dict(zip(letters, figures, strict=True))
-        waiting = rng.sample(letters, rng.randint(1, max(1, min(5, size - 1))))
-        selected: set[str] = set()
+        figures = tuple(rng.sample(self._ids, size))
+        meant = frozenset(rng.sample(letters, rng.randint(min(3, size - 1), min(6, size - 1))))
+        table = _Table(letters, dict(zip(letters, figures, strict=True)), meant, Manner.draw(rng))
         past: list[Turn] = []
-        wrong: set[str] = set()
-        asked: list[str] = []
-        opening = ""
-        while len(past) < turns:
-            state = format_state(frozenset(selected))
-            picture = None
-            clicks: tuple[set[str], set[str]] = (set(), set())
-            chance = rng.random()
-            if wrong and chance < 0.2:
-                utterance = _join(rng.choice(NO) if rng.random() < 0.6 else "", rng.choice(UNDO))
-                clicks, waiting, asked = (set(wrong), set()), asked + waiting, []
-            elif wrong and chance < 0.75 and asked:
-                again = self._say(figure_of[asked[0]])
-                utterance = _join(rng.choice(NO), rng.choice(WRONG_ONE), again)
-                clicks, asked = (set(wrong), {asked[0]}), asked[:1]
-            elif selected and chance > 0.97:
-                utterance = rng.choice(CLEAR)
-                clicks, waiting, asked = (set(selected), set()), [*waiting, *asked], []
-            elif selected and chance > 0.89:
-                out = rng.choice(sorted(selected))
-                utterance = rng.choice(REMOVE).format(d=self._say(figure_of[out]))
-                clicks, asked = ({out}, set()), []
-            else:
-                if not waiting:
-                    break
-                two = len(waiting) > 1 and chance > 0.8
-                asked, waiting = waiting[: 1 + two], waiting[1 + two :]
-                if two:
-                    words = rng.choice(AND).format(
-                        a=self._say(figure_of[asked[0]]), b=self._say(figure_of[asked[1]])
-                    )
-                elif rng.random() < pictures:
-                    picture, words = figure_of[asked[0]], ""
-                else:
-                    words = rng.choice(ASK).format(d=self._say(figure_of[asked[0]]))
-                utterance = _join(opening, words)
-                clicks = (set(), set(asked))
-            wanted = format_action(frozenset(clicks[0] & selected), frozenset(clicks[1] - selected))
-            if not wanted:
-                break
-            wrong, played, opening = self._listen(letters, selected, clicks)
-            action = format_action(frozenset(played[0]), frozenset(played[1]))
-            past.append(Turn(state, utterance, action, action == wanted, picture))
-            selected = (selected - played[0]) | played[1]
-            if not wrong:
-                asked = []
-            waiting = [letter for letter in waiting if letter not in selected]
+        while len(past) < turns and table.selected != meant:
+            utterance, hoped, picture = self._speak(table, pictures, first=not past)
+            wanted = format_action(table.selected - hoped, hoped - table.selected)
+            last = len(past) == turns - 1  # an error there would only waste a turn: nothing follows it
+            played = hoped if last else self._listen(table, hoped)
+            action = format_action(table.selected - played, played - table.selected)
+            state = format_state(table.selected)
+            past.append(Turn(state, self._typed(utterance, table), action, wanted, picture))
+            table.wrong = played - table.selected - hoped
+            table.lost = (table.selected - played) & meant & hoped
+            table.right = played == hoped
+            table.selected = played
         return Dialogue(letters, figures, tuple(past))
 
-    def _say(self, figure: str) -> str:
-        return self.rng.choice(list(self.descriptions[figure])).lower().strip().rstrip(".")
+    def _speak(self, table: _Table, pictures: float, first: bool) -> tuple[str, frozenset[str], str | None]:
+        """(utterance, selection hoped for, picture shown in the place of words)."""
+        rng, manner = self.rng, table.manner
+        ignored = (table.wrong or table.lost) and rng.random() < manner.ignores
+        if not ignored and table.lost:
+            self._aim(table, tuple(rng.sample(sorted(table.lost), 1)))
+            return self._filled(phrases.PUT_BACK, table), table.selected | {*table.aim}, None
+        if not ignored and table.wrong:
+            return *self._correct(table), None
+        opening = ""
+        if not first and table.right and rng.random() < manner.praises:
+            opening = phrases.say(phrases.YES, rng)
+        misplaced = table.selected - table.meant
+        if len(misplaced) > 1 and rng.random() < 0.06:
+            return phrases.say(phrases.CLEAR, rng), frozenset(), None
+        missing = table.meant - table.selected
+        if misplaced and (not missing or rng.random() < 0.4):
+            self._aim(table, tuple(rng.sample(sorted(misplaced), 1)))
+            said = self._joined(opening, self._filled(phrases.REMOVE, table))
+            table.aim = ()
+            return said, table.selected - misplaced | (misplaced - self._named), None
+        two = len(missing) > 1 and rng.random() < manner.two_at_once
+        self._aim(table, tuple(rng.sample(sorted(missing), 1 + two)))
+        hoped = table.selected | {*table.aim}
+        if not two and rng.random() < pictures:
+            return opening, hoped, table.figure_of[table.aim[0]]
+        return self._joined(opening, self._filled(phrases.ASK, table)), hoped, None
 
-    def _listen(
-        self, letters: str, selected: set[str], clicks: tuple[set[str], set[str]]
-    ) -> tuple[set[str], tuple[set[str], set[str]], str]:
-        """(wrongly selected, clicks played, what the speaker may open with)."""
+    def _correct(self, table: _Table) -> tuple[str, frozenset[str]]:
+        """What is said after a wrong pick."""
+        rng, manner, wrong = self.rng, table.manner, table.wrong
+        left = tuple(letter for letter in table.aim if letter in table.meant - table.selected)
+        parts = [phrases.say(phrases.NO, rng)] if rng.random() < manner.says_no else []
+        hoped = table.selected - wrong
+        named = rng.random() < 0.15
+        if rng.random() < manner.undoes or not left:
+            if named:
+                self._aim(table, tuple(sorted(wrong)))
+                parts.append(self._filled(phrases.REMOVE, table))
+                table.aim = left
+            else:
+                parts.append(phrases.say(phrases.UNDO, rng))
+        if left and (rng.random() < manner.redescribes or not parts):
+            self._aim(table, left[:1] if rng.random() < 0.8 else left)
+            parts.append(self._filled(phrases.INSTEAD if parts else phrases.ASK, table))
+            hoped |= {*table.aim}
+        elif left and (len(parts) == 1 and not _takes_back(parts[0])):
+            if rng.random() < 0.7:
+                parts.append(phrases.say(phrases.AGAIN, rng))
+            hoped |= {*left}
+        return self._joined(*parts), hoped
+
+    def _listen(self, table: _Table, hoped: frozenset[str]) -> frozenset[str]:
+        """The selection after the listener's turn: the one hoped for, or a mistake."""
         rng = self.rng
-        deselect, select = clicks[0] & selected, clicks[1] - selected
-        if select and rng.random() < 0.35:
-            free = [letter for letter in letters if letter not in selected and letter not in select]
-            if free:
-                swapped = rng.choice(sorted(select))
-                other = rng.choice(free)
-                return {other}, (deselect, select - {swapped} | {other}), ""
-        opening = rng.choice(YES) if select and rng.random() < 0.5 else ""
-        return set(), (deselect, select), opening
+        select, deselect = hoped - table.selected, table.selected - hoped
+        if rng.random() >= table.manner.errs:
+            return hoped
+        chance = rng.random()
+        if deselect and chance < 0.3:  # forgets to take something back, or takes back another
+            kept = rng.choice(sorted(deselect))
+            others = sorted(table.selected - deselect)
+            swap = {rng.choice(others)} if others and rng.random() < 0.5 else set[str]()
+            played = hoped - swap | {kept}
+        elif table.selected and not deselect and chance < 0.1:  # takes back what nobody spoke of
+            played = hoped - {rng.choice(sorted(table.selected))}
+        elif select:
+            free = sorted(set(table.letters) - table.selected - select)
+            swap = {rng.choice(sorted(select))}
+            played = hoped - swap | ({rng.choice(free)} if free else set())
+        else:
+            played = hoped
+        return played if played != table.selected else hoped
+
+    def _aim(self, table: _Table, letters: tuple[str, ...]) -> None:
+        table.aim = letters
+        self._named = frozenset(letters)
+
+    def _filled(self, kind: tuple[phrases.Phrase, ...], table: _Table) -> str:
+        """A phrase with descriptions of what the speaker aims at."""
+        rng = self.rng
+        bare = [rng.choice(self.descriptions[table.figure_of[letter]]) for letter in table.aim]
+        frame = phrases.say(kind, rng)
+        if len(bare) == 1:
+            return frame.format(d=bare[0], the=phrases.with_article(bare[0]))
+        both = rng.choice(phrases.AND)
+        the = [phrases.with_article(words) for words in bare]
+        return frame.format(d=both.format(a=bare[0], b=bare[1]), the=both.format(a=the[0], b=the[1]))
+
+    def _joined(self, *parts: str) -> str:
+        said = ""
+        for part in parts:
+            said = f"{said}{self.rng.choice(phrases.BREAK)}{part}" if said and part else said or part
+        return said
+
+    def _typed(self, text: str, table: _Table) -> str:
+        """With this speaker's slips: a letter left out, doubled or swapped with the next."""
+        if not table.manner.slips:
+            return text
+        words = text.split(" ")
+        for i, word in enumerate(words):
+            if len(word) > 3 and word.isalpha() and self.rng.random() < table.manner.slips:
+                at = self.rng.randrange(1, len(word) - 1)
+                slips = (
+                    word[at + 1 :],
+                    word[at] * 2 + word[at + 1 :],
+                    word[at + 1] + word[at] + word[at + 2 :],
+                )
+                words[i] = word[:at] + self.rng.choice(slips)
+        return " ".join(words)
 
 
-def _join(*parts: str) -> str:
-    return " ".join(part for part in parts if part)
-
-
-def written_words() -> list[str]:
-    """Every phrase of this module, for the tokenizer."""
-    phrases = (*ASK, *YES, *NO, *UNDO, *WRONG_ONE, *REMOVE, *CLEAR, *AND)
-    return [phrase.format(d="", a="", b="") for phrase in phrases]
+def _takes_back(text: str) -> bool:
+    return any(word in text for word in (*phrases.TAKE_BACK, "back"))

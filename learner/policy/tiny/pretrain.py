@@ -31,12 +31,11 @@ class PretrainSettings:
     align_batch: int = 192
     align_rate: float = 2e-3
     temperature: float = 0.07
-    language_steps: int = 1400
+    language_steps: int = 2000
     language_batch: int = 48
     language_rate: float = 1e-3
-    single_turns: float = 0.7
-    """Share of the language steps that single turns may take, before whole dialogues."""
-    turns: int = 7
+    turns: int = 9
+    """Turns of a dialogue, at most."""
     views: int = 6
     """Slightly turned and shifted pictures of each figure that the language part sees."""
 
@@ -151,7 +150,7 @@ class Encoder:
                 figures.append(turn.picture)
             ids.append(self.act)
             action = [*self._tokens(turn.action), self.end]
-            if turn.learn:
+            if turn.action == turn.learn:
                 learn += range(len(ids), len(ids) + len(action))
             ids += action
         return Encoded(ids, figures, learn)
@@ -185,6 +184,7 @@ def train_language(
     optimiser = torch.optim.AdamW(parameters, lr=settings.language_rate, weight_decay=0.01, betas=(0.9, 0.98))
     model.train()
     course = Course(settings)
+    halves = torch.cpu._is_avx512_bf16_supported()
     for step in range(settings.language_steps):
         _rate(optimiser, settings.language_rate, step, settings.language_steps)
         encoded = [
@@ -197,8 +197,9 @@ def train_language(
         embeddings = model.model.merge_image_features(ids, features[seen, view])
         rows = torch.tensor([row for row, dialogue in enumerate(encoded) for _ in dialogue.learn])
         at = torch.tensor([position for dialogue in encoded for position in dialogue.learn])
-        hidden = model.model.language_model(inputs_embeds=embeddings, use_cache=False).last_hidden_state
-        logits = hidden[rows, at - 1] @ model.lm_head.weight[vocabulary].T
+        with torch.autocast("cpu", torch.bfloat16, enabled=halves):
+            hidden = model.model.language_model(inputs_embeds=embeddings, use_cache=False).last_hidden_state
+        logits = hidden.float()[rows, at - 1] @ model.lm_head.weight[vocabulary].T
         right = place[ids[rows, at]]
         loss = functional.cross_entropy(logits, right)
         optimiser.zero_grad()
@@ -206,52 +207,50 @@ def train_language(
         torch.nn.utils.clip_grad_norm_(parameters, 1.0)
         optimiser.step()
         letters = right >= len(vocabulary) - len(LETTERS)
-        course.note(step, (logits.argmax(1) == right)[letters].float().mean().item())
+        course.note((logits.argmax(1) == right)[letters].float().mean().item())
         progress("language", step + 1, settings.language_steps, loss.item())
     model.eval()
 
 
 class Course:
-    """What the language part is taught next: more figures and more words as it gets better.
+    """What the language part is taught next: words, then more figures and longer dialogues as it gets better.
 
     It begins with two figures and a picture in place of words, one turn a game. Once most picks are right words
-    take the pictures' place, then the board grows. Whole dialogues follow when the board is full, or when the
-    share of the steps that single turns may take is over.
+    take the pictures' place, then the board and the dialogues on it grow; at the latest after `patience` steps,
+    since some descriptions nobody could follow.
     """
 
     def __init__(self, settings: PretrainSettings) -> None:
         self._settings = settings
+        self._patience = settings.language_steps // 25
+        self._steps = 0
         self._recent: list[float] = []
         self.size = 2
         self.pictures = 1.0
-        self.whole = False
-        """Whether dialogues are whole, not single turns."""
 
     @property
     def turns(self) -> int:
         """Turns of a dialogue, at most."""
-        return self._settings.turns if self.whole else 1
+        return 1 if self.size < 4 else min(self.size, self._settings.turns)
 
     @property
     def batch(self) -> int:
-        """Dialogues in a batch: whole ones teach several times as much each."""
-        return self._settings.language_batch if self.whole else 2 * self._settings.language_batch
+        """Dialogues in a batch: long ones teach several times as much each."""
+        return self._settings.language_batch if self.turns > 1 else 2 * self._settings.language_batch
 
-    def note(self, step: int, accuracy: float) -> None:
+    def note(self, accuracy: float) -> None:
         """Take in the share of right picks of a step."""
-        if step >= self._settings.language_steps * self._settings.single_turns:
-            self.size, self.pictures, self.whole = len(LETTERS), FEW_PICTURES, True
         self._recent = [*self._recent[-11:], accuracy]
-        enough = 0.8 if self.pictures > FEW_PICTURES else 0.6 if self.size < len(LETTERS) else 0.5
-        if len(self._recent) < 12 or sum(self._recent) / 12 < enough:
+        self._steps += 1
+        words = self.pictures <= FEW_PICTURES
+        enough = len(self._recent) == 12 and sum(self._recent) / 12 >= (0.65 if words else 0.8)
+        if self.size == len(LETTERS) or not (enough or (words and self._steps >= self._patience)):
             return
         if self.pictures > FEW_PICTURES:
             self.pictures = max(FEW_PICTURES, self.pictures - 0.3)
-        elif self.size < len(LETTERS):
-            self.size += 1
         else:
-            self.whole = True
-        self._recent = []
+            self.size += 1
+        self._recent, self._steps = [], 0
 
 
 def _rate(optimiser: torch.optim.Optimizer, rate: float, step: int, steps: int) -> None:

@@ -39,28 +39,34 @@ CHAT_TEMPLATE = (
 
 def build_tokenizer(texts: Iterable[str], size: int) -> PreTrainedTokenizerFast:
     """A word-piece tokenizer of at most about `size` tokens: words of `texts`, then pieces, then characters."""
-    normal = Sequence([NFKC(), StripAccents()])
-    tokenizer = Tokenizer(WordPiece(unk_token=UNKNOWN, max_input_chars_per_word=64))
-    tokenizer.normalizer = normal  # type: ignore[assignment]
-    tokenizer.pre_tokenizer = Whitespace()  # type: ignore[assignment]
     alphabet = list(string.ascii_letters + string.digits + string.punctuation)
+    pieces = [*alphabet, *(f"##{character}" for character in alphabet)]
+    trained = _word_pieces({UNKNOWN: 0})
     trainer = WordPieceTrainer(
-        vocab_size=size, special_tokens=list(SPECIAL), initial_alphabet=alphabet, show_progress=False
+        vocab_size=size,
+        special_tokens=[*SPECIAL, *pieces],  # named, so that the ranks of equally frequent pieces do not vary
+        initial_alphabet=alphabet,
+        show_progress=False,
     )
-    tokenizer.train_from_iterator([text.lower() for text in texts], trainer)
-    known = tokenizer.get_vocab()
-    ordered = [token for token, _ in sorted(known.items(), key=lambda item: item[1])]
-    pieces = [*alphabet, *(f"##{letter}" for letter in string.ascii_letters + string.digits)]
-    words = list(dict.fromkeys([*SPECIAL, *ACTION_WORDS, *pieces, *ordered]))
-    tokenizer.model = WordPiece(  # type: ignore[assignment]
-        {word: i for i, word in enumerate(words)}, unk_token=UNKNOWN, max_input_chars_per_word=64
+    trained.train_from_iterator([text.lower() for text in texts], trainer)
+    known = trained.get_vocab()
+    words = list(
+        dict.fromkeys([*SPECIAL, *ACTION_WORDS, *pieces, *sorted(known, key=lambda word: known[word])])
     )
+    tokenizer = _word_pieces({word: number for number, word in enumerate(words)})
     fast = PreTrainedTokenizerFast(
         tokenizer_object=tokenizer, pad_token=PAD, eos_token=END, unk_token=UNKNOWN, padding_side="left"
     )
     fast.add_special_tokens({"additional_special_tokens": [IMAGE, ACT]})  # type: ignore[dict-item]
     fast.chat_template = CHAT_TEMPLATE
     return fast
+
+
+def _word_pieces(vocabulary: dict[str, int]) -> Tokenizer:
+    tokenizer = Tokenizer(WordPiece(vocabulary, unk_token=UNKNOWN, max_input_chars_per_word=64))
+    tokenizer.normalizer = Sequence([NFKC(), StripAccents()])  # type: ignore[assignment]
+    tokenizer.pre_tokenizer = Whitespace()  # type: ignore[assignment]
+    return tokenizer
 
 
 def build_processor(tokenizer: PreTrainedTokenizerFast, image_size: int) -> LlavaProcessor:
