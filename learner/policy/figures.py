@@ -42,7 +42,7 @@ class FigureEncoder:
         known = self._known.get((images, figure))
         if known is None:
             with self._lock:
-                known = self._encode(self._set(images), figure)
+                known = self.compute(images, [figure])
                 self._known[images, figure] = known
         return known
 
@@ -62,11 +62,14 @@ class FigureEncoder:
             self._sets[spec] = self._open(spec)
         return self._sets[spec]
 
-    def _encode(self, images: ImageSet, figure: str) -> FigureTokens:
+    def compute(self, images: str, figures: Sequence[str]) -> FigureTokens:
+        """The tokens of some figures, all in one pass of the vision part. Nothing is remembered."""
+        opened = self._set(images)
+        pictures = [opened.raster(figure, self._base.raster) for figure in figures]
         processor: Any = self._base.processor
         model: Any = self._base.model
-        picture = images.raster(figure, self._base.raster)
-        inputs = processor(text=[processor.image_token], images=[[picture]], return_tensors="pt")
+        text = processor.image_token * len(pictures)
+        inputs = processor(text=[text], images=[pictures], return_tensors="pt")
         ids = inputs["input_ids"][0].tolist()
         if ids and ids[0] == processor.tokenizer.bos_token_id:
             ids = ids[1:]

@@ -15,6 +15,7 @@ from transformers import (
 )
 from transformers.utils import logging as transformers_logging
 
+from learner.policy.attention import use_float32_attention
 from learner.policy.tiny import TINY_WEIGHTS
 from learner.policy.tiny.modeling import TinyVlmConfig, register
 
@@ -75,6 +76,8 @@ def load_base(spec: str, device: torch.device, dtype: torch.dtype | None = None)
             transformers_logging.enable_progress_bar()
     model.requires_grad_(False)
     model.eval().to(device)  # pyright: ignore
+    if device.type == "cpu":
+        use_float32_attention(model)
     return BaseModel(model, processor, fingerprint(model), config.image_size if embedded else RASTER)
 
 
