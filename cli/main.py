@@ -5,7 +5,7 @@ import logging
 import typer
 
 from bot.logging import configure_logging
-from cli import bot, db, demo, doctor, feedback, figures, rounds, simulate, tiny
+from cli import bench, bot, db, demo, doctor, feedback, figures, rounds, simulate, tiny
 
 app = typer.Typer(
     name="respect",
@@ -28,4 +28,5 @@ app.add_typer(feedback.app, name="feedback", help="Feedback decoders.")
 app.add_typer(tiny.app, name="tiny", help="The embedded policy.")
 app.add_typer(rounds.app, name="round", help="Rounds of learning and the adapters they publish.")
 app.add_typer(figures.app, name="figures", help="Image sets and their figures.")
+app.add_typer(bench.app, name="bench", help="Our figures, each beside its alternative in one run.")
 app.add_typer(db.app, name="db", help="The database and its migrations.")

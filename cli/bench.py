@@ -1,0 +1,46 @@
+"""`respect bench`: our figures, each beside its alternative in one run."""
+
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from cli.console import fail, out, print_json
+
+app = typer.Typer(no_args_is_help=True)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+
+
+@app.callback()
+def bench() -> None:
+    """Measure, each figure beside its alternative in one run."""
+
+
+@app.command()
+def training(
+    games: Annotated[int, typer.Option(min=8, help="Games whose turns are trained on.")] = 80,
+    repeats: Annotated[int, typer.Option(min=1, help="Measurements of each; the median counts.")] = 3,
+    policy: Annotated[str, typer.Option(help="Base model: tiny, a folder, or a model id.")] = "tiny",
+    as_json: AsJson = False,
+) -> None:
+    """Turns per second of training, beside a plain loop: one prompt a turn, its ten images encoded each time."""
+    from learner.policy.loading import PolicyLoadError  # torch is loaded only when a model is
+    from sim.bench.training import bench_training
+
+    try:
+        measured = asdict(bench_training(games, repeats, policy))
+    except (ValueError, PolicyLoadError) as error:
+        fail(str(error))
+    _show("training", measured, as_json)
+
+
+def _show(title: str, measured: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        print_json(measured)
+        return
+    table = Table(title=title, show_header=False)
+    for name, value in measured.items():
+        table.add_row(name.replace("_", " "), f"{value:.4g}" if isinstance(value, float) else str(value))
+    out.print(table)

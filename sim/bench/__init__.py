@@ -1,0 +1,1 @@
+"""Our figures, each measured beside its alternative in one run."""

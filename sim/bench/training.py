@@ -1,0 +1,151 @@
+"""How fast training is, beside a plain loop that does all of its work for every turn anew.
+
+Both run the very same `learner.training.train` on the same games, from the same initial adapter and in the same
+order; only the policy below them differs, so their losses have to agree.
+"""
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import median
+
+import torch
+from torch.nn.utils.rnn import pad_sequence
+
+from games.core import Step
+from learner.decoding import decode_interactions
+from learner.examples import TrainingGame, build_examples
+from learner.feedback import open_decoder
+from learner.policy import Policy
+from learner.policy.examples import ActionLogps, Batch, Example
+from learner.policy.figures import FigureEncoder
+from learner.policy.loading import BaseModel, choose_device, load_base
+from learner.training import TrainingConfig, train
+from sim.deployment import DeploymentConfig, simulate
+from store.database import Database
+from store.training import usable_interactions
+
+
+@dataclass(frozen=True)
+class TrainingBench:
+    """Medians over repeats that take turns."""
+
+    turns: int
+    """Labelled turns that each repeat trains on."""
+    steps: int
+    repeats: int
+    threads: int
+    turns_per_second: float
+    naive_turns_per_second: float
+    speedup: float
+    loss: float
+    """Of the last step, in float32."""
+    naive_loss: float
+    loss_difference: float
+    """The largest between the losses of a step, over all steps, both in float32."""
+    loss_difference_as_trained: float
+    """The same for our loop as it is, which computes in bfloat16 where that is fast."""
+
+
+class PlainFigures(FigureEncoder):
+    """Encodes the ten figures of a board whenever it is asked for them."""
+
+    def encode(self, images: str, figures: Sequence[str]) -> torch.Tensor:
+        return self.compute(images, figures).features
+
+
+class Float32Policy(Policy):
+    """A policy that computes in float32 whatever training asks for."""
+
+    def forward_logps(self, batch: Batch, adapter: str | None = None) -> ActionLogps:
+        with torch.autocast(self.device.type, enabled=False):
+            return super().forward_logps(batch, adapter)
+
+
+class PlainPolicy(Float32Policy):
+    """A policy that goes through the turns one by one: a prompt for each, with its ten images encoded anew."""
+
+    def __init__(self, base: BaseModel) -> None:
+        super().__init__(base)
+        self.figures = PlainFigures(base)
+
+    def batch(self, examples: Sequence[Example]) -> list[Batch]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        return [super(PlainPolicy, self).batch([turn]) for each in examples for turn in _turns(each)]
+
+    def forward_logps(self, batch: Sequence[Batch], adapter: str | None = None) -> ActionLogps:  # pyright: ignore
+        turns = [super(PlainPolicy, self).forward_logps(turn, adapter) for turn in batch]
+        columns = {name: [getattr(turn, name)[0] for turn in turns] for name in vars(turns[0])}
+        return ActionLogps(
+            **{
+                name: pad_sequence(rows, batch_first=True) if rows[0].dim() else torch.stack(rows)
+                for name, rows in columns.items()
+            }
+        )
+
+
+def _turns(example: Example) -> list[Example]:
+    """Every action asked about, as the last one of an interaction."""
+    return [
+        replace(
+            example,
+            steps=(*example.steps[:t], Step(step.state, step.utterance, action)),
+            wanted=(*[()] * t, (action,)),
+        )
+        for t, (step, actions) in enumerate(zip(example.steps, example.wanted, strict=True))
+        for action in actions
+    ]
+
+
+def bench_training(games: int = 80, repeats: int = 3, policy: str = "tiny") -> TrainingBench:
+    """Play `games` games, then train on their labelled turns, ours and plainly, `repeats` times each in turns."""
+    loops: dict[str, Policy] = {
+        name: kind(load_base(policy, choose_device("auto")))
+        for name, kind in (("ours", Policy), ("float32", Float32Policy), ("plain", PlainPolicy))
+    }
+    training = _played(games, loops["ours"])
+    turns = sum(len(game.labels) for game in training)
+    config = TrainingConfig(epochs=1, dropout=0.0, warmup_steps=0)
+    seconds: dict[str, list[float]] = {name: [] for name in loops}
+    losses: dict[str, list[float]] = {}
+    for repeat in range(repeats + 1):
+        for name, loop in loops.items():
+            told: list[float] = []
+            its = replace(config, micro_batch_turns=1) if name == "plain" else config
+            result = train(loop, name, training, "sup", its, lambda at, told=told: told.append(at.loss))
+            loop.unload_adapter(name)
+            losses[name] = told
+            if repeat:  # the first is to warm up
+                seconds[name].append(result.seconds)
+    ours, plain = median(seconds["ours"]), median(seconds["plain"])
+    return TrainingBench(
+        turns=turns,
+        steps=len(losses["ours"]),
+        repeats=repeats,
+        threads=torch.get_num_threads(),
+        turns_per_second=turns / ours,
+        naive_turns_per_second=turns / plain,
+        speedup=plain / ours,
+        loss=losses["float32"][-1],
+        naive_loss=losses["plain"][-1],
+        loss_difference=_apart(losses["float32"], losses["plain"]),
+        loss_difference_as_trained=_apart(losses["ours"], losses["plain"]),
+    )
+
+
+def _apart(one: Sequence[float], other: Sequence[float]) -> float:
+    return max(abs(a - b) for a, b in zip(one, other, strict=True))
+
+
+def _played(games: int, policy: Policy) -> list[TrainingGame]:
+    """Positive turns of games between our players and the base model."""
+    with tempfile.TemporaryDirectory(prefix="respect-bench-") as folder:
+        simulate(DeploymentConfig(rounds=0, games_per_round=games), Path(folder), policy)
+        database = Database(f"sqlite:///{Path(folder) / 'respect.db'}")
+        try:
+            with database.session() as session:
+                interactions = usable_interactions(session, None)
+            verdicts = decode_interactions(database, interactions, open_decoder("rules"))
+        finally:
+            database.close()
+    return build_examples(interactions, verdicts, "sup", policy.fingerprint)
