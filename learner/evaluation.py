@@ -60,6 +60,15 @@ def action_logps(policy: Policy, games: Sequence[TrainingGame], adapter: str) ->
     return np.asarray(values)
 
 
+def chance_of_right(policy: Policy, games: Sequence[TrainingGame], adapter: str) -> float:
+    """Mean π(a|x) of held-out positive turns: how often sampling would repeat them, without sampling.
+
+    Steadier than the mean of ℓ, which a few unlikely turns rule. NaN where no turn is positive.
+    """
+    positive = [label.reward > 0 for game in games for label in game.labels]
+    return float(np.exp(action_logps(policy, games, adapter))[positive].mean())
+
+
 def compare(policy: Policy, games: Sequence[TrainingGame], candidate: str, parent: str) -> Comparison:
     """Evaluate `candidate` and `parent` (names of loaded adapters) on held-out games.
 

@@ -181,7 +181,7 @@ def pipeline(work: RoundWork) -> tuple[int | None, dict[str, Any]]:
     games, held_out = examples(work, interactions, verdicts)
     if not games:
         return None, {**results, "promoted": False, "reason": "no turn has feedback to learn from yet"}
-    card = train(work, games)
+    card = train(work, games, held_out)
     comparison = evaluate(work, card, held_out)
     adapter_id, decision = judge(work, card, comparison)
     if decision.passed:
@@ -237,11 +237,14 @@ def examples(
     )
 
 
-def train(work: RoundWork, games: Sequence[TrainingGame]) -> Card:
+def train(work: RoundWork, games: Sequence[TrainingGame], held_out: Sequence[TrainingGame] = ()) -> Card:
     """Train a fresh adapter from the base model and put it into the registry as a candidate.
+
+    It stops early where it no longer gains on the held-out games.
 
     If the registry has it already, made by this round from the very same examples, it is loaded instead.
     """
+    from learner.evaluation import FEWEST_TURNS, chance_of_right
     from learner.training import TrainingConfig, TrainingDiverged
     from learner.training import train as train_adapter
 
@@ -250,6 +253,11 @@ def train(work: RoundWork, games: Sequence[TrainingGame]) -> Card:
     config = work.config or TrainingConfig(epochs=work.settings.epochs, seed=work.settings.seed)
     fingerprint = work.policy.fingerprint
     made_from = digest(games)
+    positive = sum(label.reward > 0 for game in held_out for label in game.labels)
+
+    def quality() -> float:
+        return chance_of_right(work.policy, held_out, work.name)
+
     if card := _made_before(work, made_from):
         _load(work, card.name)
     else:
@@ -262,6 +270,7 @@ def train(work: RoundWork, games: Sequence[TrainingGame]) -> Card:
                 objective,
                 config,
                 lambda at: work.report("train", at.step, at.total, at.loss, at.seconds_left),
+                quality if positive >= FEWEST_TURNS else None,
             )
         except TrainingDiverged as error:
             raise RoundError(str(error)) from error

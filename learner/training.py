@@ -46,6 +46,7 @@ class TrainingConfig:
     clip: float = _option(1.0, "Largest norm of the gradient.")
     smoothing: float | None = _option(0.0, "Label smoothing; None takes the objective's own.")
     reorder: bool = _option(True, "Shuffle the board of every example anew in each epoch.")
+    patience: int = _option(3, "Epochs without gain on held-out turns before training stops; 0 never stops.")
     bad_steps: int = _option(10, "Steps in a row without a finite loss before training gives up.")
     seed: int = _option(0, "Seed of everything random in training.")
 
@@ -71,14 +72,21 @@ class TrainingResult:
     turns_seen: int
     """Over all epochs."""
     losses: tuple[float, ...]
-    """Mean loss of each epoch."""
+    """Mean loss of each epoch that was run."""
+    held_out: tuple[float, ...]
+    """Quality on held-out turns after each epoch; empty where there are none."""
+    stopped: bool
+    """Whether training stopped early and went back to its best epoch."""
     skipped: int
     """Steps without a finite loss or gradient, left out."""
     seconds: float
 
     def metrics(self) -> dict[str, Any]:
         """For the adapter's card."""
-        return {**asdict(self), "losses": [round(loss, 5) for loss in self.losses]}
+        rounded = {
+            name: [round(value, 5) for value in getattr(self, name)] for name in ("losses", "held_out")
+        }
+        return {**asdict(self), **rounded}
 
 
 @dataclass(frozen=True)
@@ -97,9 +105,12 @@ def train(
     objective: Objective,
     config: TrainingConfig = TrainingConfig(),
     progress: Callable[[Progress], None] | None = None,
+    quality: Callable[[], float] | None = None,
 ) -> TrainingResult:
     """Train a fresh adapter `name` of `policy` on `games`, starting from the base model.
 
+    `quality` says after each epoch how good the adapter is on held-out turns, more is better; where it has not
+    gained for `config.patience` epochs, training stops and goes back to the best.
     The adapter stays loaded in the policy, which is left in evaluation mode. Deterministic for a seed on the
     same machine. Raises ValueError without examples, `TrainingDiverged` where the loss stays non-finite.
     """
@@ -127,6 +138,7 @@ def train(
         schedule = get_cosine_schedule_with_warmup(optimizer, min(config.warmup_steps, total // 4), total)
         loop = _Loop(policy, objective, config, accelerator, optimizer, rng)
         losses, step, skipped, in_a_row = [], 0, 0, 0
+        best = _Best(policy.trainable(), config.patience)
         policy.train()
         try:
             for batches in plan:
@@ -151,17 +163,48 @@ def train(
                         progress(Progress(step, total, statistics.loss / statistics.turns, left))
                 turns = sum(entry.turns for entry in sums)
                 losses.append(sum(entry.loss for entry in sums) / turns if turns else math.nan)
+                if quality is not None and config.patience and best.exhausted(quality()):
+                    best.restore()
+                    break
+                policy.train()
         finally:
             optimizer.zero_grad(set_to_none=True)
             policy.eval()
     return TrainingResult(
         steps=step,
         turns=sum(len(item.labels) for item in items),
-        turns_seen=config.epochs * sum(len(item.labels) for item in items),
+        turns_seen=len(losses) * sum(len(item.labels) for item in items),
         losses=tuple(losses),
+        held_out=tuple(best.qualities),
+        stopped=best.restored,
         skipped=skipped,
         seconds=time.monotonic() - started,
     )
+
+
+class _Best:
+    """The weights of the best epoch so far."""
+
+    def __init__(self, parameters: Sequence[torch.nn.Parameter], patience: int) -> None:
+        self.parameters = parameters
+        self.patience = patience
+        self.qualities: list[float] = []
+        self.restored = False
+        self._kept: list[torch.Tensor] = []
+
+    def exhausted(self, quality: float) -> bool:
+        """Note an epoch; whether the last `patience` epochs have all been no better than one before."""
+        if quality > max(self.qualities, default=-math.inf):
+            self._kept = [parameter.detach().clone() for parameter in self.parameters]
+        self.qualities.append(quality)
+        since = len(self.qualities) - 1 - self.qualities.index(max(self.qualities))
+        return since >= self.patience
+
+    @torch.no_grad()
+    def restore(self) -> None:
+        for parameter, kept in zip(self.parameters, self._kept, strict=False):
+            parameter.copy_(kept)
+        self.restored = True
 
 
 def _computes_in_halves(device: torch.device) -> bool:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from learner.evaluation import Comparison, action_logps, gate
+from learner.evaluation import Comparison, action_logps, chance_of_right, gate
 from learner.examples import Objective, TrainingGame, build_examples
 from learner.policy import Policy
 from learner.training import Progress, TrainingConfig, TrainingDiverged, to_example, train
@@ -75,7 +75,7 @@ def test_micro_batches_add_up_to_the_batch(policy: Policy, interactions):
     whole = train(policy, "whole", games, "sup", replace(QUICK, epochs=1))
     parts = train(policy, "parts", games, "sup", replace(QUICK, epochs=1, micro_batch_turns=2))
     assert parts.steps == whole.steps
-    assert parts.losses[0] == pytest.approx(whole.losses[0], rel=1e-3)
+    assert parts.losses[0] == pytest.approx(whole.losses[0], rel=5e-3)
     assert action_logps(policy, games, "parts") == pytest.approx(
         action_logps(policy, games, "whole"), abs=0.05
     )
@@ -90,6 +90,32 @@ def test_training_is_the_same_for_the_same_seed(policy: Policy, interactions):
         losses.append((result.losses, action_logps(policy, games, name).tolist()))
     assert losses[0] == losses[1]
     assert losses[0] != losses[2]
+
+
+def test_training_stops_where_it_no_longer_gains_and_goes_back_to_its_best(policy: Policy, interactions):
+    games = games_of(policy, interactions)
+    seen: list[list[torch.Tensor]] = []
+    values = iter([0.4, 0.6, 0.5, 0.6])
+
+    def quality() -> float:
+        seen.append([parameter.detach().clone() for parameter in policy.trainable()])
+        return next(values)
+
+    result = train(policy, "new", games, "sup", replace(QUICK, epochs=8, patience=2), quality=quality)
+    assert (len(result.losses), result.held_out, result.stopped) == (4, (0.4, 0.6, 0.5, 0.6), True)
+    assert all(map(torch.equal, policy.trainable(), seen[1]))
+    assert not any(map(torch.equal, policy.trainable(), seen[3]))
+
+
+def test_training_that_gains_to_the_end_keeps_its_last_weights(policy: Policy, interactions):
+    games = games_of(policy, interactions)
+    held_out = games[:3]
+    result = train(
+        policy, "new", games, "sup", QUICK, quality=lambda: chance_of_right(policy, held_out, "new")
+    )
+    assert len(result.held_out) == QUICK.epochs and not result.stopped
+    assert 0 < result.held_out[0] < 1
+    assert chance_of_right(policy, held_out, "new") == pytest.approx(result.held_out[-1])
 
 
 def test_a_step_without_a_finite_loss_is_skipped(policy: Policy, interactions):
