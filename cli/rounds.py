@@ -169,12 +169,19 @@ def _outcome(row: Round) -> str:
         return f"failed: {row.error}"
     if row.ended_at is None:
         done, total = row.progress.get("done"), row.progress.get("total")
-        return f"{row.stage} {done}/{total}" if total else row.stage
+        at = f"{row.stage} {done}/{total}" if total else row.stage
+        note = _note(row.progress.get("loss"), row.progress.get("seconds_left"))
+        return f"{at}, {note}" if note else at
     results = row.results
     if results.get("promoted"):
         turns, games = results["train_turns"], results["train_games"]
         return f"{results['adapter']} trained on {turns} turns of {games} games is current"
     return f"no new adapter: {results.get('reason', 'nothing to learn')}"
+
+
+def _note(loss: float | None, seconds_left: float | None) -> str:
+    parts = [] if loss is None else [f"loss {loss:.3f}"]
+    return ", ".join(parts if seconds_left is None else [*parts, f"{seconds_left:.0f} s left"])
 
 
 @contextmanager
@@ -192,9 +199,7 @@ def _bar(title: str) -> Iterator[OnProgress]:
         stage = bar.add_task("", total=1, note="")
 
         def on_progress(at: RoundProgress) -> None:
-            note = "" if at.loss is None else f"loss {at.loss:.3f}"
-            if at.seconds_left is not None:
-                note += f", {at.seconds_left:.0f} s left"
+            note = _note(at.loss, at.seconds_left)
             bar.update(whole, completed=STAGES.index(at.stage))
             bar.update(stage, description=at.stage, completed=at.done, total=max(at.total, 1), note=note)
 
