@@ -48,8 +48,11 @@ def simulate(
     policy: Annotated[str, typer.Option(help="Base model: tiny, a folder, or a model id.")] = "tiny",
     decoder: Annotated[str, typer.Option(help="Feedback decoder: rules or prompted.")] = "rules",
     hindsight: Annotated[
-        str, typer.Option(help="Beyond the paper, comma-separated: win, correction, credit.")
-    ] = "",
+        str | None,
+        typer.Option(
+            help="Beyond the paper: win, correction, credit with commas between, or none (the paper)."
+        ),
+    ] = None,
     epochs: Annotated[
         int | None, typer.Option(min=1, help="Passes over the turns.", rich_help_panel=TRAINING)
     ] = None,
@@ -87,6 +90,7 @@ def simulate(
     Everything runs through the same game, policy, feedback and round code as the bot. With several systems or
     seeds, --json prints {"runs": [...]}: the object of each run.
     """
+    from learner.examples import Hindsight
     from learner.policy.loading import PolicyLoadError  # torch is loaded only when a model is
     from learner.training import TrainingConfig
     from sim import curves
@@ -104,6 +108,10 @@ def simulate(
         "batch_turns": batch_turns,
     }
     chosen = {name: value for name, value in training.items() if value is not None}
+    try:
+        learnt = None if hindsight is None else Hindsight.parse(hindsight)
+    except ValueError as error:
+        fail(str(error))
     configs = [
         DeploymentConfig(
             images=images,
@@ -115,7 +123,7 @@ def simulate(
             players=players,
             policy=policy,
             decoder=decoder,
-            hindsight=_hindsight(hindsight),
+            hindsight=learnt,
             retention=retention,
             training=TrainingConfig(**{"seed": number, **chosen}),
         )
@@ -137,7 +145,9 @@ def simulate(
     for run in runs:
         out.print(rounds_table(run))
         if kept := run.get("retention"):
-            out.print(f"Success on {kept['images']}: {kept['first']:.3f} at first, {kept['last']:.3f} at last")
+            out.print(
+                f"Success on {kept['images']}: {kept['first']:.3f} at first, {kept['last']:.3f} at last"
+            )
     if len(runs) > 1:
         out.print(_curves_table(curves.curves(runs)))
 
@@ -182,18 +192,6 @@ def _curves_table(found: dict[str, Any]) -> Table:
 
 def _share(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
-
-
-def _hindsight(spec: str) -> Any:
-    from dataclasses import fields
-
-    from learner.examples import Hindsight
-
-    chosen = {name.strip() for name in spec.split(",") if name.strip()}
-    known = {entry.name for entry in fields(Hindsight)}
-    if unknown := chosen - known:
-        fail(f"Unknown hindsight {', '.join(sorted(unknown))}: expected {', '.join(sorted(known))}")
-    return Hindsight(**dict.fromkeys(chosen, True))
 
 
 def _check_picture(path: Path) -> None:

@@ -6,7 +6,7 @@ It sees what the interaction itself reveals and nothing else: `Interaction` has 
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Literal, Protocol
 
 from games import GAMES
@@ -35,6 +35,15 @@ class Hindsight:
     """An utterance that was first misunderstood is labelled with the picks that were accepted in the end."""
     credit: bool = False
     """In a won game each click is right or wrong by the final selection, whatever was said next."""
+
+    @classmethod
+    def parse(cls, spec: str) -> "Hindsight":
+        """From names with commas between them, or "none". Raises ValueError for an unknown one."""
+        chosen = {name.strip() for name in spec.split(",")} - {"", "none"}
+        known = [entry.name for entry in fields(cls)]
+        if unknown := sorted(chosen.difference(known)):
+            raise ValueError(f"Unknown hindsight {', '.join(unknown)}: expected none, or {', '.join(known)}")
+        return cls(**dict.fromkeys(chosen, True))
 
 
 class Labelled(Protocol):

@@ -135,7 +135,7 @@ def run_round(
     policy: "Policy | None" = None,
     *,
     config: "TrainingConfig | None" = None,
-    hindsight: Hindsight = Hindsight(),  # noqa: B008 - frozen
+    hindsight: Hindsight | None = None,
     on_progress: OnProgress | None = None,
 ) -> Round:
     """Run a round from the first stage that is not done to the end, and give its row.
@@ -151,6 +151,7 @@ def run_round(
         raise RoundError(f"There is no round with id {round_id}: `respect round history` lists them")
     if row.status in (RoundStatus.DONE, RoundStatus.FAILED):
         return row
+    hindsight = hindsight or Hindsight.parse(settings.hindsight)
     work = RoundWork(
         database, settings, round_id, row.number, row.system, policy, config, hindsight, on_progress
     )

@@ -17,6 +17,11 @@ class LearnerSettings(StoreSettings):
     policy: str = Field("tiny", description="Base model: 'tiny' (embedded), a folder, or a model id.")
     system: System = Field("b-sup", description="The learning system of a round.")
     decoder: Literal["rules", "prompted"] = Field("rules", description="How feedback is decoded.")
+    hindsight: str = Field(
+        "win,correction",
+        description="What is learnt beyond the paper: 'win', 'correction', 'credit' with commas between, or "
+        "'none'.",
+    )
     device: str = Field("auto", description="'auto', 'cpu', 'cuda' or 'mps'.")
     threads: int = Field(0, ge=0, description="CPU threads of the policy; 0 leaves it to torch.")
     policy_url: str | None = Field(None, description="A policy service elsewhere; unset starts one here.")

@@ -6,7 +6,7 @@ Game, policy, feedback, store and round code are the very same that the bot runs
 import random
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +53,8 @@ class DeploymentConfig:
     game: str = "multiref"
     at_once: int = 48
     """Players, each with one game at a time: as many games are played as one batch."""
-    hindsight: Hindsight = field(default_factory=Hindsight)
+    hindsight: Hindsight | None = None
+    """None is the setting's."""
     training: TrainingConfig | None = None
     """None is the default with the deployment's seed."""
     threads: int | None = None
