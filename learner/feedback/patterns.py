@@ -114,7 +114,7 @@ BUT = _phrases(
 
 REJECTION = _phrases(
     r"""
-    ^(?:no|nope|nah|nay|noo|nein)(?! (?:\w+ )?<PARTS> )
+    ^(?:no|nope|nah|nay|noo|nein)(?! (?:(?!no )\w+ )?<PARTS> )
     ^(?:negative(?! space )|oops|ooops|whoops|woops|uhoh|fail|failed)
     ^no (?:\w+ )?<PARTS> (?:of|view|one)
     ^bad (?:pick|choice|guess|one|job|try|selection|move|click)

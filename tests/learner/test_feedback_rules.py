@@ -4,8 +4,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from learner.feedback import Exchange, Verdict, open_decoder
+from games.multiref import MultiRef
+from learner.feedback import Exchange, Verdict, open_decoder, words
 from learner.feedback.rules import find_cue
+
+GAME = MultiRef()
 
 
 def after(
@@ -317,6 +320,40 @@ def test_it_reads_whatever_people_type(asked: str, action: str, said: str, state
         assert isinstance(verdict, Verdict)
         assert 0 <= verdict.confidence <= 1 and 0 <= verdict.p_positive <= 1
         assert verdict.label in ((1, -1) if scheme == "binary" else (1, 0, -1))
+
+
+TELLING = sorted(
+    words.POSITIVE_OPENERS | words.REJECTIONS | words.DESELECT_VERBS | words.PARTS | words.FILLERS
+    | words.ACKNOWLEDGEMENTS | frozenset(words.EMOJI) | frozenset(words.NUMBERS) | frozenset(words.TRANSLATIONS)
+    | {"not", "but", "again", "back", "keep", "the", "that", "is", "was", "one", "other", "all", "select", "duck"}
+)  # fmt: skip
+SPOKEN = st.lists(
+    st.tuples(
+        st.sampled_from(TELLING), st.sampled_from([" ", ", ", ". ", "! ", "\n", " - ", '"', "```", "~~"])
+    )
+).map(lambda parts: "".join(word + mark for word, mark in parts))
+STATES = st.lists(st.sampled_from("ABCDEFGHIJ"), unique=True).map(lambda letters: " ".join(sorted(letters)))
+
+
+@given(SPOKEN, SPOKEN, STATES, STATES)
+@settings(max_examples=300, deadline=None)
+def test_it_reads_any_mix_of_telling_words(asked: str, said: str, before: str, now: str):
+    action = GAME.action_to(tuple("ABCDEFGHIJ"), before, frozenset(now.split())) or "select C"
+    exchange = Exchange(asked, action, said, "", before, now, (asked, said))
+    (binary,), (ternary,) = (
+        open_decoder("rules", scheme).decode([exchange]) for scheme in ("binary", "ternary")
+    )
+    assert binary.label == (ternary.label or -1)
+    assert binary.p_positive == ternary.p_positive
+    assert binary.confidence == pytest.approx(
+        binary.p_positive if binary.label > 0 else 1 - binary.p_positive
+    )
+
+
+@given(st.lists(st.sampled_from(["duck", "left", "tail", "boat", "facing", "small", "house"]), max_size=8))
+def test_whoever_says_wrong_is_not_taken_for_pleased(description: list[str]):
+    for opening in ("that's wrong, ", "no no ", "👎 ", "wrong one. ", "not that one, "):
+        assert label(after(opening + " ".join(description))) == -1
 
 
 @pytest.mark.timeout(10)
