@@ -119,8 +119,8 @@ def kl_estimate(logp: torch.Tensor, behaviour_logp: torch.Tensor) -> torch.Tenso
     Chosen over the exact KL, which `Policy.all_action_logps` makes possible: that takes the whole distribution
     of π and of each turn's own behaviour adapter, 0.08 s each for the embedded policy on one core, so 10 s for a
     step that takes 0.3 s. What it costs: logged actions hardly show where π went that π₀ seldom did. After a
-    round of kto on 100 games the estimate was 0.75 a batch (0.64 to 0.93) and the exact KL 1.7 nats, which with
-    β = 0.5 moves the threshold of a turn's value by less than half a unit of the sigmoid.
+    round of kto on 100 games the estimate was 0.9 (standard deviation 0.3 between batches of 64, and 0.94 without
+    the cap) and the exact KL 1.7 nats, which with β = 0.5 moves a turn's margin by 0.4 in the sigmoid.
     """
     log_ratio = (logp - behaviour_logp).clamp(max=3.0)
     ratio = log_ratio.exp()
