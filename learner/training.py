@@ -42,7 +42,7 @@ class TrainingConfig:
     warmup_steps: int = _option(10, "Steps of linear warm-up before the cosine.")
     epochs: int = _option(8, "Passes over the training turns.")
     batch_turns: int = _option(64, "Turns of one step: the effective batch.")
-    micro_batch_turns: int = _option(64, "Turns computed at a time; smaller needs less memory.")
+    micro_batch_turns: int = _option(32, "Turns computed at a time; smaller needs less memory.")
     clip: float = _option(1.0, "Largest norm of the gradient.")
     smoothing: float | None = _option(0.0, "Label smoothing; None takes the objective's own.")
     reorder: bool = _option(True, "Shuffle the board of every example anew in each epoch.")
