@@ -15,12 +15,13 @@ from torch.nn.utils.rnn import pad_sequence
 
 from games.core import Step
 from learner.decoding import decode_interactions
-from learner.examples import TrainingGame, build_examples
+from learner.examples import Hindsight, TrainingGame, build_examples
 from learner.feedback import open_decoder
 from learner.policy import Policy
 from learner.policy.examples import ActionLogps, Batch, Example
 from learner.policy.figures import FigureEncoder
 from learner.policy.loading import BaseModel, choose_device, load_base
+from learner.settings import LearnerSettings
 from learner.training import TrainingConfig, train
 from sim.deployment import DeploymentConfig, simulate
 from store.database import Database
@@ -138,7 +139,7 @@ def _apart(one: Sequence[float], other: Sequence[float]) -> float:
 
 
 def _played(games: int, policy: Policy) -> list[TrainingGame]:
-    """Positive turns of games between our players and the base model."""
+    """What a round learns from games between our players and the base model, by default."""
     with tempfile.TemporaryDirectory(prefix="respect-bench-") as folder:
         simulate(DeploymentConfig(rounds=0, games_per_round=games), Path(folder), policy)
         database = Database(f"sqlite:///{Path(folder) / 'respect.db'}")
@@ -148,4 +149,5 @@ def _played(games: int, policy: Policy) -> list[TrainingGame]:
             verdicts = decode_interactions(database, interactions, open_decoder("rules"))
         finally:
             database.close()
-    return build_examples(interactions, verdicts, "sup", policy.fingerprint)
+    hindsight = Hindsight.parse(LearnerSettings.model_fields["hindsight"].default)
+    return build_examples(interactions, verdicts, "sup", policy.fingerprint, hindsight)

@@ -12,7 +12,7 @@ from sqlmodel import col, select, update
 import learner.evaluation
 import learner.training
 from learner.adapters import AdapterRegistry, check
-from learner.examples import build_examples, digest
+from learner.examples import Hindsight, build_examples, digest
 from learner.policy import Policy
 from learner.rounds import RoundError, RoundProgress, command, main, run_round
 from store.database import Database
@@ -65,7 +65,7 @@ def killed_at(stage: str):
 
 def test_a_round_leaves_a_complete_record(house: House):
     stages: list[str] = []
-    row = house.run(house.ask(), on_progress=lambda at: stages.append(at.stage))
+    row = house.run(house.ask(), hindsight=Hindsight(), on_progress=lambda at: stages.append(at.stage))
     assert (row.status, row.error, row.active) == ("done", None, None)
     assert list(dict.fromkeys(stages)) == [
         "collect",
