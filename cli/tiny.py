@@ -26,12 +26,14 @@ def build(
     known: Annotated[
         float, typer.Option(min=0.01, max=1.0, help="Share of each figure's descriptions it is shown.")
     ] = 1.0,
+    steps: Annotated[int, typer.Option(min=1, help="Steps of pretraining on dialogues.")] = 600,
     out_dir: Annotated[Path, typer.Option("--out", help="Folder to save it in.")] = Path("data/tiny"),
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Build and pretrain the embedded policy. Takes minutes on two cores; use it with `--policy DIR`."""
     from learner.policy.tiny.build import BuildSettings
     from learner.policy.tiny.build import build as run  # torch is loaded only when it is needed
+    from learner.policy.tiny.pretrain import PretrainSettings
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=err) as progress:
@@ -43,7 +45,13 @@ def build(
             progress.update(tasks[stage], completed=done, description=f"{stage} (loss {loss:.2f})")
 
         try:
-            settings = BuildSettings(images=images, holdout=holdout, seed=seed, known_descriptions=known)
+            settings = BuildSettings(
+                images=images,
+                holdout=holdout,
+                seed=seed,
+                known_descriptions=known,
+                pretraining=PretrainSettings(language_steps=steps),
+            )
             summary = run(settings, out_dir, show)
         except (ValueError, OSError) as error:
             fail(str(error))

@@ -1,20 +1,21 @@
 """Held-out evaluation of a candidate adapter and the gate that it must pass. It never sees targets."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
-from learner.examples import TrainingGame
+from learner.examples import Hindsight, Labelled, TrainingGame, build_examples
 from learner.policy import Policy
 from learner.training import to_example
+from store.training import Interaction
 
 FEWEST_TURNS = 8
 """Held-out positive turns without which the comparison says nothing."""
-MARGIN_NATS = 0.25
-"""How much less likely the candidate may make held-out positive turns before it is clearly worse."""
+MARGIN = 0.05
+"""How much less often the candidate may take held-out right actions before it is clearly worse."""
 BATCH_GAMES = 32
 
 
@@ -24,10 +25,11 @@ class Comparison:
 
     turns: int
     """Held-out turns with a label."""
-    positive_turns: int
-    logp_candidate: float | None
-    """Mean ℓ of held-out positive turns, in nats; None without any."""
-    logp_parent: float | None
+    right_turns: int
+    """Held-out turns whose right action is known."""
+    chance_candidate: float | None
+    """Mean π(a|x) of held-out right actions: how often sampling would take them. None without any."""
+    chance_parent: float | None
     difference_ci95: tuple[float, float] | None
     """Bootstrap interval of the mean difference over turns."""
     reward_logged: float | None
@@ -60,39 +62,48 @@ def action_logps(policy: Policy, games: Sequence[TrainingGame], adapter: str) ->
     return np.asarray(values)
 
 
-def chance_of_right(policy: Policy, games: Sequence[TrainingGame], adapter: str) -> float:
-    """Mean π(a|x) of held-out positive turns: how often sampling would repeat them, without sampling.
+def held_out_labels(
+    interactions: Sequence[Interaction], verdicts: Mapping[int, Labelled], base_model: str
+) -> list[TrainingGame]:
+    """What held-out interactions tell: their right actions, and how each action that was taken turned out.
 
-    Steadier than the mean of ℓ, which a few unlikely turns rule. NaN where no turn is positive.
+    Right actions come from hindsight too, since those that were praised at once are the ones which the parent
+    takes anyway. They have no propensity (as for sup); the others have it (as for kto).
     """
-    positive = [label.reward > 0 for game in games for label in game.labels]
-    return float(np.exp(action_logps(policy, games, adapter))[positive].mean())
+    right = build_examples(interactions, verdicts, "sup", base_model, Hindsight(win=True, correction=True))
+    return right + build_examples(interactions, verdicts, "kto", base_model)
+
+
+def chance_of_right(policy: Policy, games: Sequence[TrainingGame], adapter: str) -> float:
+    """Mean π(a|x) of the right actions of `held_out_labels`: how often sampling would take them.
+
+    Steadier than the mean of ℓ, which a few unlikely turns rule. NaN where there is none.
+    """
+    right = [game for game in games if game.labels[0].behaviour_logp is None]
+    return float(np.exp(action_logps(policy, right, adapter)).mean())
 
 
 def compare(policy: Policy, games: Sequence[TrainingGame], candidate: str, parent: str) -> Comparison:
-    """Evaluate `candidate` and `parent` (names of loaded adapters) on held-out games.
-
-    `games` are labelled as for kto: +1 or -1, with the logged propensity of the same base model.
-    """
+    """Evaluate `candidate` and `parent` (names of loaded adapters) on `held_out_labels`."""
     labels = [label for game in games for label in game.labels]
     if not labels:
         return Comparison(0, 0, None, None, None, None, None, None)
     new, old = action_logps(policy, games, candidate), action_logps(policy, games, parent)
-    positive = np.array([label.reward > 0 for label in labels])
-    logged = np.array(
-        [math.nan if label.behaviour_logp is None else label.behaviour_logp for label in labels]
-    )
-    known = ~np.isnan(logged)
-    weights = np.exp(np.clip(new[known] - logged[known], None, math.log(20.0)))
+    right = np.array([label.behaviour_logp is None for label in labels])
+    chances = np.exp(new[right]), np.exp(old[right])
+    taken = ~right
+    positive = np.array([label.reward > 0 for label in labels])[taken]
+    logged = np.array([label.behaviour_logp or 0.0 for label in labels])[taken]
+    weights = np.exp(np.clip(new[taken] - logged, None, math.log(20.0)))
     total = float(weights.sum())
     return Comparison(
-        turns=len(labels),
-        positive_turns=int(positive.sum()),
-        logp_candidate=float(new[positive].mean()) if positive.any() else None,
-        logp_parent=float(old[positive].mean()) if positive.any() else None,
-        difference_ci95=_interval(new[positive] - old[positive]) if positive.any() else None,
-        reward_logged=float(positive[known].mean()) if known.any() else None,
-        reward_candidate=float((weights * positive[known]).sum()) / total if total > 0 else None,
+        turns=int(taken.sum()),
+        right_turns=int(right.sum()),
+        chance_candidate=float(chances[0].mean()) if right.any() else None,
+        chance_parent=float(chances[1].mean()) if right.any() else None,
+        difference_ci95=_interval(chances[0] - chances[1]) if right.any() else None,
+        reward_logged=float(positive.mean()) if taken.any() else None,
+        reward_candidate=float((weights * positive).sum()) / total if total > 0 else None,
         effective_turns=total**2 / float((weights**2).sum()) if total > 0 else None,
     )
 
@@ -101,22 +112,19 @@ def gate(comparison: Comparison, losses: Sequence[float]) -> Decision:
     """Refuse an adapter that is broken or clearly worse than the one in use; pass every other."""
     if not losses or not all(math.isfinite(loss) for loss in losses):
         return Decision(False, "its training loss is not finite")
-    if comparison.positive_turns == 0 or comparison.difference_ci95 is None:
+    if comparison.right_turns == 0 or comparison.difference_ci95 is None:
         return Decision(True, "no held-out turns to compare on")
     low, high = comparison.difference_ci95
     if not (math.isfinite(low) and math.isfinite(high)):
-        return Decision(False, "its log-probabilities of held-out turns are not finite")
-    if comparison.positive_turns < FEWEST_TURNS:
-        return Decision(
-            True, f"only {comparison.positive_turns} held-out positive turns: too few to judge by"
-        )
-    assert comparison.logp_candidate is not None and comparison.logp_parent is not None
-    change = comparison.logp_candidate - comparison.logp_parent
+        return Decision(False, "its probabilities of held-out turns are not finite")
+    if comparison.right_turns < FEWEST_TURNS:
+        return Decision(True, f"only {comparison.right_turns} held-out turns: too few to judge by")
+    assert comparison.chance_candidate is not None and comparison.chance_parent is not None
     found = (
-        f"{comparison.positive_turns} held-out positive turns are {abs(change):.2f} nats "
-        f"{'more' if change >= 0 else 'less'} likely than under the adapter in use"
+        f"it takes {comparison.chance_candidate:.1%} of {comparison.right_turns} held-out right actions, "
+        f"the adapter in use {comparison.chance_parent:.1%}"
     )
-    return Decision(high >= -MARGIN_NATS, found)
+    return Decision(high >= -MARGIN, found)
 
 
 def _interval(differences: np.ndarray, resamples: int = 2000) -> tuple[float, float]:

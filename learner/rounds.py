@@ -106,7 +106,8 @@ class RoundWork:
         if self.loaded is None:
             from learner.policy import Policy  # torch is loaded only here
 
-            self.loaded = Policy.load(self.settings.policy, self.settings.device, self.settings.threads)
+            settings = self.settings
+            self.loaded = Policy.load(settings.policy, settings.device, settings.threads_each)
         return self.loaded
 
     def report(
@@ -228,13 +229,15 @@ def examples(
     work: RoundWork, interactions: Sequence[Interaction], verdicts: dict[int, Feedback]
 ) -> tuple[list[TrainingGame], list[TrainingGame]]:
     """(training examples of everything so far, held-out examples of the newest round for the gate)."""
+    from learner.evaluation import held_out_labels
+
     work.report("examples")
     _, objective = parse_system(work.system)
     base_model = work.policy.fingerprint
     training, held_out = split_held_out(interactions)
     return (
         build_examples(training, verdicts, objective, base_model, work.hindsight),
-        build_examples(held_out, verdicts, "kto", base_model),
+        held_out_labels(held_out, verdicts, base_model),
     )
 
 
@@ -254,7 +257,7 @@ def train(work: RoundWork, games: Sequence[TrainingGame], held_out: Sequence[Tra
     config = work.config or TrainingConfig(epochs=work.settings.epochs, seed=work.settings.seed)
     fingerprint = work.policy.fingerprint
     made_from = digest(games)
-    positive = sum(label.reward > 0 for game in held_out for label in game.labels)
+    right = sum(label.behaviour_logp is None for game in held_out for label in game.labels)
 
     def quality() -> float:
         return chance_of_right(work.policy, held_out, work.name)
@@ -271,7 +274,7 @@ def train(work: RoundWork, games: Sequence[TrainingGame], held_out: Sequence[Tra
                 objective,
                 config,
                 lambda at: work.report("train", at.step, at.total, at.loss, at.seconds_left),
-                quality if positive >= FEWEST_TURNS else None,
+                quality if right >= FEWEST_TURNS else None,
             )
         except TrainingDiverged as error:
             raise RoundError(str(error)) from error

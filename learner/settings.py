@@ -1,5 +1,6 @@
 """Settings of the policy service, of rounds and of training."""
 
+import os
 from pathlib import Path
 from typing import Literal
 
@@ -23,7 +24,9 @@ class LearnerSettings(StoreSettings):
         "'none'.",
     )
     device: str = Field("auto", description="'auto', 'cpu', 'cuda' or 'mps'.")
-    threads: int = Field(0, ge=0, description="CPU threads of the policy; 0 leaves it to torch.")
+    threads: int = Field(
+        0, ge=0, description="CPU threads of the policy service, and of a round; 0 is half of the cores each."
+    )
     policy_url: str | None = Field(None, description="A policy service elsewhere; unset starts one here.")
     policy_secret: SecretStr | None = Field(None, description="Shared secret of a policy service elsewhere.")
     policy_host: str = Field("127.0.0.1", description="Address the local policy service binds to.")
@@ -33,8 +36,13 @@ class LearnerSettings(StoreSettings):
         description="Reference of Discord's express permission to train on message content "
         "(Developer Policy, rule 21). Unset: dialogues from Discord are never trained on.",
     )
-    epochs: int = Field(8, ge=1, description="Passes over the training turns of a round.")
+    epochs: int = Field(6, ge=1, description="Passes over the training turns of a round.")
     seed: int = Field(0, description="Seed of training.")
+
+    @property
+    def threads_each(self) -> int:
+        """Threads for one of the two processes that compute: with more than there are cores they only fight."""
+        return self.threads or max(1, (os.cpu_count() or 2) // 2)
 
     @property
     def adapters_dir(self) -> Path:

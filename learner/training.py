@@ -4,7 +4,7 @@ import math
 import random
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import structlog
@@ -36,16 +36,18 @@ class TrainingConfig:
 
     rank: int = _option(16, "LoRA rank r.")
     alpha: int = _option(32, "LoRA scale; the update is multiplied by alpha / r.")
-    dropout: float = _option(0.05, "LoRA dropout; sup only, the other objectives compare with propensities.")
-    learning_rate: float = _option(5e-4, "Peak learning rate of AdamW.")
+    dropout: float = _option(0.0, "LoRA dropout; sup only, the other objectives compare with propensities.")
+    learning_rate: float = _option(4e-3, "Peak learning rate of AdamW.")
     weight_decay: float = _option(0.01, "Weight decay of AdamW.")
     warmup_steps: int = _option(10, "Steps of linear warm-up before the cosine.")
-    epochs: int = _option(8, "Passes over the training turns.")
-    batch_turns: int = _option(64, "Turns of one step: the effective batch.")
+    epochs: int = _option(6, "Passes over the training turns.")
+    least_steps: int = _option(600, "A small training set is passed over more often, up to so many steps.")
+    batch_turns: int = _option(32, "Turns of one step: the effective batch.")
     micro_batch_turns: int = _option(32, "Turns computed at a time; smaller needs less memory.")
     clip: float = _option(1.0, "Largest norm of the gradient.")
     smoothing: float | None = _option(0.0, "Label smoothing; None takes the objective's own.")
     reorder: bool = _option(True, "Shuffle the board of every example anew in each epoch.")
+    swap: float = _option(1.0, "Share of the figures nobody clicked that others replace, anew in each epoch.")
     patience: int = _option(3, "Epochs without gain on held-out turns before training stops; 0 never stops.")
     bad_steps: int = _option(10, "Steps in a row without a finite loss before training gives up.")
     seed: int = _option(0, "Seed of everything random in training.")
@@ -96,6 +98,8 @@ class _Item:
     game: TrainingGame
     labels: tuple[TurnLabel, ...]
     as_played: bool
+    free: tuple[int, ...] = ()
+    """Places of the figures that nobody clicked: any other figure might stand there."""
 
 
 def train(
@@ -133,10 +137,10 @@ def train(
         optimizer = accelerator.prepare(
             torch.optim.AdamW(policy.trainable(), lr=config.learning_rate, weight_decay=config.weight_decay)
         )
-        plan = [_effective_batches(items, config, rng) for _ in range(config.epochs)]
+        plan = _plan(items, config, rng)
         total = sum(map(len, plan))
         schedule = get_cosine_schedule_with_warmup(optimizer, min(config.warmup_steps, total // 4), total)
-        loop = _Loop(policy, objective, config, accelerator, optimizer, rng)
+        loop = _Loop(policy, objective, config, accelerator, optimizer, rng, games)
         losses, step, skipped, in_a_row = [], 0, 0, 0
         best = _Best(policy.trainable(), config.patience)
         policy.train()
@@ -220,10 +224,30 @@ def _items(games: Sequence[TrainingGame]) -> list[_Item]:
     for game in games:
         paired = tuple(label for label in game.labels if label.behaviour_logp is not None)
         free = tuple(label for label in game.labels if label.behaviour_logp is None)
-        items += [
-            _Item(game, labels, as_played) for labels, as_played in ((free, False), (paired, True)) if labels
-        ]
+        if free:
+            items.append(_Item(game, free, False, _unclicked(game)))
+        if paired:
+            items.append(_Item(game, paired, True))
     return items
+
+
+def _unclicked(game: TrainingGame) -> tuple[int, ...]:
+    rules = GAMES[game.game]
+    actions = [(step.state, step.action) for step in game.steps]
+    actions += [(game.steps[label.step].state, label.action) for label in game.labels]
+    clicked: set[str] = set()
+    for state, action in actions:
+        clicked.update(rules.selected(game.context, state))
+        clicked.update(rules.selected(game.context, rules.apply(state, action)))
+    return tuple(place for place, figure in enumerate(game.context) if figure not in clicked)
+
+
+def _plan(items: Sequence[_Item], config: TrainingConfig, rng: random.Random) -> list[list[list[_Item]]]:
+    """Epochs of effective batches: `config.epochs`, and for a small set up to three times as many."""
+    plan = [_effective_batches(items, config, rng) for _ in range(config.epochs)]
+    while len(plan) < 3 * config.epochs and len(plan[0]) * len(plan) < config.least_steps:
+        plan.append(_effective_batches(items, config, rng))
+    return plan
 
 
 def _effective_batches(
@@ -273,6 +297,7 @@ class _Loop:
         accelerator: Accelerator,
         optimizer: Any,
         rng: random.Random,
+        games: Sequence[TrainingGame],
     ) -> None:
         self.policy = policy
         self.objective: Objective = objective
@@ -282,6 +307,11 @@ class _Loop:
         self.accelerator = accelerator
         self.optimizer = optimizer
         self.rng = rng
+        seen: dict[str, set[str]] = {}
+        for game in games:
+            seen.setdefault(game.images, set()).update(game.context)
+        self.figures = {images: sorted(ids) for images, ids in seen.items()}
+        """Of each image set: those that were played with."""
         self.halves = objective == "sup" and _computes_in_halves(policy.device)
         """bfloat16 where it is fast, but not where ℓ is compared with logged propensities."""
 
@@ -350,9 +380,19 @@ class _Loop:
             order = list(range(len(item.game.context)))
             if self.config.reorder and not item.as_played:
                 self.rng.shuffle(order)
-            examples.append(to_example(item.game, item.labels, order))
+            examples.append(to_example(self._on_another_board(item), item.labels, order))
             labels += item.labels
         return examples, labels
+
+    def _on_another_board(self, item: _Item) -> TrainingGame:
+        """The game among other figures, so that words are learnt for a figure and not for a board."""
+        context = list(item.game.context)
+        figures = self.figures[item.game.images]
+        for place in item.free:
+            other = self.rng.choice(figures)
+            if self.rng.random() < self.config.swap and other not in context:
+                context[place] = other
+        return replace(item.game, context=tuple(context))
 
 
 def to_example(

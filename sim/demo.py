@@ -227,5 +227,6 @@ def _environment(options: DemoOptions, service: LocalDiscord, once: bool) -> dic
         "RESPECT_SEED": str(options.seed),
         "RESPECT_SYSTEM": options.settings.system,
         "RESPECT_POLICY": options.settings.policy,
+        "RESPECT_THREADS": str(options.settings.threads),
     }
     return {**os.environ, **settings}

@@ -3,15 +3,14 @@
 Game, policy, feedback, store and round code are the very same that the bot runs; only players are not real.
 """
 
-import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from games import GAMES
-from games.figures import open_images
+from games.figures import held_out, open_images
 from learner.adapters import AdapterRegistry
 from learner.decoding import decode_interactions
 from learner.examples import Hindsight, parse_system
@@ -29,8 +28,6 @@ from store.rounds import request_round
 from store.statistics import round_statistics
 from store.training import usable_interactions
 
-HOLDOUT_SEED = 0
-
 
 class DeploymentError(RuntimeError):
     """Why a deployment cannot start or go on, in a sentence."""
@@ -42,7 +39,7 @@ class DeploymentConfig:
 
     images: str = "classic"
     figures: int | None = None
-    """Play with this many figures of the set only (`held_out_figures`); None is all of them."""
+    """Play with this many figures of the set only (`games.figures.held_out`); None is all of them."""
     system: System = "b-sup"
     rounds: int = 6
     games_per_round: int = 330
@@ -99,15 +96,6 @@ class DeploymentProgress:
 
 
 OnProgress = Callable[[DeploymentProgress], None]
-
-
-def held_out_figures(ids: Sequence[str], count: int, seed: int = HOLDOUT_SEED) -> tuple[str, ...]:
-    """The `count` figures that `respect tiny build --holdout` leaves out of a set: sorted ids, shuffled."""
-    shuffled = sorted(ids)
-    random.Random(seed).shuffle(shuffled)
-    if count > len(shuffled):
-        raise ValueError(f"The image set has {len(shuffled)} figures, {count} were asked for")
-    return tuple(shuffled[:count])
 
 
 def simulate(
@@ -198,7 +186,7 @@ class _World:
             policy,
             GAMES[config.game],
             images,
-            images.ids if config.figures is None else held_out_figures(images.ids, config.figures),
+            images.ids if config.figures is None else held_out(images.ids, config.figures),
             open_players(config.players),
             min(config.at_once, config.games_per_round),
             config.seed,

@@ -1,5 +1,6 @@
 """Image sets by name: `classic` ships with the package, `kilogram:DIR` reads a downloaded KiloGram folder."""
 
+import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -111,3 +112,15 @@ def open_images(spec: str) -> ImageSet:
 
         return load_kilogram(folder)
     raise ValueError(f"Unknown image set {spec!r}: expected 'classic' or 'kilogram:DIR'")
+
+
+def held_out(ids: Sequence[str], count: int) -> tuple[str, ...]:
+    """The `count` figures of a set that a build leaves out and a simulation plays with: sorted ids, shuffled.
+
+    Raises ValueError if there are not so many.
+    """
+    if count > len(ids):
+        raise ValueError(f"The image set has {len(ids)} figures, {count} were asked for")
+    shuffled = sorted(ids)
+    random.Random(0).shuffle(shuffled)
+    return tuple(shuffled[:count])

@@ -79,24 +79,23 @@ class Actor:
         before = max(count for count, _ in known)
         new = max(len(turn.ids) - 1 - count for turn, (count, _) in zip(turns, known, strict=True))
         slots = before + new + 1
-        ids = torch.full((batch, slots), self._pad)
+        whole = max(len(turn.ids) for turn in turns)
+        ids = torch.full((batch, max(slots, whole)), self._pad)
         held = torch.zeros(batch, slots, dtype=torch.long)
         positions = torch.zeros(*turns[0].positions.shape[:-1], batch, slots, dtype=torch.long)
-        features = []
         for row, (turn, (count, _)) in enumerate(zip(turns, known, strict=True)):
             size = len(turn.ids) - count
-            ids[row, slots - size :] = torch.tensor(turn.ids[count:])
+            ids[row, ids.shape[1] - len(turn.ids) :] = torch.tensor(turn.ids)
             held[row, slots - size :] = 1
             held[row, before - count : before] = 1
             positions[..., row, slots - size :] = turn.positions[..., count:]
-            if not count:
-                features.append(turn.features)
         ids, held, positions = ids.to(device), held.to(device), positions.to(device)
         cache = _joined([layers for _, layers in known], [count for count, _ in known], before)
         if new:
             part = slice(before, slots - 1)
+            embeddings = self._embed(ids, torch.cat([turn.features for turn in turns]))
             self._model(
-                inputs_embeds=self._embed(ids[:, part], torch.cat(features) if features else None),
+                inputs_embeds=embeddings[:, -1 - new : -1],
                 attention_mask=held[:, : slots - 1],
                 position_ids=positions[..., part],
                 past_key_values=cache,
@@ -105,7 +104,7 @@ class Actor:
             )
         longest = max(len(path) for turn in turns for path in turn.trie.paths)
         output = self._model.generate(
-            input_ids=ids,
+            input_ids=ids[:, -slots:],
             attention_mask=held,
             position_ids=positions,
             past_key_values=cache,

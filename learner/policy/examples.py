@@ -1,6 +1,6 @@
 """What training asks of the policy, and what it gets: interactions in, log-probabilities of actions out."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -77,10 +77,9 @@ class Batch:
     def to(self, device: torch.device | str) -> "Batch":
         """The same batch on another device."""
         moved = {
-            name: value.to(device) if isinstance(value, torch.Tensor) else value
-            for name, value in vars(self).items()
+            name: value.to(device) for name, value in vars(self).items() if isinstance(value, torch.Tensor)
         }
-        return Batch(**moved)  # pyright: ignore
+        return replace(self, **moved)
 
 
 @dataclass(frozen=True)

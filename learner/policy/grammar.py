@@ -133,7 +133,7 @@ class ConstrainedSampler(LogitsProcessor):
         self.actions: list[str | None] = [None] * len(tries)
         self._nodes = [0] * len(tries)
 
-    def __call__(self, input_ids: torch.LongTensor, scores: torch.FloatTensor) -> torch.FloatTensor:  # pyright: ignore
+    def __call__(self, input_ids: torch.LongTensor, scores: torch.FloatTensor) -> torch.FloatTensor:  # pyright: ignore[reportIncompatibleMethodOverride]
         chosen = []
         for row, trie in enumerate(self.tries):
             if self.actions[row] is not None:
@@ -149,7 +149,7 @@ class ConstrainedSampler(LogitsProcessor):
             chosen.append(int(trie.vocabulary[column]))
         forced = torch.full_like(scores, -torch.inf)
         forced[torch.arange(len(chosen)), torch.tensor(chosen)] = 0.0
-        return forced  # pyright: ignore
+        return forced  # pyright: ignore[reportReturnType]
 
     def results(self) -> list[tuple[str, float]]:
         """(action, log-propensity) of every row. Raises RuntimeError if `generate` stopped before a row's end."""

@@ -75,7 +75,7 @@ def load_base(spec: str, device: torch.device, dtype: torch.dtype | None = None)
         if bars:
             transformers_logging.enable_progress_bar()
     model.requires_grad_(False)
-    model.eval().to(device)  # pyright: ignore
+    model.eval().to(device)  # pyright: ignore[reportArgumentType]
     if device.type == "cpu":
         use_float32_attention(model)
     return BaseModel(model, processor, fingerprint(model), config.image_size if embedded else RASTER)

@@ -1,6 +1,7 @@
 """Adapters of a base model through peft: made, saved, checked and loaded by name. Only safetensors are read."""
 
 import json
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +22,9 @@ TARGETS = (
 """Every linear layer of the language part; the connector and the vision tower stay frozen, so that figures are
 encoded once for all adapters."""
 
+MATCHER_TARGETS = rf"{TARGETS}|model\.(matcher\.(query|key)|language_model\.embed_tokens)"
+"""In the embedded model also what matches words with figures, and the meaning of the words: it knows few."""
+
 CONFIG, WEIGHTS, CARD = "adapter_config.json", "adapter_model.safetensors", "card.json"
 
 
@@ -30,6 +34,7 @@ class Adapters:
     def __init__(self, model: Any, fingerprint: str) -> None:
         self._model = model
         self._fingerprint = fingerprint
+        self._targets = MATCHER_TARGETS if hasattr(model.model, "matcher") else TARGETS
         self._peft: PeftModel | None = None
         self.active = BASE_ADAPTER
         """The adapter that training and `use` without a name take."""
@@ -52,8 +57,13 @@ class Adapters:
             torch.manual_seed(seed)
             self._add(
                 name,
-                LoraConfig(r=rank, lora_alpha=alpha, lora_dropout=dropout, target_modules=TARGETS),  # pyright: ignore
-            )  # type: ignore[arg-type]
+                LoraConfig(
+                    r=rank,
+                    lora_alpha=alpha,  # pyright: ignore[reportArgumentType]
+                    lora_dropout=dropout,
+                    target_modules=self._targets,
+                ),
+            )
         self.activate(name)
 
     def activate(self, name: str) -> None:
@@ -116,7 +126,7 @@ class Adapters:
                 self.unload(name)
             raise PolicyLoadError(f"{folder.name} does not fit this base model: {error}") from error
         try:
-            own = get_peft_model_state_dict(self.peft, adapter_name=name)
+            own = self._state(name)
             if own.keys() != weights.keys():
                 odd = sorted(own.keys() ^ weights.keys())[:3]
                 raise PolicyLoadError(f"{folder.name} holds other tensors than its configuration: {odd}")
@@ -125,7 +135,7 @@ class Adapters:
                 raise PolicyLoadError(f"{folder.name} has tensors of the wrong shape: {wrong[:3]}")
             set_peft_model_state_dict(self.peft, weights, adapter_name=name)
             for parameter_name, parameter in self._model.named_parameters():
-                if f".{name}." in parameter_name:
+                if f".{name}." in f"{parameter_name}.":
                     parameter.requires_grad_(False)
         except (PolicyLoadError, RuntimeError) as error:
             self.unload(name)
@@ -146,7 +156,7 @@ class Adapters:
         """Write an adapter as peft does: configuration and safetensors."""
         self.require(name)
         folder.mkdir(parents=True, exist_ok=True)
-        state = get_peft_model_state_dict(self.peft, adapter_name=name)
+        state = self._state(name)
         save_file({key: value.detach().cpu().contiguous() for key, value in state.items()}, folder / WEIGHTS)
         config = self.peft.peft_config[name]
         inference = config.inference_mode
@@ -154,16 +164,21 @@ class Adapters:
         config.save_pretrained(str(folder))
         config.inference_mode = inference
 
+    def _state(self, name: str) -> dict[str, torch.Tensor]:
+        return get_peft_model_state_dict(self.peft, adapter_name=name, save_embedding_layers=False)
+
     def _add(self, name: str, config: LoraConfig) -> None:
         if name in self.names or name == BASE_ADAPTER:
             raise PolicyLoadError(f"An adapter named {name!r} is already loaded")
         if "." in name or not name:
             raise PolicyLoadError(f"{name!r} cannot name an adapter: leave out full stops")
         training = self._model.training
-        if self._peft is None:
-            self._peft = get_peft_model(self._model, config, adapter_name=name)  # type: ignore[assignment]
-        else:
-            self._peft.add_adapter(name, config)
+        with warnings.catch_warnings():  # peft asks transformers by an old name: nothing that we could mend
+            warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing")
+            if self._peft is None:
+                self._peft = get_peft_model(self._model, config, adapter_name=name)  # type: ignore[assignment]
+            else:
+                self._peft.add_adapter(name, config)
         self.train(training)
 
     def train(self, mode: bool) -> None:
@@ -182,7 +197,7 @@ class Adapters:
             for key in ("use_dora", "modules_to_save", "trainable_token_indices", "auto_mapping")
             if given.get(key)
         ]
-        if unusual or given.get("bias", "none") != "none" or given.get("target_modules") != TARGETS:
+        if unusual or given.get("bias", "none") != "none" or given.get("target_modules") != self._targets:
             raise PolicyLoadError(
                 f"{folder.name} changes more than the language part's linear layers: {unusual}"
             )
@@ -193,7 +208,7 @@ class Adapters:
             r=rank,
             lora_alpha=alpha,  # type: ignore[arg-type]
             lora_dropout=0.0,
-            target_modules=TARGETS,
+            target_modules=self._targets,
             use_rslora=bool(given.get("use_rslora", False)),
             inference_mode=True,
         )

@@ -45,7 +45,7 @@ class Policy:
         self.cache = cache if cache is not None else PrefixCache()
         self._pad: int = base.processor.tokenizer.pad_token_id or 0
         self._grammars: dict[str, Grammar] = {}
-        self._merge = getattr(base.model.model, "merge_image_features", None)
+        self._merge = getattr(base.model.model, "merge_embeddings", None)
         base.model.generation_config = GenerationConfig(
             do_sample=False, eos_token_id=self.prompts.end_id, pad_token_id=self._pad, use_cache=True
         )
@@ -148,8 +148,8 @@ class Policy:
         One forward over each interaction, output only where actions stand and only for tokens of actions. Turn
         `train()` off to compare with logged propensities.
         """
-        embeddings = self.embed(batch.input_ids, batch.features)
         with self.adapters.use(adapter):
+            embeddings = self.embed(batch.input_ids, batch.features)
             hidden = self._hidden(embeddings, batch.position_ids, batch.attention)
         picked = hidden.flatten(0, 1)[batch.where]
         logits = self._logits(picked, batch.vocabulary)
@@ -277,11 +277,12 @@ class Policy:
 
     def embed(self, input_ids: torch.Tensor, features: torch.Tensor | None) -> torch.Tensor:
         """[B, L, D] input embeddings, with image features [image tokens, D] at the image positions in order."""
-        if features is None or not len(features):
-            return self._model.get_input_embeddings()(input_ids)
-        features = features.to(self.device, self._model.dtype)
+        if features is not None:
+            features = features.to(self.device, self._model.dtype) if len(features) else None
         if self._merge is not None:
             return self._merge(input_ids, features)
+        if features is None:
+            return self._model.get_input_embeddings()(input_ids)
         embeddings = self._model.get_input_embeddings()(input_ids)
         return embeddings.index_put(
             (input_ids == self.figures.image_token_id).nonzero(as_tuple=True), features

@@ -105,6 +105,7 @@ class PolicyService:
         )
 
     async def _status(self, _request: web.Request) -> web.Response:
+        await self._follow()  # a game that opens asks, and takes the newest
         return web.json_response(self.status().model_dump())
 
     async def _reload(self, _request: web.Request) -> web.Response:

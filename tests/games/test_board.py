@@ -43,8 +43,8 @@ def test_the_picture_is_a_small_png_with_room_for_ten_figures():
 
 def test_the_corners_are_transparent_so_that_it_fits_every_theme():
     drawn = Image.open(io.BytesIO(board().png)).convert("RGBA")
-    assert drawn.getpixel((0, 0))[3] == 0  # pyright: ignore
-    assert drawn.getpixel((WIDTH // 2, 2))[3] == 255  # pyright: ignore
+    assert drawn.getpixel((0, 0))[3] == 0
+    assert drawn.getpixel((WIDTH // 2, 2))[3] == 255
 
 
 def test_the_same_position_gives_the_same_bytes():
@@ -78,7 +78,7 @@ def test_a_selection_differs_in_brightness_and_not_only_in_hue():
     figure = OTHERS[0]
     grey = [picture(drawn).convert("L") for drawn in (board(), board(figure))]
     darkest, lightest = ImageChops.difference(*grey).getextrema()
-    assert lightest - darkest > 100  # pyright: ignore
+    assert lightest - darkest > 100  # pyright: ignore[reportOperatorIssue]
 
 
 def test_the_order_is_the_speakers():

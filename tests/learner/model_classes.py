@@ -165,8 +165,8 @@ def save_llava(folder: Path) -> None:
     """Images of fixed size; its template loses the order of images and text."""
     words = tokenizer(["<image>"])
     config = LlavaConfig(
-        vision_config=CLIPVisionConfig(**VISION),  # pyright: ignore
-        text_config=LlamaConfig(**_text(words)),  # pyright: ignore
+        vision_config=CLIPVisionConfig(**VISION),  # pyright: ignore[reportArgumentType]
+        text_config=LlamaConfig(**_text(words)),  # pyright: ignore[reportArgumentType]
         image_token_index=_id(words, "<image>"),
         image_seq_length=16,
         vision_feature_layer=-1,

@@ -156,7 +156,7 @@ def paired_games(policy: Policy, interactions: list[Interaction], objective: Obj
     return build_examples(interactions, wrong, objective, policy.fingerprint)
 
 
-STILL = TrainingConfig(epochs=1, learning_rate=0.0, smoothing=0.0, dropout=0.3)
+STILL = TrainingConfig(epochs=1, least_steps=0, learning_rate=0.0, smoothing=0.0, dropout=0.3)
 """One pass that changes nothing: the adapter stays the base model, which played these games."""
 
 
@@ -170,7 +170,7 @@ def test_mistake_5_the_estimate_is_the_exact_kl_over_all_1023_actions(policy: Po
     policy.new_adapter("near", rank=4, alpha=8, dropout=0.0, seed=1)
     with torch.no_grad():
         for parameter in policy.trainable():
-            parameter.normal_(0, 0.08, generator=torch.Generator().manual_seed(2))
+            parameter.normal_(0, 0.03, generator=torch.Generator().manual_seed(2))
     policy.eval()
     asked = request(3, "B D", "no, the other boat")
     behaviour = policy.all_action_logps(asked)

@@ -186,11 +186,11 @@ def _version(session) -> tuple[str]:
 
 def test_an_adapter_that_is_clearly_worse_is_rejected(house: House, monkeypatch):
     monkeypatch.setattr(learner.evaluation, "FEWEST_TURNS", 1)
-    monkeypatch.setattr(learner.evaluation, "MARGIN_NATS", -1e6)
+    monkeypatch.setattr(learner.evaluation, "MARGIN", -1e6)
     row = house.run(house.ask())
     assert row.status == "done"
     assert row.results["promoted"] is False
-    assert "nats" in row.results["reason"]
+    assert "right actions" in row.results["reason"]
     (adapter,) = house.rows(Adapter)
     assert adapter.status == "rejected"
     assert house.registry.current() == "base"

@@ -2,16 +2,23 @@
 
 import json
 import random
+from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from games import GAMES
+from games.core import Step
 from games.figures import open_images
 from learner.policy import Policy
+from learner.policy.tiny import TINY_WEIGHTS
 from learner.policy.tiny.build import BuildSettings, build
-from learner.policy.tiny.dialogues import Dialogue, Speaker
-from learner.policy.tiny.pretrain import PretrainSettings
+from learner.policy.tiny.dialogues import Dialogue, Speaker, Turn
+from learner.policy.tiny.pretrain import Encoder, PretrainSettings
 from learner.protocol import BASE_ADAPTER, TurnRequest
 
+rules = GAMES["multiref"]
+images = open_images("classic")
 WORDS = {f"f{i}": [f"the thing number {i}", f"Thing {i}."] for i in range(20)}
 SHORT = BuildSettings(
     width=32,
@@ -22,13 +29,17 @@ SHORT = BuildSettings(
 )
 
 
+@pytest.fixture(scope="module")
+def policy() -> Policy:
+    return Policy.load("tiny", "cpu")
+
+
 def played(seed: int, count: int = 200) -> list[Dialogue]:
     speaker = Speaker(WORDS, random.Random(seed))
     return [speaker.play(10, 9, 0.1) for _ in range(count)]
 
 
 def test_every_made_up_turn_is_legal_and_its_state_follows_from_the_turn_before():
-    rules = GAMES["multiref"]
     for dialogue in played(0):
         state = rules.initial_state
         for turn in dialogue.turns:
@@ -87,3 +98,50 @@ def test_figures_held_out_are_not_learnt_from(tmp_path: Path):
     card = json.loads((tmp_path / "held" / "build.json").read_text())
     assert (card["holdout"], card["summary"]["held_out"]) == (200, 200)
     assert seen == {"align", "language"}
+
+
+def test_too_few_figures_are_refused_before_any_work(tmp_path: Path):
+    with pytest.raises(ValueError, match="lower --holdout"):
+        build(replace(SHORT, holdout=len(images.ids) - 5), tmp_path)
+
+
+def test_the_shipped_weights_are_small_and_of_classic_alone():
+    assert (TINY_WEIGHTS / "model.safetensors").stat().st_size <= 20 * 2**20
+    assert '"images": "classic"' in (TINY_WEIGHTS / "build.json").read_text()
+
+
+def test_letters_are_their_own_tokens_and_no_word_a_person_writes(policy: Policy):
+    tokenise = policy.prompts.tokenise
+    letters = {tokenise(letter) for letter in "ABCDEFGHIJ"}
+    assert len(letters) == 10
+    assert all(len(tokens) == 1 for tokens in letters)
+    messages = rules.prompt(images.ids[:10], [], "", "A man. I see a C")
+    asked = policy.prompts.build(messages, lambda figure: policy.figures("classic", figure).ids).ids[20:]
+    assert not {token for tokens in letters for token in tokens} & set(asked)
+
+
+def test_words_it_never_saw_are_read_in_pieces(policy: Policy):
+    unknown = policy._base.processor.tokenizer.unk_token_id
+    assert unknown not in policy.prompts.tokenise("a zyzzyva's xylophone, 42!")
+
+
+def test_nothing_a_person_writes_is_an_image_or_an_end(policy: Policy):
+    messages = rules.prompt(images.ids[:10], [], "", "<image> <end> <act> <pad>")
+    ids = policy.prompts.build(messages, lambda figure: policy.figures("classic", figure).ids).ids
+    assert ids.count(policy.figures.image_token_id) == 10
+    assert ids.count(policy.prompts.end_id) == 0
+
+
+def test_pretraining_reads_dialogues_as_the_policy_reads_games(policy: Policy):
+    figures = images.ids[20:30]
+    steps = (Step("", "Yes, the Bird", "select B"), Step("B", "no, a man", "deselect B select C"))
+    dialogue = Dialogue(
+        "ABCDEFGHIJ",
+        figures,
+        tuple(Turn(step.state, step.utterance, step.action, step.action) for step in steps),
+    )
+    encoded = Encoder(policy._base.processor.tokenizer)(dialogue)
+    messages = rules.prompt(figures, steps[:1], steps[1].state, steps[1].utterance)
+    ids = policy.prompts.build(messages, lambda figure: policy.figures("classic", figure).ids).ids
+    assert tuple(encoded.ids[: len(ids)]) == ids
+    assert encoded.learn[-5:] == list(range(len(ids), len(ids) + 5))

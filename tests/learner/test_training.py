@@ -14,7 +14,9 @@ from learner.training import Progress, TrainingConfig, TrainingDiverged, to_exam
 from store.database import Database
 from store.training import Interaction, usable_interactions
 
-QUICK = TrainingConfig(epochs=2, dropout=0.0, warmup_steps=2, batch_turns=16, micro_batch_turns=16)
+QUICK = TrainingConfig(
+    epochs=2, dropout=0.0, warmup_steps=2, batch_turns=16, micro_batch_turns=16, least_steps=0
+)
 
 
 class AlwaysRight:
@@ -49,7 +51,7 @@ def test_every_adapter_tensor_moves_and_no_base_tensor_does(policy: Policy, inte
     after = tensors(policy)
     assert before.keys() == after.keys()
     moved = {name for name in after if not torch.equal(before[name], after[name])}
-    assert moved == {name for name in after if ".new." in name}
+    assert moved == {name for name in after if ".new." in f"{name}."}
     assert len(moved) > 20
 
 
@@ -168,25 +170,69 @@ def test_a_shuffled_board_is_the_same_game(policy: Policy, interactions):
     assert clicked == {word for word in shuffled.steps[0].action.split() if len(word) == 1}
 
 
+def contexts_seen(policy: Policy, monkeypatch, games: list[TrainingGame], config: TrainingConfig, objective):
+    """The boards that training puts before the policy, in order."""
+    seen: list[tuple[str, ...]] = []
+    batch = policy.batch
+
+    def watch(examples):
+        seen.extend(example.context for example in examples)
+        return batch(examples)
+
+    monkeypatch.setattr(policy, "batch", watch)
+    train(policy, "new", games, objective, config)
+    return seen
+
+
+def test_other_figures_stand_where_nobody_clicked(policy: Policy, interactions, monkeypatch):
+    games = games_of(policy, interactions)[:1]
+    (game,) = games
+    clicked = {
+        game.context["ABCDEFGHIJ".index(word)]
+        for step in game.steps
+        for word in step.action.split()
+        if len(word) == 1
+    }
+    others = games_of(policy, interactions)[1:2]
+    seen = contexts_seen(policy, monkeypatch, games + others, replace(QUICK, epochs=6), "sup")
+    boards = [board for board in seen if clicked <= set(board)]
+    assert all(len(set(board)) == 10 for board in boards)
+    assert any(set(board) != set(game.context) for board in boards)
+    assert set().union(*boards) <= {*game.context, *others[0].context}
+
+
+def test_a_board_with_a_logged_propensity_stays_as_it_was(policy: Policy, interactions, monkeypatch):
+    games = games_of(policy, interactions, "kto")[:2]
+    seen = contexts_seen(policy, monkeypatch, games, replace(QUICK, epochs=1), "kto")
+    assert set(seen) == {game.context for game in games}
+
+
+def test_a_small_set_is_passed_over_more_often(policy: Policy, interactions):
+    games = games_of(policy, interactions)[:2]
+    assert len(train(policy, "new", games, "sup", replace(QUICK, epochs=1, least_steps=2)).losses) == 2
+    policy.unload_adapter("new")
+    assert len(train(policy, "new", games, "sup", replace(QUICK, epochs=1, least_steps=99)).losses) == 3
+
+
 def test_nothing_to_train_on_is_said(policy: Policy):
     with pytest.raises(ValueError, match="no turn has a usable label"):
         train(policy, "new", [], "sup", QUICK)
 
 
-def comparison(positive: int, difference: float, spread: float = 0.1) -> Comparison:
+def comparison(right: int, difference: float, spread: float = 0.02) -> Comparison:
     interval = (difference - spread, difference + spread)
-    return Comparison(positive, positive, -2.0 + difference, -2.0, interval, 0.5, 0.5, 10.0)
+    return Comparison(right, right, 0.5 + difference, 0.5, interval, 0.5, 0.5, 10.0)
 
 
 @pytest.mark.parametrize(
     ("found", "losses", "passed", "reason"),
     [
-        (comparison(20, 0.3), [1.0], True, "0.30 nats more likely"),
-        (comparison(20, -0.2), [1.0], True, "0.20 nats less likely"),
-        (comparison(20, -0.6), [1.0], False, "0.60 nats less likely"),
+        (comparison(20, 0.1), [1.0], True, "60.0% of 20 held-out right actions, the adapter in use 50.0%"),
+        (comparison(20, -0.05), [1.0], True, "45.0%"),
+        (comparison(20, -0.1), [1.0], False, "40.0%"),
         (comparison(20, math.nan), [1.0], False, "not finite"),
-        (comparison(20, 0.3), [math.nan], False, "loss is not finite"),
-        (comparison(3, -5.0), [1.0], True, "too few to judge"),
+        (comparison(20, 0.1), [math.nan], False, "loss is not finite"),
+        (comparison(3, -0.4), [1.0], True, "too few to judge"),
         (Comparison(0, 0, None, None, None, None, None, None), [1.0], True, "no held-out turns"),
     ],
 )

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from transformers import LlamaConfig
 
-from games.figures import ImageSet, open_images
+from games.figures import ImageSet, held_out, open_images
 from learner.policy.tiny.modeling import (
     TinyVlmConfig,
     TinyVlmForConditionalGeneration,
@@ -18,7 +18,16 @@ from learner.policy.tiny.modeling import (
 )
 from learner.policy.tiny.phrases import every_word
 from learner.policy.tiny.pretrain import PretrainSettings, Progress, align, pictures, train_language
-from learner.policy.tiny.words import END, IMAGE, PAD, build_processor, build_tokenizer
+from learner.policy.tiny.words import (
+    ACT,
+    ACTION_WORDS,
+    END,
+    IMAGE,
+    PAD,
+    SUMMARY,
+    build_processor,
+    build_tokenizer,
+)
 
 
 @dataclass(frozen=True)
@@ -27,30 +36,23 @@ class BuildSettings:
 
     images: str = "classic"
     holdout: int = 0
-    """Figures left out with all their descriptions."""
+    """Figures left out with all their descriptions (`games.figures.held_out`), whatever the seed."""
     seed: int = 0
     known_descriptions: float = 1.0
     """Share of each figure's descriptions that the model is shown: how much it knows before it plays."""
     vocabulary: int = 2500
-    width: int = 128
+    width: int = 192
     layers: int = 4
-    heads: int = 4
+    heads: int = 6
     image_size: int = 64
     pretraining: PretrainSettings = field(default_factory=PretrainSettings)
-
-
-def held_out(ids: tuple[str, ...], count: int, seed: int) -> list[str]:
-    """The figures that a build leaves out: sorted ids shuffled by the seed, the first `count`."""
-    shuffled = sorted(ids)
-    random.Random(seed).shuffle(shuffled)
-    return shuffled[:count]
 
 
 def build(settings: BuildSettings, out: Path, progress: Progress = lambda *_: None) -> dict[str, object]:
     """Build and pretrain, and save into `out`. Gives a summary. Raises ValueError if figures are too few."""
     began = time.monotonic()
     images = open_images(settings.images)
-    left_out = set(held_out(images.ids, settings.holdout, settings.seed))
+    left_out = set(held_out(images.ids, settings.holdout))
     ids = [figure for figure in images.ids if figure not in left_out]
     if len(ids) < 10:
         raise ValueError(f"{len(ids)} figures are left to learn from, 10 are needed: lower --holdout")
@@ -73,6 +75,10 @@ def build(settings: BuildSettings, out: Path, progress: Progress = lambda *_: No
             bos_token_id=None,
         ),
         image_token_id=ids_of(IMAGE),
+        summary_token_id=ids_of(SUMMARY),
+        end_token_id=ids_of(END),
+        silent_token_ids=ids_of([PAD, SUMMARY, ACT, END, *ACTION_WORDS]),
+        match_temperature=settings.pretraining.temperature,
         image_size=settings.image_size,
     )
     model = TinyVlmForConditionalGeneration(config)

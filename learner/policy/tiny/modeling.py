@@ -1,13 +1,17 @@
 """The embedded vision-language model: a small convolutional encoder and a small Llama, as transformers knows them.
 
 One image becomes one position of the prompt. The embedding of the word before an image (its letter) is added
-to it, so that the language part need not learn to bind a letter to the picture beside it.
+to it, so that the language part need not learn to bind a letter to the picture beside it. What a person says is
+followed by a summary token. A matcher compares the mean of the words said with each figure on the board, and the
+summary's embedding holds the letters of those that are like it: pictures and bags of words were made comparable by
+their alignment, and so the language part need not find that out again.
 """
 
 from typing import Any
 
 import torch
 from torch import nn
+from torch.nn import functional
 from transformers import (
     AutoConfig,
     AutoModelForImageTextToText,
@@ -28,7 +32,10 @@ from transformers.modeling_outputs import (
 
 
 class TinyVlmConfig(PreTrainedConfig):
-    """`text_config` is a LlamaConfig; `channels` are the widths of the encoder's four stages."""
+    """`text_config` is a LlamaConfig; `channels` are the widths of the encoder's four stages.
+
+    `end_token_id` ends what is summed up by a `summary_token_id`; `silent_token_ids` do not count in the sum.
+    """
 
     model_type = "respect_tiny_vlm"
     sub_configs = {"text_config": LlamaConfig}  # noqa: RUF012  # pyright: ignore[reportIncompatibleMethodOverride, reportAssignmentType]
@@ -37,18 +44,26 @@ class TinyVlmConfig(PreTrainedConfig):
         self,
         text_config: LlamaConfig | dict[str, Any] | None = None,
         image_token_id: int = 1,
+        summary_token_id: int = 2,
+        end_token_id: int = 3,
+        silent_token_ids: tuple[int, ...] | list[int] = (),
         image_size: int = 64,
         channels: tuple[int, ...] | list[int] = (32, 64, 96, 128),
         feature_scale: float = 1.0,
+        match_temperature: float = 0.07,
         **kwargs: Any,
     ) -> None:
         if isinstance(text_config, dict):
             text_config = LlamaConfig(**text_config)
         self.text_config = text_config or LlamaConfig()
         self.image_token_id = image_token_id
+        self.summary_token_id = summary_token_id
+        self.end_token_id = end_token_id
+        self.silent_token_ids = list(silent_token_ids)
         self.image_size = image_size
         self.channels = list(channels)
         self.feature_scale = feature_scale
+        self.match_temperature = match_temperature
         super().__init__(**kwargs)
 
 
@@ -86,6 +101,24 @@ class TinyVisionEncoder(nn.Module):
         return (self.raw(pixels) - self.mean) / self.deviation * self.scale
 
 
+class Matcher(nn.Module):
+    """Which figures of a board are meant, from their features and the mean of the words said."""
+
+    def __init__(self, width: int, temperature: float) -> None:
+        super().__init__()
+        self.query = nn.Linear(width, width, bias=False)
+        self.key = nn.Linear(width, width, bias=False)
+        self.sharpness = nn.Parameter(torch.tensor(1 / temperature))
+
+    def forward(self, said: torch.Tensor, figures: torch.Tensor, present: torch.Tensor) -> torch.Tensor:
+        """[B, M, D] messages and [B, N, D] figures, of which [B, N] are present, to [B, M, N] shares that add to 1."""
+        with torch.autocast(said.device.type, enabled=False):
+            query = functional.normalize(self.query(said), dim=-1)
+            key = functional.normalize(self.key(figures), dim=-1)
+            likeness = self.sharpness * query @ key.transpose(1, 2)
+            return likeness.masked_fill(~present[:, None], -1e4).softmax(-1)
+
+
 class TinyVlmPreTrainedModel(PreTrainedModel):
     """Loading and saving, as transformers does it."""
 
@@ -102,6 +135,7 @@ class TinyVlmModel(TinyVlmPreTrainedModel):
     def __init__(self, config: TinyVlmConfig) -> None:
         super().__init__(config)
         self.vision_model = TinyVisionEncoder(config)
+        self.matcher = Matcher(config.text_config.hidden_size, config.match_temperature)
         self.language_model = LlamaModel(config.text_config)
         self.post_init()
 
@@ -116,17 +150,34 @@ class TinyVlmModel(TinyVlmPreTrainedModel):
         features = self.vision_model(pixel_values.to(self.dtype))
         return BaseModelOutputWithPooling(pooler_output=list(features[:, None]))  # type: ignore[arg-type]
 
-    def merge_image_features(self, input_ids: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
+    def merge_embeddings(self, input_ids: torch.Tensor, features: torch.Tensor | None) -> torch.Tensor:
         """Embeddings [B, L, D] of token ids [B, L], with features [images, D] (in order) at the image positions.
 
-        Each image position is the image's feature plus the embedding of the last word before it.
+        An image position is the image's feature plus the embedding of the last word before it. A summary is its
+        own embedding plus those of the letters of the figures that were meant: the board's are the images that
+        follow a silent word, a letter; a message is all that is not silent since the last end token.
         """
         images = input_ids == self.config.image_token_id
         index = torch.arange(input_ids.shape[1], device=input_ids.device).expand_as(input_ids)
-        word = index.masked_fill(images, 0).cummax(dim=1).values
-        embeddings = self.get_input_embeddings()(input_ids.gather(1, word))
-        at = images.nonzero(as_tuple=True)
-        return embeddings.index_put(at, features.to(embeddings.dtype), accumulate=True)
+        words = input_ids.gather(1, index.masked_fill(images, 0).cummax(dim=1).values)
+        named = self.get_input_embeddings()(words)
+        if features is None:
+            return named
+        shown = torch.zeros_like(named).index_put(images.nonzero(as_tuple=True), features.to(named.dtype))
+        embeddings = named + shown
+        silent = torch.isin(words, torch.tensor(self.config.silent_token_ids, device=input_ids.device))
+        board, summaries = images & silent, input_ids == self.config.summary_token_id
+        if not board.any() or not summaries.any():
+            return embeddings
+        message = (input_ids == self.config.end_token_id).cumsum(dim=1)
+        said = _mean(embeddings, message, ~silent)
+        number = board.cumsum(dim=1)
+        figures, letters = _mean(shown, number, board), _mean(named, number, board)
+        present = torch.arange(figures.shape[1], device=input_ids.device) <= number[:, -1:]
+        present = present & (torch.arange(figures.shape[1], device=input_ids.device) > 0)
+        meant = self.matcher(said, figures, present) @ letters
+        each = message[..., None].expand_as(embeddings)
+        return embeddings + meant.gather(1, each) * summaries[..., None]
 
     def forward(
         self,
@@ -142,11 +193,10 @@ class TinyVlmModel(TinyVlmPreTrainedModel):
         if inputs_embeds is None:
             if input_ids is None:
                 raise ValueError("The model needs input_ids or inputs_embeds")
-            if pixel_values is None:
-                inputs_embeds = self.get_input_embeddings()(input_ids)
-            else:
+            features = None
+            if pixel_values is not None:
                 features = torch.cat(list(self.get_image_features(pixel_values).pooler_output))  # type: ignore[arg-type]
-                inputs_embeds = self.merge_image_features(input_ids, features)
+            inputs_embeds = self.merge_embeddings(input_ids, features)
         return self.language_model(
             inputs_embeds=inputs_embeds,
             attention_mask=attention_mask,
@@ -209,6 +259,15 @@ class TinyVlmForConditionalGeneration(TinyVlmPreTrainedModel, GenerationMixin):
         )
 
 
+def _mean(values: torch.Tensor, group: torch.Tensor, counted: torch.Tensor) -> torch.Tensor:
+    """[B, L, D] values to [B, groups, D]: the mean of those counted in each group; 0 where there is none."""
+    groups = int(group.max()) + 1
+    total = values.new_zeros(len(values), groups, values.shape[-1])
+    total = total.scatter_add(1, group[..., None].expand_as(values), values * counted[..., None])
+    number = values.new_zeros(len(values), groups).scatter_add(1, group, counted.to(values.dtype))
+    return total / number.clamp(min=1.0)[..., None]
+
+
 def start_by_likeness(
     model: TinyVlmForConditionalGeneration,
     generator: torch.Generator,
@@ -225,6 +284,8 @@ def start_by_likeness(
     width = model.config.text_config.hidden_size
     layers: Any = model.model.language_model.layers
     with torch.no_grad():
+        for projection in (model.model.matcher.query, model.model.matcher.key):
+            projection.weight.copy_(torch.eye(width))
         for layer in layers:
             attention, mlp = layer.self_attn, layer.mlp
             attention.q_proj.weight.normal_(0, likeness * width**-0.5, generator=generator)

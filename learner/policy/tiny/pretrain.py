@@ -15,12 +15,10 @@ from games.figures.images import ImageSet
 from games.multiref import LETTERS
 from learner.policy.tiny.dialogues import Dialogue, Speaker
 from learner.policy.tiny.modeling import TinyVlmForConditionalGeneration
+from learner.policy.tiny.words import ACT, END, IMAGE, SUMMARY
 
 Progress = Callable[[str, int, int, float], None]
 """Called with (stage, steps done, steps in all, loss)."""
-
-
-FEW_PICTURES = 0.1
 
 
 @dataclass(frozen=True)
@@ -31,11 +29,13 @@ class PretrainSettings:
     align_batch: int = 192
     align_rate: float = 2e-3
     temperature: float = 0.07
-    language_steps: int = 2000
+    language_steps: int = 600
     language_batch: int = 48
     language_rate: float = 1e-3
     turns: int = 9
     """Turns of a dialogue, at most."""
+    pictures: float = 0.1
+    """Of descriptions: replaced by a picture of the figure."""
     views: int = 6
     """Slightly turned and shifted pictures of each figure that the language part sees."""
 
@@ -111,6 +111,9 @@ def align(
         embeddings.weight[unseen] = (
             torch.randn(int(unseen.sum()), embeddings.weight.shape[1], generator=generator) * scale
         )
+        act, summary = tokenizer.convert_tokens_to_ids([ACT, SUMMARY])  # pyright: ignore[reportGeneralTypeIssues]
+        embeddings.weight[act] *= 0.5
+        embeddings.weight[summary] = embeddings.weight[act]  # alike, so that the action looks at the summary
         model.lm_head.weight.copy_(embeddings.weight * 0.1 / scale)
 
 
@@ -131,7 +134,8 @@ class Encoder:
         self._tokens = lru_cache(maxsize=200_000)(
             lambda text: tuple(tokenizer.encode(text, add_special_tokens=False))
         )
-        self.image, self.act, self.end = tokenizer.convert_tokens_to_ids(["<image>", "<act>", "<end>"])  # pyright: ignore
+        of = tokenizer.convert_tokens_to_ids
+        self.image, self.summary, self.act, self.end = of([IMAGE, SUMMARY, ACT, END])  # type: ignore[misc]
         self.vocabulary = [
             self.end, *(self._tokens(word)[0] for word in ("select", "deselect", *LETTERS))
         ]  # fmt: skip
@@ -146,9 +150,9 @@ class Encoder:
             ids += self._tokens(f"{turn.state} currently selected." if turn.state else "none is selected.")
             ids += self._tokens(turn.utterance.lower())
             if turn.picture:
-                ids.append(self.image)
+                ids += [*self._tokens("this"), self.image]
                 figures.append(turn.picture)
-            ids.append(self.act)
+            ids += [self.summary, self.act]
             action = [*self._tokens(turn.action), self.end]
             if turn.action == turn.learn:
                 learn += range(len(ids), len(ids) + len(action))
@@ -165,7 +169,7 @@ def train_language(
     seed: int,
     progress: Progress,
 ) -> None:
-    """The language part learns to act: boards of 2 figures at first and of 10 at last, encoder frozen.
+    """The language part learns to act in dialogues on full boards, encoder frozen.
 
     Loss: cross-entropy over the words that actions are made of, on the actions that were right.
     """
@@ -180,21 +184,22 @@ def train_language(
     vocabulary = torch.tensor(encoder.vocabulary)
     place = torch.full((len(tokenizer),), -1)
     place[vocabulary] = torch.arange(len(vocabulary))
-    parameters = [*model.model.language_model.parameters(), model.lm_head.weight]
+    trained = (model.model.language_model, model.model.matcher, model.lm_head)
+    parameters = [parameter for part in trained for parameter in part.parameters()]
     optimiser = torch.optim.AdamW(parameters, lr=settings.language_rate, weight_decay=0.01, betas=(0.9, 0.98))
     model.train()
-    course = Course(settings)
     halves = torch.cpu._is_avx512_bf16_supported()
     for step in range(settings.language_steps):
         _rate(optimiser, settings.language_rate, step, settings.language_steps)
         encoded = [
-            encoder(speaker.play(course.size, course.turns, course.pictures)) for _ in range(course.batch)
+            encoder(speaker.play(len(LETTERS), settings.turns, settings.pictures))
+            for _ in range(settings.language_batch)
         ]
         length = max(len(dialogue.ids) for dialogue in encoded)
         ids = torch.tensor([dialogue.ids + [0] * (length - len(dialogue.ids)) for dialogue in encoded])
         seen = torch.tensor([index[figure] for dialogue in encoded for figure in dialogue.figures])
         view = torch.randint(settings.views, (len(seen),), generator=generator)
-        embeddings = model.model.merge_image_features(ids, features[seen, view])
+        embeddings = model.model.merge_embeddings(ids, features[seen, view])
         rows = torch.tensor([row for row, dialogue in enumerate(encoded) for _ in dialogue.learn])
         at = torch.tensor([position for dialogue in encoded for position in dialogue.learn])
         with torch.autocast("cpu", torch.bfloat16, enabled=halves):
@@ -206,51 +211,8 @@ def train_language(
         loss.backward()
         torch.nn.utils.clip_grad_norm_(parameters, 1.0)
         optimiser.step()
-        letters = right >= len(vocabulary) - len(LETTERS)
-        course.note((logits.argmax(1) == right)[letters].float().mean().item())
         progress("language", step + 1, settings.language_steps, loss.item())
     model.eval()
-
-
-class Course:
-    """What the language part is taught next: words, then more figures and longer dialogues as it gets better.
-
-    It begins with two figures and a picture in place of words, one turn a game. Once most picks are right words
-    take the pictures' place, then the board and the dialogues on it grow; at the latest after `patience` steps,
-    since some descriptions nobody could follow.
-    """
-
-    def __init__(self, settings: PretrainSettings) -> None:
-        self._settings = settings
-        self._patience = settings.language_steps // 25
-        self._steps = 0
-        self._recent: list[float] = []
-        self.size = 2
-        self.pictures = 1.0
-
-    @property
-    def turns(self) -> int:
-        """Turns of a dialogue, at most."""
-        return 1 if self.size < 4 else min(self.size, self._settings.turns)
-
-    @property
-    def batch(self) -> int:
-        """Dialogues in a batch: long ones teach several times as much each."""
-        return self._settings.language_batch if self.turns > 1 else 2 * self._settings.language_batch
-
-    def note(self, accuracy: float) -> None:
-        """Take in the share of right picks of a step."""
-        self._recent = [*self._recent[-11:], accuracy]
-        self._steps += 1
-        words = self.pictures <= FEW_PICTURES
-        enough = len(self._recent) == 12 and sum(self._recent) / 12 >= (0.65 if words else 0.8)
-        if self.size == len(LETTERS) or not (enough or (words and self._steps >= self._patience)):
-            return
-        if self.pictures > FEW_PICTURES:
-            self.pictures = max(FEW_PICTURES, self.pictures - 0.3)
-        else:
-            self.size += 1
-        self._recent, self._steps = [], 0
 
 
 def _rate(optimiser: torch.optim.Optimizer, rate: float, step: int, steps: int) -> None:

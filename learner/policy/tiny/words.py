@@ -16,8 +16,8 @@ from transformers import CLIPImageProcessorPil, LlavaProcessor, PreTrainedTokeni
 
 from games.multiref import LETTERS
 
-PAD, IMAGE, ACT, END, UNKNOWN = "<pad>", "<image>", "<act>", "<end>", "<unk>"
-SPECIAL = (PAD, IMAGE, ACT, END, UNKNOWN)
+PAD, IMAGE, SUMMARY, ACT, END, UNKNOWN = "<pad>", "<image>", "<summary>", "<act>", "<end>", "<unk>"
+SPECIAL = (PAD, IMAGE, SUMMARY, ACT, END, UNKNOWN)
 ACTION_WORDS = (*LETTERS, "select", "deselect", "none", "is", "selected", "currently", ".")
 
 CHAT_TEMPLATE = (
@@ -30,9 +30,9 @@ CHAT_TEMPLATE = (
     "{{ halves[0] }}{%- if halves | length > 1 -%}{{ '. ' + halves[1].lower() }}{%- endif -%}"
     "{%- endif -%}"
     "{%- endfor -%}"
-    "{%- if message['role'] == 'assistant' -%}<end>{%- elif not loop.last -%}<act>{%- endif -%}"
+    "{%- if message['role'] == 'assistant' -%}<end>{%- elif not loop.last -%}<summary><act>{%- endif -%}"
     "{%- endfor -%}"
-    "{%- if add_generation_prompt -%}<act>{%- endif -%}"
+    "{%- if add_generation_prompt -%}<summary><act>{%- endif -%}"
 )
 """The board's letters, the state and the actions keep their capitals; an utterance follows the first '. '."""
 
@@ -57,7 +57,7 @@ def build_tokenizer(texts: Iterable[str], size: int) -> PreTrainedTokenizerFast:
     fast = PreTrainedTokenizerFast(
         tokenizer_object=tokenizer, pad_token=PAD, eos_token=END, unk_token=UNKNOWN, padding_side="left"
     )
-    fast.add_special_tokens({"additional_special_tokens": [IMAGE, ACT]})  # type: ignore[dict-item]
+    fast.add_special_tokens({"additional_special_tokens": [IMAGE, SUMMARY, ACT]})  # type: ignore[dict-item]
     fast.chat_template = CHAT_TEMPLATE
     return fast
 

@@ -1,0 +1,36 @@
+"""The demo end to end: local service, the bot and the policy in their own processes, players, a round."""
+
+from pathlib import Path
+
+import pytest
+from sqlmodel import select
+
+from games.core import Outcome
+from learner.settings import LearnerSettings
+from sim.demo import DemoOptions, running_demo
+from store.models import Adapter, AdapterTurn, Feedback, Game, RoundStatus, Turn
+
+
+@pytest.mark.timeout(600)
+async def test_games_are_played_a_round_is_learnt_and_the_next_games_take_it(tmp_path: Path):
+    one_thread = LearnerSettings(threads=1)  # pyright: ignore[reportCallIssue]
+    finished: list[int] = []
+    async with running_demo(DemoOptions(tmp_path, port=0, players=4, settings=one_thread), once=True) as demo:
+        await demo.play_games(8, finished.append)
+        ended = await demo.run_round(lambda _: None)
+        assert ended.status == RoundStatus.DONE, ended.error
+        await demo.play_games(4, finished.append)
+        results = demo.results()
+    assert finished == [*range(1, 9), *range(1, 5)]
+    assert [(row.round, row.interactions) for row in results] == [(0, 8), (1, 4)]
+    assert all(row.positive_rate is not None for row in results)
+    with demo.database.session() as session:
+        games = session.exec(select(Game)).all()
+        assert all(game.outcome != Outcome.OPEN for game in games)
+        (adapter,) = session.exec(select(Adapter)).all()
+        expected = adapter.name if (ended.results or {}).get("promoted") else "base"
+        assert {game.adapter for game in games if game.round == 1} == {expected}
+        turns = {turn.id for turn in session.exec(select(Turn))}
+        assert {row.turn_id for row in session.exec(select(Feedback))} <= turns
+        assert session.exec(select(AdapterTurn)).first() is not None
+    demo.database.close()
