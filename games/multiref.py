@@ -7,6 +7,7 @@ A state is the selected letters in order ("A C", or "" when none is), an action 
 import random
 from collections.abc import Sequence
 from functools import lru_cache
+from sys import intern
 from typing import TYPE_CHECKING
 
 from games.core import Board, Deal, Figure, IllegalAction, Message, Outcome, Step, Text
@@ -67,11 +68,19 @@ def parse_action(action: str) -> tuple[frozenset[str], frozenset[str]]:
 @lru_cache(maxsize=1024)
 def _legal_actions(state: str) -> tuple[str, ...]:
     selected = parse_state(state)
-    actions = []
-    for mask in range(1, 2 ** len(LETTERS)):
-        clicked = frozenset(letter for i, letter in enumerate(LETTERS) if mask >> i & 1)
-        actions.append(format_action(clicked & selected, clicked - selected))
-    return tuple(sorted(actions))
+    deselects = _clicks("deselect", [letter for letter in LETTERS if letter in selected])
+    selects = _clicks("select", [letter for letter in LETTERS if letter not in selected])
+    actions = [f"{one} {other}" for one in deselects if one for other in selects if other]
+    # Interned: the same action is legal in many states, and all of their lists may be kept.
+    return tuple(sorted(intern(action) for action in [*actions, *deselects, *selects] if action))
+
+
+def _clicks(verb: str, letters: Sequence[str]) -> list[str]:
+    """The verb with every subset of letters, in order; "" for none."""
+    subsets = [""]
+    for letter in letters:
+        subsets += [f"{subset} {letter}" for subset in subsets]
+    return [verb + subset if subset else "" for subset in subsets]
 
 
 class MultiRef:

@@ -64,8 +64,11 @@ class Actor:
         ]
 
     def _known(self, turn: Turn) -> tuple[int, Layers]:
-        last_image = max((i for i, token in enumerate(turn.ids) if token == turn.image_token_id), default=-1)
-        return self._cache.get(turn.game_id, turn.adapter, turn.board, turn.ids, last_image + 1)
+        images = turn.ids.count(turn.image_token_id)
+        after = 0
+        for _ in range(images):
+            after = turn.ids.index(turn.image_token_id, after) + 1
+        return self._cache.get(turn.game_id, turn.adapter, turn.board, turn.ids, after)
 
     def _run(
         self,
@@ -102,7 +105,7 @@ class Actor:
                 use_cache=True,
                 logits_to_keep=1,
             )
-        longest = max(len(path) for turn in turns for path in turn.trie.paths)
+        longest = max(turn.trie.longest for turn in turns)
         output = self._model.generate(
             input_ids=ids[:, -slots:],
             attention_mask=held,

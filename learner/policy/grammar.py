@@ -21,7 +21,8 @@ NONE = -1
 class ActionTrie:
     """Every legal action of one state as token paths that all finish with the end token.
 
-    N inner nodes (0 is the root), V tokens that occur in actions.
+    N inner nodes (0 is the root), V tokens that occur in actions. A policy keeps a thousand of them: the tables
+    are small, and an action's path is found again from its tokens.
     """
 
     actions: tuple[str, ...]
@@ -31,8 +32,10 @@ class ActionTrie:
     """[N, V] node after a token, `NONE` where it is illegal, N after the end token."""
     ends: np.ndarray
     """[N] index of the action that is finished if the end token follows, else `NONE`."""
-    paths: tuple[tuple[int, ...], ...]
-    """For each action, the columns of its tokens, the end token included."""
+    longest: int
+    """Tokens of the longest action, the end token included."""
+    tokenise: "Tokenise"
+    end_id: int
 
     @property
     def legal(self) -> np.ndarray:
@@ -40,16 +43,18 @@ class ActionTrie:
         return self.children != NONE
 
     def path(self, action: str) -> tuple[int, ...]:
-        """The columns of an action's tokens. Raises `IllegalAction`."""
-        try:
-            return self.paths[self.index[action]]
-        except KeyError:
-            raise IllegalAction(f"{action!r} is not legal in this state") from None
-
-    @property
-    def index(self) -> dict[str, int]:
-        """action -> its place in `actions`."""
-        return _index(self.actions)
+        """The columns of an action's tokens, the end token included. Raises `IllegalAction`."""
+        tokens = (*self.tokenise([action])[0], self.end_id)
+        columns = np.searchsorted(self.vocabulary, tokens).tolist()
+        node = 0
+        for token, column in zip(tokens, columns, strict=True):
+            if node == len(self.ends) or column == len(self.vocabulary) or self.vocabulary[column] != token:
+                node = NONE
+            else:
+                node = int(self.children[node, column])
+            if node == NONE:
+                raise IllegalAction(f"{action!r} is not legal in this state")
+        return tuple(columns)
 
     def nodes(self, path: Sequence[int]) -> list[int]:
         """The nodes at which each token of a path is chosen, from the root on."""
@@ -63,11 +68,6 @@ class ActionTrie:
         return int(self.children[node, column])
 
 
-@lru_cache(maxsize=2048)
-def _index(actions: tuple[str, ...]) -> dict[str, int]:
-    return {action: i for i, action in enumerate(actions)}
-
-
 Tokenise = Callable[[Sequence[str]], Sequence[Sequence[int]]]
 """Tokens of each of several actions."""
 
@@ -75,32 +75,35 @@ Tokenise = Callable[[Sequence[str]], Sequence[Sequence[int]]]
 def build_trie(actions: Sequence[str], tokenise: Tokenise, end_id: int) -> ActionTrie:
     """The trie of `actions`. Raises ValueError if two actions have the same tokens or one holds the end token."""
     tokens = [(*ids, end_id) for ids in tokenise(actions)]
-    vocabulary = sorted({token for path in tokens for token in path})
-    column = {token: i for i, token in enumerate(vocabulary)}
-    children = [[NONE] * len(vocabulary)]
-    ends = [NONE]
-    paths = []
-    for number, path in enumerate(tokens):
-        if end_id in path[:-1] or len(path) < 2:
-            raise ValueError(
-                f"The tokenizer cannot write the action {actions[number]!r} without its end token"
-            )
-        node = 0
-        columns = tuple(column[token] for token in path)
-        for place in columns[:-1]:
-            if children[node][place] == NONE:
-                children.append([NONE] * len(vocabulary))
-                ends.append(NONE)
-                children[node][place] = len(children) - 1
-            node = children[node][place]
-        if ends[node] != NONE:
-            raise ValueError(f"{actions[number]!r} and {actions[ends[node]]!r} have the same tokens")
-        ends[node] = number
-        paths.append(columns)
-    table = np.array(children, dtype=np.int32)
-    finished = np.array(ends, dtype=np.int32)
-    table[finished != NONE, column[end_id]] = len(children)
-    return ActionTrie(tuple(actions), np.array(vocabulary), table, finished, tuple(paths))
+    lengths = np.array([len(path) for path in tokens])
+    columns = np.full((len(tokens), lengths.max()), NONE, dtype=np.int64)
+    columns[np.arange(lengths.max()) < lengths[:, None]] = [token for path in tokens for token in path]
+    early = (columns == end_id).sum(axis=1) != 1
+    if early.any() or lengths.min() < 2:
+        odd = actions[int(np.argmax(early | (lengths < 2)))]
+        raise ValueError(f"The tokenizer cannot write the action {odd!r} without its end token")
+    vocabulary = np.unique(columns[columns != NONE])
+    columns = np.searchsorted(vocabulary, columns)
+    edges, count, node = [], 1, np.zeros(len(tokens), dtype=np.int64)
+    for depth in range(columns.shape[1] - 1):
+        inner = np.flatnonzero(lengths > depth + 1)
+        edge, child = np.unique(node[inner] * len(vocabulary) + columns[inner, depth], return_inverse=True)
+        edges.append(edge)
+        node[inner] = count + child
+        count += len(edge)
+    taken, first = np.unique(node, return_index=True)
+    if len(taken) < len(tokens):
+        again = next(i for i in range(len(tokens)) if i not in set(first.tolist()))
+        other = first[np.searchsorted(taken, node[again])]
+        raise ValueError(f"{actions[again]!r} and {actions[other]!r} have the same tokens")
+    children = np.full((count, len(vocabulary)), NONE, dtype=np.int16 if count < 2**15 else np.int32)
+    children.reshape(-1)[np.concatenate(edges)] = np.arange(1, count)
+    children[node, np.searchsorted(vocabulary, end_id)] = count
+    ends = np.full(count, NONE, dtype=np.int32)
+    ends[node] = np.arange(len(tokens))
+    return ActionTrie(
+        tuple(actions), vocabulary, children, ends, int(lengths.max()), tokenise, end_id
+    )
 
 
 class Grammar:

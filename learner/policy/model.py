@@ -199,14 +199,14 @@ class Policy:
             )
             logits = self._logits(hidden[0, start - 1 :], torch.from_numpy(trie.vocabulary).to(self.device))
         logps = masked_log_softmax(logits.double().cpu().numpy(), trie.legal)
+        end = int(trie.vocabulary.searchsorted(trie.end_id))
         totals = [0.0] * nodes
         result = {}
         for node in range(nodes):
             if node:
                 totals[node] = totals[parents[node]] + float(logps[parents[node], columns[node]])
             if trie.ends[node] >= 0:
-                last = trie.paths[trie.ends[node]][-1]
-                result[trie.actions[trie.ends[node]]] = totals[node] + float(logps[node, last])
+                result[trie.actions[trie.ends[node]]] = totals[node] + float(logps[node, end])
         return result
 
     def score(
