@@ -36,7 +36,7 @@ class LearnerSettings(StoreSettings):
         description="Reference of Discord's express permission to train on message content "
         "(Developer Policy, rule 21). Unset: dialogues from Discord are never trained on.",
     )
-    epochs: int = Field(6, ge=1, description="Passes over the training turns of a round.")
+    epochs: int = Field(8, ge=1, description="Passes over the training turns of a round.")
     seed: int = Field(0, description="Seed of training.")
 
     @property

@@ -101,9 +101,7 @@ def build_trie(actions: Sequence[str], tokenise: Tokenise, end_id: int) -> Actio
     children[node, np.searchsorted(vocabulary, end_id)] = count
     ends = np.full(count, NONE, dtype=np.int32)
     ends[node] = np.arange(len(tokens))
-    return ActionTrie(
-        tuple(actions), vocabulary, children, ends, int(lengths.max()), tokenise, end_id
-    )
+    return ActionTrie(tuple(actions), vocabulary, children, ends, int(lengths.max()), tokenise, end_id)
 
 
 class Grammar:

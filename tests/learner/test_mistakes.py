@@ -170,7 +170,7 @@ def test_mistake_5_the_estimate_is_the_exact_kl_over_all_1023_actions(policy: Po
     policy.new_adapter("near", rank=4, alpha=8, dropout=0.0, seed=1)
     with torch.no_grad():
         for parameter in policy.trainable():
-            parameter.normal_(0, 0.03, generator=torch.Generator().manual_seed(2))
+            parameter.normal_(0, 0.05, generator=torch.Generator().manual_seed(2))
     policy.eval()
     asked = request(3, "B D", "no, the other boat")
     behaviour = policy.all_action_logps(asked)
