@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from learner.batching import to_example
 from learner.examples import Hindsight, Labelled, TrainingGame, build_examples
 from learner.policy import Policy
-from learner.training import to_example
 from store.training import Interaction
 
 FEWEST_TURNS = 8

@@ -12,8 +12,7 @@ import torch
 from accelerate import Accelerator
 from transformers import get_cosine_schedule_with_warmup
 
-from games import GAMES
-from games.core import Step
+from learner.batching import Item, items_of, micro_batches, plan_epochs, to_example
 from learner.examples import Objective, TrainingGame, TurnLabel
 from learner.objectives import OBJECTIVES, Statistics, kl_estimate
 from learner.policy import Policy
@@ -91,17 +90,6 @@ class TrainingResult:
         return {**asdict(self), **rounded}
 
 
-@dataclass(frozen=True)
-class _Item:
-    """One forward's share of a game: the labels whose board may be shuffled, or those whose may not."""
-
-    game: TrainingGame
-    labels: tuple[TurnLabel, ...]
-    as_played: bool
-    free: tuple[int, ...] = ()
-    """Places of the figures that nobody clicked: any other figure might stand there."""
-
-
 def train(
     policy: Policy,
     name: str,
@@ -118,7 +106,7 @@ def train(
     The adapter stays loaded in the policy, which is left in evaluation mode. Deterministic for a seed on the
     same machine. Raises ValueError without examples, `TrainingDiverged` where the loss stays non-finite.
     """
-    items = _items(games)
+    items = items_of(games)
     if not items:
         raise ValueError("There is nothing to train on: no turn has a usable label")
     started = time.monotonic()
@@ -137,7 +125,7 @@ def train(
         optimizer = accelerator.prepare(
             torch.optim.AdamW(policy.trainable(), lr=config.learning_rate, weight_decay=config.weight_decay)
         )
-        plan = _plan(items, config, rng)
+        plan = plan_epochs(items, config.epochs, config.least_steps, config.batch_turns, rng)
         total = sum(map(len, plan))
         schedule = get_cosine_schedule_with_warmup(optimizer, min(config.warmup_steps, total // 4), total)
         loop = _Loop(policy, objective, config, accelerator, optimizer, rng, games)
@@ -218,74 +206,6 @@ def _computes_in_halves(device: torch.device) -> bool:
     return device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
 
 
-def _items(games: Sequence[TrainingGame]) -> list[_Item]:
-    """Labels with a propensity stay on the board that it was logged for: ℓ and p₀ must be of the same x."""
-    items = []
-    for game in games:
-        paired = tuple(label for label in game.labels if label.behaviour_logp is not None)
-        free = tuple(label for label in game.labels if label.behaviour_logp is None)
-        if free:
-            items.append(_Item(game, free, False, _unclicked(game)))
-        if paired:
-            items.append(_Item(game, paired, True))
-    return items
-
-
-def _unclicked(game: TrainingGame) -> tuple[int, ...]:
-    rules = GAMES[game.game]
-    actions = [(step.state, step.action) for step in game.steps]
-    actions += [(game.steps[label.step].state, label.action) for label in game.labels]
-    clicked: set[str] = set()
-    for state, action in actions:
-        clicked.update(rules.selected(game.context, state))
-        clicked.update(rules.selected(game.context, rules.apply(state, action)))
-    return tuple(place for place, figure in enumerate(game.context) if figure not in clicked)
-
-
-def _plan(items: Sequence[_Item], config: TrainingConfig, rng: random.Random) -> list[list[list[_Item]]]:
-    """Epochs of effective batches: `config.epochs`, and for a small set up to three times as many."""
-    plan = [_effective_batches(items, config, rng) for _ in range(config.epochs)]
-    while len(plan) < 3 * config.epochs and len(plan[0]) * len(plan) < config.least_steps:
-        plan.append(_effective_batches(items, config, rng))
-    return plan
-
-
-def _effective_batches(
-    items: Sequence[_Item], config: TrainingConfig, rng: random.Random
-) -> list[list[_Item]]:
-    """One epoch: shuffled, then bucketed by length within windows of a few batches, then batches shuffled."""
-    shuffled = rng.sample(items, len(items))
-    turns = sum(len(item.labels) for item in items)
-    window = max(1, round(8 * config.batch_turns * len(items) / turns))
-    batches: list[list[_Item]] = []
-    for start in range(0, len(shuffled), window):
-        batch: list[_Item] = []
-        for item in sorted(shuffled[start : start + window], key=_length):
-            batch.append(item)
-            if sum(len(each.labels) for each in batch) >= config.batch_turns:
-                batches.append(batch)
-                batch = []
-        if batch:
-            batches.append(batch)
-    rng.shuffle(batches)
-    return batches
-
-
-def _length(item: _Item) -> int:
-    """Characters up to the last label: proportional enough to tokens to put like with like."""
-    steps = item.game.steps[: item.labels[-1].step + 1]
-    return sum(len(step.utterance) + len(step.action) + len(step.state) + 24 for step in steps)
-
-
-def _micro_batches(batch: Sequence[_Item], turns: int) -> list[list[_Item]]:
-    parts: list[list[_Item]] = [[]]
-    for item in batch:
-        if parts[-1] and sum(len(each.labels) for each in parts[-1]) + len(item.labels) > turns:
-            parts.append([])
-        parts[-1].append(item)
-    return parts
-
-
 class _Loop:
     """What the steps of one training share."""
 
@@ -315,10 +235,10 @@ class _Loop:
         self.halves = objective == "sup" and _computes_in_halves(policy.device)
         """bfloat16 where it is fast, but not where ℓ is compared with logged propensities."""
 
-    def step(self, batch: Sequence[_Item]) -> Statistics | None:
+    def step(self, batch: Sequence[Item]) -> Statistics | None:
         """One update on one effective batch; None if its loss or gradient was not finite."""
         parts = []
-        for items in _micro_batches(batch, self.config.micro_batch_turns):
+        for items in micro_batches(batch, self.config.micro_batch_turns):
             examples, labels = self._examples(items)
             parts.append((self.policy.batch(examples), labels))
         count = sum(len(labels) for _, labels in parts)
@@ -374,7 +294,7 @@ class _Loop:
             like.new_tensor([label.weight for label in labels]),
         )
 
-    def _examples(self, items: Sequence[_Item]) -> tuple[list[Example], list[TurnLabel]]:
+    def _examples(self, items: Sequence[Item]) -> tuple[list[Example], list[TurnLabel]]:
         examples, labels = [], []
         for item in items:
             order = list(range(len(item.game.context)))
@@ -384,7 +304,7 @@ class _Loop:
             labels += item.labels
         return examples, labels
 
-    def _on_another_board(self, item: _Item) -> TrainingGame:
+    def _on_another_board(self, item: Item) -> TrainingGame:
         """The game among other figures, so that words are learnt for a figure and not for a board."""
         context = list(item.game.context)
         figures = self.figures[item.game.images]
@@ -393,20 +313,3 @@ class _Loop:
             if self.rng.random() < self.config.swap and other not in context:
                 context[place] = other
         return replace(item.game, context=tuple(context))
-
-
-def to_example(
-    game: TrainingGame, labels: Sequence[TurnLabel], order: Sequence[int] | None = None
-) -> Example:
-    """A game as the policy takes it, asking for the actions of `labels`, had its board stood in `order`."""
-    steps = list(game.steps[: labels[-1].step + 1])
-    context = game.context
-    asked = [Step(steps[label.step].state, "", label.action) for label in labels]
-    if order is not None:
-        rules = GAMES[game.game]
-        context, moved = rules.reorder(context, [*steps, *asked], order)
-        steps, asked = moved[: len(steps)], moved[len(steps) :]
-    wanted: list[tuple[str, ...]] = [() for _ in steps]
-    for label, step in zip(labels, asked, strict=True):
-        wanted[label.step] += (step.action,)
-    return Example(game.images, context, tuple(steps), tuple(wanted), game.game)

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from learner.batching import to_example
 from learner.evaluation import Comparison, action_logps, chance_of_right, gate
 from learner.examples import Objective, TrainingGame, build_examples
 from learner.policy import Policy
-from learner.training import Progress, TrainingConfig, TrainingDiverged, to_example, train
+from learner.training import Progress, TrainingConfig, TrainingDiverged, train
 from store.database import Database
 from store.training import Interaction, usable_interactions
 
