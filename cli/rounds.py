@@ -12,7 +12,8 @@ from sqlmodel import Session, select
 
 from cli.console import err, fail, out, print_json
 from learner.adapters import AdapterError, AdapterRegistry
-from learner.rounds import STAGES, OnProgress, RoundError, RoundProgress, run_round
+from learner.round_work import OnProgress, RoundError, RoundProgress
+from learner.rounds import STAGES, run_round
 from learner.settings import LearnerSettings, System
 from store.database import Database
 from store.migrations import upgrade

@@ -17,7 +17,8 @@ from learner.examples import Hindsight, parse_system
 from learner.feedback import open_decoder
 from learner.policy import Policy
 from learner.protocol import BASE_ADAPTER
-from learner.rounds import RoundProgress, run_round
+from learner.round_work import RoundProgress
+from learner.rounds import run_round
 from learner.settings import LearnerSettings, System
 from learner.training import TrainingConfig
 from sim.players import open_players

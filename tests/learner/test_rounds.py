@@ -14,7 +14,8 @@ import learner.training
 from learner.adapters import AdapterRegistry, check
 from learner.examples import Hindsight, build_examples, digest
 from learner.policy import Policy
-from learner.rounds import RoundError, RoundProgress, command, main, run_round
+from learner.round_work import RoundError, RoundProgress
+from learner.rounds import command, main, run_round
 from store.database import Database
 from store.models import Adapter, AdapterTurn, Feedback, Game, Origin, Round, Turn
 from store.rounds import request_round
