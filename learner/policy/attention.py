@@ -19,6 +19,8 @@ def attend(
     **options: Any,
 ) -> tuple[torch.Tensor, None]:
     """`transformers`' sdpa, whatever autocast says."""
+    if not torch.is_autocast_enabled(query.device.type):
+        return sdpa_attention_forward(module, query, key, value, attention_mask, **options)  # pyright: ignore
     with torch.autocast(query.device.type, enabled=False):
         output, _ = sdpa_attention_forward(
             module, query.float(), key.float(), value.float(), attention_mask, **options

@@ -63,6 +63,11 @@ class ActionTrie:
             nodes.append(int(self.children[nodes[-1], column]))
         return nodes
 
+    def following(self, node: int) -> list[int]:
+        """Columns of the tokens, other than the end token, that may come next."""
+        row = self.children[node]
+        return np.flatnonzero((row != NONE) & (row != len(self.ends))).tolist()
+
     def step(self, node: int, column: int) -> int:
         """The node after a token; N is the finished one."""
         return int(self.children[node, column])
@@ -94,7 +99,7 @@ def build_trie(actions: Sequence[str], tokenise: Tokenise, end_id: int) -> Actio
     taken, first = np.unique(node, return_index=True)
     if len(taken) < len(tokens):
         again = next(i for i in range(len(tokens)) if i not in set(first.tolist()))
-        other = first[np.searchsorted(taken, node[again])]
+        other = int(first[np.searchsorted(taken, node[again])])
         raise ValueError(f"{actions[again]!r} and {actions[other]!r} have the same tokens")
     children = np.full((count, len(vocabulary)), NONE, dtype=np.int16 if count < 2**15 else np.int32)
     children.reshape(-1)[np.concatenate(edges)] = np.arange(1, count)
@@ -115,60 +120,72 @@ class Grammar:
         )
 
 
-class ConstrainedSampler(LogitsProcessor):
-    """Samples inside `generate`: masks each row by its trie, draws at temperature 1, and leaves one token possible.
+class Draw:
+    """One action on its way through a trie: tokens are drawn at temperature 1 under the grammar."""
 
-    `logps[i]` is then log π of row i's action: the sum of the log masked-softmax probabilities of the tokens
-    drawn, the end token included. Each row draws from its own source, so that a row's action does not depend on
-    the batch it came in. Use with greedy search, which takes the one token left.
+    def __init__(self, trie: ActionTrie, source: random.Random | None) -> None:
+        """Without a source the likeliest token is taken each time."""
+        self.trie = trie
+        self.node = 0
+        self.action: str | None = None
+        self.logp = 0.0
+        """log π of the tokens drawn: the sum of their log masked-softmax probabilities."""
+        self._source = source
+
+    def take(self, values: np.ndarray) -> int:
+        """Draw the next token from the model's output [V] over the trie's vocabulary. Gives its column.
+
+        `action` is set once this was the end token. Raises ValueError for output that is not finite.
+        """
+        logps = masked_log_softmax(values, self.trie.children[self.node] != NONE)
+        if self._source is None:
+            column = int(logps.argmax())
+        else:
+            cumulative = np.exp(logps).cumsum()
+            column = int(np.searchsorted(cumulative, self._source.random() * cumulative[-1], side="right"))
+        self.logp += float(logps[column])
+        after = self.trie.step(self.node, column)
+        if after == len(self.trie.ends):
+            self.action = self.trie.actions[self.trie.ends[self.node]]
+        else:
+            self.node = after
+        return column
+
+
+class ConstrainedSampler(LogitsProcessor):
+    """Draws inside transformers' `generate`: the one token that is left possible in each row is the one drawn.
+
+    Use with greedy search. Each row draws from its own source, so that its action does not depend on its batch.
     """
 
     def __init__(
         self, tries: Sequence[ActionTrie], sources: Sequence[random.Random] | None, pad_id: int
     ) -> None:
         """Without `sources` the likeliest token is taken in each step."""
-        self.tries = tries
-        self.sources = sources
+        self.draws = [Draw(trie, sources[row] if sources else None) for row, trie in enumerate(tries)]
         self.pad_id = pad_id
-        self.logps = [0.0] * len(tries)
-        self.actions: list[str | None] = [None] * len(tries)
-        self._nodes = [0] * len(tries)
+
+    @property
+    def actions(self) -> list[str | None]:
+        """The action of each row, None until it is finished."""
+        return [draw.action for draw in self.draws]
 
     def __call__(self, input_ids: torch.LongTensor, scores: torch.FloatTensor) -> torch.FloatTensor:  # pyright: ignore[reportIncompatibleMethodOverride]
-        chosen = []
-        for row, trie in enumerate(self.tries):
-            if self.actions[row] is not None:
-                chosen.append(self.pad_id)
-                continue
-            values = scores[row, torch.from_numpy(trie.vocabulary).to(scores.device)].double().cpu().numpy()
-            node = self._nodes[row]
-            column, logp = self._draw(values, trie.legal[node], row)
-            self.logps[row] += logp
-            self._nodes[row] = trie.step(node, column)
-            if self._nodes[row] == len(trie.ends):
-                self.actions[row] = trie.actions[trie.ends[node]]
-            chosen.append(int(trie.vocabulary[column]))
         forced = torch.full_like(scores, -torch.inf)
-        forced[torch.arange(len(chosen)), torch.tensor(chosen)] = 0.0
+        for row, draw in enumerate(self.draws):
+            token = self.pad_id
+            if draw.action is None:
+                vocabulary = torch.from_numpy(draw.trie.vocabulary).to(scores.device)
+                token = int(draw.trie.vocabulary[draw.take(scores[row, vocabulary].double().cpu().numpy())])
+            forced[row, token] = 0.0
         return forced  # pyright: ignore[reportReturnType]
 
     def results(self) -> list[tuple[str, float]]:
         """(action, log-propensity) of every row. Raises RuntimeError if `generate` stopped before a row's end."""
-        unfinished = [row for row, action in enumerate(self.actions) if action is None]
+        unfinished = [row for row, draw in enumerate(self.draws) if draw.action is None]
         if unfinished:
             raise RuntimeError(f"No action was finished in rows {unfinished}")
-        return [(action or "", logp) for action, logp in zip(self.actions, self.logps, strict=True)]
-
-    def _draw(self, values: np.ndarray, legal: np.ndarray, row: int) -> tuple[int, float]:
-        logps = masked_log_softmax(values, legal)
-        if self.sources is None:
-            column = int(logps.argmax())
-        else:
-            cumulative = np.exp(logps).cumsum()
-            column = int(
-                np.searchsorted(cumulative, self.sources[row].random() * cumulative[-1], side="right")
-            )
-        return column, float(logps[column])
+        return [(draw.action or "", draw.logp) for draw in self.draws]
 
 
 def masked_log_softmax(values: np.ndarray, legal: np.ndarray) -> np.ndarray:

@@ -49,7 +49,7 @@ class Policy:
         base.model.generation_config = GenerationConfig(
             do_sample=False, eos_token_id=self.prompts.end_id, pad_token_id=self._pad, use_cache=True
         )
-        self._actor = Actor(base.model, self.adapters, self.cache, self.embed, self._pad)
+        self._actor = Actor(base.model, self.adapters, self.cache, self.embed, self._logits, self._pad)
 
     @classmethod
     def load(cls, spec: str = "tiny", device: str = "auto", threads: int = 0, **options: Any) -> "Policy":

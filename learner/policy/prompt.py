@@ -48,11 +48,13 @@ class PromptBuilder:
             reverse=True,
         )
         self._special = re.compile("|".join(re.escape(token) for token in special))
-        self.tokenise = lru_cache(maxsize=100_000)(self._tokenise)
+        self.tokenise = lru_cache(maxsize=20_000)(self._tokenise)
         self.action_ids = lru_cache(maxsize=100_000)(lambda action: self.tokenise(self._lead + action))
         self._actions: dict[str, tuple[int, ...]] = {}
         self._first = lru_cache(maxsize=2_000)(self._render_first)
-        self._later = lru_cache(maxsize=100_000)(self._render_later)
+        self._later = lru_cache(maxsize=20_000)(self._render_later)
+        self._frame: tuple[str, ...] | None = None
+        """What the template writes around a later message, once it is known."""
         self._inline = self._loses_order()
         asked = self._message(Message("user", (Text("a"),)))
         opened = self._render([asked], generate=True)
@@ -108,9 +110,22 @@ class PromptBuilder:
         return self._pieces(text, message)
 
     def _render_later(self, message: Message) -> tuple[Piece, ...]:
+        if all(isinstance(part, Text) for part in message.parts) and len(message.parts) == 1:
+            words = self.harmless(_text(message))
+            if self._frame is None:
+                self._frame = _frame(self._render_after(Message("user", (Text(_MARK),))))
+            if self._frame and words and words == words.strip():  # a template may strip what it is given
+                return self._after_end((Piece(self.tokenise(words.join(self._frame))),))
+        return self._after_end(self._pieces(self._render_after(message), message))
+
+    def _render_after(self, message: Message) -> str:
+        """What the template writes after an action, up to the next one."""
         asked = self._message(Message("user", (Text("a"),)))
         text = self._render([asked, _assistant(_MARK), self._message(message)], generate=True)
-        pieces = self._pieces(text.split(_MARK, 1)[1], message)
+        return text.split(_MARK, 1)[1]
+
+    def _after_end(self, pieces: tuple[Piece, ...]) -> tuple[Piece, ...]:
+        """Without the end token, where the template writes it: it finishes the action before."""
         if self._template_ends and pieces and pieces[0].ids[:1] == (self.end_id,):
             return (Piece(pieces[0].ids[1:]), *pieces[1:])
         return pieces
@@ -160,6 +175,12 @@ class PromptBuilder:
         shown = self._render([self._message(Message("user", parts))], generate=False)
         places = [shown.find("Q1"), shown.find(self.image_token), shown.find("Q2")]
         return places != sorted(places) or -1 in places
+
+
+def _frame(rendered: str) -> tuple[str, ...]:
+    """What stands around the mark; nothing if it does not stand there once."""
+    around = tuple(rendered.split(_MARK))
+    return around if len(around) == 2 else ()
 
 
 def _assistant(text: str) -> dict[str, Any]:

@@ -73,7 +73,7 @@ def test_rows_in_different_states_finish_apart_and_are_padded():
         first = sampler(None, scores)[0]  # pyright: ignore[reportArgumentType]
         assert int(first.argmax()) == token
     assert sampler.actions[0] == "select A"
-    assert sampler.logps[0] == 0.0  # the only legal action is certain
+    assert sampler.draws[0].logp == 0.0  # the only legal action is certain
 
 
 def test_two_actions_of_the_same_tokens_cannot_be_told_apart():
