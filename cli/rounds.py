@@ -176,8 +176,19 @@ def _outcome(row: Round) -> str:
     results = row.results
     if results.get("promoted"):
         turns, games = results["train_turns"], results["train_games"]
-        return f"{results['adapter']} trained on {turns} turns of {games} games is current"
-    return f"no new adapter: {results.get('reason', 'nothing to learn')}"
+        said = f"{results['adapter']} trained on {turns} turns of {games} games is current"
+    else:
+        said = f"no new adapter: {results.get('reason', 'nothing to learn')}"
+    if quarantined := results.get("trust", {}).get("quarantined"):
+        said += f"; not learnt from: {_players(quarantined)}"
+    if back := results.get("rolled_back"):
+        said += f"; went back to {back['to']} at first: {back['reason']}"
+    return said
+
+
+def _players(trust: dict[str, float]) -> str:
+    """Players in quarantine with their trust, in words."""
+    return ", ".join(f"player {player} (trust {value:.2f})" for player, value in trust.items())
 
 
 def _note(loss: float | None, seconds_left: float | None) -> str:

@@ -45,6 +45,10 @@ def simulate(
     players: Annotated[
         str, typer.Option(help="Simulated players: people, patient, terse, poison, or file.py:factory.")
     ] = "people",
+    poison: Annotated[
+        float,
+        typer.Option(min=0, max=1, help="Share of the players who praise wrong picks and scold right ones."),
+    ] = 0.0,
     policy: Annotated[str, typer.Option(help="Base model: tiny, a folder, or a model id.")] = "tiny",
     decoder: Annotated[str, typer.Option(help="Feedback decoder: rules or prompted.")] = "rules",
     hindsight: Annotated[
@@ -121,6 +125,7 @@ def simulate(
             games_per_round=games_per_round,
             seed=number,
             players=players,
+            poison=poison,
             policy=policy,
             decoder=decoder,
             hindsight=learnt,
@@ -144,6 +149,8 @@ def simulate(
         return
     for run in runs:
         out.print(rounds_table(run))
+        if (trust := run.get("trust")) and (trust[-1]["poisoners"] or trust[-1]["quarantined"]):
+            out.print(_quarantines(trust))
         if kept := run.get("retention"):
             out.print(
                 f"Success on {kept['images']}: {kept['first']:.3f} at first, {kept['last']:.3f} at last"
@@ -176,6 +183,15 @@ def rounds_table(result: dict[str, Any]) -> Table:
             _share(row["decoder_precision"]),
             _share(row["decoder_recall"]),
         )
+    return table
+
+
+def _quarantines(trust: list[dict[str, Any]]) -> Table:
+    """Who was left out of training, beside who poisoned it."""
+    table = Table("round", "players", "poisoners", "quarantined", "P", "R", box=SIMPLE)
+    for at in trust:
+        counts = (str(at[name]) for name in ("round", "players", "poisoners", "quarantined"))
+        table.add_row(*counts, _share(at["precision"]), _share(at["recall"]))
     return table
 
 

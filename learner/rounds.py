@@ -30,8 +30,10 @@ from learner.examples import (
 )
 from learner.feedback import open_decoder
 from learner.protocol import BASE_ADAPTER
+from learner.rollback import worse_in_play
 from learner.round_work import OnProgress, RoundError, RoundWork
 from learner.settings import LearnerSettings
+from learner.trust import screen
 from store import rounds as store_rounds
 from store.database import Database
 from store.models import Feedback, Round, RoundStatus, now
@@ -100,19 +102,24 @@ def pipeline(work: RoundWork) -> tuple[int | None, dict[str, Any]]:
     """The stages, in order. Gives the id of the new adapter's row (None if none was made) and the results.
 
     Results: interactions, turns, decoded_turns, positive_turns, promoted, reason and, where an adapter was
-    trained, adapter, train_games, train_turns, training (`TrainingResult`), held_out (`Comparison`).
+    trained, adapter, train_games, train_turns, training (`TrainingResult`), held_out (`Comparison`); trust
+    (`learner.trust.Screened`) where that is on; rolled_back where the adapter in use was given up.
     """
     interactions = collect(work)
     verdicts = decode(work, interactions)
     results: dict[str, Any] = _counts(interactions, verdicts)
     if work.system == "control":
         return None, {**results, "promoted": False, "reason": "control never trains"}
+    if work.settings.trust:
+        screened = screen(interactions, verdicts)
+        interactions, results["trust"] = screened.interactions, screened.metrics()
+    results |= go_back_if_worse(work, interactions, verdicts)
     games, held_out = examples(work, interactions, verdicts)
     if not games:
         return None, {**results, "promoted": False, "reason": "no turn has feedback to learn from yet"}
     card = train(work, games, held_out)
     comparison = evaluate(work, card, held_out)
-    adapter_id, decision = judge(work, card, comparison)
+    adapter_id, decision = judge(work, card, comparison, results.get("trust"))
     if decision.passed:
         publish(work, card)
     return adapter_id, {
@@ -150,6 +157,30 @@ def decode(work: RoundWork, interactions: Sequence[Interaction]) -> dict[int, Fe
     return decode_interactions(
         work.database, interactions, decoder, lambda done, total: work.report("decode", done, total)
     )
+
+
+def go_back_if_worse(
+    work: RoundWork, interactions: Sequence[Interaction], verdicts: dict[int, Feedback]
+) -> dict[str, Any]:
+    """Roll back where the adapter in use did worse than the one before it; gives what to tell of it."""
+    registry = work.registry
+    current, before = registry.current(), registry.previous()
+    with work.database.session() as session:
+        row = session.get_one(Round, work.round_id)
+        if "rolled_back" in row.results:  # by a process of this round that was killed since
+            return row.results
+        reason = worse_in_play(interactions, verdicts, current, before) if before else None
+        if reason is None:
+            return {}
+        try:
+            registry.rollback(session)
+        except AdapterError as error:
+            log.warning("the adapter in use is worse, but cannot be left", reason=reason, error=str(error))
+            return {}
+        registry.reject(session, current)
+        row.results = {"rolled_back": {"from": current, "to": before, "reason": reason}}
+        session.add(row)
+        return row.results
 
 
 def examples(
@@ -234,13 +265,15 @@ def evaluate(work: RoundWork, card: Card, held_out: Sequence[TrainingGame]) -> "
     return compare(work.policy, held_out, card.name, parent)
 
 
-def judge(work: RoundWork, card: Card, comparison: "Comparison") -> tuple[int, "Decision"]:
-    """The gate: note the evaluation on the card and in the row; refuse what is broken or worse."""
+def judge(
+    work: RoundWork, card: Card, comparison: "Comparison", trust: dict[str, Any] | None = None
+) -> tuple[int, "Decision"]:
+    """The gate: note evaluation and trust on the card and in the row; refuse what is broken or worse."""
     from learner.evaluation import gate
 
     work.report("gate")
     decision = gate(comparison, card.metrics["training"]["losses"])
-    metrics = {**card.metrics, "held_out": comparison.metrics(), "gate": asdict(decision)}
+    metrics = {**card.metrics, "held_out": comparison.metrics(), "gate": asdict(decision), "trust": trust}
     card = card.model_copy(update={"metrics": metrics})
     work.registry.update_card(card)
     with work.database.session() as session:

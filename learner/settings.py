@@ -23,6 +23,11 @@ class LearnerSettings(StoreSettings):
         description="What is learnt beyond the paper: 'win', 'correction', 'credit' with commas between, or "
         "'none'.",
     )
+    trust: bool = Field(
+        True,
+        description="Leave out of training who praises wrong actions and scolds right ones, and what is too "
+        "much of one player in one round.",
+    )
     device: str = Field("auto", description="'auto', 'cpu', 'cuda' or 'mps'.")
     threads: int = Field(
         0, ge=0, description="CPU threads of the policy service, and of a round; 0 is half of the cores each."

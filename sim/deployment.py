@@ -46,6 +46,8 @@ class DeploymentConfig:
     games_per_round: int = 330
     seed: int = 0
     players: str = "people"
+    poison: float = 0.0
+    """Share of the players who praise wrong picks and scold right ones, whatever the others are."""
     policy: str = "tiny"
     decoder: str = "rules"
     game: str = "multiref"
@@ -161,6 +163,7 @@ def simulate(
         "seconds": round(time.monotonic() - began, 2),
         "rounds": [asdict(row) for row in rows],
         **({} if kept is None else {"retention": kept}),
+        **({"trust": quarantines} if (quarantines := world.quarantines()) else {}),
     }
 
 
@@ -191,6 +194,7 @@ class _World:
             open_players(config.players),
             min(config.at_once, config.games_per_round),
             config.seed,
+            config.poison,
         )
         self.tallies: dict[int, Tally] = {}
         self.results: dict[int, dict[str, Any]] = {0: {}}
@@ -205,7 +209,6 @@ class _World:
 
     def learn(self, number: int) -> None:
         """The round that makes the policy of round `number`, as the bot's subprocess runs it."""
-        before = self.registry.current()
         with self.database.session() as session:
             asked = request_round(session, self.config.system, requested_by="simulation")
         assert asked.id is not None
@@ -220,8 +223,7 @@ class _World:
         )
         if done.error:
             raise DeploymentError(f"Round {number} failed: {done.error}")
-        if done.results.get("promoted") and before != BASE_ADAPTER:
-            self.policy.unload_adapter(before)
+        self._keep_current()
         self.results[number] = done.results
 
     def play(self, number: int) -> None:
@@ -264,6 +266,35 @@ class _World:
                 database.close()
             success.append(tally.won / tally.games)
         return {"images": images.spec, "games": games, "first": success[0], "last": success[-1]}
+
+    def quarantines(self) -> list[dict[str, Any]]:
+        """After each round, who was in quarantine beside who poisons (for evaluation only)."""
+        poisoners = self.playground.poisoners
+        found = []
+        for number, results in self.results.items():
+            if "trust" not in results:
+                continue
+            caught = {int(player) for player in results["trust"]["quarantined"]}
+            found.append(
+                {
+                    "round": number,
+                    "players": results["trust"]["players"],
+                    "poisoners": len(poisoners),
+                    "quarantined": len(caught),
+                    "precision": len(caught & poisoners) / len(caught) if caught else None,
+                    "recall": len(caught & poisoners) / len(poisoners) if poisoners else None,
+                }
+            )
+        return found
+
+    def _keep_current(self) -> None:
+        """Of all adapters, keep the current one in memory."""
+        current = self.registry.current()
+        for name in self.policy.adapters.names:
+            if name != current:
+                self.policy.unload_adapter(name)
+        if current not in (BASE_ADAPTER, *self.policy.adapters.names):
+            self.policy.load_adapter(current, self.registry.path(current))
 
     def _tell(self, number: int, at: RoundProgress) -> None:
         self.on_progress(DeploymentProgress(number, at.stage, at.done, at.total))

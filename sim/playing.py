@@ -9,7 +9,7 @@ from games.core import Deal, Game, Outcome, Step
 from games.figures import ImageSet
 from learner.policy import Policy
 from learner.protocol import PastStep, TurnRequest
-from sim.players import PlayerFactory, View
+from sim.players import PLAYERS, PlayerFactory, View
 from store import models
 from store.database import Database
 
@@ -56,8 +56,12 @@ class Playground:
         players: PlayerFactory,
         count: int,
         seed: int,
+        poison: float = 0.0,
     ) -> None:
-        """`count` players are made by `players` and entered into the database; games are dealt from `ids`."""
+        """`count` players are entered into the database; games are dealt from `ids`.
+
+        `players` makes them but for a share `poison` of them, drawn by the seed, who poison their feedback.
+        """
         self.database = database
         self.policy = policy
         self.rules = rules
@@ -65,8 +69,12 @@ class Playground:
         self.ids = tuple(ids)
         self.seed = seed
         descriptions = images.descriptions(self.ids)
+        chosen = set(random.Random(f"{seed}/poison").sample(range(count), round(poison * count)))
         self.people = [
-            players(random.Random(f"{seed}/player/{number}"), descriptions) for number in range(count)
+            (PLAYERS["poison"] if number in chosen else players)(
+                random.Random(f"{seed}/player/{number}"), descriptions
+            )
+            for number in range(count)
         ]
         rows = [
             models.Player(platform=models.Origin.SIMULATED, external_id=str(number), name=f"player {number}")
@@ -75,6 +83,7 @@ class Playground:
         with database.session() as session:
             session.add_all(rows)
         self.player_ids = [row.id for row in rows if row.id is not None]
+        self.poisoners = {self.player_ids[number] for number in chosen}
 
     def play(self, number: int, games: int, adapter: str, progress: Callable[[Tally], None]) -> Tally:
         """Play `games` games of round `number` to the end, as many at once as there are players.

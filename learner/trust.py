@@ -1,0 +1,172 @@
+"""Trust per player: whether what somebody says about the listener's actions can be learnt from.
+
+Pure functions of interactions and decoded feedback. There are two witnesses that a player's words cannot
+change: a won game, which proves its final selection, and how sure the policy was of each action when it took
+it. An honest player praises what turns out right, and what the policy was surer of, more than the rest, however
+badly the two understand each other; somebody who poisons the feedback does the opposite of both.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from statistics import median
+from typing import Any, Protocol
+
+import numpy as np
+
+from games import GAMES
+from store.training import Interaction
+
+PRIOR = (2.0, 2.0)
+"""Beta counts of a player of whom nothing is known: neutral, worth four judged turns."""
+THRESHOLD = 0.45
+"""Quarantined is who is credibly less trustworthy than this. Feedback at random has trust 0.5."""
+CERTAINTY = 0.95
+TIMES_MEDIAN = 3
+"""Of one player in one round, at most so many times the turns of the round's median player are learnt from."""
+FEW_TURNS = 60
+"""So many are never too many."""
+
+
+class Judged(Protocol):
+    """A decoder's verdict on a turn with its certainty, 0.5 to 1 (`store.models.Feedback`)."""
+
+    @property
+    def label(self) -> int: ...
+
+    @property
+    def confidence(self) -> float: ...
+
+
+@dataclass(frozen=True)
+class Trust:
+    """How far a player's feedback agrees with what is known without it: a Beta posterior, in turns."""
+
+    agreed: float
+    disagreed: float
+
+    @property
+    def mean(self) -> float:
+        return (PRIOR[0] + self.agreed) / (sum(PRIOR) + self.agreed + self.disagreed)
+
+    @property
+    def quarantined(self) -> bool:
+        """Whether trust is below `THRESHOLD` with a probability of `CERTAINTY`."""
+        if self.mean >= THRESHOLD:
+            return False
+        draws = np.random.default_rng(0).beta(PRIOR[0] + self.agreed, PRIOR[1] + self.disagreed, 20_000)
+        return float((draws < THRESHOLD).mean()) >= CERTAINTY
+
+
+@dataclass(frozen=True)
+class Screened:
+    """What is left to learn from, and what was left out. It all stays in the store."""
+
+    interactions: list[Interaction]
+    players: dict[int, Trust]
+    quarantined: tuple[int, ...]
+    """Player ids."""
+    capped: tuple[int, ...]
+    """Ids of players of whom some games were left out because they played so many."""
+
+    def metrics(self) -> dict[str, Any]:
+        """For the round's results and the adapter's card."""
+        trust = {str(player): round(self.players[player].mean, 3) for player in self.quarantined}
+        return {"players": len(self.players), "quarantined": trust, "capped": list(self.capped)}
+
+
+def screen(interactions: Sequence[Interaction], verdicts: Mapping[int, Judged]) -> Screened:
+    """Leave out players in quarantine, and of each other player what is too much in one round."""
+    players = trust_of_players(interactions, verdicts)
+    quarantined = tuple(player for player, trust in sorted(players.items()) if trust.quarantined)
+    trusted = [interaction for interaction in interactions if interaction.player_id not in quarantined]
+    kept = within_caps(trusted)
+    left_out = {one.player_id for one in trusted} if len(kept) < len(trusted) else set[int]()
+    if left_out:
+        ids = {one.game_id for one in kept}
+        left_out = {one.player_id for one in trusted if one.game_id not in ids}
+    return Screened(kept, players, quarantined, tuple(sorted(left_out)))
+
+
+def trust_of_players(interactions: Sequence[Interaction], verdicts: Mapping[int, Judged]) -> dict[int, Trust]:
+    """Trust of every player, from all games that each has finished."""
+    games: dict[int, list[Interaction]] = {}
+    for interaction in interactions:
+        if interaction.game in GAMES:
+            games.setdefault(interaction.player_id, []).append(interaction)
+    found = {}
+    for player, played in games.items():
+        proven = [by_outcome(one, verdicts) for one in played if one.won]
+        agreed, disagreed = by_certainty(played, verdicts)
+        found[player] = Trust(
+            agreed + sum(part[0] for part in proven), disagreed + sum(part[1] for part in proven)
+        )
+    return found
+
+
+def by_outcome(interaction: Interaction, verdicts: Mapping[int, Judged]) -> tuple[float, float]:
+    """(agreed, disagreed) of a won game: praise and scolding beside what its final selection proves.
+
+    A turn counts as far as its verdict is certain, 0 to 1, so that silence read as blame counts little; a turn
+    with both right and wrong clicks does not count.
+    """
+    game, last = GAMES[interaction.game], interaction.steps[-1]
+    final = set(game.selected(interaction.context, game.apply(last.state, last.action)))
+    counts = {True: 0.0, False: 0.0}
+    for step, turn_id in zip(interaction.steps[:-1], interaction.turn_ids, strict=False):
+        before = set(game.selected(interaction.context, step.state))
+        after = set(game.selected(interaction.context, game.apply(step.state, step.action)))
+        wrong = {figure for figure in before ^ after if (figure in after) != (figure in final)}
+        verdict = verdicts.get(turn_id)
+        if verdict is None or verdict.label == 0 or (wrong and wrong != before ^ after):
+            continue
+        counts[(verdict.label > 0) == (not wrong)] += max(0.0, 2 * verdict.confidence - 1)
+    return counts[True], counts[False]
+
+
+def by_certainty(interactions: Sequence[Interaction], verdicts: Mapping[int, Judged]) -> tuple[float, float]:
+    """(agreed, disagreed) of all games of one player: was the policy surer where it was praised?
+
+    The share of (praised, scolded) pairs of turns in which the praised action had the higher propensity, with
+    the number of independent turns that such a share is worth by the Mann-Whitney variance. It is about ranks
+    within one player, so that those whom the policy understands badly are not taken for liars. Actions that take
+    something back are left out: the player's own complaint asked for them.
+    """
+    praised: list[float] = []
+    scolded: list[float] = []
+    for interaction in interactions:
+        game, context = GAMES[interaction.game], interaction.context
+        rows = zip(interaction.steps[:-1], interaction.turn_ids, interaction.logps, strict=False)
+        for step, turn_id, logp in rows:
+            verdict = verdicts.get(turn_id)
+            before = set(game.selected(context, step.state))
+            after = set(game.selected(context, game.apply(step.state, step.action)))
+            if verdict is not None and verdict.label != 0 and before <= after:
+                (praised if verdict.label > 0 else scolded).append(logp)
+    if not praised or not scolded:
+        return 0.0, 0.0
+    surer = np.sign(np.asarray(praised)[:, None] - np.asarray(scolded)[None, :])
+    share = float((surer + 1).mean()) / 2
+    worth = max(0.0, 3 * len(praised) * len(scolded) / (len(praised) + len(scolded) + 1) - 1)
+    return share * worth, (1 - share) * worth
+
+
+def within_caps(interactions: Sequence[Interaction]) -> list[Interaction]:
+    """Without the games that are too many of one player in one round (`TIMES_MEDIAN`), in the same order.
+
+    Which ones go is decided by a hash of their ids: the same whenever a round is started again.
+    """
+    turns: dict[tuple[int, int], int] = {}
+    for one in interactions:
+        turns[one.round, one.player_id] = turns.get((one.round, one.player_id), 0) + len(one.steps)
+    caps = {
+        number: max(FEW_TURNS, TIMES_MEDIAN * median(n for (at, _), n in turns.items() if at == number))
+        for number, _ in turns
+    }
+    chosen: set[str] = set()
+    used = dict.fromkeys(turns, 0)
+    for one in sorted(interactions, key=lambda one: sha256(one.game_id.encode()).digest()):
+        if used[one.round, one.player_id] < caps[one.round]:
+            used[one.round, one.player_id] += len(one.steps)
+            chosen.add(one.game_id)
+    return [one for one in interactions if one.game_id in chosen]
