@@ -36,6 +36,24 @@ def training(
     _show("training", measured, as_json)
 
 
+@app.command()
+def serving(
+    policy: Annotated[str, typer.Option(help="Base model: tiny, a folder, or a model id.")] = "tiny",
+    quick: Annotated[bool, typer.Option("--quick", help="A minute in place of ten: rough figures.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Serving: a turn beside the naive way, games at once, adapter swaps, memory, and kills under load."""
+    from learner.policy.loading import PolicyLoadError  # torch is loaded only when a model is
+    from learner.protocol import PolicyError
+    from sim.bench.serving import QUICK, Sizes, bench_serving
+
+    try:
+        measured = asdict(bench_serving(QUICK if quick else Sizes(), policy))
+    except (ValueError, PolicyLoadError, PolicyError) as error:
+        fail(str(error))
+    _show("serving", measured, as_json)
+
+
 def _show(title: str, measured: dict[str, Any], as_json: bool) -> None:
     if as_json:
         print_json(measured)

@@ -1,0 +1,158 @@
+"""Games at once against a policy service, each with a speaker who knows what to say: load that can be checked."""
+
+import asyncio
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from games import GAMES
+from games.core import Outcome, Step
+from games.figures import ImageSet
+from learner.policy import Example
+from learner.protocol import PastStep, PolicyError, PolicyStatus, TurnAnswer, TurnRequest
+
+RULES = GAMES["multiref"]
+SENT_TWICE = 0.05
+"""Share of the turns that are asked for twice at once, as after a lost answer."""
+
+
+class Service(Protocol):
+    """What plays: a client of a service."""
+
+    async def act(self, request: TurnRequest) -> TurnAnswer: ...
+
+    async def status(self) -> PolicyStatus: ...
+
+
+class Match:
+    """One game between a plain speaker and the policy."""
+
+    def __init__(self, name: str, images: ImageSet, adapter: str) -> None:
+        self.name = name
+        self.adapter = adapter
+        self.deal = RULES.deal(images.ids, random.Random(name))
+        self.steps: list[Step] = []
+        self.logps: list[float] = []
+        self.state = RULES.initial_state
+        self._images = images
+        self._rng = random.Random(f"{name}/words")
+
+    @property
+    def over(self) -> bool:
+        """Won, or out of turns."""
+        return RULES.outcome(self.deal, self.state, len(self.steps)) is not Outcome.OPEN
+
+    def request(self) -> TurnRequest:
+        """The next turn: a target that is missing, or something that is selected and should not be."""
+        selected = set(RULES.selected(self.deal.listener, self.state))
+        wrong, missing = sorted(selected - self.deal.targets), sorted(self.deal.targets - selected)
+        figure = self._rng.choice(wrong or missing)
+        words = self._rng.choice(self._images[figure].names)
+        return TurnRequest(
+            request_id=f"{self.name}:{len(self.steps) + 1}",
+            game_id=self.name,
+            images=self._images.spec,
+            context=self.deal.listener,
+            history=tuple(
+                PastStep(state=step.state, utterance=step.utterance, action=step.action)
+                for step in self.steps
+            ),
+            state=self.state,
+            utterance=f"no, not the {words}" if wrong else f"the {words}",
+            adapter=self.adapter,
+        )
+
+    def played(self, request: TurnRequest, action: str, logp: float) -> None:
+        """Apply an answer. Raises `IllegalAction`."""
+        after = RULES.apply(self.state, action)
+        self.steps.append(Step(self.state, request.utterance, action))
+        self.logps.append(logp)
+        self.state = after
+
+    def example(self) -> Example:
+        """The whole game, asking for the probability of each of its actions."""
+        wanted = tuple((step.action,) for step in self.steps)
+        return Example(self._images.spec, self.deal.listener, tuple(self.steps), wanted)
+
+
+@dataclass
+class Tally:
+    """What happened under load."""
+
+    turns: int = 0
+    twice: int = 0
+    """Turns that were asked for twice."""
+    differed: int = 0
+    """Of those, answered in two ways: played twice."""
+    wrong_adapter: int = 0
+    """Answers that name another adapter than the game's."""
+    apologies: int = 0
+    """Turns given up with an apology, after which the same game went on."""
+    broken: int = 0
+    """Games that could not go on."""
+    seconds: float = 0.0
+    latencies: list[float] = field(default_factory=list)
+    matches: list[Match] = field(default_factory=list)
+    """Every game, with its turns."""
+
+    @property
+    def turns_per_second(self) -> float:
+        return self.turns / self.seconds
+
+
+async def play(
+    service: Service, images: ImageSet, name: str, at_once: int, go_on: Callable[[Tally], bool]
+) -> Tally:
+    """Play `at_once` games at once, a new one for each that ends, for as long as `go_on` says."""
+    tally, started, rng = Tally(), time.perf_counter(), random.Random(name)
+
+    async def seat(number: int) -> None:
+        games = 0
+        while go_on(tally):
+            match = Match(f"{name}/{number}/{games}", images, (await _status(service)).current)
+            tally.matches.append(match)
+            games += 1
+            while not match.over and go_on(tally):
+                if not await _turn(service, match, rng, tally):
+                    tally.broken += 1
+                    break
+
+    await asyncio.gather(*(seat(number) for number in range(at_once)))
+    tally.seconds = time.perf_counter() - started
+    return tally
+
+
+async def _turn(service: Service, match: Match, rng: random.Random, tally: Tally) -> bool:
+    """One turn, said again in other words if it is given up once. False if the game cannot go on."""
+    for again in range(2):
+        request = match.request()
+        if again:
+            request = request.model_copy(update={"request_id": f"{request.request_id}:again"})
+        asked = time.perf_counter()
+        try:
+            if rng.random() < SENT_TWICE:
+                tally.twice += 1
+                answer, other = await asyncio.gather(service.act(request), service.act(request))
+                tally.differed += (answer.action, answer.logp) != (other.action, other.logp)
+            else:
+                answer = await service.act(request)
+            match.played(request, answer.action, answer.logp)
+        except (PolicyError, ValueError):
+            tally.apologies += 1
+            continue
+        tally.latencies.append(time.perf_counter() - asked)
+        tally.turns += 1
+        tally.wrong_adapter += answer.adapter != match.adapter
+        return True
+    return False
+
+
+async def _status(service: Service) -> PolicyStatus:
+    """The status, however often it has to be asked for."""
+    while True:
+        try:
+            return await service.status()
+        except PolicyError:
+            await asyncio.sleep(0.2)
