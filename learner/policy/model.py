@@ -2,7 +2,7 @@
 
 import hashlib
 import random
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -84,7 +84,7 @@ class Policy:
         game or state.
         """
         turns = [self._turn(request) for request in requests]
-        sources = None if greedy else [_source(seed, request.request_id) for request in requests]
+        sources = None if greedy else [source_of(seed, request.request_id) for request in requests]
         return self._actor.act(turns, sources)
 
     def _turn(self, request: TurnRequest) -> Turn:
@@ -103,6 +103,19 @@ class Policy:
             image_token_id=self.figures.image_token_id,
             trie=self._grammar(request.game).trie(request.state),
         )
+
+    def warm_up(self) -> None:
+        """Make now what every game needs sooner or later: the tries of all states that a first action leads to."""
+        for _ in self.warming():
+            pass
+
+    def warming(self) -> Iterator[None]:
+        """`warm_up` in steps of a few milliseconds."""
+        for name, game in self._games.items():
+            grammar, state = self._grammar(name), game.initial_state
+            for action in grammar.trie(state).actions:
+                grammar.trie(game.apply(state, action))
+                yield
 
     # Training and scoring
 
@@ -337,7 +350,8 @@ def _counting(count: int) -> torch.Tensor:
     return torch.arange(count)
 
 
-def _source(seed: int, request_id: str) -> random.Random:
+def source_of(seed: int, request_id: str) -> random.Random:
+    """Where the draws of one request come from."""
     digest = hashlib.sha256(f"{seed}:{request_id}".encode()).digest()
     return random.Random(int.from_bytes(digest[:8]))
 

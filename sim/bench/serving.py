@@ -82,7 +82,7 @@ def bench_serving(sizes: Sizes = Sizes(), policy: str = "tiny") -> ServingBench:
     """Measure all of it. Raises `PolicyLoadError` or `PolicyError` if there is nothing to measure."""
     images = open_images("classic")
     with tempfile.TemporaryDirectory(prefix="respect-bench-") as folder:
-        settings = LearnerSettings(
+        settings = LearnerSettings(  # pyright: ignore[reportCallIssue]
             data_dir=Path(folder),
             database_url=f"sqlite:///{Path(folder) / 'respect.db'}",
             policy=policy,
