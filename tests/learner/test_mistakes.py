@@ -91,7 +91,7 @@ def test_mistake_1_a_turn_encodes_no_image_again_and_computes_only_what_is_new(m
     )
     ((action, _),) = policy.act([second])
     assert len(encoded) == 10  # all ten are known by now
-    assert len(widths) < len([*action.split(), 'end'])  # fewer forwards than tokens
+    assert len(widths) < len([*action.split(), "end"])  # fewer forwards than tokens
     assert max(widths) - MOST_AHEAD < (whole - MOST_AHEAD) / 2
 
 
