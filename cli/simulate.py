@@ -14,15 +14,17 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from rich.table import Column, Table
 
 from cli.console import err, fail, out, print_json
-from learner.settings import System
+from learner.settings import Start, System
 
 if TYPE_CHECKING:
     from sim.comparison import OnRunProgress
     from sim.deployment import DeploymentProgress
 
     SystemName = System
+    StartName = Start
 else:  # Typer takes a list of an enum, not of a Literal
     SystemName = StrEnum("SystemName", [(name, name) for name in get_args(System)])
+    StartName = StrEnum("StartName", [(name, name) for name in get_args(Start)])
 
 TRAINING = "Training"
 """The panel of its hyper-parameters in the help."""
@@ -57,8 +59,15 @@ def simulate(
             help="Beyond the paper: win, correction, credit with commas between, or none (the paper)."
         ),
     ] = None,
+    start: Annotated[
+        StartName | None, typer.Option(help="Train from the adapter in use, or from the base (the paper).")
+    ] = None,
     epochs: Annotated[
         int | None, typer.Option(min=1, help="Passes over the turns.", rich_help_panel=TRAINING)
+    ] = None,
+    replay_epochs: Annotated[
+        int | None,
+        typer.Option(min=1, help="Passes when going on from the one in use.", rich_help_panel=TRAINING),
     ] = None,
     learning_rate: Annotated[
         float | None, typer.Option(min=0, help="Peak learning rate.", rich_help_panel=TRAINING)
@@ -103,6 +112,7 @@ def simulate(
 
     training = {
         "epochs": epochs,
+        "replay_epochs": replay_epochs,
         "learning_rate": learning_rate,
         "rank": rank,
         "alpha": alpha,
@@ -129,6 +139,7 @@ def simulate(
             policy=policy,
             decoder=decoder,
             hindsight=learnt,
+            start=None if start is None else cast(Start, str(start)),
             retention=retention,
             training=TrainingConfig(**{"seed": number, **chosen}),
         )

@@ -71,6 +71,13 @@ class RoundWork:
             self.loaded = Policy.load(settings.policy, settings.device, settings.threads_each)
         return self.loaded
 
+    @property
+    def training(self) -> "TrainingConfig":
+        """The hyper-parameters."""
+        from learner.training import TrainingConfig  # torch is loaded only here
+
+        return self.config or TrainingConfig(epochs=self.settings.epochs, seed=self.settings.seed)
+
     def report(
         self,
         stage: str,

@@ -117,7 +117,7 @@ def pipeline(work: RoundWork) -> tuple[int | None, dict[str, Any]]:
     games, held_out = examples(work, interactions, verdicts)
     if not games:
         return None, {**results, "promoted": False, "reason": "no turn has feedback to learn from yet"}
-    card = train(work, games, held_out)
+    card = train(work, games, held_out, start(work, interactions))
     comparison = evaluate(work, card, held_out)
     adapter_id, decision = judge(work, card, comparison, results.get("trust"))
     if decision.passed:
@@ -199,20 +199,41 @@ def examples(
     )
 
 
-def train(work: RoundWork, games: Sequence[TrainingGame], held_out: Sequence[TrainingGame] = ()) -> Card:
-    """Train a fresh adapter from the base model and put it into the registry as a candidate.
+def start(work: RoundWork, interactions: Sequence[Interaction]) -> str:
+    """What training starts from, loaded into the policy: the adapter in use, or the base model.
+
+    From the adapter in use only if every game that it learnt from may still be learnt from: what was erased, or
+    said by somebody who is in quarantine since, must not live on in it.
+    """
+    if work.settings.start == "base":
+        return BASE_ADAPTER
+    parent = _usable_parent(work)
+    if parent == BASE_ADAPTER:
+        return BASE_ADAPTER
+    card = work.registry.card(parent)
+    usable = {interaction.game_id for interaction in interactions}
+    same_shape = card.training.get("rank") == work.training.rank
+    return parent if same_shape and card.games.keys() <= usable else BASE_ADAPTER
+
+
+def train(
+    work: RoundWork,
+    games: Sequence[TrainingGame],
+    held_out: Sequence[TrainingGame] = (),
+    like: str = BASE_ADAPTER,
+) -> Card:
+    """Train a fresh adapter that begins `like` another, and put it into the registry as a candidate.
 
     It stops early where it no longer gains on the held-out games.
 
     If the registry has it already, made by this round from the very same examples, it is loaded instead.
     """
     from learner.evaluation import FEWEST_TURNS, chance_of_right
-    from learner.training import TrainingConfig, TrainingDiverged
+    from learner.training import TrainingDiverged
     from learner.training import train as train_adapter
 
     work.report("train")
     _, objective = parse_system(work.system)
-    config = work.config or TrainingConfig(epochs=work.settings.epochs, seed=work.settings.seed)
     fingerprint = work.policy.fingerprint
     made_from = digest(games)
     right = sum(label.behaviour_logp is None for game in held_out for label in game.labels)
@@ -230,9 +251,10 @@ def train(work: RoundWork, games: Sequence[TrainingGame], held_out: Sequence[Tra
                 work.name,
                 games,
                 objective,
-                config,
+                work.training,
                 lambda at: work.report("train", at.step, at.total, at.loss, at.seconds_left),
                 quality if right >= FEWEST_TURNS else None,
+                like,
             )
         except TrainingDiverged as error:
             raise RoundError(str(error)) from error
@@ -242,11 +264,12 @@ def train(work: RoundWork, games: Sequence[TrainingGame], held_out: Sequence[Tra
             system=work.system,
             round=work.number,
             round_id=work.round_id,
+            parent=None if like == BASE_ADAPTER else like,
             decoder=work.settings.decoder,
             created=now(),
             games={game.game_id: len(game.labels) for game in games},
             turns=sum(len(game.labels) for game in games),
-            training={**asdict(config), "hindsight": asdict(work.hindsight)},
+            training={**asdict(work.training), "hindsight": asdict(work.hindsight)},
             metrics={"digest": made_from, "training": result.metrics()},
         )
         work.registry.publish(card, lambda folder: work.policy.save_adapter(card.name, folder))

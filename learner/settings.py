@@ -11,6 +11,9 @@ from store.settings import StoreSettings
 System = Literal["control", "b-sup", "t-sup", "b-rl", "t-rl", "b-kto", "t-kto"]
 """Decoder scheme (binary, ternary) and objective, in the paper's names; `control` never trains."""
 
+Start = Literal["base", "promoted"]
+"""What an adapter is trained from."""
+
 
 class LearnerSettings(StoreSettings):
     """What the learner needs to know."""
@@ -22,6 +25,10 @@ class LearnerSettings(StoreSettings):
         "win,correction",
         description="What is learnt beyond the paper: 'win', 'correction', 'credit' with commas between, or "
         "'none'.",
+    )
+    start: Start = Field(
+        "promoted",
+        description="What an adapter is trained from: the base model, as in the paper, or the adapter in use.",
     )
     trust: bool = Field(
         True,
@@ -41,7 +48,7 @@ class LearnerSettings(StoreSettings):
         description="Reference of Discord's express permission to train on message content "
         "(Developer Policy, rule 21). Unset: dialogues from Discord are never trained on.",
     )
-    epochs: int = Field(8, ge=1, description="Passes over the training turns of a round.")
+    epochs: int = Field(2, ge=1, description="Passes over the training turns of a round.")
     seed: int = Field(0, description="Seed of training.")
 
     @property

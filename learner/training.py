@@ -3,9 +3,10 @@
 import math
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 import torch
@@ -14,11 +15,19 @@ from transformers import get_cosine_schedule_with_warmup
 
 from learner.batching import Item, items_of, micro_batches, plan_epochs, to_example
 from learner.examples import Objective, TrainingGame, TurnLabel
+from learner.grounding import ground
 from learner.objectives import OBJECTIVES, Statistics, kl_estimate
 from learner.policy import Policy
 from learner.policy.examples import Batch, Example
+from learner.protocol import BASE_ADAPTER
 
 log = structlog.get_logger(__name__)
+
+Part = tuple[Batch, list[TurnLabel]]
+"""A micro-batch and the labels of its rows."""
+
+_Taken = TypeVar("_Taken")
+_Made = TypeVar("_Made")
 
 
 class TrainingDiverged(RuntimeError):
@@ -36,11 +45,16 @@ class TrainingConfig:
     rank: int = _option(16, "LoRA rank r.")
     alpha: int = _option(32, "LoRA scale; the update is multiplied by alpha / r.")
     dropout: float = _option(0.0, "LoRA dropout; sup only, the other objectives compare with propensities.")
-    learning_rate: float = _option(2e-3, "Peak learning rate of AdamW.")
+    learning_rate: float = _option(2e-4, "Peak learning rate of AdamW.")
     weight_decay: float = _option(0.01, "Weight decay of AdamW.")
     warmup_steps: int = _option(10, "Steps of linear warm-up before the cosine.")
-    epochs: int = _option(8, "Passes over the training turns.")
-    least_steps: int = _option(600, "A small training set is passed over more often, up to so many steps.")
+    epochs: int = _option(2, "Passes over the training turns.")
+    replay_epochs: int = _option(1, "The same where training goes on from the adapter in use.")
+    least_steps: int = _option(150, "A small training set is passed over more often, up to so many steps.")
+    grounding_epochs: int = _option(
+        16, "Passes in which the embedded policy's matcher first learns names on its own."
+    )
+    grounding_rate: float = _option(2e-3, "Peak learning rate of AdamW there.")
     batch_turns: int = _option(32, "Turns of one step: the effective batch.")
     micro_batch_turns: int = _option(32, "Turns computed at a time; smaller needs less memory.")
     clip: float = _option(1.0, "Largest norm of the gradient.")
@@ -74,10 +88,12 @@ class TrainingResult:
     """Over all epochs."""
     losses: tuple[float, ...]
     """Mean loss of each epoch that was run."""
+    grounding: tuple[float, ...]
+    """Mean loss of each epoch of the matcher's own training."""
     held_out: tuple[float, ...]
-    """Quality on held-out turns after each epoch; empty where there are none."""
-    stopped: bool
-    """Whether training stopped early and went back to its best epoch."""
+    """Quality on held-out turns after grounding and after each epoch; empty where there are none."""
+    restored: bool
+    """Whether training went back to what was better on them than what it ended with."""
     skipped: int
     """Steps without a finite loss or gradient, left out."""
     seconds: float
@@ -85,7 +101,8 @@ class TrainingResult:
     def metrics(self) -> dict[str, Any]:
         """For the adapter's card."""
         rounded = {
-            name: [round(value, 5) for value in getattr(self, name)] for name in ("losses", "held_out")
+            name: [round(value, 5) for value in getattr(self, name)]
+            for name in ("losses", "grounding", "held_out")
         }
         return {**asdict(self), **rounded}
 
@@ -98,11 +115,13 @@ def train(
     config: TrainingConfig = TrainingConfig(),
     progress: Callable[[Progress], None] | None = None,
     quality: Callable[[], float] | None = None,
+    like: str = BASE_ADAPTER,
 ) -> TrainingResult:
-    """Train a fresh adapter `name` of `policy` on `games`, starting from the base model.
+    """Train a fresh adapter `name` of `policy` on `games`, from the base model or from a loaded adapter.
 
-    `quality` says after each epoch how good the adapter is on held-out turns, more is better; where it has not
-    gained for `config.patience` epochs, training stops and goes back to the best.
+    A model with a matcher is grounded first (`learner.grounding`). `quality` says then and after each epoch how
+    good the adapter is on held-out turns, more is better; where it has not gained for `config.patience` epochs,
+    training stops. It ends with the best.
     The adapter stays loaded in the policy, which is left in evaluation mode. Deterministic for a seed on the
     same machine. Raises ValueError without examples, `TrainingDiverged` where the loss stays non-finite.
     """
@@ -121,11 +140,14 @@ def train(
             alpha=config.alpha,
             dropout=config.dropout if objective == "sup" else 0.0,
             seed=config.seed,
+            like=like,
         )
         optimizer = accelerator.prepare(
             torch.optim.AdamW(policy.trainable(), lr=config.learning_rate, weight_decay=config.weight_decay)
         )
-        plan = plan_epochs(items, config.epochs, config.least_steps, config.batch_turns, rng)
+        replays = like != BASE_ADAPTER
+        epochs, least = (config.replay_epochs, 0) if replays else (config.epochs, config.least_steps)
+        plan = plan_epochs(items, epochs, least, config.batch_turns, rng)
         total = sum(map(len, plan))
         schedule = get_cosine_schedule_with_warmup(optimizer, min(config.warmup_steps, total // 4), total)
         loop = _Loop(policy, objective, config, accelerator, optimizer, rng, games)
@@ -133,10 +155,15 @@ def train(
         best = _Best(policy.trainable(), config.patience)
         policy.train()
         try:
+            grounding = ground(policy, games, config.grounding_epochs, config.grounding_rate, rng)
+            if quality is not None and grounding:
+                best.exhausted(quality())
+                policy.train()
+            looped = time.monotonic()
             for batches in plan:
                 sums: list[Statistics] = []
-                for batch in batches:
-                    statistics = loop.step(batch)
+                for parts in _ahead(loop.prepare, batches):
+                    statistics = loop.step(parts)
                     schedule.step()
                     step += 1
                     if statistics is None:
@@ -150,15 +177,14 @@ def train(
                     in_a_row = 0
                     sums.append(statistics)
                     if progress is not None:
-                        elapsed = time.monotonic() - started
-                        left = elapsed / step * (total - step)
+                        left = (time.monotonic() - looped) / step * (total - step)
                         progress(Progress(step, total, statistics.loss / statistics.turns, left))
                 turns = sum(entry.turns for entry in sums)
                 losses.append(sum(entry.loss for entry in sums) / turns if turns else math.nan)
-                if quality is not None and config.patience and best.exhausted(quality()):
-                    best.restore()
+                if quality is not None and best.exhausted(quality()) and config.patience:
                     break
                 policy.train()
+            best.restore()
         finally:
             optimizer.zero_grad(set_to_none=True)
             policy.eval()
@@ -167,15 +193,27 @@ def train(
         turns=sum(len(item.labels) for item in items),
         turns_seen=len(losses) * sum(len(item.labels) for item in items),
         losses=tuple(losses),
+        grounding=tuple(grounding),
         held_out=tuple(best.qualities),
-        stopped=best.restored,
+        restored=best.restored,
         skipped=skipped,
         seconds=time.monotonic() - started,
     )
 
 
+def _ahead(prepare: Callable[[_Taken], _Made], batches: Sequence[_Taken]) -> Iterator[_Made]:
+    """What `prepare` makes of each batch, in order; the next one is made while the last is computed with."""
+    with ThreadPoolExecutor(1) as thread:
+        waiting = thread.submit(prepare, batches[0])
+        for batch in batches[1:]:
+            made = waiting.result()
+            waiting = thread.submit(prepare, batch)
+            yield made
+        yield waiting.result()
+
+
 class _Best:
-    """The weights of the best epoch so far."""
+    """The weights that were best so far."""
 
     def __init__(self, parameters: Sequence[torch.nn.Parameter], patience: int) -> None:
         self.parameters = parameters
@@ -194,7 +232,10 @@ class _Best:
 
     @torch.no_grad()
     def restore(self) -> None:
-        for parameter, kept in zip(self.parameters, self._kept, strict=False):
+        """Go back to the best, if it was not the last."""
+        if not self.qualities or self.qualities[-1] == max(self.qualities):
+            return
+        for parameter, kept in zip(self.parameters, self._kept, strict=True):
             parameter.copy_(kept)
         self.restored = True
 
@@ -235,12 +276,16 @@ class _Loop:
         self.halves = objective == "sup" and _computes_in_halves(policy.device)
         """bfloat16 where it is fast, but not where ℓ is compared with logged propensities."""
 
-    def step(self, batch: Sequence[Item]) -> Statistics | None:
-        """One update on one effective batch; None if its loss or gradient was not finite."""
+    def prepare(self, batch: Sequence[Item]) -> list[Part]:
+        """The micro-batches of an effective batch, each on boards drawn anew."""
         parts = []
         for items in micro_batches(batch, self.config.micro_batch_turns):
             examples, labels = self._examples(items)
             parts.append((self.policy.batch(examples), labels))
+        return parts
+
+    def step(self, parts: Sequence[Part]) -> Statistics | None:
+        """One update on one effective batch; None if its loss or gradient was not finite."""
         count = sum(len(labels) for _, labels in parts)
         z = self._kl(parts) if self.objective == "kto" else 0.0
         sums: list[Statistics] = []
@@ -276,7 +321,7 @@ class _Loop:
         )
 
     @torch.no_grad()
-    def _kl(self, parts: Sequence[tuple[Batch, Sequence[TurnLabel]]]) -> float:
+    def _kl(self, parts: Sequence[Part]) -> float:
         """z over the effective batch, one forward before the update."""
         logps, behaviour = [], []
         for inputs, labels in parts:

@@ -19,7 +19,7 @@ from learner.policy import Policy
 from learner.protocol import BASE_ADAPTER
 from learner.round_work import RoundProgress
 from learner.rounds import run_round
-from learner.settings import LearnerSettings, System
+from learner.settings import LearnerSettings, Start, System
 from learner.training import TrainingConfig
 from sim.players import open_players
 from sim.playing import Playground, Tally
@@ -54,6 +54,8 @@ class DeploymentConfig:
     at_once: int = 48
     """Players, each with one game at a time: as many games are played as one batch."""
     hindsight: Hindsight | None = None
+    """None is the setting's."""
+    start: Start | None = None
     """None is the setting's."""
     training: TrainingConfig | None = None
     """None is the default with the deployment's seed."""
@@ -122,8 +124,10 @@ def simulate(
         decoder=config.decoder,  # pyright: ignore[reportArgumentType]
         seed=config.seed,
     )
-    if config.threads is not None:
-        settings = settings.model_copy(update={"threads": config.threads})
+    chosen = {"threads": config.threads, "start": config.start}
+    settings = settings.model_copy(
+        update={name: value for name, value in chosen.items() if value is not None}
+    )
     database = Database(settings.url)
     try:
         upgrade(database)

@@ -22,8 +22,11 @@ TARGETS = (
 """Every linear layer of the language part; the connector and the vision tower stay frozen, so that figures are
 encoded once for all adapters."""
 
-MATCHER_TARGETS = rf"{TARGETS}|model\.(matcher\.(query|key)|language_model\.embed_tokens)"
-"""In the embedded model also what matches words with figures, and the meaning of the words: it knows few."""
+MATCHER = r"model\.(matcher\.(query|key)|language_model\.embed_tokens)"
+"""What matches words with figures in the embedded model, and the meaning of the words: it knows few."""
+MATCHER_TARGETS = rf"{TARGETS}|{MATCHER}"
+MATCHER_RANKS = 8
+"""Times the rank: that hundreds of figures are called what they are called does not fit into a low rank."""
 
 CONFIG, WEIGHTS, CARD = "adapter_config.json", "adapter_model.safetensors", "card.json"
 
@@ -51,19 +54,24 @@ class Adapters:
             raise PolicyLoadError("No adapter is loaded")
         return self._peft
 
-    def new(self, name: str, rank: int, alpha: float, dropout: float, seed: int) -> None:
-        """A fresh trainable adapter, made active; B is 0, so it begins as the base model."""
+    def new(
+        self, name: str, rank: int, alpha: float, dropout: float, seed: int, like: str = BASE_ADAPTER
+    ) -> None:
+        """A fresh trainable adapter, made active. It begins as the base model, or `like` a loaded adapter.
+
+        Raises `PolicyLoadError` where that one has another rank.
+        """
+        self.require(like)
+        weights = None if like == BASE_ADAPTER else self._state(like)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self._add(
-                name,
-                LoraConfig(
-                    r=rank,
-                    lora_alpha=alpha,  # pyright: ignore[reportArgumentType]
-                    lora_dropout=dropout,
-                    target_modules=self._targets,
-                ),
-            )
+            self._add(name, self._config(rank, alpha, lora_dropout=dropout))
+        if weights is not None:
+            try:
+                set_peft_model_state_dict(self.peft, weights, adapter_name=name)
+            except RuntimeError as error:
+                self.unload(name)
+                raise PolicyLoadError(f"{name} cannot begin like {like}: {error}") from error
         self.activate(name)
 
     def activate(self, name: str) -> None:
@@ -215,13 +223,18 @@ class Adapters:
         rank, alpha = given.get("r"), given.get("lora_alpha")
         if not isinstance(rank, int) or not 1 <= rank <= 1024 or not isinstance(alpha, int | float):
             raise PolicyLoadError(f"{folder.name} has an impossible rank or scale: {rank!r}, {alpha!r}")
+        return self._config(rank, alpha, use_rslora=bool(given.get("use_rslora", False)), inference_mode=True)
+
+    def _config(self, rank: int, alpha: float, **options: Any) -> LoraConfig:
+        """Of one rank and scale throughout, but that a matcher has a higher rank at the same scale."""
+        higher = self._targets == MATCHER_TARGETS
         return LoraConfig(
             r=rank,
-            lora_alpha=alpha,  # type: ignore[arg-type]
-            lora_dropout=0.0,
+            lora_alpha=alpha,  # pyright: ignore[reportArgumentType]
+            rank_pattern={MATCHER: MATCHER_RANKS * rank} if higher else {},
+            alpha_pattern={MATCHER: MATCHER_RANKS * alpha} if higher else {},  # pyright: ignore[reportArgumentType]
             target_modules=self._targets,
-            use_rslora=bool(given.get("use_rslora", False)),
-            inference_mode=True,
+            **options,
         )
 
     def _read_weights(self, folder: Path) -> dict[str, torch.Tensor]:

@@ -21,9 +21,10 @@ from learner.policy.grammar import Grammar, masked_log_softmax
 from learner.policy.layout import Asked, Laid, additive, lay_out
 from learner.policy.loading import BaseModel, choose_device, load_base
 from learner.policy.lora import Adapters
+from learner.policy.matching import matching_of
 from learner.policy.prefix import PrefixCache
 from learner.policy.prompt import Prompt, PromptBuilder
-from learner.protocol import TurnRequest
+from learner.protocol import BASE_ADAPTER, TurnRequest
 
 
 class Policy:
@@ -45,6 +46,8 @@ class Policy:
         self.cache = cache if cache is not None else PrefixCache()
         self._pad: int = base.processor.tokenizer.pad_token_id or 0
         self._grammars: dict[str, Grammar] = {}
+        self.matching = matching_of(base.model, self.figures.encode)
+        """What learns the names of figures on its own; None where the model has no such part."""
         self._merge = getattr(base.model.model, "merge_embeddings", None)
         base.model.generation_config = GenerationConfig(
             do_sample=False, eos_token_id=self.prompts.end_id, pad_token_id=self._pad, use_cache=True
@@ -129,13 +132,17 @@ class Policy:
             raise ValueError("None of the examples asks for an action")
         return lay_out(laid, self.figures.image_token_id, self._pad).to(self.device)
 
-    def _lay(self, number: int, example: Example) -> Laid:
-        grammar = self._grammar(example.game)
+    def prompt_of(self, example: Example) -> Prompt:
+        """The prompt of an example up to the last action that it asks for, with what was played there."""
         last = max((t for t, actions in enumerate(example.wanted) if actions), default=len(example.steps) - 1)
         *past, step = example.steps[: last + 1]
         messages = self._game(example.game).prompt(example.context, past, step.state, step.utterance)
         messages.append(Message("assistant", (Text(step.action),)))
-        prompt = self._prompt(example.images, messages, close=True)
+        return self._prompt(example.images, messages, close=True)
+
+    def _lay(self, number: int, example: Example) -> Laid:
+        grammar = self._grammar(example.game)
+        prompt = self.prompt_of(example)
         asked = [
             Asked(
                 Row(number, t, action),
@@ -244,10 +251,16 @@ class Policy:
     # Adapters
 
     def new_adapter(
-        self, name: str, rank: int = 16, alpha: float = 16, dropout: float = 0.1, seed: int = 0
+        self,
+        name: str,
+        rank: int = 16,
+        alpha: float = 16,
+        dropout: float = 0.1,
+        seed: int = 0,
+        like: str = BASE_ADAPTER,
     ) -> None:
-        """A fresh trainable LoRA adapter on the language part, made active."""
-        self.adapters.new(name, rank, alpha, dropout, seed)
+        """A fresh trainable LoRA adapter, made active. See `Adapters.new`."""
+        self.adapters.new(name, rank, alpha, dropout, seed, like)
 
     def load_adapter(self, name: str, folder: Path) -> None:
         """Load a saved adapter for use. Raises `PolicyLoadError`, changing nothing, if it is bad or does not fit."""

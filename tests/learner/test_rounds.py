@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from sqlmodel import col, select, update
+from sqlmodel import col, delete, select, update
 
 import learner.evaluation
 import learner.training
@@ -16,6 +16,7 @@ from learner.examples import Hindsight, build_examples, digest
 from learner.policy import Policy
 from learner.round_work import RoundError, RoundProgress
 from learner.rounds import command, main, run_round
+from learner.training import TrainingConfig
 from store.database import Database
 from store.models import Adapter, AdapterTurn, Feedback, Game, Origin, Round, Turn
 from store.rounds import request_round
@@ -195,6 +196,30 @@ def test_an_adapter_that_is_clearly_worse_is_rejected(house: House, monkeypatch)
     (adapter,) = house.rows(Adapter)
     assert adapter.status == "rejected"
     assert house.registry.current() == "base"
+
+
+def test_a_round_goes_on_from_the_adapter_in_use(house: House):
+    first = house.run(house.ask()).results["adapter"]
+    second = house.run(house.ask()).results["adapter"]
+    cards = [house.registry.card(name) for name in (first, second)]
+    assert [card.parent for card in cards] == [None, first]
+    assert len(cards[1].metrics["training"]["losses"]) == TrainingConfig().replay_epochs
+
+
+def test_what_was_erased_does_not_live_on_in_the_next_adapter(house: House):
+    first = house.registry.card(house.run(house.ask()).results["adapter"])
+    with house.database.session() as session:
+        erased = next(iter(first.games))
+        session.exec(delete(Game).where(col(Game.id) == erased))
+    second = house.registry.card(house.run(house.ask()).results["adapter"])
+    assert second.parent is None
+    assert erased not in second.games
+
+
+def test_rounds_can_start_from_the_base_each_time(house: House):
+    house.settings = settings_for(house.folder, start="base")
+    house.run(house.ask())
+    assert house.registry.card(house.run(house.ask()).results["adapter"]).parent is None
 
 
 def test_control_decodes_and_never_trains(house: House):

@@ -16,7 +16,13 @@ from store.database import Database
 from store.training import Interaction, usable_interactions
 
 QUICK = TrainingConfig(
-    epochs=2, dropout=0.0, warmup_steps=2, batch_turns=16, micro_batch_turns=16, least_steps=0
+    epochs=2,
+    learning_rate=2e-3,
+    warmup_steps=2,
+    batch_turns=16,
+    micro_batch_turns=16,
+    least_steps=0,
+    grounding_epochs=0,
 )
 
 
@@ -98,27 +104,54 @@ def test_training_is_the_same_for_the_same_seed(policy: Policy, interactions):
 def test_training_stops_where_it_no_longer_gains_and_goes_back_to_its_best(policy: Policy, interactions):
     games = games_of(policy, interactions)
     seen: list[list[torch.Tensor]] = []
-    values = iter([0.4, 0.6, 0.5, 0.6])
+    values = iter([0.4, 0.6, 0.5, 0.55])
 
     def quality() -> float:
         seen.append([parameter.detach().clone() for parameter in policy.trainable()])
         return next(values)
 
     result = train(policy, "new", games, "sup", replace(QUICK, epochs=8, patience=2), quality=quality)
-    assert (len(result.losses), result.held_out, result.stopped) == (4, (0.4, 0.6, 0.5, 0.6), True)
+    assert (len(result.losses), result.held_out, result.restored) == (4, (0.4, 0.6, 0.5, 0.55), True)
     assert all(map(torch.equal, policy.trainable(), seen[1]))
     assert not any(map(torch.equal, policy.trainable(), seen[3]))
 
 
-def test_training_that_gains_to_the_end_keeps_its_last_weights(policy: Policy, interactions):
+def test_training_that_only_loses_goes_back_to_what_grounding_made(policy: Policy, interactions):
+    seen: list[list[torch.Tensor]] = []
+    values = iter([0.6, 0.5, 0.4])
+
+    def quality() -> float:
+        seen.append([parameter.detach().clone() for parameter in policy.trainable()])
+        return next(values)
+
+    games = games_of(policy, interactions)
+    result = train(policy, "new", games, "sup", replace(QUICK, grounding_epochs=1), quality=quality)
+    assert (result.held_out, result.restored) == ((0.6, 0.5, 0.4), True)
+    assert all(map(torch.equal, policy.trainable(), seen[0]))
+
+
+def test_training_goes_on_from_another_adapter(policy: Policy, interactions):
+    games = games_of(policy, interactions)
+    train(policy, "first", games, "sup", QUICK)
+    first = action_logps(policy, games, "first")
+    stopped = replace(QUICK, replay_epochs=1, learning_rate=0.0, weight_decay=0.0)
+    result = train(policy, "second", games, "sup", stopped, like="first")
+    assert len(result.losses) == 1
+    assert action_logps(policy, games, "second") == pytest.approx(first, abs=1e-6)
+    policy.unload_adapter("first")
+    assert action_logps(policy, games, "second") == pytest.approx(first, abs=1e-6)
+
+
+def test_training_ends_with_the_best_weights(policy: Policy, interactions):
     games = games_of(policy, interactions)
     held_out = games[:3]
     result = train(
         policy, "new", games, "sup", QUICK, quality=lambda: chance_of_right(policy, held_out, "new")
     )
-    assert len(result.held_out) == QUICK.epochs and not result.stopped
+    assert len(result.held_out) == QUICK.epochs
+    assert result.restored == (result.held_out[-1] < max(result.held_out))
     assert 0 < result.held_out[0] < 1
-    assert chance_of_right(policy, held_out, "new") == pytest.approx(result.held_out[-1])
+    assert chance_of_right(policy, held_out, "new") == pytest.approx(max(result.held_out))
 
 
 def test_a_step_without_a_finite_loss_is_skipped(policy: Policy, interactions):

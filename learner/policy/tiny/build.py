@@ -58,7 +58,7 @@ def build(settings: BuildSettings, out: Path, progress: Progress = lambda *_: No
         raise ValueError(f"{len(ids)} figures are left to learn from, 10 are needed: lower --holdout")
     known = _known(images, ids, settings)
     torch.manual_seed(settings.seed)
-    texts = [words for of in known.values() for words in of] + every_word()
+    texts = [words for figure in ids for words in images[figure].words] + every_word()
     tokenizer = build_tokenizer(texts, settings.vocabulary)
     ids_of: Any = tokenizer.convert_tokens_to_ids
     config = TinyVlmConfig(

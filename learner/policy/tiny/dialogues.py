@@ -46,6 +46,8 @@ class Manner:
     ignores: float
     """Of wrong picks: says nothing and moves on, to come back to them later."""
     two_at_once: float
+    clears: float
+    """Of turns with something wrong among several selected: asks to take back everything."""
     slips: float
     """Of longer words: mistyped."""
 
@@ -60,6 +62,7 @@ class Manner:
             redescribes=rng.betavariate(3.0, 1.0),
             ignores=rng.choice((0.0, 0.0, 0.1, 0.3)),
             two_at_once=rng.choice((0.0, 0.0, 0.1, 0.4)),
+            clears=rng.choice((0.0, 0.05, 0.2)),
             slips=rng.choice((0.0, 0.0, 0.02, 0.05)),
         )
 
@@ -118,6 +121,9 @@ class Speaker:
     def _speak(self, table: _Table, pictures: float, first: bool) -> tuple[str, frozenset[str], str | None]:
         """(utterance, selection hoped for, picture shown in the place of words)."""
         rng, manner = self.rng, table.manner
+        misplaced = table.selected - table.meant
+        if misplaced and len(table.selected) > 1 and rng.random() < manner.clears:
+            return phrases.say(phrases.CLEAR, rng), frozenset(), None
         ignored = (table.wrong or table.lost) and rng.random() < manner.ignores
         if not ignored and table.lost:
             self._aim(table, tuple(rng.sample(sorted(table.lost), 1)))
@@ -127,9 +133,6 @@ class Speaker:
         opening = ""
         if not first and table.right and rng.random() < manner.praises:
             opening = phrases.say(phrases.YES, rng)
-        misplaced = table.selected - table.meant
-        if len(misplaced) > 1 and rng.random() < 0.06:
-            return phrases.say(phrases.CLEAR, rng), frozenset(), None
         missing = table.meant - table.selected
         if misplaced and (not missing or rng.random() < 0.4):
             self._aim(table, tuple(rng.sample(sorted(misplaced), 1)))

@@ -112,11 +112,14 @@ class Matcher(nn.Module):
 
     def forward(self, said: torch.Tensor, figures: torch.Tensor, present: torch.Tensor) -> torch.Tensor:
         """[B, M, D] messages and [B, N, D] figures, of which [B, N] are present, to [B, M, N] shares that add to 1."""
+        return self.likeness(said, figures).masked_fill(~present[:, None], -1e4).softmax(-1)
+
+    def likeness(self, said: torch.Tensor, figures: torch.Tensor) -> torch.Tensor:
+        """[B, M, D] messages and [B, N, D] figures to [B, M, N] logits."""
         with torch.autocast(said.device.type, enabled=False):
             query = functional.normalize(self.query(said), dim=-1)
             key = functional.normalize(self.key(figures), dim=-1)
-            likeness = self.sharpness * query @ key.transpose(1, 2)
-            return likeness.masked_fill(~present[:, None], -1e4).softmax(-1)
+            return self.sharpness * query @ key.transpose(1, 2)
 
 
 class TinyVlmPreTrainedModel(PreTrainedModel):
@@ -164,9 +167,9 @@ class TinyVlmModel(TinyVlmPreTrainedModel):
         if features is None:
             return named
         shown = torch.zeros_like(named).index_put(images.nonzero(as_tuple=True), features.to(named.dtype))
-        embeddings = named + shown
         silent = torch.isin(words, torch.tensor(self.config.silent_token_ids, device=input_ids.device))
         board, summaries = images & silent, input_ids == self.config.summary_token_id
+        embeddings = torch.where(board[..., None], named, named + shown)
         if not board.any() or not summaries.any():
             return embeddings
         message = (input_ids == self.config.end_token_id).cumsum(dim=1)

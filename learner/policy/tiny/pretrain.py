@@ -15,7 +15,8 @@ from games.figures.images import ImageSet
 from games.multiref import LETTERS
 from learner.policy.tiny.dialogues import Dialogue, Speaker
 from learner.policy.tiny.modeling import TinyVlmForConditionalGeneration
-from learner.policy.tiny.words import ACT, END, IMAGE, SUMMARY
+from learner.policy.tiny.phrases import every_word
+from learner.policy.tiny.words import ACT, ACTION_WORDS, END, IMAGE, SPECIAL, SUMMARY
 
 Progress = Callable[[str, int, int, float], None]
 """Called with (stage, steps done, steps in all, loss)."""
@@ -29,13 +30,15 @@ class PretrainSettings:
     align_batch: int = 192
     align_rate: float = 2e-3
     temperature: float = 0.07
-    language_steps: int = 600
-    language_batch: int = 48
+    language_steps: int = 700
+    language_batch: int = 32
     language_rate: float = 1e-3
     turns: int = 9
     """Turns of a dialogue, at most."""
     pictures: float = 0.1
     """Of descriptions: replaced by a picture of the figure."""
+    strange: float = 0.5
+    """Of messages: the language part reads other words in the place of the descriptions, as if it knew none."""
     views: int = 6
     """Slightly turned and shifted pictures of each figure that the language part sees."""
 
@@ -111,6 +114,10 @@ def align(
         embeddings.weight[unseen] = (
             torch.randn(int(unseen.sum()), embeddings.weight.shape[1], generator=generator) * scale
         )
+        unseen[model.config.silent_token_ids] = False
+        embeddings.weight[unseen] *= (
+            0.25  # words of no figure: the mean of a message is to be about the others
+        )
         act, summary = tokenizer.convert_tokens_to_ids([ACT, SUMMARY])  # pyright: ignore[reportGeneralTypeIssues]
         embeddings.weight[act] *= 0.5
         embeddings.weight[summary] = embeddings.weight[act]  # alike, so that the action looks at the summary
@@ -136,9 +143,17 @@ class Encoder:
         )
         of = tokenizer.convert_tokens_to_ids
         self.image, self.summary, self.act, self.end = of([IMAGE, SUMMARY, ACT, END])  # type: ignore[misc]
+        plain = {token for words in (*every_word(), *ACTION_WORDS) for token in self._tokens(words)}
+        self._plain = torch.tensor([*plain, *map(of, SPECIAL)])
+        self.words = torch.tensor([*{*range(len(tokenizer))}.difference(self._plain.tolist())])
+        """Tokens that descriptions are made of."""
         self.vocabulary = [
             self.end, *(self._tokens(word)[0] for word in ("select", "deselect", *LETTERS))
         ]  # fmt: skip
+
+    def descriptions(self, ids: torch.Tensor) -> torch.Tensor:
+        """[B, L] bool: words that describe figures, and not what is said around descriptions."""
+        return ~torch.isin(ids, self._plain)
 
     def __call__(self, dialogue: Dialogue) -> Encoded:
         ids: list[int] = []
@@ -158,6 +173,13 @@ class Encoder:
                 learn += range(len(ids), len(ids) + len(action))
             ids += action
         return Encoded(ids, figures, learn)
+
+
+def _some_messages(ends: torch.Tensor, share: float, generator: torch.Generator) -> torch.Tensor:
+    """[B, L] where messages end, to [B, L] bool: all positions of a share of the messages."""
+    message = ends.cumsum(dim=1)
+    drawn = torch.rand(len(ends), int(message.max()) + 1, generator=generator) < share
+    return drawn.gather(1, message)
 
 
 def train_language(
@@ -200,6 +222,11 @@ def train_language(
         seen = torch.tensor([index[figure] for dialogue in encoded for figure in dialogue.figures])
         view = torch.randint(settings.views, (len(seen),), generator=generator)
         embeddings = model.model.merge_embeddings(ids, features[seen, view])
+        strange = encoder.descriptions(ids) & _some_messages(ids == encoder.end, settings.strange, generator)
+        drawn = torch.randint(len(encoder.words), (int(strange.sum()),), generator=generator)
+        embeddings = embeddings.index_put(
+            strange.nonzero(as_tuple=True), model.get_input_embeddings()(encoder.words[drawn])
+        )
         rows = torch.tensor([row for row, dialogue in enumerate(encoded) for _ in dialogue.learn])
         at = torch.tensor([position for dialogue in encoded for position in dialogue.learn])
         with torch.autocast("cpu", torch.bfloat16, enabled=halves):

@@ -1,0 +1,106 @@
+"""The first part of training a model with a matcher: which figures the words of a turn were about.
+
+A label that selects figures says that the turn's utterance is about them. The matcher is trained to tell them from
+all figures of the image set that were played with (cross-entropy), which takes seconds and leaves little about the
+meaning of words for the training of whole actions to learn.
+"""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from transformers import get_cosine_schedule_with_warmup
+
+from games import GAMES
+from learner.batching import to_example
+from learner.examples import TrainingGame
+from learner.policy import Policy
+
+BATCH = 64
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What one utterance was about."""
+
+    images: str
+    words: tuple[int, ...]
+    """Tokens, at least one."""
+    figures: tuple[str, ...]
+    """At least one."""
+    weight: float
+
+
+def references_of(policy: Policy, games: Sequence[TrainingGame]) -> list[Reference]:
+    """Of every positive label that selects something; none for a model without a matcher."""
+    found = []
+    for game in games if policy.matching is not None else ():
+        assert policy.matching is not None
+        rules = GAMES[game.game]
+        words = policy.matching.words(policy.prompt_of(to_example(game, game.labels)).ids)
+        for label in game.labels:
+            state = game.steps[label.step].state
+            before = set(rules.selected(game.context, state))
+            figures = set(rules.selected(game.context, rules.apply(state, label.action))) - before
+            if label.reward > 0 and figures and words[label.step]:
+                found.append(Reference(game.images, words[label.step], tuple(sorted(figures)), label.weight))
+    return found
+
+
+def ground(
+    policy: Policy,
+    games: Sequence[TrainingGame],
+    epochs: int,
+    learning_rate: float,
+    rng: random.Random,
+) -> list[float]:
+    """Train the matcher of the policy's active adapter; gives the mean loss of each epoch, in nats.
+
+    Nothing happens, and there are no losses, where the model has none or nothing was referred to.
+    """
+    references = references_of(policy, games)
+    if not references:
+        return []
+    assert policy.matching is not None
+    parameters = policy.matching.parameters(policy.trainable())
+    optimizer = torch.optim.AdamW(parameters, lr=learning_rate)
+    batches = max(1, len(references) // BATCH)
+    schedule = get_cosine_schedule_with_warmup(optimizer, min(10, batches), epochs * batches)
+    seen: dict[str, set[str]] = {}
+    for game in games:
+        seen.setdefault(game.images, set()).update(game.context)
+    places = {images: {figure: i for i, figure in enumerate(sorted(ids))} for images, ids in seen.items()}
+    losses = []
+    for _ in range(epochs):
+        rng.shuffle(references)
+        total = 0.0
+        for number in range(batches):
+            batch = references[number::batches]
+            sets = sorted({each.images for each in batch})
+            losses_of = [
+                _loss(policy, [each for each in batch if each.images == images], places[images])
+                for images in sets
+            ]
+            loss = torch.stack(losses_of).sum() / len(batch)
+            if not torch.isfinite(loss):
+                continue
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+            schedule.step()
+            total += loss.item()
+        losses.append(total / batches)
+    return losses
+
+
+def _loss(policy: Policy, batch: Sequence[Reference], places: dict[str, int]) -> torch.Tensor:
+    """Summed over the batch, all of one image set."""
+    assert policy.matching is not None
+    logps = policy.matching.logps([each.words for each in batch], batch[0].images, list(places))
+    right = torch.zeros_like(logps)
+    for row, each in enumerate(batch):
+        for figure in each.figures:
+            right[row, places[figure]] = each.weight / len(each.figures)
+    return -(right * logps).sum()

@@ -1,0 +1,52 @@
+"""What matches words with figures, in a model that has such a part (the embedded one), by itself.
+
+The rest of the model only ever sees which letters were matched, so this part can learn what figures are called
+without it: thousands of turns in seconds.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+
+
+class Matching:
+    """The matcher of a model, with the meaning of its words."""
+
+    def __init__(self, model: Any, features: Callable[[str, Sequence[str]], torch.Tensor]) -> None:
+        """`model`: a `TinyVlmModel`; `features` gives [N, D] of figures of an image set."""
+        self._model = model
+        self._features = features
+        self._silent = frozenset((*model.config.silent_token_ids, model.config.image_token_id))
+
+    def parameters(self, trainable: Sequence[torch.nn.Parameter]) -> list[torch.nn.Parameter]:
+        """Those of `trainable` that belong to it."""
+        own = {*self._model.matcher.parameters(), *self._model.get_input_embeddings().parameters()}
+        return [parameter for parameter in trainable if parameter in own]
+
+    def words(self, ids: Sequence[int]) -> list[tuple[int, ...]]:
+        """For each message of a prompt the tokens that it is matched by."""
+        found: list[list[int]] = [[]]
+        for token in ids:
+            if token == self._model.config.end_token_id:
+                found.append([])
+            elif token not in self._silent:
+                found[-1].append(token)
+        return [tuple(message) for message in found]
+
+    def logps(self, messages: Sequence[Sequence[int]], images: str, figures: Sequence[str]) -> torch.Tensor:
+        """[messages, figures] log-probability that a message, which has at least one word, means a figure."""
+        device = self._model.device
+        lengths = torch.tensor([len(message) for message in messages], device=device)
+        row = torch.repeat_interleave(torch.arange(len(messages), device=device), lengths)
+        words = self._model.get_input_embeddings()(
+            torch.tensor([token for message in messages for token in message], device=device)
+        )
+        said = words.new_zeros(len(messages), words.shape[-1]).index_add(0, row, words) / lengths[:, None]
+        shown = self._features(images, figures).to(device, words.dtype)
+        return self._model.matcher.likeness(said[None], shown[None])[0].log_softmax(-1)
+
+
+def matching_of(model: Any, features: Callable[[str, Sequence[str]], torch.Tensor]) -> Matching | None:
+    """The part of a whole model, if it has one."""
+    return Matching(model.model, features) if hasattr(model.model, "matcher") else None

@@ -1,0 +1,91 @@
+"""The matcher's own training: what words are about, from the labels of turns."""
+
+import random
+from dataclasses import replace
+
+import torch
+
+from games.core import Step
+from games.figures import open_images
+from learner.examples import TrainingGame, TurnLabel
+from learner.grounding import ground, references_of
+from learner.policy import Policy
+from learner.protocol import TurnRequest
+from tests.learner.model_classes import CLASSES
+
+FIGURES = open_images("classic").ids[:20]
+NAMES = {figure: f"{word} thing" for figure, word in zip(FIGURES, (
+    "brulk", "fenzo", "quarp", "dimble", "swotch", "plinth", "gorv", "hexle", "jundo", "kraft",
+    "lomp", "mizzle", "nurf", "ostro", "pavel", "rudge", "snark", "tozzle", "umbra", "vexil",
+), strict=True)}  # fmt: skip
+
+
+def game(number: int, wanted: str, others: list[str]) -> TrainingGame:
+    """Somebody asks for a figure by a name that nobody has heard, and gets it; then takes it back."""
+    rng = random.Random(number)
+    context = rng.sample([wanted, *others], 10)
+    letter = "ABCDEFGHIJ"[context.index(wanted)]
+    steps = (
+        Step("", f"the {NAMES[wanted]}", f"select {letter}"),
+        Step(letter, "undo that", f"deselect {letter}"),
+    )
+    labels = tuple(TurnLabel(t, 2 * number + t, step.action, 1.0) for t, step in enumerate(steps))
+    return TrainingGame(str(number), "multiref", "classic", tuple(context), steps, labels)
+
+
+def played() -> list[TrainingGame]:
+    rng = random.Random(0)
+    return [
+        game(number, wanted, rng.sample([one for one in FIGURES if one != wanted], 9))
+        for number, wanted in enumerate([*FIGURES, *FIGURES, *FIGURES])
+    ]
+
+
+def test_a_reference_is_the_words_of_a_turn_and_what_it_selects(policy: Policy):
+    (found,) = references_of(policy, played()[:1])
+    (wanted,) = found.figures
+    assert policy.prompts.tokenise(f"the {NAMES[wanted]}") == found.words  # without the board and the state
+
+
+def test_only_what_was_right_is_a_reference(policy: Policy):
+    one = played()[0]
+    wrong = replace(one, labels=tuple(replace(label, reward=-0.1) for label in one.labels))
+    assert references_of(policy, [wrong]) == []
+
+
+def test_grounding_learns_names_and_the_policy_acts_on_them(policy: Policy):
+    games = played()
+    policy.new_adapter("grounded", rank=16, alpha=32, dropout=0.0)
+    language = [
+        value for name, value in policy._model.named_parameters() if "layers" in name and "lora" in name
+    ]
+    before = [value.clone() for value in language]
+    losses = ground(policy, games, 16, 2e-3, random.Random(0))
+    policy.eval()
+    assert losses[-1] < losses[0] / 3
+    assert language and all(map(torch.equal, language, before))
+    requests = [
+        TurnRequest(
+            request_id=f"{number}",
+            game_id=f"{number}",
+            images="classic",
+            context=tuple(random.Random(number + 999).sample(one.context, 10)),
+            state="",
+            utterance=one.steps[0].utterance,
+            adapter="grounded",
+        )
+        for number, one in enumerate(games[:20])
+    ]
+    right = 0
+    for request, one, (action, _) in zip(requests, games, policy.act(requests, greedy=True), strict=False):
+        wanted = one.context["ABCDEFGHIJ".index(one.steps[0].action[-1])]
+        right += action == f"select {'ABCDEFGHIJ'[request.context.index(wanted)]}"
+    assert right >= 15
+
+
+def test_a_model_without_a_matcher_has_nothing_to_ground(tmp_path):
+    CLASSES["llava"](tmp_path)
+    large = Policy.load(str(tmp_path), "cpu")
+    large.new_adapter("new")
+    assert large.matching is None
+    assert ground(large, played()[:2], 2, 2e-3, random.Random(0)) == []
