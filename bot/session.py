@@ -378,4 +378,5 @@ def _request(game: Game, turns: Sequence[Turn], state: str, utterance: str) -> T
         state=state,
         utterance=utterance,
         adapter=game.adapter,
+        community=game.guild_id or "",
     )

@@ -40,6 +40,8 @@ class TurnRequest(BaseModel):
     utterance: str
     adapter: str
     """The adapter the game is pinned to, or `BASE_ADAPTER`."""
+    community: str = ""
+    """Whose turns are served in one line: a guild."""
     protocol: int = PROTOCOL_VERSION
 
 

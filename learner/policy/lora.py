@@ -198,6 +198,10 @@ class Adapters:
                 self._peft = get_peft_model(self._model, config, adapter_name=name)  # type: ignore[assignment]
             else:
                 self._peft.add_adapter(name, config)
+                if (
+                    self._peft.active_adapter == name
+                ):  # as one that is gone was called: its layers were left out
+                    self._peft.set_adapter(name, inference_mode=True)
         self.train(training)
 
     def train(self, mode: bool) -> None:

@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import contextlib
+import ipaddress
 import os
 import signal
 import sys
@@ -56,6 +57,14 @@ async def _until_told(parent: int | None) -> None:
             return
 
 
+def _only_here(host: str) -> bool:
+    """Whether nobody but this machine reaches an address."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
 def main() -> None:
     """Read settings and arguments, and serve."""
     settings = LearnerSettings()  # pyright: ignore[reportCallIssue]
@@ -64,6 +73,13 @@ def main() -> None:
     parser.add_argument("--url-file", type=Path, help="write the URL here once it listens")
     parser.add_argument("--parent", type=int, help="stop when this is no longer the parent process")
     options = parser.parse_args()
+    if settings.policy_secret is None and not _only_here(settings.policy_host):
+        log.error(
+            "a service for other machines needs a secret: set RESPECT_POLICY_SECRET here and for the bot, or "
+            "bind to 127.0.0.1",
+            host=settings.policy_host,
+        )
+        sys.exit(1)
     try:
         asyncio.run(serve(settings, options.port, options.url_file, options.parent))
     except (PolicyLoadError, ValueError, OSError) as error:

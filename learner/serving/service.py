@@ -26,7 +26,8 @@ log = structlog.get_logger(__name__)
 
 REMEMBERED_ANSWERS = 10_000
 WATCH_SECONDS = 0.5
-MAX_WAITING = 512
+MAX_WAITING, MAX_WAITING_EACH = 512, 64
+"""Turns that may wait: in all, and of one community."""
 MAX_BODY = 256 * 2**10
 
 
@@ -81,6 +82,8 @@ class PolicyService:
         if answer is None:
             if self._worker.waiting >= MAX_WAITING:
                 raise PolicyError("Too many turns are waiting; try again in a moment")
+            if self._worker.waiting_in(turn.community) >= MAX_WAITING_EACH:
+                raise PolicyError("Too many turns of this community are waiting; try again in a moment")
             answer = asyncio.ensure_future(self._play(turn))
             self._answers[turn.request_id] = answer
             while len(self._answers) > REMEMBERED_ANSWERS:

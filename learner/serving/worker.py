@@ -1,6 +1,7 @@
 """The one thread that owns the model: joins waiting turns into batches, loads and releases adapters."""
 
 import asyncio
+import math
 import queue
 import threading
 import time
@@ -11,12 +12,15 @@ from typing import Any
 
 import structlog
 
+from games.figures import open_images
 from learner.adapters import AdapterRegistry, check
 from learner.policy import Policy
 from learner.protocol import BASE_ADAPTER, PolicyError, TurnRequest
+from learner.serving.lines import FairQueue
 
 log = structlog.get_logger(__name__)
 
+PROBE_IMAGES = "classic"
 MAX_BATCH = 32
 GATHER_SECONDS = 0.004
 """How long the first turn of a batch waits for company."""
@@ -49,7 +53,7 @@ class Worker:
         self._policy = policy
         self._registry = registry
         self._seed = seed
-        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._jobs: FairQueue[_Job | None] = FairQueue()
         self._held: _Job | None = None
         self._adapters: OrderedDict[str, None] = OrderedDict()
         self._thread = threading.Thread(target=self._run, name="policy", daemon=True)
@@ -65,8 +69,8 @@ class Worker:
         self._thread.start()
 
     def stop(self) -> None:
-        """End the thread after the jobs that wait."""
-        self._jobs.put(None)
+        """End the thread; turns that still wait are asked for again by whoever wants them."""
+        self._jobs.put(None, "")
         self._thread.join(10)
 
     async def act(self, request: TurnRequest) -> tuple[str, float]:
@@ -81,10 +85,18 @@ class Worker:
         """Load an adapter beside the running ones. Raises `PolicyError` with the reason if it is refused."""
         await self._put(lambda: self._use(name))
 
+    def waiting_in(self, community: str) -> int:
+        """Turns of one community that wait."""
+        return self._jobs.waiting(community)
+
     async def _put(self, work: TurnRequest | Callable[[], Any]) -> Any:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Any] = loop.create_future()
-        self._jobs.put(_Job(work, future, loop))
+        job = _Job(work, future, loop)
+        if isinstance(work, TurnRequest):
+            self._jobs.put(job, work.community)
+        else:
+            self._jobs.put_urgent(job)
         return await future
 
     def _run(self) -> None:
@@ -163,12 +175,35 @@ class Worker:
             if wrong:
                 raise PolicyError(f"Adapter {name!r} is refused: {'; '.join(wrong)}", retry=False)
             self._policy.load_adapter(name, folder)
+            self._probe(name)
         except PolicyError:
             raise
         except Exception as error:
             raise PolicyError(f"Adapter {name!r} cannot be loaded: {error}", retry=False) from error
         self._adapters[name] = None
         log.info("adapter loaded", adapter=name)
+
+    def _probe(self, name: str) -> None:
+        """Play one turn under an adapter that was just loaded. Raises `PolicyError`, and it is loaded no more."""
+        context = open_images(PROBE_IMAGES).ids[:10]
+        request = TurnRequest(
+            request_id="probe",
+            game_id="probe",
+            images=PROBE_IMAGES,
+            context=context,
+            state="",
+            utterance="the bird",
+            adapter=name,
+        )
+        try:
+            total = math.fsum(map(math.exp, self._policy.all_action_logps(request).values()))
+            if not abs(total - 1.0) < 1e-3:  # NaN included
+                raise ValueError(f"the probabilities of all actions add up to {total}")
+        except ValueError as error:
+            self._policy.unload_adapter(name)
+            raise PolicyError(
+                f"Adapter {name!r} is refused, it cannot play a probe turn: {error}", retry=False
+            ) from error
 
     def _release(self, needed: set[str]) -> None:
         for name in list(self._adapters):

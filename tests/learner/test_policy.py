@@ -3,6 +3,7 @@
 import math
 import random
 from collections import Counter
+from pathlib import Path
 
 import pytest
 import torch
@@ -151,6 +152,23 @@ def test_one_pass_over_a_game_gives_the_propensities_of_all_its_turns(policy: Po
         assert float(logps[t]) == pytest.approx(
             policy.all_action_logps(earlier)[steps[t].action], abs=TOLERANCE
         )
+
+
+def test_an_adapter_that_was_forgotten_acts_when_it_is_loaded_again(tmp_path: Path):
+    policy = Policy.load("tiny", "cpu")
+    policy.new_adapter("again", rank=2, alpha=4, dropout=0.0)
+    with torch.no_grad():
+        for parameter in policy.trainable():
+            parameter.add_(0.1)
+    policy.eval()
+    asked = request(31, 1, "again")
+    before = policy.all_action_logps(asked)
+    policy.save_adapter("again", tmp_path)
+    policy.unload_adapter("again")
+    policy.load_adapter("again", tmp_path)
+    assert policy.all_action_logps(asked) == pytest.approx(before, abs=1e-5)
+    plain = policy.all_action_logps(asked.model_copy(update={"adapter": BASE_ADAPTER}))
+    assert max(abs(plain[action] - logp) for action, logp in before.items()) > 0.1
 
 
 def test_an_unknown_adapter_is_refused(policy: Policy):

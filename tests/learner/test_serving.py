@@ -5,6 +5,8 @@ import json
 import os
 import random
 import signal
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +15,7 @@ import pytest
 import torch
 from pydantic import SecretStr
 
+import learner.client
 from games import GAMES
 from games.figures import open_images
 from learner.adapters import AdapterRegistry, Card
@@ -38,13 +41,13 @@ def request(name: str, adapter: str = BASE_ADAPTER) -> TurnRequest:
     )
 
 
-def publish(settings: LearnerSettings, number: int) -> str:
-    """A new adapter, current at once."""
+def publish(settings: LearnerSettings, number: int, shift: float = 0.05) -> str:
+    """A new adapter, current at once, all of whose weights are moved by `shift`."""
     policy = Policy.load("tiny", "cpu")
     policy.new_adapter("new", rank=2, alpha=4, dropout=0.0, seed=number)
     with torch.no_grad():
         for parameter in policy.trainable():
-            parameter.add_(0.05)
+            parameter.add_(shift)
     registry = AdapterRegistry(settings.adapters_dir)
     name = f"round-{number:04d}-b-sup"
     card = Card(
@@ -108,6 +111,51 @@ async def test_a_broken_adapter_is_refused_and_changes_nothing(
     assert (await policy.act(request("four", name))).adapter == name
 
 
+async def test_an_adapter_that_cannot_act_is_refused_after_a_probe(
+    service: tuple[LearnerSettings, LocalPolicy],
+):
+    settings, policy = service
+    name = await asyncio.to_thread(publish, settings, 1, 1e30)  # finite, and so the files look sound
+    assert (await policy.client.reload()).current == BASE_ADAPTER
+    with pytest.raises(PolicyError, match="probe turn"):
+        await policy.act(request("one", name))
+    assert (await policy.status()).loaded == ()
+    assert (await policy.act(request("two"))).adapter == BASE_ADAPTER
+
+
+async def test_a_service_that_hangs_is_started_again(
+    service: tuple[LearnerSettings, LocalPolicy], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(learner.client, "PROBE_SECONDS", 0.5)
+    monkeypatch.setattr(learner.client, "HANGING_PROBES", 2)
+    _, policy = service
+    assert policy.pid is not None
+    os.kill(policy.pid, signal.SIGSTOP)
+    answer = await policy.act(request("one"))
+    assert (answer.adapter, policy.starts) == (BASE_ADAPTER, 2)
+
+
+async def test_a_community_that_asks_too_much_is_told_and_others_are_served(
+    service: tuple[LearnerSettings, LocalPolicy],
+):
+    _, policy = service
+
+    def of(community: str, number: int) -> TurnRequest:
+        return request(f"{community} {number}").model_copy(update={"community": community})
+
+    secret = SecretStr("between us")
+    async with PolicyClient(policy.client.url, secret, patience=0.0) as impatient:
+        busy = [asyncio.create_task(impatient.act(of("busy", number))) for number in range(300)]
+        await asyncio.sleep(0.2)
+        assert (await impatient.act(of("quiet", 0))).adapter == BASE_ADAPTER
+        answers = await asyncio.gather(*busy, return_exceptions=True)
+    refused = [answer for answer in answers if isinstance(answer, PolicyError)]
+    assert 0 < len(refused) < len(answers)
+    assert {str(error) for error in refused} == {
+        "Too many turns of this community are waiting; try again in a moment"
+    }
+
+
 async def test_a_killed_service_comes_back_and_no_turn_is_lost(service: tuple[LearnerSettings, LocalPolicy]):
     _, policy = service
     first = await policy.act(request("one"))
@@ -139,6 +187,20 @@ async def test_a_wrong_secret_and_a_wrong_request_are_refused_in_words(
         await policy.act(request("one").model_copy(update={"state": "Z"}))
     with pytest.raises(PolicyError, match="not-published"):
         await policy.act(request("one", "not-published"))
+
+
+def test_a_service_for_other_machines_needs_a_secret(tmp_path: Path):
+    environment = {**os.environ, "RESPECT_DATA_DIR": str(tmp_path), "RESPECT_POLICY_HOST": "0.0.0.0"}
+    environment.pop("RESPECT_POLICY_SECRET", None)
+    done = subprocess.run(
+        [sys.executable, "-m", "learner.serving"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 1
+    assert "RESPECT_POLICY_SECRET" in done.stdout + done.stderr
 
 
 async def test_a_model_that_cannot_be_loaded_is_said_at_the_start(tmp_path: Path):

@@ -1,10 +1,9 @@
 """The embedded vision-language model: a small convolutional encoder and a small Llama, as transformers knows them.
 
-One image becomes one position of the prompt. The embedding of the word before an image (its letter) is added
-to it, so that the language part need not learn to bind a letter to the picture beside it. What a person says is
-followed by a summary token. A matcher compares the mean of the words said with each figure on the board, and the
-summary's embedding holds the letters of those that are like it: pictures and bags of words were made comparable by
-their alignment, and so the language part need not find that out again.
+One image becomes one position of the prompt. What a person says is followed by a summary token. A matcher compares
+the mean of the words said with each figure on the board, and the summary's embedding holds the letters of those that
+are like it. The language part sees the figures in no other way: it knows what to do about letters in a dialogue, the
+matcher knows what figures are called, and each can be learnt without the other.
 """
 
 from typing import Any
@@ -156,9 +155,10 @@ class TinyVlmModel(TinyVlmPreTrainedModel):
     def merge_embeddings(self, input_ids: torch.Tensor, features: torch.Tensor | None) -> torch.Tensor:
         """Embeddings [B, L, D] of token ids [B, L], with features [images, D] (in order) at the image positions.
 
-        An image position is the image's feature plus the embedding of the last word before it. A summary is its
-        own embedding plus those of the letters of the figures that were meant: the board's are the images that
-        follow a silent word, a letter; a message is all that is not silent since the last end token.
+        The board's images are those that follow a silent word, a letter: each is the embedding of its letter. An
+        image elsewhere is its feature plus the embedding of the last word before it. A summary is its own embedding
+        plus those of the letters of the figures that were meant; a message is all that is not silent since the last
+        end token.
         """
         images = input_ids == self.config.image_token_id
         index = torch.arange(input_ids.shape[1], device=input_ids.device).expand_as(input_ids)
