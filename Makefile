@@ -23,7 +23,7 @@ demo: $(SETUP)
 	$(BIN)/respect demo $(ARGS)
 
 test: $(SETUP)
-	$(BIN)/pytest $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist loadfile $(ARGS)
 
 lint: $(SETUP)
 	$(BIN)/ruff check .

@@ -12,8 +12,8 @@ from learner.examples import Hindsight, Labelled, TrainingGame, build_examples
 from learner.policy import Policy
 from store.training import Interaction
 
-FEWEST_TURNS = 8
-"""Held-out positive turns without which the comparison says nothing."""
+FEWEST_TURNS = 50
+"""Held-out right actions without which the comparison says nothing."""
 MARGIN = 0.05
 """How much less often the candidate may take held-out right actions before it is clearly worse."""
 BATCH_GAMES = 32
@@ -124,7 +124,17 @@ def gate(comparison: Comparison, losses: Sequence[float]) -> Decision:
         f"it takes {comparison.chance_candidate:.1%} of {comparison.right_turns} held-out right actions, "
         f"the adapter in use {comparison.chance_parent:.1%}"
     )
-    return Decision(high >= -MARGIN, found)
+    if high >= -MARGIN:
+        return Decision(True, found)
+    # What is known to be right is mostly what the adapter in use took; all that was taken tells more fairly.
+    if comparison.reward_candidate is not None and comparison.reward_logged is not None:
+        expected = (
+            f"{found}, but {comparison.reward_candidate:.1%} of its turns would be praised instead of "
+            f"{comparison.reward_logged:.1%}"
+        )
+        if comparison.reward_candidate > comparison.reward_logged:
+            return Decision(True, expected)
+    return Decision(False, found)
 
 
 def _interval(differences: np.ndarray, resamples: int = 2000) -> tuple[float, float]:

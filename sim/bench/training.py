@@ -106,7 +106,7 @@ def bench_training(games: int = 80, repeats: int = 3, policy: str = "tiny") -> T
     }
     training = _played(games, loops["ours"])
     turns = sum(len(game.labels) for game in training)
-    config = TrainingConfig(epochs=1, least_steps=0, dropout=0.0, warmup_steps=0)
+    config = TrainingConfig(epochs=1, least_steps=0, warmup_steps=0, grounding_epochs=0)
     seconds: dict[str, list[float]] = {name: [] for name in loops}
     losses: dict[str, list[float]] = {}
     for repeat in range(repeats + 1):

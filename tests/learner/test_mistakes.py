@@ -156,7 +156,9 @@ def paired_games(policy: Policy, interactions: list[Interaction], objective: Obj
     return build_examples(interactions, wrong, objective, policy.fingerprint)
 
 
-STILL = TrainingConfig(epochs=1, least_steps=0, learning_rate=0.0, smoothing=0.0, dropout=0.3)
+STILL = TrainingConfig(
+    epochs=1, least_steps=0, learning_rate=0.0, smoothing=0.0, dropout=0.3, grounding_epochs=0
+)
 """One pass that changes nothing: the adapter stays the base model, which played these games."""
 
 

@@ -12,6 +12,7 @@ from sqlmodel import col, delete, select, update
 import learner.evaluation
 import learner.training
 from learner.adapters import AdapterRegistry, check
+from learner.evaluation import Comparison
 from learner.examples import Hindsight, build_examples, digest
 from learner.policy import Policy
 from learner.round_work import RoundError, RoundProgress
@@ -187,8 +188,8 @@ def _version(session) -> tuple[str]:
 
 
 def test_an_adapter_that_is_clearly_worse_is_rejected(house: House, monkeypatch):
-    monkeypatch.setattr(learner.evaluation, "FEWEST_TURNS", 1)
-    monkeypatch.setattr(learner.evaluation, "MARGIN", -1e6)
+    worse = Comparison(90, 60, 0.1, 0.5, (-0.5, -0.3), 0.5, 0.4, 30.0)
+    monkeypatch.setattr(learner.evaluation, "compare", lambda *_: worse)
     row = house.run(house.ask())
     assert row.status == "done"
     assert row.results["promoted"] is False

@@ -261,12 +261,18 @@ def comparison(right: int, difference: float, spread: float = 0.02) -> Compariso
 @pytest.mark.parametrize(
     ("found", "losses", "passed", "reason"),
     [
-        (comparison(20, 0.1), [1.0], True, "60.0% of 20 held-out right actions, the adapter in use 50.0%"),
-        (comparison(20, -0.05), [1.0], True, "45.0%"),
-        (comparison(20, -0.1), [1.0], False, "40.0%"),
-        (comparison(20, math.nan), [1.0], False, "not finite"),
-        (comparison(20, 0.1), [math.nan], False, "loss is not finite"),
-        (comparison(3, -0.4), [1.0], True, "too few to judge"),
+        (comparison(80, 0.1), [1.0], True, "60.0% of 80 held-out right actions, the adapter in use 50.0%"),
+        (comparison(80, -0.05), [1.0], True, "45.0%"),
+        (comparison(80, -0.1), [1.0], False, "40.0%"),
+        (
+            replace(comparison(80, -0.1), reward_candidate=0.6),
+            [1.0],
+            True,
+            "60.0% of its turns would be praised",
+        ),
+        (comparison(80, math.nan), [1.0], False, "not finite"),
+        (comparison(80, 0.1), [math.nan], False, "loss is not finite"),
+        (comparison(30, -0.4), [1.0], True, "too few to judge"),
         (Comparison(0, 0, None, None, None, None, None, None), [1.0], True, "no held-out turns"),
     ],
 )

@@ -39,6 +39,8 @@ class PretrainSettings:
     """Of descriptions: replaced by a picture of the figure."""
     strange: float = 0.5
     """Of messages: the language part reads other words in the place of the descriptions, as if it knew none."""
+    unknown: float = 0.15
+    """Of messages: the matcher hears other words too, and so points at any figure: what to do is in the rest."""
     views: int = 6
     """Slightly turned and shifted pictures of each figure that the language part sees."""
 
@@ -221,12 +223,13 @@ def train_language(
         ids = torch.tensor([dialogue.ids + [0] * (length - len(dialogue.ids)) for dialogue in encoded])
         seen = torch.tensor([index[figure] for dialogue in encoded for figure in dialogue.figures])
         view = torch.randint(settings.views, (len(seen),), generator=generator)
-        embeddings = model.model.merge_embeddings(ids, features[seen, view])
-        strange = encoder.descriptions(ids) & _some_messages(ids == encoder.end, settings.strange, generator)
-        drawn = torch.randint(len(encoder.words), (int(strange.sum()),), generator=generator)
-        embeddings = embeddings.index_put(
-            strange.nonzero(as_tuple=True), model.get_input_embeddings()(encoder.words[drawn])
-        )
+        read, heard = ids.clone(), ids.clone()
+        for words, share in ((heard, settings.unknown), (read, settings.strange)):
+            swapped = encoder.descriptions(ids) & _some_messages(ids == encoder.end, share, generator)
+            drawn = torch.randint(len(encoder.words), (int(swapped.sum()),), generator=generator)
+            words[swapped] = encoder.words[drawn]
+        embeddings = model.model.merge_embeddings(heard, features[seen, view])
+        embeddings = torch.where((read != ids)[..., None], model.get_input_embeddings()(read), embeddings)
         rows = torch.tensor([row for row, dialogue in enumerate(encoded) for _ in dialogue.learn])
         at = torch.tensor([position for dialogue in encoded for position in dialogue.learn])
         with torch.autocast("cpu", torch.bfloat16, enabled=halves):
