@@ -35,6 +35,8 @@ class Hindsight:
     """An utterance that was first misunderstood is labelled with the picks that were accepted in the end."""
     credit: bool = False
     """In a won game each click is right or wrong by the final selection, whatever was said next."""
+    soft: bool = False
+    """A turn weighs as much as the decoder is sure of what was said next: twice its confidence less one."""
 
     @classmethod
     def parse(cls, spec: str) -> "Hindsight":
@@ -51,6 +53,18 @@ class Labelled(Protocol):
 
     @property
     def label(self) -> int: ...
+
+    @property
+    def confidence(self) -> float: ...
+
+
+@dataclass(frozen=True)
+class _Lesson:
+    """What a turn teaches."""
+
+    action: str
+    label: int | None
+    weight: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -133,53 +147,54 @@ def _labels(
     base_model: str,
     hindsight: Hindsight,
 ) -> list[TurnLabel]:
-    decoded: list[int | None] = [
-        verdicts[turn_id].label if turn_id in verdicts else None for turn_id in interaction.turn_ids
+    lessons = [
+        _decoded(step.action, verdicts.get(turn_id), hindsight.soft)
+        for step, turn_id in zip(interaction.steps, interaction.turn_ids, strict=True)
     ]
-    decoded[-1] = None
-    if hindsight.win and interaction.won:
-        decoded[-1] = 1
-    lessons = [(step.action, label) for step, label in zip(interaction.steps, decoded, strict=True)]
+    lessons[-1] = _Lesson(lessons[-1].action, 1 if hindsight.win and interaction.won else None)
     game = GAMES[interaction.game]
     if hindsight.correction:
-        _relabel_corrected(game, interaction, decoded, lessons)
+        lessons = _relabel_corrected(game, interaction, lessons)
     if hindsight.credit and interaction.won:
         _credit_clicks(game, interaction, lessons)
     rewards = REWARDS[objective]
     labels = []
-    for number, (action, label) in enumerate(lessons):
-        if label is None or label not in rewards:
+    for number, lesson in enumerate(lessons):
+        if lesson.label is None or lesson.label not in rewards or not lesson.weight:
             continue
-        reward, behaviour_logp = rewards[label], None
+        reward, behaviour_logp = rewards[lesson.label], None
         if objective == "kto" or (objective == "rl" and reward < 0):
-            executed = action == interaction.steps[number].action
+            executed = lesson.action == interaction.steps[number].action
             if not executed or interaction.base_model != base_model:
                 continue
             behaviour_logp = interaction.logps[number]
-        labels.append(TurnLabel(number, interaction.turn_ids[number], action, reward, 1.0, behaviour_logp))
+        turn_id = interaction.turn_ids[number]
+        labels.append(TurnLabel(number, turn_id, lesson.action, reward, lesson.weight, behaviour_logp))
     return labels
 
 
-def _relabel_corrected(
-    game: Game,
-    interaction: Interaction,
-    decoded: Sequence[int | None],
-    lessons: list[tuple[str, int | None]],
-) -> None:
-    """Give every utterance of a streak of wrong turns its net effect on the way to what ended the streak, in place.
+def _decoded(action: str, verdict: Labelled | None, soft: bool) -> _Lesson:
+    if verdict is None:
+        return _Lesson(action, None)
+    return _Lesson(action, verdict.label, max(0.0, 2 * verdict.confidence - 1) if soft else 1.0)
+
+
+def _relabel_corrected(game: Game, interaction: Interaction, decoded: Sequence[_Lesson]) -> list[_Lesson]:
+    """The lessons, with every utterance of a streak of wrong turns given its net effect on the way to its end.
 
     The utterances since the last accepted pick were all about what was accepted in the end: they should have
     taken back what the streak had wrongly picked by then, and, unless they only ask to take something back,
     selected what was accepted. An accepted turn that only takes something back ends no streak.
     """
+    lessons = list(decoded)
     streak: list[int] = []
     picked: set[str] = set()
-    for number, label in enumerate(decoded):
+    for number, lesson in enumerate(decoded):
         step = interaction.steps[number]
         before = frozenset(game.selected(interaction.context, step.state))
         after = frozenset(game.selected(interaction.context, game.apply(step.state, step.action)))
         picks = after - before
-        if label != 1:
+        if lesson.label != 1:
             streak.append(number)
             picked |= picks
         elif picks:
@@ -191,12 +206,13 @@ def _relabel_corrected(
                     wanted |= picks
                 action = game.action_to(interaction.context, state, wanted)
                 if action is not None:
-                    lessons[wrong] = (action, 1)
+                    lessons[wrong] = _Lesson(action, 1, lesson.weight)
             streak.clear()
             picked.clear()
+    return lessons
 
 
-def _credit_clicks(game: Game, interaction: Interaction, lessons: list[tuple[str, int | None]]) -> None:
+def _credit_clicks(game: Game, interaction: Interaction, lessons: list[_Lesson]) -> None:
     """Label each turn of a won game by its final selection, in place.
 
     All clicks right is positive, none right negative; of a mixed action the lesson is its right clicks.
@@ -207,10 +223,10 @@ def _credit_clicks(game: Game, interaction: Interaction, lessons: list[tuple[str
         before = frozenset(game.selected(interaction.context, step.state))
         after = frozenset(game.selected(interaction.context, game.apply(step.state, step.action)))
         wrong = {figure for figure in before ^ after if (figure in after) != (figure in final)}
-        if lessons[number][0] != step.action:
+        if lessons[number].action != step.action:
             continue  # a correction has said more
         action = game.action_to(interaction.context, step.state, after ^ wrong)
-        lessons[number] = (step.action, -1) if action is None else (action, 1)
+        lessons[number] = _Lesson(step.action, -1) if action is None else _Lesson(action, 1)
 
 
 def lineage(games: Sequence[TrainingGame]) -> list[Example]:

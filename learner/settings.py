@@ -23,8 +23,8 @@ class LearnerSettings(StoreSettings):
     decoder: Literal["rules", "prompted"] = Field("rules", description="How feedback is decoded.")
     hindsight: str = Field(
         "win,correction",
-        description="What is learnt beyond the paper: 'win', 'correction', 'credit' with commas between, or "
-        "'none'.",
+        description="What is learnt beyond the paper: 'win', 'correction', 'credit', 'soft' with commas "
+        "between, or 'none'.",
     )
     start: Start = Field(
         "promoted",

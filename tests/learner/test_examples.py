@@ -15,6 +15,7 @@ BASE = "aaaa"
 @dataclass(frozen=True)
 class Read:
     label: int
+    confidence: float = 1.0
 
 
 def interaction(
@@ -133,6 +134,19 @@ def test_credit_keeps_the_clicks_that_the_final_selection_proves():
     )
     found = lessons([game], verdicts(-1), "sup", BASE, Hindsight(credit=True))
     assert found == [(0, "select A", 1.0), (1, "deselect B select C", 1.0)]
+
+
+def test_soft_weights_are_what_the_decoder_is_sure_of():
+    read = {1: Read(-1, 0.8), 2: Read(1, 0.95)}
+    soft = Hindsight(win=True, correction=True, soft=True)
+    (game,) = build_examples([GAME], read, "sup", BASE, soft)
+    assert [round(label.weight, 3) for label in game.labels] == [0.9, 0.9, 1.0]
+    (game,) = build_examples([GAME], read, "kto", BASE, Hindsight(soft=True))
+    assert [round(label.weight, 3) for label in game.labels] == [0.6, 0.9]
+
+
+def test_what_the_decoder_knows_nothing_of_is_left_out_under_soft_weights():
+    assert lessons([GAME], {1: Read(1, 0.5)}, "sup", BASE, Hindsight(soft=True)) == []
 
 
 def test_examples_are_the_same_in_whatever_order_games_come():
