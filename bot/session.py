@@ -52,6 +52,8 @@ class Policy(Protocol):
 
     async def act(self, request: TurnRequest) -> TurnAnswer: ...
 
+    async def finished(self, game_id: str) -> None: ...
+
     async def status(self) -> PolicyStatus: ...
 
     async def reload(self) -> PolicyStatus: ...
@@ -270,6 +272,8 @@ class LiveGames:
         if not over:
             self._sure.add(game.id)
         await self._screen.retire(game, message_id)
+        if over:
+            await self._policy.finished(game.id)
         if turns and game.shown_turns != len(turns):
             self._metrics.answer_seconds.observe((now() - turns[-1].asked_at).total_seconds())
 

@@ -23,7 +23,14 @@ from tenacity import (
     wait_exponential_jitter,
 )
 
-from learner.protocol import PROTOCOL_VERSION, PolicyError, PolicyStatus, TurnAnswer, TurnRequest
+from learner.protocol import (
+    PROTOCOL_VERSION,
+    GameFinished,
+    PolicyError,
+    PolicyStatus,
+    TurnAnswer,
+    TurnRequest,
+)
 from learner.settings import LearnerSettings
 
 log = structlog.get_logger(__name__)
@@ -84,6 +91,11 @@ class PolicyClient:
                 retry=False,
             )
         return status
+
+    async def finished(self, game_id: str) -> None:
+        """Tell that a game is over. A service that does not hear it forgets the game by itself, later."""
+        with contextlib.suppress(PolicyError):
+            await self._ask("POST", "/v1/finished", GameFinished(game_id=game_id).model_dump())
 
     async def reload(self) -> PolicyStatus:
         """Have the service look at once for a newly published adapter."""
@@ -147,6 +159,10 @@ class LocalPolicy:
     async def act(self, request: TurnRequest) -> TurnAnswer:
         """Play a turn (`PolicyClient.act`), over restarts of the service too."""
         return await self.client.act(request)
+
+    async def finished(self, game_id: str) -> None:
+        """Tell that a game is over (`PolicyClient.finished`)."""
+        await self.client.finished(game_id)
 
     async def status(self) -> PolicyStatus:
         """What the service says of itself (`PolicyClient.status`)."""

@@ -60,6 +60,14 @@ class TurnAnswer(BaseModel):
     """Time in the service, waiting included."""
 
 
+class GameFinished(BaseModel):
+    """A game that will have no more turns: what is kept for it may go."""
+
+    model_config = ConfigDict(frozen=True)
+
+    game_id: str
+
+
 class PolicyStatus(BaseModel):
     """What the service says of itself."""
 

@@ -1,4 +1,4 @@
-"""The policy service over HTTP: `/v1/act`, `/v1/status`, `/v1/reload`, `/healthz`."""
+"""The policy service over HTTP: `/v1/act`, `/v1/finished`, `/v1/status`, `/v1/reload`, `/healthz`."""
 
 import asyncio
 import contextlib
@@ -15,6 +15,7 @@ from learner.adapters import AdapterError, AdapterRegistry
 from learner.protocol import (
     BASE_ADAPTER,
     PROTOCOL_VERSION,
+    GameFinished,
     PolicyError,
     PolicyStatus,
     TurnAnswer,
@@ -51,6 +52,7 @@ class PolicyService:
         """The aiohttp application."""
         app = web.Application(middlewares=[self._guard], client_max_size=MAX_BODY)
         app.router.add_post("/v1/act", self._act)
+        app.router.add_post("/v1/finished", self._finished)
         app.router.add_get("/v1/status", self._status)
         app.router.add_post("/v1/reload", self._reload)
         app.router.add_get("/healthz", self._healthz)
@@ -106,6 +108,10 @@ class PolicyService:
             base_model=self._base_model,
             seconds=time.monotonic() - began,
         )
+
+    async def _finished(self, request: web.Request) -> web.Response:
+        await self._worker.finished(GameFinished.model_validate_json(await request.text()).game_id)
+        return web.json_response({})
 
     async def _status(self, _request: web.Request) -> web.Response:
         await self._follow()  # a game that opens asks, and takes the newest

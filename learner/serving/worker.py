@@ -26,6 +26,8 @@ GATHER_SECONDS = 0.004
 """How long the first turn of a batch waits for company."""
 MAX_ADAPTERS = 8
 """Adapters kept loaded; the one used longest ago goes first."""
+FORGOTTEN_SECONDS = 24 * 3600.0
+"""A game without a turn for so long no longer holds its adapter in memory; a later turn loads it again."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,9 @@ class Worker:
         self._seed = seed
         self._jobs: FairQueue[_Job | None] = FairQueue()
         self._held: _Job | None = None
-        self._adapters: OrderedDict[str, None] = OrderedDict()
+        self._adapters: OrderedDict[str, dict[str, float]] = OrderedDict()
+        """Loaded adapters, with the games pinned to each and when they last had a turn."""
+        self._current = BASE_ADAPTER
         self._thread = threading.Thread(target=self._run, name="policy", daemon=True)
         self.waiting = 0
 
@@ -82,8 +86,15 @@ class Worker:
             self.waiting -= 1
 
     async def load(self, name: str) -> None:
-        """Load an adapter beside the running ones. Raises `PolicyError` with the reason if it is refused."""
-        await self._put(lambda: self._use(name))
+        """Have an adapter ready for new games, beside those of games under way.
+
+        Raises `PolicyError` with the reason if it is refused.
+        """
+        await self._put(lambda: self._take_up(name))
+
+    async def finished(self, game_id: str) -> None:
+        """A game is over: its adapter is released if no other game is pinned to it."""
+        await self._put(lambda: self._forget(game_id))
 
     def waiting_in(self, community: str) -> int:
         """Turns of one community that wait."""
@@ -139,6 +150,8 @@ class Worker:
                 continue
             try:
                 self._use(job.work.adapter)
+                if job.work.adapter in self._adapters:
+                    self._adapters[job.work.adapter][job.work.game_id] = time.monotonic()
                 playable.append((job, job.work))
             except PolicyError as error:
                 job.done(error=error)
@@ -180,8 +193,25 @@ class Worker:
             raise
         except Exception as error:
             raise PolicyError(f"Adapter {name!r} cannot be loaded: {error}", retry=False) from error
-        self._adapters[name] = None
+        self._adapters[name] = {}
         log.info("adapter loaded", adapter=name)
+
+    def _take_up(self, name: str) -> None:
+        self._use(name)
+        self._current = name
+        self._release_unpinned()
+
+    def _forget(self, game_id: str) -> None:
+        for games in self._adapters.values():
+            games.pop(game_id, None)
+        self._release_unpinned()
+
+    def _release_unpinned(self) -> None:
+        """Release what no game under way is pinned to and new ones do not take."""
+        forgotten = time.monotonic() - FORGOTTEN_SECONDS
+        for name, games in list(self._adapters.items()):
+            if name != self._current and all(last < forgotten for last in games.values()):
+                self._unload(name)
 
     def _probe(self, name: str) -> None:
         """Play one turn under an adapter that was just loaded. Raises `PolicyError`, and it is loaded no more."""
@@ -210,6 +240,9 @@ class Worker:
             if len(self._adapters) <= MAX_ADAPTERS:
                 return
             if name not in needed:
-                self._policy.unload_adapter(name)
-                del self._adapters[name]
-                log.info("adapter released", adapter=name)
+                self._unload(name)
+
+    def _unload(self, name: str) -> None:
+        self._policy.unload_adapter(name)
+        del self._adapters[name]
+        log.info("adapter released", adapter=name)

@@ -23,6 +23,8 @@ class Service(Protocol):
 
     async def act(self, request: TurnRequest) -> TurnAnswer: ...
 
+    async def finished(self, game_id: str) -> None: ...
+
     async def status(self) -> PolicyStatus: ...
 
 
@@ -118,6 +120,7 @@ async def play(
                 if not await _turn(service, match, rng, tally):
                     tally.broken += 1
                     break
+            await service.finished(match.name)
 
     await asyncio.gather(*(seat(number) for number in range(at_once)))
     tally.seconds = time.perf_counter() - started

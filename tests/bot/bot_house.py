@@ -36,6 +36,7 @@ class ObedientPolicy:
     broken_adapters: set[str] = field(default_factory=set)
     current: str = "base"
     reloads: int = 0
+    finished_games: list[str] = field(default_factory=list)
     open: asyncio.Event = field(default_factory=asyncio.Event)
     """Cleared: turns wait."""
     rng: random.Random = field(default_factory=lambda: random.Random(0))
@@ -68,6 +69,10 @@ class ObedientPolicy:
             uptime_seconds=1.0,
         )
         return web.json_response(status.model_dump())
+
+    async def finished(self, request: web.Request) -> web.Response:
+        self.finished_games.append((await request.json())["game_id"])
+        return web.json_response({})
 
     async def reload(self, request: web.Request) -> web.Response:
         self.reloads += 1

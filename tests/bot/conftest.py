@@ -20,6 +20,7 @@ async def policy() -> AsyncIterator[ObedientPolicy]:
     app = web.Application()
     app.router.add_post("/v1/act", policy.act)
     app.router.add_get("/v1/status", policy.status)
+    app.router.add_post("/v1/finished", policy.finished)
     app.router.add_post("/v1/reload", policy.reload)
     runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()

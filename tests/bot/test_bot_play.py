@@ -10,7 +10,7 @@ from sim.discord import Person
 from store.models import Origin
 
 
-async def test_a_whole_game_is_won_by_writing(house: House, ada: Person):
+async def test_a_whole_game_is_won_by_writing(house: House, ada: Person, policy: ObedientPolicy):
     thread = await house.play(ada)
     assert thread.name == "Tangrams with Ada #1"
     await house.turn(ada, thread, "the one that looks like a dog")
@@ -26,6 +26,7 @@ async def test_a_whole_game_is_won_by_writing(house: House, ada: Person):
         lambda: [bool(board.components) for board in house.boards(ada, thread)] == [False, False, False, True]
     )
     assert all(board.attachments[0].description for board in house.boards(ada, thread))
+    await house.eventually(lambda: policy.finished_games == [game.id])
 
 
 async def test_what_the_policy_is_asked_has_the_history_and_no_targets(

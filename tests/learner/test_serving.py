@@ -94,6 +94,22 @@ async def test_a_game_stays_on_its_adapter_while_new_ones_take_the_next(
     assert (before.adapter, again.adapter, new.adapter) == (BASE_ADAPTER, BASE_ADAPTER, name)
 
 
+async def test_an_adapter_is_released_when_the_last_game_on_it_ends(
+    service: tuple[LearnerSettings, LocalPolicy],
+):
+    settings, policy = service
+    old = await asyncio.to_thread(publish, settings, 1)
+    await policy.client.reload()
+    await asyncio.gather(policy.act(request("one", old)), policy.act(request("two", old)))
+    new = await asyncio.to_thread(publish, settings, 2)
+    assert (await policy.client.reload()).loaded == (old, new)
+    await policy.finished("one")
+    assert (await policy.status()).loaded == (old, new)
+    await policy.finished("two")
+    assert (await policy.status()).loaded == (new,)
+    assert (await policy.act(request("three", old))).adapter == old  # one that opened before the change
+
+
 async def test_a_broken_adapter_is_refused_and_changes_nothing(
     service: tuple[LearnerSettings, LocalPolicy],
 ):
