@@ -182,7 +182,7 @@ class RoundSchedule:
         path = logs / f"round-{row.id}.log"
         with path.open("ab") as output:
             self._process = await asyncio.create_subprocess_exec(
-                *command(row.id),
+                *command(row.id, self._settings.training_processes),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,

@@ -99,7 +99,7 @@ def kto(
         v = 1 - σ(β (ρ - z)) if r > 0,   1 - σ(β (z - ρ)) if r < 0
         L = (1/count) Σ weight · [(1 - ε) v - ε s̄]
 
-    `z` is the KL estimate over the effective batch (`kl_estimate`), a number: no gradient flows through it.
+    `z` is the KL estimate over the effective batch (mean of `kl_terms`), a number: no gradient flows through it.
     """
     rho = logp - _clamped(behaviour_logp)
     value = 1 - torch.sigmoid(beta * torch.where(reward > 0, rho - z, z - rho))
@@ -107,8 +107,8 @@ def kto(
     return _reduce(weight * per_turn, logp, rho.detach().exp(), count)
 
 
-def kl_estimate(logp: torch.Tensor, behaviour_logp: torch.Tensor) -> torch.Tensor:
-    """z of kto: max(0, mean KL(π ‖ π₀)) over turns [R], from the logged actions alone.
+def kl_terms(logp: torch.Tensor, behaviour_logp: torch.Tensor) -> torch.Tensor:
+    """[R] terms whose mean, at least 0, is z of kto: KL(π ‖ π₀) from the logged actions alone.
 
         E_{a ~ π₀}[w log w - (w - 1)] = KL(π ‖ π₀),   w = π(a|x) / π₀(a|x)
 
@@ -124,7 +124,7 @@ def kl_estimate(logp: torch.Tensor, behaviour_logp: torch.Tensor) -> torch.Tenso
     """
     log_ratio = (logp - behaviour_logp).clamp(max=3.0)
     ratio = log_ratio.exp()
-    return (ratio * log_ratio - (ratio - 1)).mean().clamp(min=0.0)
+    return ratio * log_ratio - (ratio - 1)
 
 
 Objective = Callable[..., tuple[torch.Tensor, Statistics]]

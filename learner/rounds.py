@@ -6,6 +6,7 @@ bot imports this module for `command`: torch is loaded only inside the stages th
 
 import argparse
 import fcntl
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -42,6 +43,7 @@ from store.training import Interaction, record_lineage, usable_interactions
 if TYPE_CHECKING:
     from learner.evaluation import Comparison, Decision
     from learner.policy import Policy
+    from learner.team import Team
     from learner.training import TrainingConfig
 
 log = structlog.get_logger(__name__)
@@ -49,13 +51,20 @@ log = structlog.get_logger(__name__)
 STAGES = ("collect", "decode", "examples", "train", "evaluate", "gate", "publish")
 
 
-def command(round_id: int) -> list[str]:
+def command(round_id: int, processes: int = 1) -> list[str]:
     """The command line that runs a round in a process of its own; settings come from the environment.
+
+    With several `processes`, as many are started, and they train together. torch's launcher does what
+    `accelerate launch` does where there are several GPUs, and works on a CPU too.
 
     It exits with 0 if the round is done and with 1 if it failed; either way the round's row says so. A killed
     process may be started again with the same id and redoes only what is missing.
     """
-    return [sys.executable, "-m", "learner.rounds", "--round-id", str(round_id)]
+    together = ("torch.distributed.run", "--standalone", f"--nproc-per-node={processes}", "-m")
+    return [
+        *(sys.executable, "-m", *(together if processes > 1 else ())),
+        *("learner.rounds", "--round-id", str(round_id)),
+    ]
 
 
 def run_round(
@@ -67,6 +76,7 @@ def run_round(
     config: "TrainingConfig | None" = None,
     hindsight: Hindsight | None = None,
     on_progress: OnProgress | None = None,
+    team: "Team | None" = None,
 ) -> Round:
     """Run a round from the first stage that is not done to the end, and give its row.
 
@@ -83,7 +93,7 @@ def run_round(
         return row
     hindsight = hindsight or Hindsight.parse(settings.hindsight)
     work = RoundWork(
-        database, settings, round_id, row.number, row.system, policy, config, hindsight, on_progress
+        database, settings, round_id, row.number, row.system, policy, config, hindsight, on_progress, team
     )
     bound = log.bind(round=row.number, system=row.system)
     with _alone(settings.adapters_dir):
@@ -245,6 +255,11 @@ def train(
         _load(work, card.name)
     else:
         work.policy.unload_adapter(work.name)  # left in this process by a round that failed
+        watched = right >= FEWEST_TURNS
+        if work.team is not None:
+            from learner.assisting import Job
+
+            work.team.tell(Job(work.name, games, objective, work.training, like, watched))
         try:
             result = train_adapter(
                 work.policy,
@@ -253,7 +268,7 @@ def train(
                 objective,
                 work.training,
                 lambda at: work.report("train", at.step, at.total, at.loss, at.seconds_left),
-                quality if right >= FEWEST_TURNS else None,
+                quality if watched else None,
                 like,
             )
         except TrainingDiverged as error:
@@ -379,6 +394,16 @@ def _sentence(stage: str, error: Exception) -> str:
     return f"The stage '{stage}' failed: {said[0] if said else type(error).__name__}"
 
 
+def _team(settings: LearnerSettings) -> "Team | None":
+    """This process and those that were started with it; None if it is alone."""
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        return None
+    from learner.policy.loading import choose_device  # torch is loaded only here
+    from learner.team import Team
+
+    return Team(cpu=choose_device(settings.device).type == "cpu")
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """`python -m learner.rounds --round-id N`: 0 if the round is done, 1 if not."""
     parser = argparse.ArgumentParser(prog="python -m learner.rounds", description=__doc__)
@@ -389,14 +414,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ValidationError as error:
         log.error("settings cannot be read", error=str(error))
         return 1
+    team = _team(settings)
+    if team is not None and team.rank > 0:
+        from learner.assisting import assist
+
+        assist(team, settings)
+        team.part()
+        return 0
     database = Database(settings.url)
     try:
-        row = run_round(database, settings, asked.round_id)
+        row = run_round(database, settings, asked.round_id, team=team)
     except (RoundError, SQLAlchemyError) as error:
         log.error("round could not be run", round_id=asked.round_id, error=str(error))
         return 1
     finally:
         database.close()
+        if team is not None:
+            team.tell(None)
+            team.part()
     return 0 if row.status == RoundStatus.DONE else 1
 
 

@@ -50,6 +50,11 @@ class LearnerSettings(StoreSettings):
     )
     epochs: int = Field(2, ge=1, description="Passes over the training turns of a round.")
     seed: int = Field(0, description="Seed of training.")
+    training_processes: int = Field(
+        1,
+        ge=1,
+        description="Processes that train together in a round of the bot's: as many as there are GPUs.",
+    )
 
     @property
     def threads_each(self) -> int:

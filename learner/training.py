@@ -16,10 +16,11 @@ from transformers import get_cosine_schedule_with_warmup
 from learner.batching import Item, items_of, micro_batches, plan_epochs, to_example
 from learner.examples import Objective, TrainingGame, TurnLabel
 from learner.grounding import ground
-from learner.objectives import OBJECTIVES, Statistics, kl_estimate
+from learner.objectives import OBJECTIVES, Statistics, kl_terms
 from learner.policy import Policy
 from learner.policy.examples import Batch, Example
 from learner.protocol import BASE_ADAPTER
+from learner.team import Team
 
 log = structlog.get_logger(__name__)
 
@@ -96,6 +97,8 @@ class TrainingResult:
     """Whether training went back to what was better on them than what it ended with."""
     skipped: int
     """Steps without a finite loss or gradient, left out."""
+    processes: int
+    """That trained together."""
     seconds: float
 
     def metrics(self) -> dict[str, Any]:
@@ -123,7 +126,9 @@ def train(
     good the adapter is on held-out turns, more is better; where it has not gained for `config.patience` epochs,
     training stops. It ends with the best.
     The adapter stays loaded in the policy, which is left in evaluation mode. Deterministic for a seed on the
-    same machine. Raises ValueError without examples, `TrainingDiverged` where the loss stays non-finite.
+    same machine. Where several processes were started together (`learner.team`), all of them call this with the
+    same arguments and share the work of each step; `quality` is asked in the first one only. Raises ValueError
+    without examples, `TrainingDiverged` where the loss stays non-finite.
     """
     items = items_of(games)
     if not items:
@@ -133,7 +138,8 @@ def train(
     devices = [torch.device("cuda")] if policy.device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices):
         torch.manual_seed(config.seed)
-        accelerator = Accelerator(cpu=policy.device.type == "cpu")
+        on_cpu = policy.device.type == "cpu"
+        team, accelerator = Team(on_cpu), Accelerator(cpu=on_cpu)
         policy.new_adapter(
             name,
             rank=config.rank,
@@ -150,14 +156,15 @@ def train(
         plan = plan_epochs(items, epochs, least, config.batch_turns, rng)
         total = sum(map(len, plan))
         schedule = get_cosine_schedule_with_warmup(optimizer, min(config.warmup_steps, total // 4), total)
-        loop = _Loop(policy, objective, config, accelerator, optimizer, rng, games)
+        loop = _Loop(policy, objective, config, accelerator, team, optimizer, rng, games)
         losses, step, skipped, in_a_row = [], 0, 0, 0
         best = _Best(policy.trainable(), config.patience)
         policy.train()
         try:
             grounding = ground(policy, games, config.grounding_epochs, config.grounding_rate, rng)
+            team.copy_weights(policy.trainable())
             if quality is not None and grounding:
-                best.exhausted(quality())
+                best.exhausted(_told(team, quality))
                 policy.train()
             looped = time.monotonic()
             for batches in plan:
@@ -181,7 +188,7 @@ def train(
                         progress(Progress(step, total, statistics.loss / statistics.turns, left))
                 turns = sum(entry.turns for entry in sums)
                 losses.append(sum(entry.loss for entry in sums) / turns if turns else math.nan)
-                if quality is not None and best.exhausted(quality()) and config.patience:
+                if quality is not None and best.exhausted(_told(team, quality)) and config.patience:
                     break
                 policy.train()
             best.restore()
@@ -197,8 +204,14 @@ def train(
         held_out=tuple(best.qualities),
         restored=best.restored,
         skipped=skipped,
+        processes=team.size,
         seconds=time.monotonic() - started,
     )
+
+
+def _told(team: Team, quality: Callable[[], float]) -> float:
+    """The quality as the first process finds it."""
+    return team.tell(quality() if team.rank == 0 else math.nan)
 
 
 def _ahead(prepare: Callable[[_Taken], _Made], batches: Sequence[_Taken]) -> Iterator[_Made]:
@@ -256,6 +269,7 @@ class _Loop:
         objective: Objective,
         config: TrainingConfig,
         accelerator: Accelerator,
+        team: Team,
         optimizer: Any,
         rng: random.Random,
         games: Sequence[TrainingGame],
@@ -266,6 +280,7 @@ class _Loop:
         self.options = {} if config.smoothing is None else {"smoothing": config.smoothing}
         self.config = config
         self.accelerator = accelerator
+        self.team = team
         self.optimizer = optimizer
         self.rng = rng
         seen: dict[str, set[str]] = {}
@@ -277,18 +292,20 @@ class _Loop:
         """bfloat16 where it is fast, but not where ℓ is compared with logged propensities."""
 
     def prepare(self, batch: Sequence[Item]) -> list[Part]:
-        """The micro-batches of an effective batch, each on boards drawn anew."""
-        parts = []
-        for items in micro_batches(batch, self.config.micro_batch_turns):
-            examples, labels = self._examples(items)
-            parts.append((self.policy.batch(examples), labels))
-        return parts
+        """This process's micro-batches of an effective batch, each on boards drawn anew."""
+        drawn = [self._examples(items) for items in micro_batches(batch, self._micro_batch_turns(batch))]
+        return [(self.policy.batch(examples), labels) for examples, labels in self.team.mine(drawn)]
+
+    def _micro_batch_turns(self, batch: Sequence[Item]) -> int:
+        """Turns computed at a time: no more than there is memory for, and no fewer parts than processes."""
+        turns = sum(len(item.labels) for item in batch)
+        return min(self.config.micro_batch_turns, max(1, turns // self.team.size))
 
     def step(self, parts: Sequence[Part]) -> Statistics | None:
         """One update on one effective batch; None if its loss or gradient was not finite."""
-        count = sum(len(labels) for _, labels in parts)
-        z = self._kl(parts) if self.objective == "kto" else 0.0
-        sums: list[Statistics] = []
+        count = round(self.team.totals([sum(len(labels) for _, labels in parts)])[0])
+        z = self._kl(parts, count) if self.objective == "kto" else 0.0
+        sums = [Statistics(0, 0.0, 0.0, 0.0)]
         for inputs, labels in parts:
             with torch.autocast(self.policy.device.type, torch.bfloat16, enabled=self.halves):
                 logps = self.policy.forward_logps(inputs)
@@ -301,11 +318,17 @@ class _Loop:
                 z=z,
                 **self.options,
             )
-            if not torch.isfinite(loss):
-                self.optimizer.zero_grad(set_to_none=True)
-                return None
-            self.accelerator.backward(loss)
             sums.append(statistics)
+            if not torch.isfinite(loss):
+                break
+            self.accelerator.backward(loss)
+        totals = self.team.totals(
+            [sum(getattr(entry, name) for entry in sums) for name in ("loss", "logp", "ratio")]
+        )
+        if not math.isfinite(totals[0]):
+            self.optimizer.zero_grad(set_to_none=True)
+            return None
+        self.team.add_gradients(self.policy.trainable())
         norm = self.accelerator.clip_grad_norm_(self.policy.trainable(), self.config.clip)
         finite = norm is None or bool(torch.isfinite(norm))
         if finite:
@@ -313,21 +336,16 @@ class _Loop:
         self.optimizer.zero_grad(set_to_none=True)
         if not finite:
             return None
-        return Statistics(
-            turns=count,
-            loss=sum(entry.loss for entry in sums),
-            logp=sum(entry.logp for entry in sums),
-            ratio=sum(entry.ratio for entry in sums),
-        )
+        return Statistics(count, *totals)
 
     @torch.no_grad()
-    def _kl(self, parts: Sequence[Part]) -> float:
+    def _kl(self, parts: Sequence[Part], count: int) -> float:
         """z over the effective batch, one forward before the update."""
-        logps, behaviour = [], []
+        terms = 0.0
         for inputs, labels in parts:
-            logps.append(self.policy.forward_logps(inputs).sum)
-            behaviour.append(self._columns(labels, logps[-1])[0])
-        return float(kl_estimate(torch.cat(logps), torch.cat(behaviour)))
+            logps = self.policy.forward_logps(inputs).sum
+            terms += float(kl_terms(logps, self._columns(labels, logps)[0]).sum())
+        return max(0.0, self.team.totals([terms])[0] / count)
 
     def _columns(
         self, labels: Sequence[TurnLabel], like: torch.Tensor

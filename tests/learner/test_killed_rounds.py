@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+from safetensors.torch import load_file
 from sqlmodel import select
 
 from learner.adapters import WEIGHTS, AdapterRegistry
@@ -96,6 +97,24 @@ def test_a_round_killed_at_every_stage_makes_the_adapter_it_would_have_made(
     assert unharmed.run().returncode == 0
     assert house.weights().read_bytes() == unharmed.weights().read_bytes()
     unharmed.database.close()
+
+
+def test_two_processes_train_the_adapter_that_one_trains(house: House, played: Path, tmp_path: Path):
+    alone = subprocess.run(command(house.round_id), env=house.environment, check=False)
+    assert alone.returncode == 0
+    pair = House(played, tmp_path / "pair")
+    together = subprocess.run(
+        command(pair.round_id, processes=2), env=pair.environment, capture_output=True, text=True, check=False
+    )
+    assert together.returncode == 0, together.stderr
+    training = [house.row().results["training"] for house in (house, pair)]
+    assert [found["processes"] for found in training] == [1, 2]
+    assert training[1]["losses"] == pytest.approx(training[0]["losses"], rel=0.01)
+    one, other = load_file(house.weights()), load_file(pair.weights())
+    assert one.keys() == other.keys()
+    for name, value in one.items():
+        assert (other[name] - value).norm() < 0.03 * value.norm(), name
+    pair.database.close()
 
 
 def test_a_round_killed_from_outside_while_it_trains_is_taken_up(house: House):
