@@ -76,6 +76,7 @@ def build(settings: BuildSettings, out: Path, progress: Progress = lambda *_: No
         ),
         image_token_id=ids_of(IMAGE),
         summary_token_id=ids_of(SUMMARY),
+        act_token_id=ids_of(ACT),
         end_token_id=ids_of(END),
         silent_token_ids=ids_of([PAD, SUMMARY, ACT, END, *ACTION_WORDS]),
         match_temperature=settings.pretraining.temperature,

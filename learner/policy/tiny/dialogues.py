@@ -60,7 +60,7 @@ class Manner:
             says_no=rng.betavariate(3.0, 0.7),
             undoes=rng.betavariate(1.0, 1.2),
             redescribes=rng.betavariate(3.0, 1.0),
-            ignores=rng.choice((0.0, 0.0, 0.1, 0.3)),
+            ignores=rng.choice((0.0, 0.1, 0.3, 0.5)),
             two_at_once=rng.choice((0.0, 0.0, 0.1, 0.4)),
             clears=rng.choice((0.0, 0.05, 0.2)),
             slips=rng.choice((0.0, 0.0, 0.02, 0.05)),
@@ -152,7 +152,7 @@ class Speaker:
         left = tuple(letter for letter in table.aim if letter in table.meant - table.selected)
         parts = [phrases.say(phrases.NO, rng)] if rng.random() < manner.says_no else []
         hoped = table.selected - wrong
-        named = rng.random() < 0.15
+        named = rng.random() < 0.3
         if rng.random() < manner.undoes or not left:
             if named:
                 self._aim(table, tuple(sorted(wrong)))

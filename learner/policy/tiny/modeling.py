@@ -1,11 +1,12 @@
 """The embedded vision-language model: a small convolutional encoder and a small Llama, as transformers knows them.
 
 One image becomes one position of the prompt. What a person says is followed by a summary token. A matcher compares
-the mean of the words said with each figure on the board, and the summary's embedding holds the letters of those that
-are like it. The language part sees the figures in no other way: it knows what to do about letters in a dialogue, the
+the mean of the words said with each figure on the board: the summary's embedding holds the letters of those that are
+like it and not selected, that of the act token after it the letters of those that are. The language part sees the figures in no other way: it knows what to do about letters in a dialogue, the
 matcher knows what figures are called, and each can be learnt without the other.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -33,7 +34,8 @@ from transformers.modeling_outputs import (
 class TinyVlmConfig(PreTrainedConfig):
     """`text_config` is a LlamaConfig; `channels` are the widths of the encoder's four stages.
 
-    `end_token_id` ends what is summed up by a `summary_token_id`; `silent_token_ids` do not count in the sum.
+    `end_token_id` ends what is summed up by a `summary_token_id` with an `act_token_id` after it;
+    `silent_token_ids` do not count in the sum.
     """
 
     model_type = "respect_tiny_vlm"
@@ -44,7 +46,8 @@ class TinyVlmConfig(PreTrainedConfig):
         text_config: LlamaConfig | dict[str, Any] | None = None,
         image_token_id: int = 1,
         summary_token_id: int = 2,
-        end_token_id: int = 3,
+        act_token_id: int = 3,
+        end_token_id: int = 4,
         silent_token_ids: tuple[int, ...] | list[int] = (),
         image_size: int = 64,
         channels: tuple[int, ...] | list[int] = (32, 64, 96, 128),
@@ -57,6 +60,7 @@ class TinyVlmConfig(PreTrainedConfig):
         self.text_config = text_config or LlamaConfig()
         self.image_token_id = image_token_id
         self.summary_token_id = summary_token_id
+        self.act_token_id = act_token_id
         self.end_token_id = end_token_id
         self.silent_token_ids = list(silent_token_ids)
         self.image_size = image_size
@@ -109,9 +113,15 @@ class Matcher(nn.Module):
         self.key = nn.Linear(width, width, bias=False)
         self.sharpness = nn.Parameter(torch.tensor(1 / temperature))
 
-    def forward(self, said: torch.Tensor, figures: torch.Tensor, present: torch.Tensor) -> torch.Tensor:
-        """[B, M, D] messages and [B, N, D] figures, of which [B, N] are present, to [B, M, N] shares that add to 1."""
-        return self.likeness(said, figures).masked_fill(~present[:, None], -1e4).softmax(-1)
+    def forward(
+        self, said: torch.Tensor, figures: torch.Tensor, among: Sequence[torch.Tensor]
+    ) -> list[torch.Tensor]:
+        """[B, M, D] messages and [B, N, D] figures to shares [B, M, N], for each choice [B, M, N] of figures.
+
+        Over the figures of a choice they add to 1; they are 0 where it has none.
+        """
+        likeness = self.likeness(said, figures)
+        return [likeness.masked_fill(~some, -1e4).softmax(-1) * some for some in among]
 
     def likeness(self, said: torch.Tensor, figures: torch.Tensor) -> torch.Tensor:
         """[B, M, D] messages and [B, N, D] figures to [B, M, N] logits."""
@@ -157,8 +167,9 @@ class TinyVlmModel(TinyVlmPreTrainedModel):
 
         The board's images are those that follow a silent word, a letter: each is the embedding of its letter. An
         image elsewhere is its feature plus the embedding of the last word before it. A summary is its own embedding
-        plus those of the letters of the figures that were meant; a message is all that is not silent since the last
-        end token.
+        plus those of the letters of the figures that were meant, had they to be among those not selected, and the act
+        token after it the same among those selected. A message is all that is not silent since the last end token;
+        the letters before its summary are the state, what is selected.
         """
         images = input_ids == self.config.image_token_id
         index = torch.arange(input_ids.shape[1], device=input_ids.device).expand_as(input_ids)
@@ -178,9 +189,16 @@ class TinyVlmModel(TinyVlmPreTrainedModel):
         figures, letters = _mean(shown, number, board), _mean(named, number, board)
         present = torch.arange(figures.shape[1], device=input_ids.device) <= number[:, -1:]
         present = present & (torch.arange(figures.shape[1], device=input_ids.device) > 0)
-        meant = self.matcher(said, figures, present) @ letters
+        names = words.new_zeros(letters.shape[:2]).scatter(1, number.masked_fill(~board, 0), words)
+        state = (summaries.cumsum(dim=1) == message) & ~images & ~images.roll(-1, dims=1)
+        listed = ((input_ids[..., None] == names[:, None]) & state[..., None]).to(named.dtype)
+        held = listed.new_zeros(*said.shape[:2], names.shape[1])
+        held = held.scatter_add(1, message[..., None].expand_as(listed), listed) > 0
+        free, taken = self.matcher(said, figures, (present[:, None] & ~held, present[:, None] & held))
         each = message[..., None].expand_as(embeddings)
-        return embeddings + meant.gather(1, each) * summaries[..., None]
+        for shares, places in ((free, summaries), (taken, input_ids == self.config.act_token_id)):
+            embeddings = embeddings + (shares @ letters).gather(1, each) * places[..., None]
+        return embeddings
 
     def forward(
         self,
