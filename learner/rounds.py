@@ -18,7 +18,7 @@ import structlog
 from pydantic import ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 
-from learner.adapters import AdapterError, Card, check
+from learner.adapters import AdapterError, Card
 from learner.decoding import decode_interactions
 from learner.examples import (
     Hindsight,
@@ -32,6 +32,7 @@ from learner.examples import (
 from learner.feedback import open_decoder
 from learner.protocol import BASE_ADAPTER
 from learner.rollback import worse_in_play
+from learner.round_adapters import load, made_before, start, usable_parent
 from learner.round_work import OnProgress, RoundError, RoundWork
 from learner.settings import LearnerSettings
 from learner.trust import screen
@@ -209,23 +210,6 @@ def examples(
     )
 
 
-def start(work: RoundWork, interactions: Sequence[Interaction]) -> str:
-    """What training starts from, loaded into the policy: the adapter in use, or the base model.
-
-    From the adapter in use only if every game that it learnt from may still be learnt from: what was erased, or
-    said by somebody who is in quarantine since, must not live on in it.
-    """
-    if work.settings.start == "base":
-        return BASE_ADAPTER
-    parent = _usable_parent(work)
-    if parent == BASE_ADAPTER:
-        return BASE_ADAPTER
-    card = work.registry.card(parent)
-    usable = {interaction.game_id for interaction in interactions}
-    same_shape = card.training.get("rank") == work.training.rank
-    return parent if same_shape and card.games.keys() <= usable else BASE_ADAPTER
-
-
 def train(
     work: RoundWork,
     games: Sequence[TrainingGame],
@@ -251,8 +235,8 @@ def train(
     def quality() -> float:
         return chance_of_right(work.policy, held_out, work.name)
 
-    if card := _made_before(work, made_from):
-        _load(work, card.name)
+    if card := made_before(work, made_from):
+        load(work, card.name)
     else:
         work.policy.unload_adapter(work.name)  # left in this process by a round that failed
         watched = right >= FEWEST_TURNS
@@ -299,7 +283,7 @@ def evaluate(work: RoundWork, card: Card, held_out: Sequence[TrainingGame]) -> "
     from learner.evaluation import compare
 
     work.report("evaluate", 0, len(held_out))
-    parent = _usable_parent(work)
+    parent = usable_parent(work)
     return compare(work.policy, held_out, card.name, parent)
 
 
@@ -327,34 +311,6 @@ def publish(work: RoundWork, card: Card) -> None:
     work.report("publish")
     with work.database.session() as session:
         work.registry.promote(session, card.name)
-
-
-def _made_before(work: RoundWork, made_from: str) -> Card | None:
-    """The card of this round's adapter, if a process since killed had trained it from the same examples."""
-    folder = work.registry.path(work.name)
-    if not folder.is_dir() or check(folder, work.policy.fingerprint):
-        return None
-    card = work.registry.card(work.name)
-    same = card.round_id == work.round_id and card.metrics.get("digest") == made_from
-    return card if same else None
-
-
-def _usable_parent(work: RoundWork) -> str:
-    """The adapter in use, loaded into the policy; the base model where it is of another base or broken."""
-    parent = work.registry.previous() if work.registry.current() == work.name else work.registry.current()
-    if parent is None or parent == BASE_ADAPTER:
-        return BASE_ADAPTER
-    folder = work.registry.path(parent)
-    if problems := check(folder, work.policy.fingerprint):
-        log.warning("the adapter in use cannot be compared with", adapter=parent, problems=problems)
-        return BASE_ADAPTER
-    _load(work, parent)
-    return parent
-
-
-def _load(work: RoundWork, name: str) -> None:
-    if name not in work.policy.adapters.names:
-        work.policy.load_adapter(name, work.registry.path(name))
 
 
 def _counts(interactions: Sequence[Interaction], verdicts: dict[int, Feedback]) -> dict[str, Any]:
