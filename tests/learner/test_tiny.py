@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from games import GAMES
 from games.core import Step
@@ -145,3 +146,21 @@ def test_pretraining_reads_dialogues_as_the_policy_reads_games(policy: Policy):
     ids = policy.prompts.build(messages, lambda figure: policy.figures("classic", figure).ids).ids
     assert tuple(encoded.ids[: len(ids)]) == ids
     assert encoded.learn[-5:] == list(range(len(ids), len(ids) + 5))
+
+
+def test_the_matcher_points_apart_among_what_is_selected_and_what_is_not(policy: Policy):
+    figures = images.ids[20:30]
+    past = [Step("", "the bird. A C", "select B"), Step("B", "a man", "select E J")]
+    messages = rules.prompt(figures, past, "B E J", "undo the man")
+    prompt = policy.prompts.build(messages, lambda figure: policy.figures("classic", figure).ids)
+    seen: list[torch.Tensor] = []
+    matcher = policy._base.model.model.matcher
+    handle = matcher.register_forward_hook(lambda module, given, shares: seen.extend(shares))
+    policy.embed(torch.tensor([prompt.ids]), policy.figures.encode("classic", figures))
+    handle.remove()
+    free, taken = (shares[0, :3, 1:] for shares in seen)
+    held = torch.tensor([[letter in state for letter in "ABCDEFGHIJ"] for state in ("", "B", "B E J")])
+    assert ((free > 0) == ~held).all()
+    assert ((taken > 0) == held).all()
+    assert free.sum(-1).tolist() == pytest.approx([1.0, 1.0, 1.0])
+    assert taken.sum(-1).tolist() == pytest.approx([0.0, 1.0, 1.0])
