@@ -161,9 +161,7 @@ async def _remote_policy(settings: BotSettings) -> Check:
         return Check("policy", "failed", str(error), mend if error.retry else "")
     except Exception as error:  # whatever the network says
         return Check("policy", "failed", f"{settings.policy_url} does not answer: {error}", mend)
-    return Check(
-        "policy", "ok", f"{settings.policy_url} plays with {status.current} on {status.base_model[:12]}"
-    )
+    return Check("policy", "ok", f"{settings.policy_url} plays with {status.current} on {status.base_model}")
 
 
 async def _discord(settings: BotSettings) -> list[Check]:

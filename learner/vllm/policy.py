@@ -163,6 +163,7 @@ class VllmPolicy:
     async def _look(self) -> Checked:
         models = await self._server.models()
         self._adapters.take_stock(models)
+        self._refused = None  # a server that was started again may take what it did not before
         checked = await look_at(self._server, self._policy, models, self._conversations)
         await self._follow(checked)
         self._checked = checked

@@ -259,6 +259,9 @@ async def test_a_server_that_may_not_load_adapters_is_said_with_how_to_mend_it(
     assert (await policy.status()).current == BASE_ADAPTER
     with pytest.raises(PolicyError, match="VLLM_ALLOW_RUNTIME_LORA_UPDATING"):
         await policy.act(request("one", name))
+    server.lora_updates, server.failures = True, 1  # started again, as it should be
+    await policy.act(request("two"))
+    assert (await policy.status()).current == name
 
 
 # Trouble
