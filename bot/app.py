@@ -25,7 +25,7 @@ from bot.screen import ImageShelf, Screen
 from bot.session import LiveGames, Policy
 from bot.settings import BotSettings
 from bot.views import DYNAMIC
-from learner.client import LocalPolicy, PolicyClient
+from learner.client import LocalPolicy, connect
 from learner.protocol import PolicyError
 from store.database import Database
 from store.migrations import upgrade
@@ -231,17 +231,18 @@ async def _open_database(settings: BotSettings) -> AsyncIterator[Database]:
 
 
 @asynccontextmanager
-async def _policy(settings: BotSettings) -> AsyncIterator[PolicyClient]:
+async def _policy(settings: BotSettings) -> AsyncIterator[Policy]:
     """A client of the service elsewhere, or of one that is started here."""
     async with AsyncExitStack() as stack:
-        url = settings.policy_url
-        if url is None:
-            try:
+        try:
+            url = settings.policy_url
+            if url is None:
                 url = (await stack.enter_async_context(LocalPolicy(settings))).client.url
-            except PolicyError as error:
-                raise StartupError(f"The policy cannot be started: {error}") from error
-        # Short patience: the games' workers try again themselves, and tell their players.
-        yield await stack.enter_async_context(PolicyClient(url, settings.policy_secret, patience=PATIENCE))
+            # Short patience: the games' workers try again themselves, and tell their players.
+            policy = await stack.enter_async_context(connect(url, settings, patience=PATIENCE))
+        except PolicyError as error:
+            raise StartupError(f"The policy cannot be started: {error}") from error
+        yield policy
 
 
 async def _check_images(bot: RespectBot) -> None:

@@ -18,6 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from bot.settings import BotSettings
 from cli.console import out, print_json
 from games.figures import open_images
+from learner.protocol import PolicyError
 from store.database import Database
 from store.migrations import integrity, revisions
 
@@ -149,18 +150,18 @@ def _policy(settings: BotSettings) -> Check:
 
 
 async def _remote_policy(settings: BotSettings) -> Check:
-    from learner.client import PolicyClient
+    from learner.client import connect
 
     assert settings.policy_url is not None
     mend = "Start the service there, and check RESPECT_POLICY_URL and RESPECT_POLICY_SECRET."
     try:
-        async with PolicyClient(settings.policy_url, settings.policy_secret) as client:
+        async with connect(settings.policy_url, settings) as client:
             status = await client.status()
+    except PolicyError as error:
+        return Check("policy", "failed", str(error), mend if error.retry else "")
     except Exception as error:  # whatever the network says
         return Check("policy", "failed", f"{settings.policy_url} does not answer: {error}", mend)
-    return Check(
-        "policy", "ok", f"{settings.policy_url} plays with {status.current} on {status.base_model[:12]}"
-    )
+    return Check("policy", "ok", f"{settings.policy_url} plays with {status.current} on {status.base_model}")
 
 
 async def _discord(settings: BotSettings) -> list[Check]:

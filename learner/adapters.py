@@ -42,6 +42,8 @@ class Card(BaseModel):
     name: str
     base_model: str
     """Fingerprint of the base model it was trained on."""
+    policy: str = ""
+    """What that model was opened as (RESPECT_POLICY)."""
     system: str
     """In the paper's names, e.g. "b-sup"."""
     round: int

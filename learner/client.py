@@ -13,15 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import aiohttp
 import structlog
-from pydantic import SecretStr, ValidationError
-from tenacity import (
-    AsyncRetrying,
-    retry_if_exception,
-    stop_after_delay,
-    wait_exponential_jitter,
-)
 
 from learner.protocol import (
     PROTOCOL_VERSION,
@@ -31,13 +23,14 @@ from learner.protocol import (
     TurnAnswer,
     TurnRequest,
 )
+from learner.remote import PATIENCE_SECONDS, Remote
 from learner.settings import LearnerSettings
+from learner.vllm import VllmPolicy
 
 log = structlog.get_logger(__name__)
 
-PATIENCE_SECONDS = 45.0
-"""How long a turn is tried again before it is given up: long enough for a local service to be restarted."""
-ATTEMPT_SECONDS = 30.0
+VLLM = "vllm+"
+"""Before the URL of a vLLM server."""
 START_SECONDS = 120.0
 PROBE_SECONDS = 5.0
 HANGING_PROBES = 6
@@ -45,38 +38,12 @@ HANGING_PROBES = 6
 RESTART_SECONDS = 0.5
 
 
-class PolicyClient:
+class PolicyClient(Remote):
     """Speaks to one policy service. Use it as an async context manager."""
-
-    def __init__(
-        self, url: str, secret: SecretStr | None = None, *, patience: float = PATIENCE_SECONDS
-    ) -> None:
-        self.url = url.rstrip("/")
-        self._patience = patience
-        self._secret = secret
-        self._session: aiohttp.ClientSession | None = None
-
-    async def __aenter__(self) -> Self:
-        headers = {"Authorization": f"Bearer {self._secret.get_secret_value()}"} if self._secret else {}
-        self._session = aiohttp.ClientSession(
-            headers=headers, timeout=aiohttp.ClientTimeout(total=ATTEMPT_SECONDS)
-        )
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._session is not None:
-            await self._session.close()
 
     async def act(self, request: TurnRequest) -> TurnAnswer:
         """Play a turn, however often it has to be asked for. Raises `PolicyError` when patience ends."""
-        async for attempt in AsyncRetrying(
-            retry=retry_if_exception(lambda error: isinstance(error, PolicyError) and error.retry),
-            wait=wait_exponential_jitter(initial=0.2, max=2.0),
-            stop=stop_after_delay(self._patience),
-            reraise=True,
-        ):
+        async for attempt in self.patiently():
             with attempt:
                 return TurnAnswer.model_validate(await self._ask("POST", "/v1/act", request.model_dump()))
         raise AssertionError("unreachable")
@@ -102,22 +69,24 @@ class PolicyClient:
         return PolicyStatus.model_validate(await self._ask("POST", "/v1/reload"))
 
     async def _ask(self, method: str, path: str, body: object = None) -> object:
-        if self._session is None:
-            raise RuntimeError("Use PolicyClient as an async context manager")
-        try:
-            async with self._session.request(method, self.url + path, json=body) as response:
-                answer = await response.json(content_type=None)
-                if response.status == 200:
-                    return answer
-                raise PolicyError(
-                    str(answer.get("error", response.reason)), retry=bool(answer.get("retry", False))
-                )
-        except (aiohttp.ClientError, TimeoutError, ValueError, AttributeError) as error:
-            if isinstance(error, ValidationError):
-                raise
-            raise PolicyError(
-                f"The policy service at {self.url} does not answer ({type(error).__name__})"
-            ) from error
+        status, answer = await self.fetch(method, path, body)
+        if not isinstance(answer, dict):
+            raise PolicyError(f"The policy service at {self.url} does not answer: what it says is not JSON")
+        if status == 200:
+            return answer
+        raise PolicyError(str(answer.get("error", status)), retry=bool(answer.get("retry", False)))
+
+
+def connect(
+    url: str, settings: LearnerSettings, *, patience: float = PATIENCE_SECONDS
+) -> PolicyClient | VllmPolicy:
+    """A client of the service at a URL: ours, or a vLLM server where it begins with "vllm+".
+
+    Raises `PolicyError` for settings that cannot go together.
+    """
+    if url.startswith(VLLM):
+        return VllmPolicy(url.removeprefix(VLLM), settings, patience=patience)
+    return PolicyClient(url, settings.policy_secret, patience=patience)
 
 
 class LocalPolicy:

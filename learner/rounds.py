@@ -260,6 +260,7 @@ def train(
         card = Card(
             name=work.name,
             base_model=fingerprint,
+            policy=work.settings.policy,
             system=work.system,
             round=work.number,
             round_id=work.round_id,

@@ -39,7 +39,10 @@ class LearnerSettings(StoreSettings):
     threads: int = Field(
         0, ge=0, description="CPU threads of the policy service, and of a round; 0 is half of the cores each."
     )
-    policy_url: str | None = Field(None, description="A policy service elsewhere; unset starts one here.")
+    policy_url: str | None = Field(
+        None,
+        description="A policy service elsewhere, or 'vllm+' and a vLLM server's URL; unset starts one here.",
+    )
     policy_secret: SecretStr | None = Field(None, description="Shared secret of a policy service elsewhere.")
     policy_host: str = Field("127.0.0.1", description="Address the local policy service binds to.")
     policy_port: int = Field(0, ge=0, le=65535, description="Its port; 0 takes a free one.")

@@ -15,12 +15,10 @@ from transformers import (
 )
 from transformers.utils import logging as transformers_logging
 
+from learner.conversation import RASTER
 from learner.policy.attention import use_float32_attention
 from learner.policy.tiny import TINY_WEIGHTS
 from learner.policy.tiny.modeling import TinyVlmConfig, register
-
-RASTER = 224
-"""Pixels of a figure's picture for models other than the embedded one; their processors scale it."""
 
 
 class PolicyLoadError(Exception):

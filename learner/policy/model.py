@@ -12,8 +12,9 @@ from torch.nn import functional
 from transformers import GenerationConfig
 
 from games import GAMES
-from games.core import Game, IllegalAction, Message, Step, Text
+from games.core import Game, IllegalAction, Message, Text
 from games.figures import ImageSet, open_images
+from learner.conversation import conversation_of, game_of
 from learner.policy.acting import Actor, Turn
 from learner.policy.examples import ActionLogps, Batch, Example, Row
 from learner.policy.figures import FigureEncoder
@@ -92,10 +93,7 @@ class Policy:
 
     def _turn(self, request: TurnRequest) -> Turn:
         self.adapters.require(request.adapter)
-        history = [Step(past.state, past.utterance, past.action) for past in request.history]
-        game = self._game(request.game)
-        messages = game.prompt(request.context, history, request.state, request.utterance)
-        prompt = self._prompt(request.images, messages)
+        prompt = self._prompt(request.images, conversation_of(self._game(request.game), request))
         return Turn(
             game_id=request.game_id,
             adapter=request.adapter,
@@ -347,10 +345,7 @@ class Policy:
             return functional.linear(hidden.to(weight.dtype), weight, bias).float()
 
     def _game(self, name: str) -> Game:
-        try:
-            return self._games[name]
-        except KeyError:
-            raise ValueError(f"Unknown game {name!r}: this policy plays {sorted(self._games)}") from None
+        return game_of(self._games, name)
 
     def _grammar(self, name: str) -> Grammar:
         if name not in self._grammars:

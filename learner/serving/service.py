@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import hmac
 import time
-from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import structlog
@@ -12,6 +11,7 @@ from aiohttp import web
 from pydantic import SecretStr, ValidationError
 
 from learner.adapters import AdapterError, AdapterRegistry
+from learner.answers import Answers
 from learner.protocol import (
     BASE_ADAPTER,
     PROTOCOL_VERSION,
@@ -25,7 +25,6 @@ from learner.serving.worker import Worker
 
 log = structlog.get_logger(__name__)
 
-REMEMBERED_ANSWERS = 10_000
 WATCH_SECONDS = 0.5
 MAX_WAITING, MAX_WAITING_EACH = 512, 64
 """Turns that may wait: in all, and of one community."""
@@ -42,7 +41,7 @@ class PolicyService:
         self._registry = registry
         self._base_model = base_model
         self._secret = secret
-        self._answers: OrderedDict[str, asyncio.Future[TurnAnswer]] = OrderedDict()
+        self._answers = Answers()
         self._current = BASE_ADAPTER
         self._refused: str | None = None
         self._turns = 0
@@ -80,21 +79,12 @@ class PolicyService:
             raise PolicyError(
                 f"This service speaks protocol {PROTOCOL_VERSION}, the request {turn.protocol}", retry=False
             )
-        answer = self._answers.get(turn.request_id)
-        if answer is None:
+        if turn.request_id not in self._answers:
             if self._worker.waiting >= MAX_WAITING:
                 raise PolicyError("Too many turns are waiting; try again in a moment")
             if self._worker.waiting_in(turn.community) >= MAX_WAITING_EACH:
                 raise PolicyError("Too many turns of this community are waiting; try again in a moment")
-            answer = asyncio.ensure_future(self._play(turn))
-            self._answers[turn.request_id] = answer
-            while len(self._answers) > REMEMBERED_ANSWERS:
-                self._answers.popitem(last=False)
-        try:
-            played = await asyncio.shield(answer)
-        except PolicyError:
-            self._answers.pop(turn.request_id, None)
-            raise
+        played = await self._answers.once(turn.request_id, lambda: self._play(turn))
         return web.json_response(played.model_dump())
 
     async def _play(self, turn: TurnRequest) -> TurnAnswer:

@@ -5,29 +5,26 @@ import math
 import queue
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import structlog
 
-from games.figures import open_images
 from learner.adapters import AdapterRegistry, check
+from learner.conversation import probe_request
+from learner.pins import Pins
 from learner.policy import Policy
 from learner.protocol import BASE_ADAPTER, PolicyError, TurnRequest
 from learner.serving.lines import FairQueue
 
 log = structlog.get_logger(__name__)
 
-PROBE_IMAGES = "classic"
 MAX_BATCH = 32
 GATHER_SECONDS = 0.004
 """How long the first turn of a batch waits for company."""
 MAX_ADAPTERS = 8
 """Adapters kept loaded; the one used longest ago goes first."""
-FORGOTTEN_SECONDS = 24 * 3600.0
-"""A game without a turn for so long no longer holds its adapter in memory; a later turn loads it again."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +54,7 @@ class Worker:
         self._seed = seed
         self._jobs: FairQueue[_Job | None] = FairQueue()
         self._held: _Job | None = None
-        self._adapters: OrderedDict[str, dict[str, float]] = OrderedDict()
-        """Loaded adapters, with the games pinned to each and when they last had a turn."""
+        self._adapters = Pins()
         self._current = BASE_ADAPTER
         self._thread = threading.Thread(target=self._run, name="policy", daemon=True)
         self.waiting = 0
@@ -66,7 +62,7 @@ class Worker:
     @property
     def loaded(self) -> tuple[str, ...]:
         """Names of the adapters in memory."""
-        return tuple(self._adapters)
+        return self._adapters.names
 
     def start(self) -> None:
         """Start the thread."""
@@ -150,8 +146,7 @@ class Worker:
                 continue
             try:
                 self._use(job.work.adapter)
-                if job.work.adapter in self._adapters:
-                    self._adapters[job.work.adapter][job.work.game_id] = time.monotonic()
+                self._adapters.hold(job.work.adapter, job.work.game_id)
                 playable.append((job, job.work))
             except PolicyError as error:
                 job.done(error=error)
@@ -180,7 +175,7 @@ class Worker:
         if name == BASE_ADAPTER:
             return
         if name in self._adapters:
-            self._adapters.move_to_end(name)
+            self._adapters.use(name)
             return
         try:
             folder = self._registry.path(name)
@@ -193,7 +188,7 @@ class Worker:
             raise
         except Exception as error:
             raise PolicyError(f"Adapter {name!r} cannot be loaded: {error}", retry=False) from error
-        self._adapters[name] = {}
+        self._adapters.use(name)
         log.info("adapter loaded", adapter=name)
 
     def _take_up(self, name: str) -> None:
@@ -202,31 +197,19 @@ class Worker:
         self._release_unpinned()
 
     def _forget(self, game_id: str) -> None:
-        for games in self._adapters.values():
-            games.pop(game_id, None)
+        self._adapters.end(game_id)
         self._release_unpinned()
 
     def _release_unpinned(self) -> None:
         """Release what no game under way is pinned to and new ones do not take."""
-        forgotten = time.monotonic() - FORGOTTEN_SECONDS
-        for name, games in list(self._adapters.items()):
-            if name != self._current and all(last < forgotten for last in games.values()):
-                self._unload(name)
+        for name in self._adapters.idle(self._current):
+            self._unload(name)
 
     def _probe(self, name: str) -> None:
         """Play one turn under an adapter that was just loaded. Raises `PolicyError`, and it is loaded no more."""
-        context = open_images(PROBE_IMAGES).ids[:10]
-        request = TurnRequest(
-            request_id="probe",
-            game_id="probe",
-            images=PROBE_IMAGES,
-            context=context,
-            state="",
-            utterance="the bird",
-            adapter=name,
-        )
         try:
-            total = math.fsum(map(math.exp, self._policy.all_action_logps(request).values()))
+            logps = self._policy.all_action_logps(probe_request(name)).values()
+            total = math.fsum(map(math.exp, logps))
             if not abs(total - 1.0) < 1e-3:  # NaN included
                 raise ValueError(f"the probabilities of all actions add up to {total}")
         except ValueError as error:
@@ -236,13 +219,13 @@ class Worker:
             ) from error
 
     def _release(self, needed: set[str]) -> None:
-        for name in list(self._adapters):
-            if len(self._adapters) <= MAX_ADAPTERS:
+        for name in self._adapters.names:
+            if len(self._adapters.names) <= MAX_ADAPTERS:
                 return
             if name not in needed:
                 self._unload(name)
 
     def _unload(self, name: str) -> None:
         self._policy.unload_adapter(name)
-        del self._adapters[name]
+        self._adapters.drop(name)
         log.info("adapter released", adapter=name)

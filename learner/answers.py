@@ -1,0 +1,55 @@
+"""Turns that are played once, however often they are asked for: answers by request id."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+
+from learner.protocol import TurnAnswer
+
+REMEMBERED_ANSWERS = 10_000
+
+
+class Answers:
+    """The answers given last and those being worked on. What failed is forgotten, and may be asked again."""
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[str, asyncio.Task[TurnAnswer]] = OrderedDict()
+        self._open: set[asyncio.Task[TurnAnswer]] = set()
+
+    @property
+    def waiting(self) -> int:
+        """Turns that are being played."""
+        return len(self._open)
+
+    def __contains__(self, request_id: str) -> bool:
+        return request_id in self._known
+
+    async def once(self, request_id: str, play: Callable[[], Awaitable[TurnAnswer]]) -> TurnAnswer:
+        """The answer to a request: one that is known, or one under way, or what `play` gives.
+
+        Whoever asks may be cancelled; the turn is played all the same, for whoever asks next.
+        """
+        answer = self._known.get(request_id)
+        if answer is None:
+            answer = asyncio.ensure_future(_awaited(play))
+            self._known[request_id] = answer
+            self._open.add(answer)
+            answer.add_done_callback(lambda done: self._settle(request_id, done))
+            while len(self._known) > REMEMBERED_ANSWERS:
+                self._known.popitem(last=False)
+        return await asyncio.shield(answer)
+
+    async def close(self) -> None:
+        """Give up what is being worked on."""
+        for answer in self._open:
+            answer.cancel()
+        await asyncio.gather(*self._open, return_exceptions=True)
+
+    def _settle(self, request_id: str, done: asyncio.Task[TurnAnswer]) -> None:
+        self._open.discard(done)
+        if (done.cancelled() or done.exception() is not None) and self._known.get(request_id) is done:
+            del self._known[request_id]
+
+
+async def _awaited(play: Callable[[], Awaitable[TurnAnswer]]) -> TurnAnswer:
+    return await play()

@@ -1,0 +1,40 @@
+"""The conversation that a turn is: the same words for every way of serving a policy. Loads no torch."""
+
+from collections.abc import Mapping
+
+from games.core import Game, Message, Step
+from games.figures import open_images
+from learner.protocol import TurnRequest
+
+RASTER = 224
+"""Pixels of a figure's square picture for models other than the embedded one; their processors scale it."""
+
+
+PROBE_IMAGES = "classic"
+
+
+def game_of(games: Mapping[str, Game], name: str) -> Game:
+    """The rules of a game. Raises ValueError for one that is not played here."""
+    try:
+        return games[name]
+    except KeyError:
+        raise ValueError(f"Unknown game {name!r}: this policy plays {sorted(games)}") from None
+
+
+def conversation_of(game: Game, request: TurnRequest) -> list[Message]:
+    """What the listener is shown before the turn of a request."""
+    history = [Step(past.state, past.utterance, past.action) for past in request.history]
+    return game.prompt(request.context, history, request.state, request.utterance)
+
+
+def probe_request(adapter: str) -> TurnRequest:
+    """A turn to try an adapter with, of no game."""
+    return TurnRequest(
+        request_id="probe",
+        game_id="probe",
+        images=PROBE_IMAGES,
+        context=open_images(PROBE_IMAGES).ids[:10],
+        state="",
+        utterance="the bird",
+        adapter=adapter,
+    )
