@@ -2,8 +2,7 @@
 
 One image becomes one position of the prompt. What a person says is followed by a summary and an act token. A matcher
 compares the mean of the words said with each figure on the board: the summary's embedding holds the letters of those
-that are like it and not selected, that of the act token the letters of those that are like it and selected. The
-language part sees the figures in no other way: it knows what to do about letters in a dialogue, the matcher knows
+that are like it, that of the act token the letters of those selected that are. The language part sees the figures in no other way: it knows what to do about letters in a dialogue, the matcher knows
 what figures are called, and each can be learnt without the other.
 """
 
@@ -54,6 +53,7 @@ class TinyVlmConfig(PreTrainedConfig):
         channels: tuple[int, ...] | list[int] = (32, 64, 96, 128),
         feature_scale: float = 1.0,
         match_temperature: float = 0.07,
+        points_at_selected: bool = True,
         **kwargs: Any,
     ) -> None:
         if isinstance(text_config, dict):
@@ -68,6 +68,7 @@ class TinyVlmConfig(PreTrainedConfig):
         self.channels = list(channels)
         self.feature_scale = feature_scale
         self.match_temperature = match_temperature
+        self.points_at_selected = points_at_selected
         super().__init__(**kwargs)
 
 
@@ -168,8 +169,8 @@ class TinyVlmModel(TinyVlmPreTrainedModel):
 
         The board's images are those that follow a silent word, a letter: each is the embedding of its letter. An
         image elsewhere is its feature plus the embedding of the last word before it. A summary is its own embedding
-        plus those of the letters of the figures that were meant, had they to be among those not selected, and the act
-        token after it the same among those selected. A message is all that is not silent since the last end token;
+        plus those of the letters of the figures that were meant, and the act token after it, if it points at all, the
+        same had they to be among those selected. A message is all that is not silent since the last end token;
         the letters before its summary are the state, what is selected.
         """
         images = input_ids == self.config.image_token_id
@@ -195,9 +196,10 @@ class TinyVlmModel(TinyVlmPreTrainedModel):
         listed = ((input_ids[..., None] == names[:, None]) & state[..., None]).to(named.dtype)
         held = listed.new_zeros(*said.shape[:2], names.shape[1])
         held = held.scatter_add(1, message[..., None].expand_as(listed), listed) > 0
-        free, taken = self.matcher(said, figures, (present[:, None] & ~held, present[:, None] & held))
+        every, taken = self.matcher(said, figures, (present[:, None], present[:, None] & held))
+        acts = (input_ids == self.config.act_token_id) & self.config.points_at_selected
         each = message[..., None].expand_as(embeddings)
-        for shares, places in ((free, summaries), (taken, input_ids == self.config.act_token_id)):
+        for shares, places in ((every, summaries), (taken, acts)):
             embeddings = embeddings + (shares @ letters).gather(1, each) * places[..., None]
         return embeddings
 
