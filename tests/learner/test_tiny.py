@@ -26,7 +26,9 @@ SHORT = BuildSettings(
     layers=1,
     heads=2,
     known_descriptions=0.1,
-    pretraining=PretrainSettings(align_steps=3, align_batch=16, language_steps=6, language_batch=4),
+    pretraining=PretrainSettings(
+        align_steps=3, align_batch=16, language_steps=6, finish_steps=4, language_batch=4
+    ),
 )
 
 

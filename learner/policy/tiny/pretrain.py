@@ -30,9 +30,12 @@ class PretrainSettings:
     align_batch: int = 192
     align_rate: float = 2e-3
     temperature: float = 0.07
-    language_steps: int = 700
+    language_steps: int = 1200
     language_batch: int = 32
     language_rate: float = 1e-3
+    finish_steps: int = 350
+    """Steps after those, in which the act token points at what is selected: from the start on it hinders learning."""
+    finish_rate: float = 4e-4
     turns: int = 9
     """Turns of a dialogue, at most."""
     pictures: float = 0.1
@@ -193,7 +196,7 @@ def train_language(
     seed: int,
     progress: Progress,
 ) -> None:
-    """The language part learns to act in dialogues on full boards, encoder frozen.
+    """The language part learns to act in dialogues on full boards, encoder frozen, in two stages.
 
     Loss: cross-entropy over the words that actions are made of, on the actions that were right.
     """
@@ -213,8 +216,16 @@ def train_language(
     optimiser = torch.optim.AdamW(parameters, lr=settings.language_rate, weight_decay=0.01, betas=(0.9, 0.98))
     model.train()
     halves = torch.cpu._is_avx512_bf16_supported()
-    for step in range(settings.language_steps):
-        _rate(optimiser, settings.language_rate, step, settings.language_steps)
+    finish = settings.language_steps
+    total = finish + settings.finish_steps
+    for step in range(total):
+        model.config.points_at_selected = step >= finish
+        if step == finish:
+            optimiser.state.clear()
+        if step < finish:
+            _rate(optimiser, settings.language_rate, step, finish)
+        else:
+            _rate(optimiser, settings.finish_rate, step - finish, settings.finish_steps)
         encoded = [
             encoder(speaker.play(len(LETTERS), settings.turns, settings.pictures))
             for _ in range(settings.language_batch)
@@ -241,7 +252,8 @@ def train_language(
         loss.backward()
         torch.nn.utils.clip_grad_norm_(parameters, 1.0)
         optimiser.step()
-        progress("language", step + 1, settings.language_steps, loss.item())
+        progress("language", step + 1, total, loss.item())
+    model.config.points_at_selected = True
     model.eval()
 
 
