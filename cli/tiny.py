@@ -26,7 +26,7 @@ def build(
     known: Annotated[
         float, typer.Option(min=0.01, max=1.0, help="Share of each figure's descriptions it is shown.")
     ] = 1.0,
-    steps: Annotated[int, typer.Option(min=1, help="Steps of pretraining on dialogues.")] = 700,
+    steps: Annotated[int, typer.Option(min=1, help="Steps of pretraining on dialogues.")] = 1200,
     out_dir: Annotated[Path, typer.Option("--out", help="Folder to save it in.")] = Path("data/tiny"),
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:

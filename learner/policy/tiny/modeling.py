@@ -2,8 +2,9 @@
 
 One image becomes one position of the prompt. What a person says is followed by a summary and an act token. A matcher
 compares the mean of the words said with each figure on the board: the summary's embedding holds the letters of those
-that are like it, that of the act token the letters of those selected that are. The language part sees the figures in no other way: it knows what to do about letters in a dialogue, the matcher knows
-what figures are called, and each can be learnt without the other.
+that are like it, that of the act token the letters of those selected that are. The language part sees the figures in
+no other way: it knows what to do about letters in a dialogue, the matcher knows what figures are called, and each can
+be learnt without the other.
 """
 
 from collections.abc import Sequence
