@@ -42,7 +42,8 @@ with database.session() as session:
 @pytest.fixture(autouse=True)
 def stand_in(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        "bot.schedule.command", lambda round_id: [sys.executable, "-c", STAND_IN, str(round_id), str(ROOT)]
+        "bot.schedule.command",
+        lambda round_id, processes: [sys.executable, "-c", STAND_IN, str(round_id), str(ROOT)],
     )
 
 
@@ -150,12 +151,13 @@ async def test_a_killed_round_fails_with_its_reason_and_the_next_can_start(
     await finish_a_game(house, ada)
     kill = "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
     with monkeypatch.context() as patch:
-        patch.setattr("bot.schedule.command", lambda round_id: [sys.executable, "-c", kill])
+        patch.setattr("bot.schedule.command", lambda round_id, processes: [sys.executable, "-c", kill])
         await say(house, grace, "round start")
         await house.eventually(lambda: rounds(house)[0].status is RoundStatus.FAILED)
         assert "SIGKILL" in str(rounds(house)[0].error)
         patch.setattr(
-            "bot.schedule.command", lambda round_id: [sys.executable, "-c", "raise SystemExit('no model')"]
+            "bot.schedule.command",
+            lambda round_id, processes: [sys.executable, "-c", "raise SystemExit('no model')"],
         )
         await say(house, grace, "round start")
         await house.eventually(lambda: len(rounds(house)) == 2 and rounds(house)[0].error)
