@@ -189,10 +189,12 @@ class TinyVlmModel(TinyVlmPreTrainedModel):
         message = (input_ids == self.config.end_token_id).cumsum(dim=1)
         said = _mean(embeddings, message, ~silent)
         number = board.cumsum(dim=1)
-        figures, letters = _mean(shown, number, board), _mean(named, number, board)
+        places = index.new_zeros(len(index), int(number.max()) + 1)
+        places = places.scatter(1, number.masked_fill(~board, 0), index)
+        figures, letters = _at(shown, places), _at(named, places)
         present = torch.arange(figures.shape[1], device=input_ids.device) <= number[:, -1:]
         present = present & (torch.arange(figures.shape[1], device=input_ids.device) > 0)
-        names = words.new_zeros(letters.shape[:2]).scatter(1, number.masked_fill(~board, 0), words)
+        names = words.gather(1, places)
         state = (summaries.cumsum(dim=1) == message) & ~images & ~images.roll(-1, dims=1)
         listed = ((input_ids[..., None] == names[:, None]) & state[..., None]).to(named.dtype)
         held = listed.new_zeros(*said.shape[:2], names.shape[1])
@@ -200,8 +202,8 @@ class TinyVlmModel(TinyVlmPreTrainedModel):
         every, taken = self.matcher(said, figures, (present[:, None], present[:, None] & held))
         acts = (input_ids == self.config.act_token_id) & self.config.points_at_selected
         each = message[..., None].expand_as(embeddings)
-        for shares, places in ((every, summaries), (taken, acts)):
-            embeddings = embeddings + (shares @ letters).gather(1, each) * places[..., None]
+        for shares, pointing in ((every, summaries), (taken, acts)):
+            embeddings = embeddings + (shares @ letters).gather(1, each) * pointing[..., None]
         return embeddings
 
     def forward(
@@ -282,6 +284,11 @@ class TinyVlmForConditionalGeneration(TinyVlmPreTrainedModel, GenerationMixin):
             logits=self.lm_head(hidden[:, keep, :]),  # type: ignore[arg-type]
             past_key_values=outputs.past_key_values,
         )
+
+
+def _at(values: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
+    """[B, L, D] values at [B, N] places: [B, N, D]."""
+    return values.gather(1, places[..., None].expand(*places.shape, values.shape[-1]))
 
 
 def _mean(values: torch.Tensor, group: torch.Tensor, counted: torch.Tensor) -> torch.Tensor:
