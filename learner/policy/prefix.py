@@ -79,6 +79,11 @@ class PrefixCache:
         for key in [key for key in self._known if adapter in (None, key[1])]:
             self._drop(key)
 
+    def end(self, game: str) -> None:
+        """Drop what is known of a game that is over."""
+        for key in [key for key in self._known if key[0] == game]:
+            self._drop(key)
+
     def _drop(self, key: tuple[str, str]) -> None:
         dropped = self._known.pop(key, None)
         if dropped is not None:

@@ -198,6 +198,7 @@ class Worker:
 
     def _forget(self, game_id: str) -> None:
         self._adapters.end(game_id)
+        self._policy.cache.end(game_id)
         self._release_unpinned()
 
     def _release_unpinned(self) -> None:
