@@ -65,7 +65,7 @@ def parse_action(action: str) -> tuple[frozenset[str], frozenset[str]]:
     return deselect, select
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=256)
 def _legal_actions(state: str) -> tuple[str, ...]:
     selected = parse_state(state)
     deselects = _clicks("deselect", [letter for letter in LETTERS if letter in selected])

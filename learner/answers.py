@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 from learner.protocol import TurnAnswer
 
-REMEMBERED_ANSWERS = 10_000
+REMEMBERED_ANSWERS = 4_096
 
 
 class Answers:

@@ -18,6 +18,9 @@ from learner.examples import TrainingGame
 from learner.policy import Policy
 
 BATCH = 64
+ENOUGH = 1000
+"""References from which on the learning rate is as given. Fewer say nothing about most words, and a full rate makes
+the matcher forget what the base model knows of those."""
 
 
 @dataclass(frozen=True)
@@ -57,14 +60,15 @@ def ground(
 ) -> list[float]:
     """Train the matcher of the policy's active adapter; gives the mean loss of each epoch, in nats.
 
-    Nothing happens, and there are no losses, where the model has none or nothing was referred to.
+    With few references the rate is lower in proportion. Nothing happens, and there are no losses, where the model has none or nothing was referred to.
     """
     references = references_of(policy, games)
     if not references:
         return []
     assert policy.matching is not None
     parameters = policy.matching.parameters(policy.trainable())
-    optimizer = torch.optim.AdamW(parameters, lr=learning_rate)
+    rate = learning_rate * min(1.0, len(references) / ENOUGH)
+    optimizer = torch.optim.AdamW(parameters, lr=rate)
     batches = max(1, len(references) // BATCH)
     schedule = get_cosine_schedule_with_warmup(optimizer, min(10, batches), epochs * batches)
     seen: dict[str, set[str]] = {}

@@ -21,7 +21,7 @@ NONE = -1
 class ActionTrie:
     """Every legal action of one state as token paths that all finish with the end token.
 
-    N inner nodes (0 is the root), V tokens that occur in actions. A policy keeps a thousand of them: the tables
+    N inner nodes (0 is the root), V tokens that occur in actions. A policy keeps hundreds of them: the tables
     are small, and an action's path is found again from its tokens.
     """
 
@@ -112,7 +112,7 @@ def build_trie(actions: Sequence[str], tokenise: Tokenise, end_id: int) -> Actio
 class Grammar:
     """Tries by state, built when first needed and kept for the states used last."""
 
-    def __init__(self, game: Game, tokenise: Tokenise, end_id: int, states: int = 1024) -> None:
+    def __init__(self, game: Game, tokenise: Tokenise, end_id: int, states: int = 256) -> None:
         self.game = game
         self.end_id = end_id
         self.trie = lru_cache(maxsize=states)(

@@ -8,7 +8,7 @@ import torch
 from games.core import Step
 from games.figures import open_images
 from learner.examples import TrainingGame, TurnLabel
-from learner.grounding import ground, references_of
+from learner.grounding import ENOUGH, ground, references_of
 from learner.policy import Policy
 from learner.protocol import TurnRequest
 from tests.learner.model_classes import CLASSES
@@ -60,7 +60,7 @@ def test_grounding_learns_names_and_the_policy_acts_on_them(policy: Policy):
         value for name, value in policy._model.named_parameters() if "layers" in name and "lora" in name
     ]
     before = [value.clone() for value in language]
-    losses = ground(policy, games, 16, 2e-3, random.Random(0))
+    losses = ground(policy, games, 16, 2e-3 * ENOUGH / len(games), random.Random(0))
     policy.eval()
     assert losses[-1] < losses[0] / 3
     assert language and all(map(torch.equal, language, before))
