@@ -19,7 +19,9 @@ class BotSettings(LearnerSettings):
         description="Ask for the message-content intent, so that messages in a thread are instructions. "
         "Without it people use the Describe button.",
     )
-    images: str = Field("classic", description="Image set of new games: 'classic' or 'kilogram:DIR'.")
+    images: str = Field(
+        "classic", description="Image set of new games: 'classic', 'classic:N' or 'kilogram:DIR'."
+    )
     play_cooldown: float = Field(10.0, ge=0, description="Seconds between one player's new games.")
     round_schedule: str | None = Field(None, description="Cron expression of rounds, e.g. '0 4 * * *'.")
     round_every_games: int = Field(

@@ -128,7 +128,12 @@ def _images(settings: BotSettings) -> Check:
     try:
         images = open_images(settings.images)
     except (ValueError, OSError) as error:
-        return Check("image set", "failed", str(error), "Set RESPECT_IMAGES to 'classic' or 'kilogram:DIR'.")
+        return Check(
+            "image set",
+            "failed",
+            str(error),
+            "Set RESPECT_IMAGES to 'classic', 'classic:N' or 'kilogram:DIR'.",
+        )
     return Check("image set", "ok", f"{settings.images} has {len(images.ids)} figures")
 
 

@@ -18,7 +18,9 @@ def tiny() -> None:
 
 @app.command()
 def build(
-    images: Annotated[str, typer.Option(help="Image set: 'classic' or 'kilogram:DIR'.")] = "classic",
+    images: Annotated[
+        str, typer.Option(help="Image set: 'classic', 'classic:N' or 'kilogram:DIR'.")
+    ] = "classic",
     holdout: Annotated[
         int, typer.Option(min=0, help="Leave out this many figures, those of `simulate --figures`.")
     ] = 0,

@@ -60,7 +60,8 @@ def ground(
 ) -> list[float]:
     """Train the matcher of the policy's active adapter; gives the mean loss of each epoch, in nats.
 
-    With few references the rate is lower in proportion. Nothing happens, and there are no losses, where the model has none or nothing was referred to.
+    With few references the rate is lower in proportion. Nothing happens, and there are no losses, where the model
+    has no matcher or nothing was referred to.
     """
     references = references_of(policy, games)
     if not references:

@@ -42,6 +42,10 @@ class DemoError(RuntimeError):
     """The demo cannot go on. The message says where to look."""
 
 
+IMAGES = "classic:40"
+"""Few figures, so that one is spoken of often enough to be learnt while somebody watches."""
+
+
 @dataclass(frozen=True)
 class DemoOptions:
     """What to run."""
@@ -223,6 +227,7 @@ def _environment(options: DemoOptions, service: LocalDiscord, once: bool) -> dic
         "RESPECT_DISCORD_GATEWAY": service.gateway_url,
         "RESPECT_DATA_DIR": str(options.data_dir),
         "RESPECT_ROUND_EVERY_GAMES": "0" if once else str(options.games_per_round),
+        "RESPECT_IMAGES": os.environ.get("RESPECT_IMAGES", IMAGES),
         "RESPECT_PLAY_COOLDOWN": "0",
         "RESPECT_SEED": str(options.seed),
         "RESPECT_SYSTEM": options.settings.system,

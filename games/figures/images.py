@@ -102,16 +102,20 @@ def draw_figure(
 
 def open_images(spec: str) -> ImageSet:
     """The image set that `spec` names. Raises ValueError with a way to mend it."""
-    kind, _, folder = spec.partition(":")
+    kind, _, which = spec.partition(":")
     if spec == "classic":
         from games.figures.classic import load_classic
 
         return load_classic()
-    if kind == "kilogram" and folder:
+    if kind == "classic" and which.isdecimal():
+        from games.figures.classic import some_of_classic
+
+        return some_of_classic(int(which))
+    if kind == "kilogram" and which:
         from games.figures.kilogram import load_kilogram
 
-        return load_kilogram(folder)
-    raise ValueError(f"Unknown image set {spec!r}: expected 'classic' or 'kilogram:DIR'")
+        return load_kilogram(which)
+    raise ValueError(f"Unknown image set {spec!r}: expected 'classic', 'classic:N' or 'kilogram:DIR'")
 
 
 def held_out(ids: Sequence[str], count: int) -> tuple[str, ...]:

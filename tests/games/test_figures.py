@@ -201,6 +201,15 @@ def test_classic_is_large_enough_and_opens_by_name():
     assert images.licence
 
 
+def test_a_part_of_classic_opens_by_its_size():
+    some, whole = open_images("classic:40"), open_images("classic")
+    assert len(some.ids) == 40 and some.spec == "classic:40"
+    assert all(some[figure] == whole[figure] for figure in some.ids)
+    for count in (9, 1000):
+        with pytest.raises(ValueError, match=f"{count} figures were asked for"):
+            open_images(f"classic:{count}")
+
+
 def test_every_classic_figure_has_plenty_of_words():
     for figure in load_classic().figures:
         assert len(figure.names) >= 4, figure.id
@@ -225,7 +234,7 @@ def test_classic_pieces_and_polygons_belong_together():
 
 
 def test_an_unknown_image_set_is_refused_with_what_is_possible():
-    with pytest.raises(ValueError, match="expected 'classic' or 'kilogram:DIR'"):
+    with pytest.raises(ValueError, match="expected 'classic', 'classic:N' or 'kilogram:DIR'"):
         open_images("modern")
 
 
@@ -353,7 +362,7 @@ def test_the_program_saves_a_figure(tmp_path: Path):
     ("arguments", "hint"),
     [
         (("show", "persn-01"), "did you mean"),
-        (("list", "--images", "modern"), "expected 'classic' or 'kilogram:DIR'"),
+        (("list", "--images", "modern"), "expected 'classic', 'classic:N' or 'kilogram:DIR'"),
         (("check", "nowhere.json"), "cannot be read"),
         (("sheet", "--out", "no/such/folder/sheet.png"), "could not be written"),
     ],

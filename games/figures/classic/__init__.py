@@ -1,6 +1,7 @@
 """The image set that ships with the package: our own tangram figures and words for them (see LICENSE)."""
 
 import json
+from dataclasses import replace
 from functools import cache
 from importlib.resources import files
 
@@ -26,6 +27,18 @@ def load_classic() -> ImageSet:
             for entry in data["figures"]
         ),
         licence=data["licence"],
+    )
+
+
+@cache
+def some_of_classic(count: int) -> ImageSet:
+    """So many of the figures, spread evenly over their sorted ids. Raises ValueError for an impossible number."""
+    images = load_classic()
+    if not 10 <= count <= len(images.ids):
+        raise ValueError(f"{count} figures were asked for: 'classic' has {len(images.ids)}, a board shows 10")
+    chosen = [images.ids[i * len(images.ids) // count] for i in range(count)]
+    return replace(
+        images, spec=f"classic:{count}", figures=tuple(map(images.__getitem__, chosen)), _rasters={}
     )
 
 
