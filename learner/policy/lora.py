@@ -2,7 +2,7 @@
 
 import json
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -112,24 +112,17 @@ class Adapters:
                     self._peft.set_adapter(before, inference_mode=before != self.active)  # type: ignore[arg-type]
 
     @contextmanager
-    def rows(self, names: Sequence[str]) -> Iterator[Callable[[Sequence[int]], None]]:
-        """Run the model with one adapter for each row of a batch; only in evaluation mode.
-
-        Gives a function to be told which rows are left when some are done.
-        """
+    def rows(self, names: Sequence[str]) -> Iterator[None]:
+        """Run the model with one adapter for each row of a batch; only in evaluation mode."""
         if len(set(names)) == 1:
             with self.use(names[0]):
-                yield lambda left: None
+                yield
             return
         for name in set(names):
             self.require(name)
         rows = ["__base__" if name == BASE_ADAPTER else name for name in names]
-
-        def keep(left: Sequence[int]) -> None:
-            rows[:] = [rows[i] for i in left]  # peft's hooks hold this very list
-
         with self.peft._enable_peft_forward_hooks(adapter_names=rows):
-            yield keep
+            yield
 
     def load(self, name: str, folder: Path) -> None:
         """Load an adapter for use, not for training. Raises `PolicyLoadError` and changes nothing if it is bad."""

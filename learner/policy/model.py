@@ -16,6 +16,7 @@ from games.core import Game, IllegalAction, Message, Text
 from games.figures import ImageSet, open_images
 from learner.conversation import conversation_of, game_of
 from learner.policy.acting import Actor, Turn
+from learner.policy.engine import PaddedEngine
 from learner.policy.examples import ActionLogps, Batch, Example, Row
 from learner.policy.figures import FigureEncoder
 from learner.policy.grammar import Grammar, masked_log_softmax
@@ -25,6 +26,7 @@ from learner.policy.lora import Adapters
 from learner.policy.matching import matching_of
 from learner.policy.prefix import PrefixCache
 from learner.policy.prompt import Prompt, PromptBuilder
+from learner.policy.tiny.engine import PackedEngine
 from learner.protocol import BASE_ADAPTER, TurnRequest
 
 
@@ -53,7 +55,8 @@ class Policy:
         base.model.generation_config = GenerationConfig(
             do_sample=False, eos_token_id=self.prompts.end_id, pad_token_id=self._pad, use_cache=True
         )
-        self._actor = Actor(base.model, self.adapters, self.cache, self.embed, self._logits, self._pad)
+        self._engine = PackedEngine(base.model) if self._merge is not None else PaddedEngine(base.model)
+        self._actor = Actor(self._engine, self.adapters, self.cache, self.embed, self._logits, self._pad)
 
     @classmethod
     def load(cls, spec: str = "tiny", device: str = "auto", threads: int = 0, **options: Any) -> "Policy":
@@ -267,7 +270,7 @@ class Policy:
     def unload_adapter(self, name: str) -> None:
         """Forget an adapter and its games' prefixes."""
         self.adapters.unload(name)
-        self.cache.forget(name)
+        self._forget(name)
 
     def save_adapter(self, name: str, folder: Path) -> None:
         """Write an adapter's configuration and weights to a folder."""
@@ -283,12 +286,12 @@ class Policy:
 
     def train(self) -> None:
         """Dropout on."""
-        self.cache.forget()
+        self._forget()
         self.adapters.train(True)
 
     def eval(self) -> None:
         """Dropout off. Prefixes are dropped: adapters may have changed."""
-        self.cache.forget()
+        self._forget()
         self.adapters.train(False)
 
     # Figures and prompts
@@ -301,6 +304,7 @@ class Policy:
 
     def embed(self, input_ids: torch.Tensor, features: torch.Tensor | None) -> torch.Tensor:
         """[B, L, D] input embeddings, with image features [image tokens, D] at the image positions in order."""
+        input_ids = input_ids.to(self.device)
         if features is not None:
             features = features.to(self.device, self._model.dtype) if len(features) else None
         if self._merge is not None:
@@ -311,6 +315,11 @@ class Policy:
         return embeddings.index_put(
             (input_ids == self.figures.image_token_id).nonzero(as_tuple=True), features
         )
+
+    def _forget(self, adapter: str | None = None) -> None:
+        """Drop what was computed under an adapter, or under any."""
+        self.cache.forget(adapter)
+        self._engine.forget(adapter)
 
     def _prompt(self, images: str, messages: Sequence[Message], close: bool = False) -> Prompt:
         return self.prompts.build(messages, lambda figure: self.figures(images, figure).ids, close)

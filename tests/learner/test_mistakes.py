@@ -68,14 +68,14 @@ def test_mistake_1_a_turn_encodes_no_image_again_and_computes_only_what_is_new(m
     policy = Policy.load("tiny", "cpu")
     encoded, widths = [], []
     encode = policy._model.get_image_features
-    forward = policy._model.model.forward
+    run = policy._engine.run
 
-    def widths_of(*args, **kwargs):
-        widths.append(kwargs["inputs_embeds"].shape[1] if kwargs.get("inputs_embeds") is not None else 1)
-        return forward(*args, **kwargs)
+    def widths_of(spans):
+        widths.append(len(spans[0].embeddings))
+        return run(spans)
 
     monkeypatch.setattr(policy._model, "get_image_features", lambda **kw: encoded.append(1) or encode(**kw))
-    monkeypatch.setattr(policy._model.model, "forward", widths_of)
+    monkeypatch.setattr(policy._engine, "run", widths_of)
     first = request(1)
     ((action, _),) = policy.act([first])
     assert len(encoded) == 10

@@ -174,12 +174,12 @@ class TinyVlmModel(TinyVlmPreTrainedModel):
         same had they to be among those selected. A message is all that is not silent since the last end token;
         the letters before its summary are the state, what is selected.
         """
+        if features is None:
+            return self.get_input_embeddings()(input_ids)
         images = input_ids == self.config.image_token_id
         index = torch.arange(input_ids.shape[1], device=input_ids.device).expand_as(input_ids)
         words = input_ids.gather(1, index.masked_fill(images, 0).cummax(dim=1).values)
         named = self.get_input_embeddings()(words)
-        if features is None:
-            return named
         shown = torch.zeros_like(named).index_put(images.nonzero(as_tuple=True), features.to(named.dtype))
         silent = torch.isin(words, torch.tensor(self.config.silent_token_ids, device=input_ids.device))
         board, summaries = images & silent, input_ids == self.config.summary_token_id
