@@ -47,6 +47,8 @@ class _Row:
 
     turn: Turn
     draw: Draw
+    board: int
+    """Tokens of the prompt up to its last image."""
     held: KeyValues
     drawn: list[int] = field(default_factory=list)
     """Tokens of the action so far, of which the model has not seen the last."""
@@ -116,6 +118,7 @@ class Actor:
         embed: Embed,
         logits: Logits,
         pad_id: int,
+        end_id: int,
     ) -> None:
         self._engine = engine
         self._adapters = adapters
@@ -123,14 +126,12 @@ class Actor:
         self._embed = embed
         self._logits = logits
         self._pad = pad_id
+        self._end = end_id
 
     @torch.inference_mode()
     def act(self, turns: Sequence[Turn], sources: Sequence[random.Random] | None) -> list[tuple[str, float]]:
         """(action, log-propensity) of each turn; without `sources` the likeliest tokens."""
-        rows = [
-            _Row(turn, Draw(turn.trie, sources[i] if sources else None), self._known(turn))
-            for i, turn in enumerate(turns)
-        ]
+        rows = [self._row(turn, sources[i] if sources else None) for i, turn in enumerate(turns)]
         batches = [rows]
         if self._engine.pads:  # a game's first prompt is far longer than what a later turn adds
             batches = [
@@ -147,11 +148,12 @@ class Actor:
             self._cache.put(turn.game_id, turn.adapter, turn.board, (*turn.ids, *row.drawn), row.held)
         return [(row.draw.action or "", row.draw.logp) for row in rows]
 
-    def _known(self, turn: Turn) -> KeyValues:
-        least = 0
+    def _row(self, turn: Turn, source: random.Random | None) -> _Row:
+        board = 0
         for _ in range(turn.ids.count(turn.image_token_id)):
-            least = turn.ids.index(turn.image_token_id, least) + 1
-        return self._cache.take(turn.game_id, turn.adapter, turn.board, turn.ids, least)
+            board = turn.ids.index(turn.image_token_id, board) + 1
+        held = self._cache.take(turn.game_id, turn.adapter, turn.board, turn.ids, board)
+        return _Row(turn, Draw(turn.trie, source), board, held)
 
     def _forward(self, rows: Sequence[_Row]) -> None:
         """Run what is new of each row, with some tokens that may follow, and draw as far as the output goes."""
@@ -178,10 +180,19 @@ class Actor:
             start += len(output)
 
     def _prompts(self, rows: Sequence[_Row]) -> torch.Tensor:
-        """[B, L, D] embeddings of the whole prompts, padded at the left."""
-        ids = np.full((len(rows), max(len(row.turn.ids) for row in rows)), self._pad)
-        for i, row in enumerate(rows):
-            ids[i, -len(row.turn.ids) :] = row.turn.ids
+        """[B, L, D] embeddings of the prompts, padded at the left, without the messages between board and news.
+
+        An embedding may depend on the board and on the rest of its message, but on no other message.
+        """
+        needed = []
+        for row in rows:
+            ids, start = row.turn.ids, max(row.held.length, row.board)
+            while start > row.board and ids[start] != self._end:
+                start -= 1
+            needed.append((*ids[: row.board], *ids[start:]))
+        ids = np.full((len(rows), max(map(len, needed))), self._pad)
+        for i, own in enumerate(needed):
+            ids[i, -len(own) :] = own
         return self._embed(torch.from_numpy(ids), torch.cat([row.turn.features for row in rows]))
 
     def _ahead(self, plans: Sequence[_Ahead]) -> torch.Tensor:

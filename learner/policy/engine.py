@@ -74,11 +74,11 @@ class PaddedEngine:
             past_key_values=cache,
             use_cache=True,
         ).last_hidden_state
+        layers: list[Any] = list(cache.layers)
         for row, span in enumerate(spans):
             start = before + new - len(span.embeddings)
-            for number, layer in enumerate(cache.layers):
-                keys, values = layer.keys[row, :, start:], layer.values[row, :, start:]  # pyright: ignore[reportOptionalSubscript]
-                span.held.write(number, keys, values)
+            for number, layer in enumerate(layers):
+                span.held.write(number, layer.keys[row, :, start:], layer.values[row, :, start:])
         return [hidden[row, new - len(span.embeddings) :] for row, span in enumerate(spans)]
 
     def forget(self, adapter: str | None = None) -> None:

@@ -112,7 +112,7 @@ def build_trie(actions: Sequence[str], tokenise: Tokenise, end_id: int) -> Actio
 class Grammar:
     """Tries by state, built when first needed and kept for the states used last."""
 
-    def __init__(self, game: Game, tokenise: Tokenise, end_id: int, states: int = 256) -> None:
+    def __init__(self, game: Game, tokenise: Tokenise, end_id: int, states: int = 1024) -> None:
         self.game = game
         self.end_id = end_id
         self.trie = lru_cache(maxsize=states)(

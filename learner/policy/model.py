@@ -56,7 +56,9 @@ class Policy:
             do_sample=False, eos_token_id=self.prompts.end_id, pad_token_id=self._pad, use_cache=True
         )
         self._engine = PackedEngine(base.model) if self._merge is not None else PaddedEngine(base.model)
-        self._actor = Actor(self._engine, self.adapters, self.cache, self.embed, self._logits, self._pad)
+        self._actor = Actor(
+            self._engine, self.adapters, self.cache, self.embed, self._logits, self._pad, self.prompts.end_id
+        )
 
     @classmethod
     def load(cls, spec: str = "tiny", device: str = "auto", threads: int = 0, **options: Any) -> "Policy":
@@ -108,13 +110,11 @@ class Policy:
             trie=self._grammar(request.game).trie(request.state),
         )
 
-    def warm_up(self) -> None:
-        """Make now what every game needs sooner or later: the tries of all states that a first action leads to."""
-        for _ in self.warming():
-            pass
-
     def warming(self) -> Iterator[None]:
-        """`warm_up` in steps of a few milliseconds."""
+        """Make what every game needs sooner or later, in steps of a few milliseconds.
+
+        It is the tries of all states that a first action leads to.
+        """
         for name, game in self._games.items():
             grammar, state = self._grammar(name), game.initial_state
             for action in grammar.trie(state).actions:

@@ -1,11 +1,12 @@
 """The one thread that owns the model: joins waiting turns into batches, loads and releases adapters."""
 
 import asyncio
+import contextlib
 import math
 import queue
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -107,8 +108,9 @@ class Worker:
         return await future
 
     def _run(self) -> None:
+        warming = self._policy.warming()
         while True:
-            job = self._held or self._jobs.get()
+            job = self._held or self._next(warming)
             self._held = None
             if job is None:
                 return
@@ -120,6 +122,13 @@ class Worker:
                     job.done(job.work())
                 except Exception as error:
                     job.done(error=error)
+
+    def _next(self, warming: Iterator[None]) -> _Job | None:
+        """The next job; until it comes, and a little before each at first, what games will need is made."""
+        for _ in warming:
+            with contextlib.suppress(queue.Empty):
+                return self._jobs.get(timeout=0)
+        return self._jobs.get()
 
     def _gather(self, first: _Job) -> list[_Job | None]:
         """The first job and those that come within milliseconds; a job of another kind ends the batch."""

@@ -112,7 +112,8 @@ def _turn_speedup(settings: LearnerSettings, images: ImageSet, games: int) -> fl
     torch.set_num_threads(settings.threads_each)
     base = load_base(settings.policy, choose_device(settings.device))
     ours, naive = Policy(base), NaivePolicy(base, images)
-    ours.warm_up()
+    for _ in ours.warming():
+        pass
     seconds: dict[str, list[float]] = {"ours": [], "naive": []}
     for number in range(-3, games):  # the first few are to warm up
         match = Match(f"turn/{number}", images, BASE_ADAPTER)

@@ -172,7 +172,8 @@ class TinyVlmModel(TinyVlmPreTrainedModel):
         image elsewhere is its feature plus the embedding of the last word before it. A summary is its own embedding
         plus those of the letters of the figures that were meant, and the act token after it, if it points at all, the
         same had they to be among those selected. A message is all that is not silent since the last end token;
-        the letters before its summary are the state, what is selected.
+        the letters before its summary are the state, what is selected. So an embedding depends on the board and on
+        its own message only.
         """
         if features is None:
             return self.get_input_embeddings()(input_ids)
@@ -195,7 +196,9 @@ class TinyVlmModel(TinyVlmPreTrainedModel):
         present = torch.arange(figures.shape[1], device=input_ids.device) <= number[:, -1:]
         present = present & (torch.arange(figures.shape[1], device=input_ids.device) > 0)
         names = words.gather(1, places)
-        state = (summaries.cumsum(dim=1) == message) & ~images & ~images.roll(-1, dims=1)
+        summed = summaries.cumsum(dim=1)
+        before = summed == (summed * (input_ids == self.config.end_token_id)).cummax(dim=1).values
+        state = before & ~images & ~images.roll(-1, dims=1)
         listed = ((input_ids[..., None] == names[:, None]) & state[..., None]).to(named.dtype)
         held = listed.new_zeros(*said.shape[:2], names.shape[1])
         held = held.scatter_add(1, message[..., None].expand_as(listed), listed) > 0
