@@ -198,11 +198,12 @@ def rounds_table(result: dict[str, Any]) -> Table:
 
 
 def _quarantines(trust: list[dict[str, Any]]) -> Table:
-    """Who was left out of training, beside who poisoned it."""
-    table = Table("round", "players", "poisoners", "quarantined", "P", "R", box=SIMPLE)
+    """Who was left out of training, beside who poisoned it, and how often the others then won."""
+    table = Table("round", "players", "poisoners", "quarantined", "P", "R", "others' success", box=SIMPLE)
     for at in trust:
         counts = (str(at[name]) for name in ("round", "players", "poisoners", "quarantined"))
-        table.add_row(*counts, _share(at["precision"]), _share(at["recall"]))
+        shares = (_share(at[name]) for name in ("precision", "recall", "success_of_others"))
+        table.add_row(*counts, *shares)
     return table
 
 

@@ -7,7 +7,7 @@ meaning of words for the training of whole actions to learn.
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from transformers import get_cosine_schedule_with_warmup
@@ -56,11 +56,13 @@ def ground(
     games: Sequence[TrainingGame],
     epochs: int,
     learning_rate: float,
+    dropout: float,
     rng: random.Random,
 ) -> list[float]:
     """Train the matcher of the policy's active adapter; gives the mean loss of each epoch, in nats.
 
-    With few references the rate is lower in proportion. Nothing happens, and there are no losses, where the model
+    With few references the rate is lower in proportion. A share `dropout` of the words is left out, so that no figure
+    is known by one of them alone. Nothing happens, and there are no losses, where the model
     has no matcher or nothing was referred to.
     """
     references = references_of(policy, games)
@@ -81,7 +83,7 @@ def ground(
         rng.shuffle(references)
         total = 0.0
         for number in range(batches):
-            batch = references[number::batches]
+            batch = [_with_fewer_words(each, dropout, rng) for each in references[number::batches]]
             sets = sorted({each.images for each in batch})
             losses_of = [
                 _loss(policy, [each for each in batch if each.images == images], places[images])
@@ -98,6 +100,12 @@ def ground(
             total += loss.item()
         losses.append(total / batches)
     return losses
+
+
+def _with_fewer_words(reference: Reference, dropout: float, rng: random.Random) -> Reference:
+    """The reference without a share of its words; with all of them if none would be left."""
+    words = tuple(word for word in reference.words if rng.random() >= dropout)
+    return replace(reference, words=words or reference.words)
 
 
 def _loss(policy: Policy, batch: Sequence[Reference], places: dict[str, int]) -> torch.Tensor:

@@ -53,7 +53,10 @@ class TrainingConfig:
     replay_epochs: int = _option(1, "The same where training goes on from the adapter in use.")
     least_steps: int = _option(150, "A small training set is passed over more often, up to so many steps.")
     grounding_epochs: int = _option(
-        16, "Passes in which the embedded policy's matcher first learns names on its own."
+        32, "Passes in which the embedded policy's matcher first learns names on its own."
+    )
+    grounding_dropout: float = _option(
+        0.4, "Share of the words that are left out there, others in each pass."
     )
     grounding_rate: float = _option(2e-3, "Peak learning rate of AdamW there.")
     batch_turns: int = _option(32, "Turns of one step: the effective batch.")
@@ -161,7 +164,9 @@ def train(
         best = _Best(policy.trainable(), config.patience)
         policy.train()
         try:
-            grounding = ground(policy, games, config.grounding_epochs, config.grounding_rate, rng)
+            grounding = ground(
+                policy, games, config.grounding_epochs, config.grounding_rate, config.grounding_dropout, rng
+            )
             team.copy_weights(policy.trainable())
             if quality is not None and grounding:
                 best.exhausted(_told(team, quality))

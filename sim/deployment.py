@@ -26,7 +26,7 @@ from sim.playing import Playground, Tally
 from store.database import Database
 from store.migrations import upgrade
 from store.rounds import request_round
-from store.statistics import round_statistics
+from store.statistics import round_statistics, success_of_others
 from store.training import usable_interactions
 
 
@@ -140,6 +140,7 @@ def simulate(
         with database.session() as session:
             statistics = round_statistics(session, scheme)
         kept = world.retention(data_dir) if config.retention else None
+        quarantines = world.quarantines()
     finally:
         database.close()
     rows = [
@@ -167,7 +168,7 @@ def simulate(
         "seconds": round(time.monotonic() - began, 2),
         "rounds": [asdict(row) for row in rows],
         **({} if kept is None else {"retention": kept}),
-        **({"trust": quarantines} if (quarantines := world.quarantines()) else {}),
+        **({"trust": quarantines} if quarantines else {}),
     }
 
 
@@ -272,7 +273,10 @@ class _World:
         return {"images": images.spec, "games": games, "first": success[0], "last": success[-1]}
 
     def quarantines(self) -> list[dict[str, Any]]:
-        """After each round, who was in quarantine beside who poisons (for evaluation only)."""
+        """After each training, who was in quarantine beside who poisons, and how the others then played.
+
+        For evaluation only.
+        """
         poisoners = self.playground.poisoners
         found = []
         for number, results in self.results.items():
@@ -287,9 +291,14 @@ class _World:
                     "quarantined": len(caught),
                     "precision": len(caught & poisoners) / len(caught) if caught else None,
                     "recall": len(caught & poisoners) / len(poisoners) if poisoners else None,
+                    "success_of_others": self._success_of_others(number),
                 }
             )
         return found
+
+    def _success_of_others(self, number: int) -> float | None:
+        with self.database.session() as session:
+            return success_of_others(session, number, self.playground.poisoners)
 
     def _keep_current(self) -> None:
         """Of all adapters, keep the current one in memory."""

@@ -1,6 +1,6 @@
 """The paper's measures over finished games, for evaluation only: this module reads the targets."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,6 +58,16 @@ def round_statistics(session: Session, scheme: str = "binary") -> list[RoundStat
         _statistics(number, [game for game in games if game.round == number], turns, positive)
         for number in sorted({game.round for game in games})
     ]
+
+
+def success_of_others(session: Session, number: int, players: Collection[int]) -> float | None:
+    """Share of one round's finished games that were won, without those of some players; None where none is left."""
+    outcomes = session.exec(
+        select(Game.outcome).where(
+            Game.round == number, Game.outcome != Outcome.OPEN, col(Game.player_id).not_in(players)
+        )
+    ).all()
+    return sum(outcome == Outcome.WON for outcome in outcomes) / len(outcomes) if outcomes else None
 
 
 def _statistics(

@@ -60,7 +60,7 @@ def test_grounding_learns_names_and_the_policy_acts_on_them(policy: Policy):
         value for name, value in policy._model.named_parameters() if "layers" in name and "lora" in name
     ]
     before = [value.clone() for value in language]
-    losses = ground(policy, games, 16, 2e-3 * ENOUGH / len(games), random.Random(0))
+    losses = ground(policy, games, 16, 2e-3 * ENOUGH / len(games), 0.0, random.Random(0))
     policy.eval()
     assert losses[-1] < losses[0] / 3
     assert language and all(map(torch.equal, language, before))
@@ -88,4 +88,4 @@ def test_a_model_without_a_matcher_has_nothing_to_ground(tmp_path):
     large = Policy.load(str(tmp_path), "cpu")
     large.new_adapter("new")
     assert large.matching is None
-    assert ground(large, played()[:2], 2, 2e-3, random.Random(0)) == []
+    assert ground(large, played()[:2], 2, 2e-3, 0.0, random.Random(0)) == []

@@ -79,7 +79,6 @@ def build(settings: BuildSettings, out: Path, progress: Progress = lambda *_: No
         act_token_id=ids_of(ACT),
         end_token_id=ids_of(END),
         silent_token_ids=ids_of([PAD, SUMMARY, ACT, END, *ACTION_WORDS]),
-        match_temperature=settings.pretraining.temperature,
         image_size=settings.image_size,
     )
     model = TinyVlmForConditionalGeneration(config)
