@@ -169,9 +169,9 @@ class Actor:
             after = turn.positions[..., -1:] + torch.tensor(plan.depths) + max(0, len(row.drawn) - 1)
             positions = torch.cat([turn.positions[..., len(turn.ids) - row.unseen :], after], dim=-1)
             sees = plan.sees(row.held.length, row.unseen)
-            spans.append(Span(turn.adapter, embeddings, positions, sees, row.held))
-        hidden = self._engine.run(spans)
-        needed = [output[max(0, row.unseen - 1) :] for row, output in zip(rows, hidden, strict=True)]
+            wanted = len(plan.tokens) + bool(row.unseen)
+            spans.append(Span(turn.adapter, embeddings, positions, sees, row.held, wanted))
+        needed = self._engine.run(spans)
         vocabulary = np.unique(np.concatenate([row.turn.trie.vocabulary for row in rows]))
         logits = self._logits(torch.cat(needed), torch.from_numpy(vocabulary).to(needed[0].device))
         values, start = logits.double().cpu().numpy(), 0

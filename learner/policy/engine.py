@@ -22,6 +22,8 @@ class Span:
     sees: torch.Tensor
     """[t, held + t] bool: what each new token attends to, of what is held and of what is new."""
     held: KeyValues
+    wanted: int
+    """How many of its last tokens the output is wanted for."""
 
 
 class Engine(Protocol):
@@ -31,7 +33,7 @@ class Engine(Protocol):
     """Whether spans of very different lengths slow each other down."""
 
     def run(self, spans: Sequence[Span]) -> list[torch.Tensor]:
-        """The output [t, D] of each span. Its keys and values are written, not yet kept, on what is held.
+        """The output [wanted, D] of each span. Its keys and values are written, not yet kept, on what is held.
 
         Called where the adapters of the spans are in force, in their order (`Adapters.rows`).
         """
@@ -79,7 +81,7 @@ class PaddedEngine:
             start = before + new - len(span.embeddings)
             for number, layer in enumerate(layers):
                 span.held.write(number, layer.keys[row, :, start:], layer.values[row, :, start:])
-        return [hidden[row, new - len(span.embeddings) :] for row, span in enumerate(spans)]
+        return [hidden[row, new - span.wanted :] for row, span in enumerate(spans)]
 
     def forget(self, adapter: str | None = None) -> None:
         """Nothing is remembered."""

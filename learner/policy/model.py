@@ -42,6 +42,8 @@ class Policy:
     ) -> None:
         self._base = base
         self._model: Any = base.model
+        self.device: torch.device = base.model.device
+        """Where the model is."""
         self._games = games or GAMES
         self.adapters = Adapters(base.model, base.fingerprint)
         self.figures = FigureEncoder(base, open_set)
@@ -74,11 +76,6 @@ class Policy:
     def fingerprint(self) -> str:
         """Hash of the base model's weights."""
         return self._base.fingerprint
-
-    @property
-    def device(self) -> torch.device:
-        """Where the model is."""
-        return self._model.device
 
     # Acting
 

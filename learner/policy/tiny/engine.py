@@ -5,8 +5,9 @@ model's once and not for every token. For a model this small, the calls of modul
 would take longer than the arithmetic.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 import torch
@@ -43,6 +44,8 @@ class PackedEngine:
         self._size: int = config.head_dim
         self._heads = (config.num_attention_heads, config.num_key_value_heads, config.num_key_value_heads)
         self._epsilon: float = config.rms_norm_eps
+        self._rotations: list[torch.Tensor] = []
+        """Cosines and sines of the positions that occurred, [positions, 1, head size]."""
 
     def forget(self, adapter: str | None = None) -> None:
         """See `Engine`."""
@@ -54,66 +57,71 @@ class PackedEngine:
         order = sorted(range(len(spans)), key=lambda i: spans[i].adapter)
         packed = [spans[i] for i in order]
         lengths = [len(span.embeddings) for span in packed]
-        of: dict[str, int] = {}
-        for span, length in zip(packed, lengths, strict=True):
-            of[span.adapter] = of.get(span.adapter, 0) + length
-        stacks = [(self._layers(adapter), tokens) for adapter, tokens in of.items()]
         hidden = torch.cat([span.embeddings for span in packed])
-        masks = [
-            torch.zeros(span.sees.shape, device=hidden.device).masked_fill_(
-                ~span.sees.to(hidden.device), torch.finfo(hidden.dtype).min
-            )[None, None]
-            for span in packed
-        ]
         positions = torch.cat([span.positions for span in packed]).to(hidden.device)
-        cos, sin = (part[0, :, None] for part in self._llama.rotary_emb(hidden, positions[None]))
+        cos, sin = self._rotation(positions, hidden)
+        masks = [_additive(span.sees.to(hidden.device), hidden.dtype) for span in packed]
+        asked, last = lengths, len(self._llama.layers) - 1
+        tokens = _tokens(packed, asked)
         for number, layer in enumerate(self._llama.layers):
             normed = self._norm(hidden, layer.input_layernorm)
             queries, keys, values = (
-                self._linear(normed, stacks, number, lambda weights: weights.inputs)
+                self._linear(normed, tokens, number, lambda weights: weights.inputs)
                 .view(len(hidden), -1, self._size)
                 .split(self._heads, dim=1)
             )
             queries, keys = _rotated(queries, cos, sin), _rotated(keys, cos, sin)
+            if number == last:  # what is not wanted is needed no more
+                asked = [span.wanted for span in packed]
+                tokens = _tokens(packed, asked)
+                ends = zip(packed, accumulate(lengths), strict=True)
+                wanted = [place for span, end in ends for place in range(end - span.wanted, end)]
+                hidden, queries = hidden[wanted], queries[wanted]
             attended = torch.empty_like(queries)
-            start = 0
-            for span, length, mask in zip(packed, lengths, masks, strict=True):
-                own = slice(start, start + length)
-                held = span.held.write(number, keys[own].transpose(0, 1), values[own].transpose(0, 1))
-                attended[own] = functional.scaled_dot_product_attention(
-                    queries[own].transpose(0, 1)[None],
+            parts = zip(
+                attended.split(asked),
+                queries.split(asked),
+                keys.split(lengths),
+                values.split(lengths),
+                strict=True,
+            )
+            for span, mask, (own, query, key, value) in zip(packed, masks, parts, strict=True):
+                held = span.held.write(number, key.transpose(0, 1), value.transpose(0, 1))
+                own[:] = functional.scaled_dot_product_attention(
+                    query.transpose(0, 1)[None],
                     held[0][None],
                     held[1][None],
-                    mask,
+                    mask[:, :, -len(query) :],
                     enable_gqa=self._heads[0] != self._heads[1],
                 )[0].transpose(0, 1)
-                start += length
-            hidden = hidden + self._linear(
-                attended.flatten(1), stacks, number, lambda weights: weights.output
-            )
+            attended = attended.flatten(1)
+            hidden = hidden + self._linear(attended, tokens, number, lambda weights: weights.output)
             normed = self._norm(hidden, layer.post_attention_layernorm)
-            gate, up = self._linear(normed, stacks, number, lambda weights: weights.up).chunk(2, dim=-1)
-            hidden = hidden + self._linear(
-                functional.silu(gate) * up, stacks, number, lambda weights: weights.down
-            )
+            gate, up = self._linear(normed, tokens, number, lambda weights: weights.up).chunk(2, dim=-1)
+            through = functional.silu(gate) * up
+            hidden = hidden + self._linear(through, tokens, number, lambda weights: weights.down)
         outputs: list[torch.Tensor] = [hidden] * len(spans)
-        for i, output in zip(order, self._norm(hidden, self._llama.norm).split(lengths), strict=True):
+        for i, output in zip(order, self._norm(hidden, self._llama.norm).split(asked), strict=True):
             outputs[i] = output
         return outputs
 
     def _linear(
-        self, inputs: torch.Tensor, stacks: Sequence[tuple[list[_Layer], int]], number: int, pick: Pick
+        self, inputs: torch.Tensor, tokens: Mapping[str, int], number: int, pick: Pick
     ) -> torch.Tensor:
-        """Each adapter's own matrix for its tokens."""
-        if len(stacks) == 1:
-            return functional.linear(inputs, pick(stacks[0][0][number]))
-        parts = inputs.split([tokens for _, tokens in stacks])
-        return torch.cat(
-            [
-                functional.linear(part, pick(layers[number]))
-                for part, (layers, _) in zip(parts, stacks, strict=True)
-            ]
-        )
+        """Each adapter's own matrix of one layer for its tokens: so many for each, in order."""
+        parts = inputs.split(list(tokens.values()))
+        outputs = [
+            functional.linear(part, pick(self._layers(adapter)[number]))
+            for part, adapter in zip(parts, tokens, strict=True)
+        ]
+        return outputs[0] if len(outputs) == 1 else torch.cat(outputs)
+
+    def _rotation(self, positions: torch.Tensor, like: torch.Tensor) -> list[torch.Tensor]:
+        most = int(positions.max())
+        if not self._rotations or len(self._rotations[0]) <= most:
+            places = torch.arange(2 * most + 2, device=like.device)[None]
+            self._rotations = [part[0, :, None] for part in self._llama.rotary_emb(like, places)]
+        return [part[positions] for part in self._rotations]
 
     def _norm(self, hidden: torch.Tensor, norm: Any) -> torch.Tensor:
         return functional.rms_norm(hidden, (hidden.shape[-1],), norm.weight, self._epsilon)
@@ -130,6 +138,20 @@ class PackedEngine:
                 for own, mlp in ((layer.self_attn, layer.mlp) for layer in self._llama.layers)
             ]
         return self._merged[adapter]
+
+
+def _tokens(spans: Sequence[Span], counts: Sequence[int]) -> dict[str, int]:
+    """How many tokens there are of each adapter."""
+    tokens: dict[str, int] = {}
+    for span, count in zip(spans, counts, strict=True):
+        tokens[span.adapter] = tokens.get(span.adapter, 0) + count
+    return tokens
+
+
+def _additive(sees: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """[t, k] bool to the [1, 1, t, k] that attention adds."""
+    mask = torch.zeros(sees.shape, dtype=dtype, device=sees.device)
+    return mask.masked_fill_(~sees, torch.finfo(dtype).min)[None, None]
 
 
 def _weight(linear: Any, adapter: str) -> torch.Tensor:

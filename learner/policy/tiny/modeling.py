@@ -152,10 +152,19 @@ class TinyVlmModel(TinyVlmPreTrainedModel):
         self.vision_model = TinyVisionEncoder(config)
         self.matcher = Matcher(config.text_config.hidden_size, config.match_temperature)
         self.language_model = LlamaModel(config.text_config)
+        self._silent_words: torch.Tensor | None = None
         self.post_init()
 
     def get_input_embeddings(self) -> nn.Module:
         return self.language_model.embed_tokens
+
+    def _silent(self, words: torch.Tensor) -> torch.Tensor:
+        """Which tokens do not count in a sum."""
+        if self._silent_words is None or self._silent_words.device != words.device:
+            known = torch.zeros(self.config.text_config.vocab_size, dtype=torch.bool)
+            known[self.config.silent_token_ids] = True
+            self._silent_words = known.to(words.device)
+        return self._silent_words[words]
 
     def set_input_embeddings(self, value: nn.Module) -> None:
         self.language_model.embed_tokens = value  # pyright: ignore[reportAttributeAccessIssue]
@@ -182,7 +191,7 @@ class TinyVlmModel(TinyVlmPreTrainedModel):
         words = input_ids.gather(1, index.masked_fill(images, 0).cummax(dim=1).values)
         named = self.get_input_embeddings()(words)
         shown = torch.zeros_like(named).index_put(images.nonzero(as_tuple=True), features.to(named.dtype))
-        silent = torch.isin(words, torch.tensor(self.config.silent_token_ids, device=input_ids.device))
+        silent = self._silent(words)
         board, summaries = images & silent, input_ids == self.config.summary_token_id
         embeddings = torch.where(board[..., None], named, named + shown)
         if not board.any() or not summaries.any():

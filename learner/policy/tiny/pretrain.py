@@ -24,7 +24,7 @@ Progress = Callable[[str, int, int, float], None]
 
 @dataclass(frozen=True)
 class PretrainSettings:
-    """How long and how wide. The defaults take a few minutes on 2 cores."""
+    """How long and how wide. The defaults take about half an hour on one core."""
 
     align_steps: int = 1000
     align_batch: int = 192
