@@ -12,6 +12,7 @@ from games import GAMES
 from games.core import Step
 from games.figures import open_images
 from learner.policy import Policy
+from learner.policy.engine import PaddedEngine
 from learner.policy.examples import Example
 from learner.protocol import BASE_ADAPTER, PastStep, TurnRequest
 
@@ -132,6 +133,30 @@ def test_games_on_different_adapters_share_a_batch(policy: Policy, adapted: str)
         assert logp == pytest.approx(recomputed(policy, one, action), abs=TOLERANCE)
     base, other = policy.all_action_logps(mixed[0]), policy.all_action_logps(mixed[1])
     assert max(abs(base[action] - other[action]) for action in base) > 0.01
+
+
+def test_one_game_asked_for_twice_in_a_batch_is_answered_exactly_both_times(policy: Policy):
+    policy.act([request(31)])  # so that there is a prefix
+    twice = [request(31, again="once"), request(31, again="twice")]
+    for one, (action, logp) in zip(twice, policy.act(twice), strict=True):
+        assert logp == pytest.approx(recomputed(policy, one, action), abs=TOLERANCE)
+
+
+def test_a_very_long_conversation_is_answered_exactly(policy: Policy):
+    for words in (10, 3000):  # more tokens than the model was ever shown
+        asked = request(32, 2).model_copy(update={"utterance": "bird " * words, "game_id": f"long {words}"})
+        ((action, logp),) = policy.act([asked])
+        assert logp == pytest.approx(recomputed(policy, asked, action), abs=TOLERANCE)
+
+
+def test_the_embedded_model_runs_as_any_other_would(policy: Policy, adapted: str):
+    plain = Policy.load("tiny", "cpu")
+    plain._engine = plain._actor._engine = PaddedEngine(plain._model)
+    asked = [request(seed, turns) for seed, turns in [(41, 0), (42, 3), (43, 1)]]
+    expected = [(action, pytest.approx(logp, abs=TOLERANCE)) for action, logp in plain.act(asked)]
+    assert policy.act(asked) == expected
+    mixed = [asked[0], asked[1].model_copy(update={"adapter": adapted}), asked[2]]
+    assert [policy.act(mixed)[i] for i in (0, 2)] == [expected[0], expected[2]]
 
 
 def test_one_pass_over_a_game_gives_the_propensities_of_all_its_turns(policy: Policy):

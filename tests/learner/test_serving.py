@@ -21,7 +21,6 @@ from games.figures import open_images
 from learner.adapters import AdapterRegistry, Card
 from learner.client import LocalPolicy, PolicyClient
 from learner.policy import Policy
-from learner.policy.prefix import KeyValues, PrefixCache
 from learner.protocol import BASE_ADAPTER, PolicyError, TurnRequest
 from learner.settings import LearnerSettings
 
@@ -225,29 +224,3 @@ async def test_a_model_that_cannot_be_loaded_is_said_at_the_start(tmp_path: Path
     with pytest.raises(PolicyError, match="did not start"):
         async with LocalPolicy(settings):
             pass
-
-
-def test_prefixes_are_dropped_with_their_game_by_number_by_size_and_by_age():
-    def held() -> KeyValues:
-        held = KeyValues()
-        held.write(0, torch.zeros(1, 1024, 64), torch.zeros(1, 1024, 64))  # half a megabyte
-        held.keep(range(1024))
-        return held
-
-    def known(cache: PrefixCache) -> list[str]:
-        """What it gives, each once."""
-        return [game for game in "abcd" if cache.take(game, "base", (), (1, 2), 1).length]
-
-    cache = PrefixCache(entries=3, megabytes=1)
-    for game in "abcd":
-        cache.put(game, "base", (), (1,), held())
-    cache.end("c")
-    assert known(cache) == ["d"]
-    assert known(cache) == []
-    few = PrefixCache(entries=3)
-    for game in "abcd":
-        few.put(game, "base", (), (1,), held())
-    assert known(few) == ["b", "c", "d"]
-    stale = PrefixCache(seconds=0.0)
-    stale.put("a", "base", (), (1,), held())
-    assert known(stale) == []
