@@ -28,8 +28,12 @@ class ActionTrie:
     actions: tuple[str, ...]
     vocabulary: np.ndarray
     """[V] token ids, ascending."""
-    children: np.ndarray
-    """[N, V] node after a token, `NONE` where it is illegal, N after the end token."""
+    first: np.ndarray
+    """[N + 1] where the tokens that are legal at a node begin, in the next two."""
+    columns: np.ndarray
+    """[E] columns of legal tokens, ascending at each node."""
+    targets: np.ndarray
+    """[E] the node after each of them; N after the end token."""
     ends: np.ndarray
     """[N] index of the action that is finished if the end token follows, else `NONE`."""
     longest: int
@@ -37,10 +41,17 @@ class ActionTrie:
     tokenise: "Tokenise"
     end_id: int
 
-    @property
-    def legal(self) -> np.ndarray:
-        """[N, V] bool."""
-        return self.children != NONE
+    def legal(self, nodes: Sequence[int]) -> np.ndarray:
+        """[nodes, V] bool."""
+        legal = np.zeros((len(nodes), len(self.vocabulary)), dtype=bool)
+        for row, node in enumerate(nodes):
+            legal[row, self.at(node)[0]] = True
+        return legal
+
+    def at(self, node: int) -> tuple[np.ndarray, np.ndarray]:
+        """(columns, targets) of the tokens that are legal at a node."""
+        own = slice(self.first[node], self.first[node + 1])
+        return self.columns[own], self.targets[own]
 
     def path(self, action: str) -> tuple[int, ...]:
         """The columns of an action's tokens, the end token included. Raises `IllegalAction`."""
@@ -51,7 +62,7 @@ class ActionTrie:
             if node == len(self.ends) or column == len(self.vocabulary) or self.vocabulary[column] != token:
                 node = NONE
             else:
-                node = int(self.children[node, column])
+                node = self.step(node, column)
             if node == NONE:
                 raise IllegalAction(f"{action!r} is not legal in this state")
         return tuple(columns)
@@ -60,17 +71,19 @@ class ActionTrie:
         """The nodes at which each token of a path is chosen, from the root on."""
         nodes = [0]
         for column in path[:-1]:
-            nodes.append(int(self.children[nodes[-1], column]))
+            nodes.append(self.step(nodes[-1], column))
         return nodes
 
     def following(self, node: int) -> list[int]:
         """Columns of the tokens, other than the end token, that may come next."""
-        row = self.children[node]
-        return np.flatnonzero((row != NONE) & (row != len(self.ends))).tolist()
+        columns, targets = self.at(node)
+        return columns[targets != len(self.ends)].tolist()
 
     def step(self, node: int, column: int) -> int:
-        """The node after a token; N is the finished one."""
-        return int(self.children[node, column])
+        """The node after a token; N is the finished one, `NONE` after an illegal token."""
+        columns, targets = self.at(node)
+        place = int(columns.searchsorted(column))
+        return int(targets[place]) if place < len(columns) and columns[place] == column else NONE
 
 
 Tokenise = Callable[[Sequence[str]], Sequence[Sequence[int]]]
@@ -101,12 +114,28 @@ def build_trie(actions: Sequence[str], tokenise: Tokenise, end_id: int) -> Actio
         again = next(i for i in range(len(tokens)) if i not in set(first.tolist()))
         other = int(first[np.searchsorted(taken, node[again])])
         raise ValueError(f"{actions[again]!r} and {actions[other]!r} have the same tokens")
-    children = np.full((count, len(vocabulary)), NONE, dtype=np.int16 if count < 2**15 else np.int32)
+    children = np.full((count, len(vocabulary)), NONE, dtype=np.int32)
     children.reshape(-1)[np.concatenate(edges)] = np.arange(1, count)
     children[node, np.searchsorted(vocabulary, end_id)] = count
     ends = np.full(count, NONE, dtype=np.int32)
     ends[node] = np.arange(len(tokens))
-    return ActionTrie(tuple(actions), vocabulary, children, ends, int(lengths.max()), tokenise, end_id)
+    rows, taken = np.nonzero(children != NONE)
+    return ActionTrie(
+        tuple(actions),
+        vocabulary,
+        _small(np.searchsorted(rows, np.arange(count + 1))),
+        _small(taken),
+        _small(children[rows, taken]),
+        _small(ends),
+        int(lengths.max()),
+        tokenise,
+        end_id,
+    )
+
+
+def _small(numbers: np.ndarray) -> np.ndarray:
+    """In as few bytes as they fit in."""
+    return numbers.astype(np.min_scalar_type(-int(numbers.max()) - 1))
 
 
 class Grammar:
@@ -137,14 +166,16 @@ class Draw:
 
         `action` is set once this was the end token. Raises ValueError for output that is not finite.
         """
-        logps = masked_log_softmax(values, self.trie.children[self.node] != NONE)
+        columns, targets = self.trie.at(self.node)
+        legal = values[columns]
+        logps = masked_log_softmax(legal, np.ones(len(legal), dtype=bool))
         if self._source is None:
-            column = int(logps.argmax())
+            drawn = int(logps.argmax())
         else:
             cumulative = np.exp(logps).cumsum()
-            column = int(np.searchsorted(cumulative, self._source.random() * cumulative[-1], side="right"))
-        self.logp += float(logps[column])
-        after = self.trie.step(self.node, column)
+            drawn = int(np.searchsorted(cumulative, self._source.random() * cumulative[-1], side="right"))
+        self.logp += float(logps[drawn])
+        column, after = int(columns[drawn]), int(targets[drawn])
         if after == len(self.trie.ends):
             self.action = self.trie.actions[self.trie.ends[self.node]]
         else:

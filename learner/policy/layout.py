@@ -138,7 +138,7 @@ def _targets(examples: Sequence[Laid]) -> tuple[np.ndarray, np.ndarray, np.ndarr
         columns = np.searchsorted(vocabulary, each.trie.vocabulary)
         size = len(path)
         legal[row, :size, 0] = False
-        legal[row, :size, columns] = each.trie.legal[each.trie.nodes(path)].T
+        legal[row, :size, columns] = each.trie.legal(each.trie.nodes(path)).T
         tokens[row, :size] = columns[list(path)]
         mask[row, :size] = True
     return vocabulary, legal, tokens, mask

@@ -200,9 +200,9 @@ class Policy:
         depth = torch.zeros(nodes, dtype=torch.long)
         sees = torch.eye(nodes, dtype=torch.bool)
         for node in range(nodes):
-            for column, child in enumerate(trie.children[node].tolist()):
-                if 0 < child < nodes:
-                    parents[child], columns[child] = node, column
+            for column in trie.following(node):
+                child = trie.step(node, column)
+                parents[child], columns[child] = node, column
         for node in range(1, nodes):
             depth[node] = depth[parents[node]] + 1
             sees[node] |= sees[parents[node]]
@@ -216,7 +216,7 @@ class Policy:
                 self.embed(ids, turn.features), positions, additive(allowed[None]).to(self.device)
             )
             logits = self._logits(hidden[0, start - 1 :], torch.from_numpy(trie.vocabulary).to(self.device))
-        logps = masked_log_softmax(logits.double().cpu().numpy(), trie.legal)
+        logps = masked_log_softmax(logits.double().cpu().numpy(), trie.legal(range(nodes)))
         end = int(trie.vocabulary.searchsorted(trie.end_id))
         totals = [0.0] * nodes
         result = {}

@@ -67,6 +67,7 @@ def _only_here(host: str) -> bool:
 
 def main() -> None:
     """Read settings and arguments, and serve."""
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     settings = LearnerSettings()  # pyright: ignore[reportCallIssue]
     parser = argparse.ArgumentParser(description="Serve the policy over HTTP.")
     parser.add_argument("--port", type=int, default=settings.policy_port)

@@ -43,6 +43,7 @@ class PolicyService:
         self._secret = secret
         self._answers = Answers()
         self._current = BASE_ADAPTER
+        self._following = asyncio.Lock()
         self._refused: str | None = None
         self._turns = 0
         self._started = time.monotonic()
@@ -140,6 +141,10 @@ class PolicyService:
 
     async def _follow(self) -> None:
         """Take over the registry's current adapter once it is loaded; keep the old one if it is refused."""
+        async with self._following:
+            await self._take_over()
+
+    async def _take_over(self) -> None:
         try:
             wanted = self._registry.current()
             if wanted == self._current or wanted == self._refused:

@@ -42,11 +42,12 @@ def test_a_states_trie_holds_its_1023_legal_actions_once_each(state: str):
     waiting = [0]
     while waiting:
         node = waiting.pop()
-        for child in trie.children[node]:
+        _, children = trie.at(node)
+        for child in children.tolist():
             if child == len(trie.ends):
                 found.append(trie.actions[trie.ends[node]])
-            elif child > 0:
-                waiting.append(int(child))
+            else:
+                waiting.append(child)
     assert sorted(found) == sorted(rules.legal_actions(state))
     assert len(found) == 1023
 

@@ -132,7 +132,7 @@ def test_features_handed_over_equal_pixels_in_the_models_own_forward(policy: Pol
         pixels["mm_token_type_ids"] = (ids == policy.figures.image_token_id).int()
     with torch.no_grad(), policy.adapters.use(BASE_ADAPTER):
         logits = policy._model(input_ids=ids, **pixels).logits[0, len(prompt.ids) - 1 :]
-    legal = torch.from_numpy(trie.legal[trie.nodes(path)])
+    legal = torch.from_numpy(trie.legal(trie.nodes(path)))
     values = logits[:, torch.from_numpy(trie.vocabulary)].masked_fill(~legal, -torch.inf).log_softmax(-1)
     own = values[torch.arange(len(path)), torch.tensor(path)].sum().item()
     assert policy.all_action_logps(asked)[action] == pytest.approx(own, abs=TOLERANCE)

@@ -133,11 +133,11 @@ class PackedEngine:
         self, inputs: torch.Tensor, tokens: Mapping[str, int], number: int, pick: Pick
     ) -> torch.Tensor:
         """Each adapter's own map of one layer for its tokens: so many for each, in order."""
+        maps = [pick(self._layers(adapter)[number]) for adapter in tokens]
+        if len(maps) == 1:
+            return maps[0](inputs)
         parts = inputs.split(list(tokens.values()))
-        outputs = [
-            pick(self._layers(adapter)[number])(part) for part, adapter in zip(parts, tokens, strict=True)
-        ]
-        return outputs[0] if len(outputs) == 1 else torch.cat(outputs)
+        return torch.cat([linear(part) for linear, part in zip(maps, parts, strict=True)])
 
     def _rotation(self, positions: torch.Tensor, like: torch.Tensor) -> list[torch.Tensor]:
         most = int(positions.max())
