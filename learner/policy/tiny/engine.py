@@ -29,7 +29,7 @@ class _Linear:
     def __init__(self, *weights: torch.Tensor) -> None:
         """From matrices [outputs, inputs], below each other."""
         self._weight = torch.cat(weights)
-        self._laid_out = self._weight.device.type == "cpu" and torch.backends.mkldnn.is_available()
+        self._laid_out = self._weight.device.type == "cpu" and hasattr(torch.ops.mkldnn, "_linear_pointwise")
         if self._laid_out:
             self._weight = torch.ops.mkldnn._reorder_linear_weight(self._weight, USUAL_TOKENS)
 
