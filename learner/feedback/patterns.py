@@ -199,6 +199,12 @@ DESELECT = re.compile(
     r"(?![\w'-]) ?(?P<object>[^|]*)"
 )
 """A request to take a selection back, with all that follows it in its clause."""
+INSTEAD = re.compile(
+    r"(?:\||\b(?:and|then)) (?:(?:and|then|now|next|please|just|also|go|try) )*"
+    r"(?:select|pick|choose|click|get|find|tap|grab|mark|add|look|try|instead|i (?:need|want|mean|meant|said|was|am)"
+    r"|(?:it|this|that) (?:is|was|should|looks)|should be|the (?:other|one|correct|right)|a different|another)\b"
+)
+"""Where, after a request to take something back, the talk turns to what should be selected."""
 ASKS_REMOVAL = re.compile(f"(?:{DESELECT.pattern})|(?:{RESET.pattern})")
 PLURAL = _phrases(
     r"""

@@ -22,6 +22,9 @@ REPHRASE = 0.5
 MAX_TARGETS = 5
 """Of MultiRef. Whoever still asks for another figure with so many selected has a wrong one among them."""
 
+MOST_OPENING = 2
+"""Content words that may stand before a request to take something back without describing another figure."""
+
 
 @dataclass(frozen=True)
 class Cue:
@@ -182,16 +185,20 @@ def _removal(text: str, reading: Reading, exchange: Exchange) -> Cue | None:
 
 def only_takes_back(utterance: str) -> bool:
     """Whether an utterance asks to take a selection back and describes nothing to select."""
-    reading = read(utterance)
-    if patterns.RESET.search(reading.text):
+    text = read(utterance).text
+    if patterns.RESET.search(text):
         return True
-    found = patterns.DESELECT.search(reading.text)
-    if not found:
+    found = patterns.DESELECT.search(text)
+    if not found or len(read(text[: found.start()]).content) > MOST_OPENING:
         return False
-    words_after = found["object"].split()
-    ends = [at for at, word in enumerate(words_after) if word in ("and", "then")]
-    spoken_of = words_after[: ends[0]] if ends else words_after
-    return not reading.content - read(" ".join(spoken_of)).content
+    request = text[found.start("object") :]
+    if instead := patterns.INSTEAD.search(request):
+        return not read(request[instead.end() :]).content
+    first, _, rest = request.partition("|")
+    if not _named(first.split()):
+        pointer = re.split(r"\b(?:and|then)\b", first)[0]
+        return not read(request).content - read(pointer).content
+    return "with" in first.split() or not read(rest).content  # what has parts may have a list of them
 
 
 def _named(words_after: Sequence[str]) -> Sequence[str]:
