@@ -3,6 +3,7 @@
 It knows a game only by `legal_actions(state)`: one string for each action.
 """
 
+import math
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -168,13 +169,15 @@ class Draw:
         """
         columns, targets = self.trie.at(self.node)
         legal = values[columns]
-        logps = masked_log_softmax(legal, np.ones(len(legal), dtype=bool))
+        cumulative = np.exp(legal - legal.max()).cumsum()
+        total = float(cumulative[-1])
+        if not math.isfinite(total):
+            raise ValueError("The model's output is not finite")
         if self._source is None:
-            drawn = int(logps.argmax())
+            drawn = int(legal.argmax())
         else:
-            cumulative = np.exp(logps).cumsum()
-            drawn = int(np.searchsorted(cumulative, self._source.random() * cumulative[-1], side="right"))
-        self.logp += float(logps[drawn])
+            drawn = int(cumulative.searchsorted(self._source.random() * total, side="right"))
+        self.logp += float(legal[drawn] - legal.max()) - math.log(total)
         column, after = int(columns[drawn]), int(targets[drawn])
         if after == len(self.trie.ends):
             self.action = self.trie.actions[self.trie.ends[self.node]]

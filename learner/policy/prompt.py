@@ -144,7 +144,11 @@ class PromptBuilder:
         return tuple(pieces)
 
     def _tokenise(self, text: str) -> tuple[int, ...]:
-        return tuple(self._tokenizer.encode(text, add_special_tokens=False)) if text else ()
+        if not text:
+            return ()
+        if self._tokenizer.is_fast:  # without the detours of `encode`
+            return tuple(self._tokenizer.backend_tokenizer.encode(text, add_special_tokens=False).ids)
+        return tuple(self._tokenizer.encode(text, add_special_tokens=False))
 
     def _render(self, messages: list[dict[str, Any]], generate: bool) -> str:
         return self._processor.apply_chat_template(messages, tokenize=False, add_generation_prompt=generate)

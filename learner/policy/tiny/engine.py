@@ -17,6 +17,9 @@ from learner.policy.engine import Span
 
 USUAL_TOKENS = 32
 """Of one turn: matrices are laid out for so many."""
+FEW_TOKENS, FEW_STEP, STEP = 64, 8, 128
+"""Tokens are filled up to a multiple of the one step where they are few, else of the other: oneDNN keeps more than
+half a megabyte of code for every number of tokens that it has met."""
 
 
 class _Linear:
@@ -35,9 +38,12 @@ class _Linear:
 
     def __call__(self, inputs: torch.Tensor) -> torch.Tensor:
         """[T, inputs] to [T, outputs]."""
-        if self._laid_out:
-            return torch.ops.mkldnn._linear_pointwise(inputs, self._weight, None, "none", [], "")
-        return functional.linear(inputs, self._weight)
+        if not self._laid_out:
+            return functional.linear(inputs, self._weight)
+        missing = _missing(len(inputs))
+        filled = functional.pad(inputs, (0, 0, 0, missing)) if missing else inputs
+        outputs = torch.ops.mkldnn._linear_pointwise(filled, self._weight, None, "none", [], "")
+        return outputs[: len(inputs)] if missing else outputs
 
 
 @dataclass(frozen=True)
@@ -67,6 +73,7 @@ class PackedEngine:
         config = self._llama.config
         self._size: int = config.head_dim
         self._heads = (config.num_attention_heads, config.num_key_value_heads, config.num_key_value_heads)
+        self._width: int = config.hidden_size
         self._epsilon: float = config.rms_norm_eps
         self._rotations: list[torch.Tensor] = []
         """Cosines and sines of the positions that occurred, [positions, 1, head size]."""
@@ -81,12 +88,16 @@ class PackedEngine:
         order = sorted(range(len(spans)), key=lambda i: spans[i].adapter)
         packed = [spans[i] for i in order]
         lengths = [len(span.embeddings) for span in packed]
-        hidden = torch.cat([span.embeddings for span in packed])
-        positions = torch.cat([span.positions for span in packed]).to(hidden.device)
+        fill = _missing(sum(lengths))
+        hidden = torch.cat(
+            [*(span.embeddings for span in packed), packed[0].embeddings.new_zeros(fill, self._width)]
+        )
+        positions = torch.cat([*(span.positions for span in packed), torch.zeros(fill, dtype=torch.long)])
+        positions = positions.to(hidden.device)
         cos, sin = self._rotation(positions, hidden)
         masks = [_additive(span.sees.to(hidden.device), hidden.dtype) for span in packed]
         asked, last = lengths, len(self._llama.layers) - 1
-        tokens = _tokens(packed, asked)
+        tokens = _tokens(packed, asked, fill)
         for number, layer in enumerate(self._llama.layers):
             normed = self._norm(hidden, layer.input_layernorm)
             queries, keys, values = (
@@ -97,16 +108,18 @@ class PackedEngine:
             queries, keys = _rotated(queries, cos, sin), _rotated(keys, cos, sin)
             if number == last:  # what is not wanted is needed no more
                 asked = [span.wanted for span in packed]
-                tokens = _tokens(packed, asked)
+                fill = _missing(sum(asked))
+                tokens = _tokens(packed, asked, fill)
                 ends = zip(packed, accumulate(lengths), strict=True)
                 wanted = [place for span, end in ends for place in range(end - span.wanted, end)]
+                wanted += [0] * fill
                 hidden, queries = hidden[wanted], queries[wanted]
-            attended = torch.empty_like(queries)
+            attended = torch.zeros_like(queries)
             parts = zip(
-                attended.split(asked),
-                queries.split(asked),
-                keys.split(lengths),
-                values.split(lengths),
+                _parts(attended, asked),
+                _parts(queries, asked),
+                _parts(keys, lengths),
+                _parts(values, lengths),
                 strict=True,
             )
             for span, mask, (own, query, key, value) in zip(packed, masks, parts, strict=True):
@@ -125,7 +138,7 @@ class PackedEngine:
             through = functional.silu(gate) * up
             hidden = hidden + self._linear(through, tokens, number, lambda weights: weights.down)
         outputs: list[torch.Tensor] = [hidden] * len(spans)
-        for i, output in zip(order, self._norm(hidden, self._llama.norm).split(asked), strict=True):
+        for i, output in zip(order, _parts(self._norm(hidden, self._llama.norm), asked), strict=True):
             outputs[i] = output
         return outputs
 
@@ -163,12 +176,23 @@ class PackedEngine:
         return self._merged[adapter]
 
 
-def _tokens(spans: Sequence[Span], counts: Sequence[int]) -> dict[str, int]:
-    """How many tokens there are of each adapter."""
+def _missing(tokens: int) -> int:
+    """How many are to be filled up."""
+    return -tokens % (FEW_STEP if tokens <= FEW_TOKENS else STEP)
+
+
+def _tokens(spans: Sequence[Span], counts: Sequence[int], fill: int) -> dict[str, int]:
+    """How many tokens there are of each adapter, with what is filled up at the end."""
     tokens: dict[str, int] = {}
     for span, count in zip(spans, counts, strict=True):
         tokens[span.adapter] = tokens.get(span.adapter, 0) + count
+    tokens[spans[-1].adapter] += fill
     return tokens
+
+
+def _parts(packed: torch.Tensor, counts: Sequence[int]) -> Sequence[torch.Tensor]:
+    """What belongs to each span, without what was filled up."""
+    return packed[: sum(counts)].split(list(counts))
 
 
 def _additive(sees: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
