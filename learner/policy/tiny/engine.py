@@ -72,11 +72,13 @@ class PackedEngine:
         self._merged: dict[str, list[_Layer]] = {}
         config = self._llama.config
         self._size: int = config.head_dim
-        self._heads = (config.num_attention_heads, config.num_key_value_heads, config.num_key_value_heads)
+        self._heads = (config.num_attention_heads, config.num_key_value_heads)
+        self._split = (sum(self._heads), self._heads[1])
+        """Queries and keys, which are turned by their positions, and values."""
         self._width: int = config.hidden_size
         self._epsilon: float = config.rms_norm_eps
         self._rotations: list[torch.Tensor] = []
-        """Cosines and sines of the positions that occurred, [positions, 1, head size]."""
+        """Cosines and sines of the positions that occurred, [positions, 1, head size]; see `_rotated`."""
 
     def forget(self, adapter: str | None = None) -> None:
         """See `Engine`."""
@@ -100,38 +102,30 @@ class PackedEngine:
         tokens = _tokens(packed, asked, fill)
         for number, layer in enumerate(self._llama.layers):
             normed = self._norm(hidden, layer.input_layernorm)
-            queries, keys, values = (
-                self._linear(normed, tokens, number, lambda weights: weights.inputs)
-                .view(len(hidden), -1, self._size)
-                .split(self._heads, dim=1)
-            )
-            queries, keys = _rotated(queries, cos, sin), _rotated(keys, cos, sin)
+            inputs = self._linear(normed, tokens, number, lambda weights: weights.inputs)
+            turning, values = inputs.view(len(hidden), -1, self._size).split(self._split, dim=1)
+            queries, keys = _rotated(turning, cos, sin).split(self._heads, dim=1)
             if number == last:  # what is not wanted is needed no more
                 asked = [span.wanted for span in packed]
                 fill = _missing(sum(asked))
                 tokens = _tokens(packed, asked, fill)
                 ends = zip(packed, accumulate(lengths), strict=True)
                 wanted = [place for span, end in ends for place in range(end - span.wanted, end)]
-                wanted += [0] * fill
-                hidden, queries = hidden[wanted], queries[wanted]
-            attended = torch.zeros_like(queries)
-            parts = zip(
-                _parts(attended, asked),
-                _parts(queries, asked),
-                _parts(keys, lengths),
-                _parts(values, lengths),
-                strict=True,
-            )
-            for span, mask, (own, query, key, value) in zip(packed, masks, parts, strict=True):
+                index = torch.tensor([*wanted, *[0] * fill], device=hidden.device)
+                hidden, queries = hidden[index], queries[index]
+            attended = []
+            parts = zip(_parts(queries, asked), _parts(keys, lengths), _parts(values, lengths), strict=True)
+            for span, mask, (query, key, value) in zip(packed, masks, parts, strict=True):
                 held = span.held.write(number, key.transpose(0, 1), value.transpose(0, 1))
-                own[:] = functional.scaled_dot_product_attention(
+                seen = functional.scaled_dot_product_attention(
                     query.transpose(0, 1)[None],
                     held[0][None],
                     held[1][None],
                     mask[:, :, -len(query) :],
                     enable_gqa=self._heads[0] != self._heads[1],
-                )[0].transpose(0, 1)
-            attended = attended.flatten(1)
+                )
+                attended.append(seen[0].transpose(0, 1))
+            attended = torch.cat([*attended, queries[:fill]]).flatten(1)  # what fills up may be anything
             hidden = hidden + self._linear(attended, tokens, number, lambda weights: weights.output)
             normed = self._norm(hidden, layer.post_attention_layernorm)
             gate, up = self._linear(normed, tokens, number, lambda weights: weights.up).chunk(2, dim=-1)
@@ -156,7 +150,9 @@ class PackedEngine:
         most = int(positions.max())
         if not self._rotations or len(self._rotations[0]) <= most:
             places = torch.arange(2 * most + 2, device=like.device)[None]
-            self._rotations = [part[0, :, None] for part in self._llama.rotary_emb(like, places)]
+            cos, sin = (part[0, :, None] for part in self._llama.rotary_emb(like, places))
+            half = self._size // 2
+            self._rotations = [cos, torch.cat([-sin[..., :half], sin[..., half:]], dim=-1)]
         return [part[positions] for part in self._rotations]
 
     def _norm(self, hidden: torch.Tensor, norm: Any) -> torch.Tensor:
@@ -192,6 +188,8 @@ def _tokens(spans: Sequence[Span], counts: Sequence[int], fill: int) -> dict[str
 
 def _parts(packed: torch.Tensor, counts: Sequence[int]) -> Sequence[torch.Tensor]:
     """What belongs to each span, without what was filled up."""
+    if len(counts) == 1:
+        return (packed[: counts[0]],)
     return packed[: sum(counts)].split(list(counts))
 
 
@@ -210,6 +208,5 @@ def _weight(linear: Any, adapter: str) -> torch.Tensor:
 
 
 def _rotated(heads: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
-    """[T, heads, size] by the rotary position embedding [T, 1, size]."""
-    first, second = heads.chunk(2, dim=-1)
-    return heads * cos + torch.cat([-second, first], dim=-1) * sin
+    """[T, heads, size] by the rotary position embedding [T, 1, size]; `sin` is negative in its first half."""
+    return torch.addcmul(heads * cos, heads.roll(heads.shape[-1] // 2, dims=-1), sin)
