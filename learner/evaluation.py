@@ -14,6 +14,8 @@ from store.training import Interaction
 
 FEWEST_TURNS = 50
 """Held-out right actions without which the comparison says nothing."""
+FEWEST_EFFECTIVE = 100.0
+"""Turns that an estimate from all turns that were taken must be worth, after weighting, to be believed."""
 MARGIN = 0.05
 """How much less often the candidate may take held-out right actions before it is clearly worse."""
 BATCH_GAMES = 32
@@ -127,7 +129,8 @@ def gate(comparison: Comparison, losses: Sequence[float]) -> Decision:
     if high >= -MARGIN:
         return Decision(True, found)
     # What is known to be right is mostly what the adapter in use took; all that was taken tells more fairly.
-    if comparison.reward_candidate is not None and comparison.reward_logged is not None:
+    believed = comparison.effective_turns is not None and comparison.effective_turns >= FEWEST_EFFECTIVE
+    if believed and comparison.reward_candidate is not None and comparison.reward_logged is not None:
         expected = (
             f"{found}, but {comparison.reward_candidate:.1%} of its turns would be praised instead of "
             f"{comparison.reward_logged:.1%}"

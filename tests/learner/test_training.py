@@ -265,11 +265,12 @@ def comparison(right: int, difference: float, spread: float = 0.02) -> Compariso
         (comparison(80, -0.05), [1.0], True, "45.0%"),
         (comparison(80, -0.1), [1.0], False, "40.0%"),
         (
-            replace(comparison(80, -0.1), reward_candidate=0.6),
+            replace(comparison(80, -0.1), reward_candidate=0.6, effective_turns=120.0),
             [1.0],
             True,
             "60.0% of its turns would be praised",
         ),
+        (replace(comparison(80, -0.1), reward_candidate=0.6), [1.0], False, "40.0%"),
         (comparison(80, math.nan), [1.0], False, "not finite"),
         (comparison(80, 0.1), [math.nan], False, "loss is not finite"),
         (comparison(30, -0.4), [1.0], True, "too few to judge"),
