@@ -33,7 +33,7 @@ class ActionTrie:
     """[N + 1] where the tokens that are legal at a node begin, in the next two."""
     columns: np.ndarray
     """[E] columns of legal tokens, ascending at each node."""
-    targets: np.ndarray
+    nexts: np.ndarray
     """[E] the node after each of them; N after the end token."""
     ends: np.ndarray
     """[N] index of the action that is finished if the end token follows, else `NONE`."""
@@ -50,9 +50,9 @@ class ActionTrie:
         return legal
 
     def at(self, node: int) -> tuple[np.ndarray, np.ndarray]:
-        """(columns, targets) of the tokens that are legal at a node."""
+        """(columns, nexts) of the tokens that are legal at a node."""
         own = slice(self.first[node], self.first[node + 1])
-        return self.columns[own], self.targets[own]
+        return self.columns[own], self.nexts[own]
 
     def path(self, action: str) -> tuple[int, ...]:
         """The columns of an action's tokens, the end token included. Raises `IllegalAction`."""
@@ -77,14 +77,14 @@ class ActionTrie:
 
     def following(self, node: int) -> list[int]:
         """Columns of the tokens, other than the end token, that may come next."""
-        columns, targets = self.at(node)
-        return columns[targets != len(self.ends)].tolist()
+        columns, nexts = self.at(node)
+        return columns[nexts != len(self.ends)].tolist()
 
     def step(self, node: int, column: int) -> int:
         """The node after a token; N is the finished one, `NONE` after an illegal token."""
-        columns, targets = self.at(node)
+        columns, nexts = self.at(node)
         place = int(columns.searchsorted(column))
-        return int(targets[place]) if place < len(columns) and columns[place] == column else NONE
+        return int(nexts[place]) if place < len(columns) and columns[place] == column else NONE
 
 
 Tokenise = Callable[[Sequence[str]], Sequence[Sequence[int]]]
@@ -167,7 +167,7 @@ class Draw:
 
         `action` is set once this was the end token. Raises ValueError for output that is not finite.
         """
-        columns, targets = self.trie.at(self.node)
+        columns, nexts = self.trie.at(self.node)
         legal = values[columns]
         cumulative = np.exp(legal - legal.max()).cumsum()
         total = float(cumulative[-1])
@@ -178,7 +178,7 @@ class Draw:
         else:
             drawn = int(cumulative.searchsorted(self._source.random() * total, side="right"))
         self.logp += float(legal[drawn] - legal.max()) - math.log(total)
-        column, after = int(columns[drawn]), int(targets[drawn])
+        column, after = int(columns[drawn]), int(nexts[drawn])
         if after == len(self.trie.ends):
             self.action = self.trie.actions[self.trie.ends[self.node]]
         else:
