@@ -62,8 +62,8 @@ def ground(
     """Train the matcher of the policy's active adapter; gives the mean loss of each epoch, in nats.
 
     With few references the rate is lower in proportion. A share `dropout` of the words is left out, so that no figure
-    is known by one of them alone. Nothing happens, and there are no losses, where the model
-    has no matcher or nothing was referred to.
+    is known by one of them alone. Nothing happens, and there are no losses, where the model has no matcher or nothing
+    was referred to.
     """
     references = references_of(policy, games)
     if not references:

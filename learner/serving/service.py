@@ -140,11 +140,12 @@ class PolicyService:
             await self._follow()
 
     async def _follow(self) -> None:
-        """Take over the registry's current adapter once it is loaded; keep the old one if it is refused."""
+        """Take over the registry's current adapter, once, however many ask."""
         async with self._following:
             await self._take_over()
 
     async def _take_over(self) -> None:
+        """Take it over once it is loaded; keep the old one if it is refused."""
         try:
             wanted = self._registry.current()
             if wanted == self._current or wanted == self._refused:

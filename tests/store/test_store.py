@@ -21,7 +21,7 @@ from store.models import (
     Round,
     Turn,
 )
-from store.statistics import bootstrap_ci95, round_statistics
+from store.statistics import bootstrap_ci95, round_statistics, success_of_others
 
 FIGURES = [f"figure-{i}" for i in range(10)]
 
@@ -209,6 +209,22 @@ async def test_statistics_of_a_round(database: Database):
     assert (row.round, row.interactions, row.success, row.turns) == (0, 1, 1.0, 2.0)
     assert row.click_accuracy == pytest.approx(4 / 5)  # of A D / D B C only the first D was wrong
     assert row.positive_rate is None
+
+
+async def test_success_without_some_players(database: Database):
+    won, open_still = await new_game(database, who="7"), await new_game(database, who="8")
+    await play_to_the_win(database, won)
+    lost = await new_game(database, who="9")
+    with database.session() as session:
+        row = session.get(Game, lost.id)
+        assert row is not None
+        row.outcome = Outcome.LOST
+        session.add(row)
+        session.flush()
+        assert success_of_others(session, 0, {open_still.player_id}) == 0.5
+        assert success_of_others(session, 0, {lost.player_id}) == 1.0
+        assert success_of_others(session, 0, {won.player_id, lost.player_id}) is None
+        assert success_of_others(session, 1, ()) is None
 
 
 def test_the_interval_holds_the_mean_and_narrows_with_more_games():

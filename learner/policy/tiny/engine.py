@@ -25,8 +25,8 @@ half a megabyte of code for every number of tokens that it has met."""
 class _Linear:
     """A linear map without bias.
 
-    oneDNN computes it on a CPU from a matrix that is laid out for it once. What `torch.nn.functional.linear` calls
-    there lays the matrix out anew each time, and on some CPUs it computes half as fast too.
+    oneDNN computes it on a CPU from a matrix that is laid out for it once; what `torch.nn.functional.linear` calls
+    there lays the matrix out anew each time.
     """
 
     def __init__(self, *weights: torch.Tensor) -> None:
