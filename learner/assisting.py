@@ -25,6 +25,7 @@ class Job:
     objective: Objective
     config: TrainingConfig
     like: str
+    seeds: Sequence[TrainingGame]
     watched: bool
     """Whether the first process looks at held-out turns in between."""
 
@@ -40,6 +41,6 @@ def assist(team: Team, settings: LearnerSettings) -> None:
             policy.load_adapter(job.like, AdapterRegistry(settings.adapters_dir).path(job.like))
         quality = (lambda: 0.0) if job.watched else None
         try:
-            train(policy, job.name, job.games, job.objective, job.config, None, quality, job.like)
+            train(policy, job.name, job.games, job.objective, job.config, None, quality, job.like, job.seeds)
         except TrainingDiverged as error:  # the first process says so
             log.info("training along ended", adapter=job.name, reason=str(error))

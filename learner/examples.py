@@ -12,7 +12,7 @@ from typing import Literal, Protocol
 from games import GAMES
 from games.core import Game, Step
 from learner.feedback import Scheme
-from learner.feedback.rules import only_takes_back
+from learner.feedback.rules import asks_for_another, only_takes_back
 from store.training import Example, Interaction
 
 Objective = Literal["sup", "rl", "kto"]
@@ -30,7 +30,7 @@ class Hindsight:
     """What an interaction shows beyond the next utterance (METHOD: "Beyond the paper"). Off is the paper."""
 
     win: bool = False
-    """A won game shows that its last turn, which no utterance follows, was right."""
+    """A won game shows that its last turn, which no utterance follows, was right, and what its turns were about."""
     correction: bool = False
     """An utterance that was first misunderstood is labelled with the picks that were accepted in the end."""
     credit: bool = False
@@ -93,6 +93,8 @@ class TrainingGame:
     steps: tuple[Step, ...]
     labels: tuple[TurnLabel, ...]
     """In order of turns."""
+    final: tuple[str, ...] = ()
+    """The figures that a won game ended with, which all that was asked for was about; empty if that is not used."""
 
 
 def parse_system(system: str) -> tuple[Scheme, Objective]:
@@ -135,6 +137,7 @@ def build_examples(
                     context=interaction.context,
                     steps=interaction.steps[: labels[-1].step + 1],
                     labels=labels,
+                    final=_final(interaction) if hindsight.win and interaction.won else (),
                 )
             )
     return games
@@ -157,6 +160,9 @@ def _labels(
         lessons = _relabel_corrected(game, interaction, lessons)
     if hindsight.credit and interaction.won:
         _credit_clicks(game, interaction, lessons)
+    for number, lesson in enumerate(lessons):
+        if lesson.label == 1 and not _answers(game, interaction, number, lesson.action):
+            lessons[number] = _Lesson(lesson.action, None)
     rewards = REWARDS[objective]
     labels = []
     for number, lesson in enumerate(lessons):
@@ -179,36 +185,56 @@ def _decoded(action: str, verdict: Labelled | None, soft: bool) -> _Lesson:
     return _Lesson(action, verdict.label, max(0.0, 2 * verdict.confidence - 1) if soft else 1.0)
 
 
+def _answers(game: Game, interaction: Interaction, number: int, action: str) -> bool:
+    """Whether an action does something of each kind that its turn's utterance asks for.
+
+    If it does not, it may still be accepted: a pick in answer to "remove the bird" is on the list by luck, and of half
+    an answer, taking back without selecting, nobody complains. Neither is a lesson.
+    """
+    step = interaction.steps[number]
+    before = frozenset(game.selected(interaction.context, step.state))
+    after = frozenset(game.selected(interaction.context, game.apply(step.state, action)))
+    if only_takes_back(step.utterance):
+        return bool(before - after)
+    return bool(after - before) or not asks_for_another(step.utterance)
+
+
+def _final(interaction: Interaction) -> tuple[str, ...]:
+    game, last = GAMES[interaction.game], interaction.steps[-1]
+    return game.selected(interaction.context, game.apply(last.state, last.action))
+
+
 def _relabel_corrected(game: Game, interaction: Interaction, decoded: Sequence[_Lesson]) -> list[_Lesson]:
     """The lessons, with every utterance of a streak of wrong turns given its net effect on the way to its end.
 
     The utterances since the last accepted pick were all about what was accepted in the end: they should have
     taken back what the streak had wrongly picked by then, and, unless they only ask to take something back,
-    selected what was accepted. An accepted turn that only takes something back ends no streak.
+    selected what was accepted. An accepted turn that only takes something back ends no streak; if it is half an
+    answer, it belongs to the streak.
     """
     lessons = list(decoded)
     streak: list[int] = []
-    picked: set[str] = set()
+    misplaced: set[str] = set()
     for number, lesson in enumerate(decoded):
         step = interaction.steps[number]
         before = frozenset(game.selected(interaction.context, step.state))
         after = frozenset(game.selected(interaction.context, game.apply(step.state, step.action)))
         picks = after - before
-        if lesson.label != 1:
+        if lesson.label != 1 or not _answers(game, interaction, number, lesson.action):
             streak.append(number)
-            picked |= picks
+            misplaced |= picks if lesson.label != 1 else before - after
         elif picks:
             for wrong in streak:
                 state, utterance = interaction.steps[wrong].state, interaction.steps[wrong].utterance
                 selected = frozenset(game.selected(interaction.context, state))
-                wanted = selected - (picked - after)
+                wanted = selected - (misplaced - after)
                 if not only_takes_back(utterance):
                     wanted |= picks
                 action = game.action_to(interaction.context, state, wanted)
                 if action is not None:
                     lessons[wrong] = _Lesson(action, 1, lesson.weight)
             streak.clear()
-            picked.clear()
+            misplaced.clear()
     return lessons
 
 
@@ -217,8 +243,7 @@ def _credit_clicks(game: Game, interaction: Interaction, lessons: list[_Lesson])
 
     All clicks right is positive, none right negative; of a mixed action the lesson is its right clicks.
     """
-    last = interaction.steps[-1]
-    final = frozenset(game.selected(interaction.context, game.apply(last.state, last.action)))
+    final = frozenset(_final(interaction))
     for number, step in enumerate(interaction.steps):
         before = frozenset(game.selected(interaction.context, step.state))
         after = frozenset(game.selected(interaction.context, game.apply(step.state, step.action)))

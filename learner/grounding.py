@@ -1,8 +1,12 @@
 """The first part of training a model with a matcher: which figures the words of a turn were about.
 
-A label that selects figures says that the turn's utterance is about them. The matcher is trained to tell them from
-all figures of the image set that were played with (cross-entropy), which takes seconds and leaves little about the
-meaning of words for the training of whole actions to learn.
+A label that selects a figure says that the turn's utterance is about it, most of the time: of a pick that is wrong
+for what was said, but on the list all the same, nobody complains, and a correction may speak of another figure by
+then. So the utterance is about one of several figures, of which the label's is the likeliest, and the matcher is
+trained to tell them, as one, from all figures of the image set that were played with: minus the log of the
+probability summed over them, each by how likely it was beforehand. Over many games the right ones agree and the wrong
+ones do not (cross-situational learning). It takes seconds and leaves little about the meaning of words for the
+training of whole actions to learn.
 """
 
 import random
@@ -14,29 +18,37 @@ from transformers import get_cosine_schedule_with_warmup
 
 from games import GAMES
 from learner.batching import to_example
-from learner.examples import TrainingGame
+from learner.examples import TrainingGame, TurnLabel
+from learner.feedback.rules import names_what_to_take_back
 from learner.policy import Policy
 
 BATCH = 64
 ENOUGH = 1000
 """References from which on the learning rate is as given. Fewer say nothing about most words, and a full rate makes
 the matcher forget what the base model knows of those."""
+ODDS = 2.5
+"""How many times likelier than each other figure the label's is to be what the utterance was about."""
 
 
 @dataclass(frozen=True)
 class Reference:
     """What one utterance was about."""
 
+    label: TurnLabel
     images: str
     words: tuple[int, ...]
     """Tokens, at least one."""
     figures: tuple[str, ...]
-    """At least one."""
-    weight: float
+    """Those of the label, at least one."""
+    others: tuple[str, ...]
+    """What it may have been about instead."""
 
 
 def references_of(policy: Policy, games: Sequence[TrainingGame]) -> list[Reference]:
-    """Of every positive label that selects something; none for a model without a matcher."""
+    """Of every positive label that selects something, or takes back what was named.
+
+    None for a model without a matcher.
+    """
     found = []
     for game in games if policy.matching is not None else ():
         assert policy.matching is not None
@@ -45,9 +57,19 @@ def references_of(policy: Policy, games: Sequence[TrainingGame]) -> list[Referen
         for label in game.labels:
             state = game.steps[label.step].state
             before = set(rules.selected(game.context, state))
-            figures = set(rules.selected(game.context, rules.apply(state, label.action))) - before
-            if label.reward > 0 and figures and words[label.step]:
-                found.append(Reference(game.images, words[label.step], tuple(sorted(figures)), label.weight))
+            after = set(rules.selected(game.context, rules.apply(state, label.action)))
+            picks, taken = after - before, before - after
+            if label.reward <= 0 or not words[label.step]:
+                continue
+            if picks:
+                about, instead = picks, set(game.final or game.context) - after - before
+            elif taken and names_what_to_take_back(game.steps[label.step].utterance):
+                about, instead = taken, before & after
+            else:
+                continue
+            found.append(
+                Reference(label, game.images, words[label.step], tuple(sorted(about)), tuple(sorted(instead)))
+            )
     return found
 
 
@@ -74,10 +96,7 @@ def ground(
     optimizer = torch.optim.AdamW(parameters, lr=rate)
     batches = max(1, len(references) // BATCH)
     schedule = get_cosine_schedule_with_warmup(optimizer, min(10, batches), epochs * batches)
-    seen: dict[str, set[str]] = {}
-    for game in games:
-        seen.setdefault(game.images, set()).update(game.context)
-    places = {images: {figure: i for i, figure in enumerate(sorted(ids))} for images, ids in seen.items()}
+    places = _places(games)
     losses = []
     for _ in range(epochs):
         rng.shuffle(references)
@@ -102,6 +121,36 @@ def ground(
     return losses
 
 
+def doubted(policy: Policy, games: Sequence[TrainingGame]) -> list[TrainingGame]:
+    """The games after grounding, each label weighing as much as its figure is likely to be what was spoken of.
+
+    Else the rest of the model would learn from wrong labels not to trust the matcher.
+    """
+    references = references_of(policy, games)
+    places = _places(games)
+    weights: dict[int, float] = {}
+    with torch.no_grad():
+        for number in range(0, len(references), BATCH):
+            batch = references[number : number + BATCH]
+            for images in sorted({each.images for each in batch}):
+                some = [each for each in batch if each.images == images]
+                prior, _ = _beliefs(some, places[images])
+                joint = prior * _logps(policy, some, places[images]).exp().cpu()
+                for row, each in enumerate(some):
+                    if len(each.figures) == 1:
+                        likely = joint[row, places[images][each.figures[0]]] / joint[row].sum()
+                        weights[id(each.label)] = each.label.weight * float(likely)
+    return [
+        replace(
+            game,
+            labels=tuple(
+                replace(label, weight=weights.get(id(label), label.weight)) for label in game.labels
+            ),
+        )
+        for game in games
+    ]
+
+
 def _with_fewer_words(reference: Reference, dropout: float, rng: random.Random) -> Reference:
     """The reference without a share of its words; with all of them if none would be left."""
     words = tuple(word for word in reference.words if rng.random() >= dropout)
@@ -110,10 +159,39 @@ def _with_fewer_words(reference: Reference, dropout: float, rng: random.Random) 
 
 def _loss(policy: Policy, batch: Sequence[Reference], places: dict[str, int]) -> torch.Tensor:
     """Summed over the batch, all of one image set."""
+    logps = _logps(policy, batch, places)
+    prior, all_of = (beliefs.to(logps) for beliefs in _beliefs(batch, places))
+    weights = logps.new_tensor([each.label.weight for each in batch])
+    one = all_of.sum(-1) == 0
+    likely = (logps + prior.clamp(min=1e-9).log()).logsumexp(-1)
+    return -(weights * torch.where(one, likely, (all_of * logps).sum(-1))).sum()
+
+
+def _logps(policy: Policy, batch: Sequence[Reference], places: dict[str, int]) -> torch.Tensor:
     assert policy.matching is not None
-    logps = policy.matching.logps([each.words for each in batch], batch[0].images, list(places))
-    right = torch.zeros_like(logps)
+    return policy.matching.logps([each.words for each in batch], batch[0].images, list(places))
+
+
+def _beliefs(batch: Sequence[Reference], places: dict[str, int]) -> tuple[torch.Tensor, torch.Tensor]:
+    """What each utterance is about, by its label: one of several figures, or all of them. Two [batch, figures].
+
+    Each row adds to 1 in one of the two, and is 0 in the other.
+    """
+    one_of, all_of = torch.zeros(2, len(batch), len(places))
     for row, each in enumerate(batch):
-        for figure in each.figures:
-            right[row, places[figure]] = each.weight / len(each.figures)
-    return -(right * logps).sum()
+        of_label = [places[figure] for figure in each.figures]
+        if len(of_label) > 1:
+            all_of[row, of_label] = 1 / len(of_label)
+        else:
+            share = 1 / (ODDS + len(each.others))
+            one_of[row, [places[figure] for figure in each.others]] = share
+            one_of[row, of_label] = ODDS * share
+    return one_of, all_of
+
+
+def _places(games: Sequence[TrainingGame]) -> dict[str, dict[str, int]]:
+    """Of each image set the figures that were played with, numbered."""
+    seen: dict[str, set[str]] = {}
+    for game in games:
+        seen.setdefault(game.images, set()).update(game.context)
+    return {images: {figure: i for i, figure in enumerate(sorted(ids))} for images, ids in seen.items()}

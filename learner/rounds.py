@@ -34,6 +34,7 @@ from learner.protocol import BASE_ADAPTER
 from learner.rollback import worse_in_play
 from learner.round_adapters import load, made_before, start, usable_parent
 from learner.round_work import OnProgress, RoundError, RoundWork
+from learner.seed import SeedError, seed_games_of
 from learner.settings import LearnerSettings
 from learner.trust import screen
 from store import rounds as store_rounds
@@ -229,7 +230,8 @@ def train(
     work.report("train")
     _, objective = parse_system(work.system)
     fingerprint = work.policy.fingerprint
-    made_from = digest(games)
+    seeds = seed_games_of(work.settings, work.policy, objective)
+    made_from = digest([*games, *seeds])
     right = sum(label.behaviour_logp is None for game in held_out for label in game.labels)
 
     def quality() -> float:
@@ -243,7 +245,7 @@ def train(
         if work.team is not None:
             from learner.assisting import Job
 
-            work.team.tell(Job(work.name, games, objective, work.training, like, watched))
+            work.team.tell(Job(work.name, games, objective, work.training, like, seeds, watched))
         try:
             result = train_adapter(
                 work.policy,
@@ -254,6 +256,7 @@ def train(
                 lambda at: work.report("train", at.step, at.total, at.loss, at.seconds_left),
                 quality if watched else None,
                 like,
+                seeds,
             )
         except TrainingDiverged as error:
             raise RoundError(str(error)) from error
@@ -341,7 +344,7 @@ def _sentence(stage: str, error: Exception) -> str:
     """What a moderator is told."""
     from learner.policy.loading import PolicyLoadError  # torch is loaded by now, or a round has failed anyway
 
-    if isinstance(error, RoundError | AdapterError | PolicyLoadError):
+    if isinstance(error, RoundError | AdapterError | PolicyLoadError | SeedError):
         return str(error)
     if isinstance(error, MemoryError) or "out of memory" in str(error).lower():
         return f"The machine ran out of memory in the stage '{stage}': make the micro-batches smaller."

@@ -30,6 +30,11 @@ class LearnerSettings(StoreSettings):
         "promoted",
         description="What an adapter is trained from: the base model, as in the paper, or the adapter in use.",
     )
+    seed_games: str | None = Field(
+        None,
+        description="A file of seed games that every round trains on too (`learner.seed`); unset takes those that "
+        "came with the policy, 'none' takes none.",
+    )
     trust: bool = Field(
         True,
         description="Leave out of training who praises wrong actions and scolds right ones, and what is too "

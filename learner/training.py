@@ -15,7 +15,7 @@ from transformers import get_cosine_schedule_with_warmup
 
 from learner.batching import Item, items_of, micro_batches, plan_epochs, to_example
 from learner.examples import Objective, TrainingGame, TurnLabel
-from learner.grounding import ground
+from learner.grounding import doubted, ground
 from learner.objectives import OBJECTIVES, Statistics, kl_terms
 from learner.policy import Policy
 from learner.policy.examples import Batch, Example
@@ -122,8 +122,11 @@ def train(
     progress: Callable[[Progress], None] | None = None,
     quality: Callable[[], float] | None = None,
     like: str = BASE_ADAPTER,
+    seeds: Sequence[TrainingGame] = (),
 ) -> TrainingResult:
     """Train a fresh adapter `name` of `policy` on `games`, from the base model or from a loaded adapter.
+
+    Seed games (`learner.seed`) are trained on like the others, but for what figures are called.
 
     A model with a matcher is grounded first (`learner.grounding`). `quality` says then and after each epoch how
     good the adapter is on held-out turns, more is better; where it has not gained for `config.patience` epochs,
@@ -133,8 +136,7 @@ def train(
     same arguments and share the work of each step; `quality` is asked in the first one only. Raises ValueError
     without examples, `TrainingDiverged` where the loss stays non-finite.
     """
-    items = items_of(games)
-    if not items:
+    if not any(game.labels for game in games):
         raise ValueError("There is nothing to train on: no turn has a usable label")
     started = time.monotonic()
     rng = random.Random(config.seed)
@@ -154,12 +156,6 @@ def train(
         optimizer = accelerator.prepare(
             torch.optim.AdamW(policy.trainable(), lr=config.learning_rate, weight_decay=config.weight_decay)
         )
-        replays = like != BASE_ADAPTER
-        epochs, least = (config.replay_epochs, 0) if replays else (config.epochs, config.least_steps)
-        plan = plan_epochs(items, epochs, least, config.batch_turns, rng)
-        total = sum(map(len, plan))
-        schedule = get_cosine_schedule_with_warmup(optimizer, min(config.warmup_steps, total // 4), total)
-        loop = _Loop(policy, objective, config, accelerator, team, optimizer, rng, games)
         losses, step, skipped, in_a_row = [], 0, 0, 0
         best = _Best(policy.trainable(), config.patience)
         policy.train()
@@ -168,9 +164,18 @@ def train(
                 policy, games, config.grounding_epochs, config.grounding_rate, config.grounding_dropout, rng
             )
             team.copy_weights(policy.trainable())
-            if quality is not None and grounding:
-                best.exhausted(_told(team, quality))
-                policy.train()
+            if grounding:
+                games = doubted(policy, games)
+                if quality is not None:
+                    best.exhausted(_told(team, quality))
+                    policy.train()
+            items = items_of([*games, *seeds])
+            replays = like != BASE_ADAPTER
+            epochs, least = (config.replay_epochs, 0) if replays else (config.epochs, config.least_steps)
+            plan = plan_epochs(items, epochs, least, config.batch_turns, rng)
+            total = sum(map(len, plan))
+            schedule = get_cosine_schedule_with_warmup(optimizer, min(config.warmup_steps, total // 4), total)
+            loop = _Loop(policy, objective, config, accelerator, team, optimizer, rng, [*games, *seeds])
             looped = time.monotonic()
             for batches in plan:
                 sums: list[Statistics] = []

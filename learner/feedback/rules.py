@@ -201,6 +201,23 @@ def only_takes_back(utterance: str) -> bool:
     return "with" in first.split() or not read(rest).content  # what has parts may have a list of them
 
 
+def asks_for_another(utterance: str) -> bool:
+    """Whether an utterance rejects or takes back and also describes a figure to select."""
+    asked = read(utterance)
+    if patterns.DESELECT.search(asked.text):
+        return not only_takes_back(utterance)
+    return bool(patterns.REJECTION.search(asked.text)) and _weight(asked.content) >= 1
+
+
+def names_what_to_take_back(utterance: str) -> bool:
+    """Whether an utterance only takes something back and says what that looks like."""
+    found = patterns.DESELECT.search(read(utterance).text)
+    if not found or not only_takes_back(utterance):
+        return False
+    named = _named(found["object"].partition("|")[0].split())
+    return _weight(read(" ".join(named)).content) >= 1
+
+
 def _named(words_after: Sequence[str]) -> Sequence[str]:
     """What a removal request names; empty where it points at the last selection ("it", "the last one")."""
     rest = list(words_after)

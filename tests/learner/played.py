@@ -31,7 +31,9 @@ def play_games(folder: Path, policy: Policy, games: int = GAMES_PLAYED, players:
 def settings_for(folder: Path, **values: object) -> LearnerSettings:
     """Settings of a house in `folder`, whatever the environment says."""
     return LearnerSettings(
-        data_dir=folder, database_url=f"sqlite:///{folder / 'respect.db'}", **{"epochs": 1, **values}
+        data_dir=folder,
+        database_url=f"sqlite:///{folder / 'respect.db'}",
+        **{"epochs": 1, "seed_games": "none", **values},
     )
 
 

@@ -178,3 +178,33 @@ def test_systems_by_name():
     assert parse_system("t-kto") == ("ternary", "kto")
     with pytest.raises(ValueError, match="expected control, b-sup"):
         parse_system("b-dpo")
+
+
+def test_a_pick_by_luck_is_no_answer_to_a_request_to_take_something_back():
+    game = interaction(
+        ("", "the bird", "select A"),
+        ("A", "now remove the boat", "select B"),
+        ("A B", "good, a house", "select C"),
+    )
+    assert lessons([game], verdicts(1, 1), "sup", BASE) == [(0, "select A", 1.0)]
+
+
+def test_half_an_answer_is_no_lesson():
+    game = interaction(
+        ("", "the bird", "select A"),
+        ("A", "no, undo that, i want the bird with a long beak", "deselect A"),
+        ("", "yes. a bird looking left", "select B"),
+        ("B", "good, a house", "select C"),
+    )
+    assert lessons([game], verdicts(-1, 1, 1), "sup", BASE) == [(2, "select B", 1.0)]
+    found = lessons([game], verdicts(-1, 1, 1), "sup", BASE, Hindsight(correction=True))
+    assert found == [(0, "select B", 1.0), (1, "deselect A select B", 1.0), (2, "select B", 1.0)]
+
+
+def test_only_a_won_game_tells_what_it_was_about():
+    (game,) = build_examples([GAME], verdicts(1, 1), "sup", BASE, Hindsight(win=True))
+    assert game.final == ("figure-1", "figure-2")
+    (game,) = build_examples([GAME], verdicts(1, 1), "sup", BASE)
+    assert game.final == ()
+    (game,) = build_examples([replace(GAME, won=False)], verdicts(1, 1), "sup", BASE, Hindsight(win=True))
+    assert game.final == ()

@@ -17,6 +17,7 @@ from learner.policy.tiny.build import BuildSettings, build
 from learner.policy.tiny.dialogues import Dialogue, Speaker, Turn
 from learner.policy.tiny.pretrain import Encoder, PretrainSettings
 from learner.protocol import BASE_ADAPTER, TurnRequest
+from learner.seed import SEED_FILE, read_seed_games
 
 rules = GAMES["multiref"]
 images = open_images("classic")
@@ -86,8 +87,10 @@ def test_a_build_can_be_loaded_and_plays(tmp_path: Path):
 def test_the_same_seed_builds_the_same_model(tmp_path: Path):
     for name in ("one", "two"):
         build(SHORT, tmp_path / name)
-    one, two = ((tmp_path / name / "model.safetensors").read_bytes() for name in ("one", "two"))
-    assert one == two
+    for file in ("model.safetensors", SEED_FILE):
+        one, two = ((tmp_path / name / file).read_bytes() for name in ("one", "two"))
+        assert one == two
+    assert len(read_seed_games(tmp_path / "one" / SEED_FILE)) > 300
 
 
 def test_figures_held_out_are_not_learnt_from(tmp_path: Path):
@@ -165,3 +168,17 @@ def test_the_matcher_points_among_all_and_among_what_is_selected(policy: Policy)
     assert ((taken > 0) == held).all()
     assert every.sum(-1).tolist() == pytest.approx([1.0, 1.0, 1.0])
     assert taken.sum(-1).tolist() == pytest.approx([0.0, 1.0, 1.0])
+
+
+def test_what_an_adapter_learns_of_words_is_the_matchers_alone(policy: Policy):
+    """Else "remove" is no longer the word that the language part was pretrained on."""
+    policy.new_adapter("new", rank=4, alpha=8, dropout=0.0)
+    embeddings = policy._model.get_input_embeddings()
+    ids = torch.tensor([policy.prompts.tokenise("remove the bird")])
+    read = policy.embed(ids, None)
+    with torch.no_grad():
+        for parameter in embeddings.parameters():
+            if parameter.requires_grad:
+                parameter.normal_()
+    assert not torch.equal(embeddings(ids), read)
+    assert torch.equal(policy.embed(ids, None), read)

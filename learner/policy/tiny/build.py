@@ -11,6 +11,8 @@ import torch
 from transformers import LlamaConfig
 
 from games.figures import ImageSet, held_out, open_images
+from games.multiref import LETTERS, MultiRef
+from learner.policy.tiny.dialogues import Speaker
 from learner.policy.tiny.modeling import (
     TinyVlmConfig,
     TinyVlmForConditionalGeneration,
@@ -28,6 +30,7 @@ from learner.policy.tiny.words import (
     build_processor,
     build_tokenizer,
 )
+from learner.seed import SEED_FILE, SeedGame, SeedStep, write_seed_games
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,8 @@ class BuildSettings:
     layers: int = 4
     heads: int = 6
     image_size: int = 64
+    seed_games: int = 400
+    """Of the made-up dialogues, for rounds to train on too."""
     pretraining: PretrainSettings = field(default_factory=PretrainSettings)
 
 
@@ -89,6 +94,7 @@ def build(settings: BuildSettings, out: Path, progress: Progress = lambda *_: No
     out.mkdir(parents=True, exist_ok=True)
     model.save_pretrained(out)
     build_processor(tokenizer, settings.image_size).save_pretrained(out)
+    write_seed_games(_seed_games(known, settings), out / SEED_FILE)
     summary: dict[str, object] = {
         "images": settings.images,
         "figures": len(ids),
@@ -100,6 +106,27 @@ def build(settings: BuildSettings, out: Path, progress: Progress = lambda *_: No
     card = {**asdict(settings), "summary": summary, "torch": torch.__version__}
     (out / "build.json").write_text(json.dumps(card, indent=2) + "\n")
     return summary
+
+
+def _seed_games(known: dict[str, list[str]], settings: BuildSettings) -> list[SeedGame]:
+    """Dialogues like those of the pretraining, without pictures."""
+    speaker = Speaker(known, random.Random(f"seed games {settings.seed}"))
+    games = []
+    for _ in range(settings.seed_games):
+        dialogue = speaker.play(len(LETTERS), settings.pretraining.turns, pictures=0.0)
+        steps = tuple(
+            SeedStep(
+                state=turn.state,
+                utterance=turn.utterance,
+                action=turn.action,
+                right=turn.learn if turn.learn == turn.action else None,
+            )
+            for turn in dialogue.turns
+        )
+        games.append(
+            SeedGame(game=MultiRef.name, images=settings.images, context=dialogue.figures, steps=steps)
+        )
+    return games
 
 
 def _known(images: ImageSet, ids: list[str], settings: BuildSettings) -> dict[str, list[str]]:

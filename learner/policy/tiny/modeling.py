@@ -166,6 +166,15 @@ class TinyVlmModel(TinyVlmPreTrainedModel):
             self._silent_words = known.to(words.device)
         return self._silent_words[words]
 
+    def _read(self, words: torch.Tensor) -> torch.Tensor:
+        """Embeddings as the language part reads them, which no adapter changes.
+
+        What an adapter learns of words is what figures they are said of. That is for the matcher; to the language
+        part "remove" would no longer be the word that it was pretrained on.
+        """
+        embeddings = self.get_input_embeddings()
+        return getattr(embeddings, "base_layer", embeddings)(words)
+
     def set_input_embeddings(self, value: nn.Module) -> None:
         self.language_model.embed_tokens = value  # pyright: ignore[reportAttributeAccessIssue]
 
@@ -185,11 +194,11 @@ class TinyVlmModel(TinyVlmPreTrainedModel):
         its own message only.
         """
         if features is None:
-            return self.get_input_embeddings()(input_ids)
+            return self._read(input_ids)
         images = input_ids == self.config.image_token_id
         index = torch.arange(input_ids.shape[1], device=input_ids.device).expand_as(input_ids)
         words = input_ids.gather(1, index.masked_fill(images, 0).cummax(dim=1).values)
-        named = self.get_input_embeddings()(words)
+        named = self._read(words)
         shown = torch.zeros_like(named).index_put(images.nonzero(as_tuple=True), features.to(named.dtype))
         silent = self._silent(words)
         board, summaries = images & silent, input_ids == self.config.summary_token_id
@@ -197,7 +206,7 @@ class TinyVlmModel(TinyVlmPreTrainedModel):
         if not board.any() or not summaries.any():
             return embeddings
         message = (input_ids == self.config.end_token_id).cumsum(dim=1)
-        said = _mean(embeddings, message, ~silent)
+        said = _mean(self.get_input_embeddings()(words) + shown, message, ~silent)
         number = board.cumsum(dim=1)
         places = index.new_zeros(len(index), int(number.max()) + 1)
         places = places.scatter(1, number.masked_fill(~board, 0), index)
