@@ -18,7 +18,7 @@ from transformers import get_cosine_schedule_with_warmup
 
 from games import GAMES
 from learner.batching import to_example
-from learner.examples import TrainingGame, TurnLabel
+from learner.examples import TrainingGame
 from learner.feedback.rules import names_what_to_take_back
 from learner.policy import Policy
 
@@ -34,7 +34,8 @@ ODDS = 2.5
 class Reference:
     """What one utterance was about."""
 
-    label: TurnLabel
+    turn: tuple[str, int]
+    """The game's id and the number of the turn in it, from 0."""
     images: str
     words: tuple[int, ...]
     """Tokens, at least one."""
@@ -42,6 +43,7 @@ class Reference:
     """Those of the label, at least one."""
     others: tuple[str, ...]
     """What it may have been about instead."""
+    weight: float
 
 
 def references_of(policy: Policy, games: Sequence[TrainingGame]) -> list[Reference]:
@@ -68,7 +70,14 @@ def references_of(policy: Policy, games: Sequence[TrainingGame]) -> list[Referen
             else:
                 continue
             found.append(
-                Reference(label, game.images, words[label.step], tuple(sorted(about)), tuple(sorted(instead)))
+                Reference(
+                    turn=(game.game_id, label.step),
+                    images=game.images,
+                    words=words[label.step],
+                    figures=tuple(sorted(about)),
+                    others=tuple(sorted(instead)),
+                    weight=label.weight,
+                )
             )
     return found
 
@@ -128,23 +137,23 @@ def doubted(policy: Policy, games: Sequence[TrainingGame]) -> list[TrainingGame]
     """
     references = references_of(policy, games)
     places = _places(games)
-    weights: dict[int, float] = {}
+    sure: dict[tuple[str, int], float] = {}
     with torch.no_grad():
         for number in range(0, len(references), BATCH):
             batch = references[number : number + BATCH]
             for images in sorted({each.images for each in batch}):
                 some = [each for each in batch if each.images == images]
                 prior, _ = _beliefs(some, places[images])
-                joint = prior * _logps(policy, some, places[images]).exp().cpu()
+                likely = _joint(_logps(policy, some, places[images]), prior).softmax(-1)
                 for row, each in enumerate(some):
                     if len(each.figures) == 1:
-                        likely = joint[row, places[images][each.figures[0]]] / joint[row].sum()
-                        weights[id(each.label)] = each.label.weight * float(likely)
+                        sure[each.turn] = float(likely[row, places[images][each.figures[0]]])
     return [
         replace(
             game,
             labels=tuple(
-                replace(label, weight=weights.get(id(label), label.weight)) for label in game.labels
+                replace(label, weight=label.weight * sure.get((game.game_id, label.step), 1.0))
+                for label in game.labels
             ),
         )
         for game in games
@@ -160,11 +169,15 @@ def _with_fewer_words(reference: Reference, dropout: float, rng: random.Random) 
 def _loss(policy: Policy, batch: Sequence[Reference], places: dict[str, int]) -> torch.Tensor:
     """Summed over the batch, all of one image set."""
     logps = _logps(policy, batch, places)
-    prior, all_of = (beliefs.to(logps) for beliefs in _beliefs(batch, places))
-    weights = logps.new_tensor([each.label.weight for each in batch])
-    one = all_of.sum(-1) == 0
-    likely = (logps + prior.clamp(min=1e-9).log()).logsumexp(-1)
-    return -(weights * torch.where(one, likely, (all_of * logps).sum(-1))).sum()
+    one_of, all_of = (beliefs.to(logps) for beliefs in _beliefs(batch, places))
+    weights = logps.new_tensor([each.weight for each in batch])
+    one = _joint(logps, one_of).logsumexp(-1)
+    return -(weights * torch.where(one_of.any(-1), one, (all_of * logps).sum(-1))).sum()
+
+
+def _joint(logps: torch.Tensor, prior: torch.Tensor) -> torch.Tensor:
+    """[batch, figures] log of the probability of a figure and the words, all but impossible where the prior is 0."""
+    return logps + prior.to(logps).clamp(min=1e-9).log()
 
 
 def _logps(policy: Policy, batch: Sequence[Reference], places: dict[str, int]) -> torch.Tensor:
