@@ -1,11 +1,15 @@
 """The real embedded policy, loaded once, and games that it really played."""
 
+import os
 from pathlib import Path
 
 import pytest
 
 from learner.policy import Policy
 from tests.learner.played import play_games
+
+os.environ.setdefault("RESPECT_SEED_GAMES", "none")
+"""Rounds are quicker on what was played alone; `test_seed.py` tests rounds with seed games."""
 
 
 @pytest.fixture(scope="session")
