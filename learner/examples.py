@@ -27,7 +27,7 @@ REWARDS: dict[Objective, dict[int, float]] = {
 
 @dataclass(frozen=True)
 class Hindsight:
-    """What an interaction shows beyond the next utterance (METHOD: "Beyond the paper"). Off is the paper."""
+    """What an interaction shows beyond the next utterance (METHOD: "Beyond the paper")."""
 
     win: bool = False
     """A won game shows that its last turn, which no utterance follows, was right, and what its turns were about."""
@@ -192,14 +192,22 @@ def _answers(game: Game, interaction: Interaction, number: int, action: str) -> 
     an answer, taking back without selecting, nobody complains. Neither is a lesson.
     """
     step = interaction.steps[number]
-    before = frozenset(game.selected(interaction.context, step.state))
-    after = frozenset(game.selected(interaction.context, game.apply(step.state, action)))
+    before, after = _selections(game, interaction, step.state, action)
     if only_takes_back(step.utterance):
         return bool(before - after)
     return bool(after - before) or not asks_for_another(step.utterance)
 
 
+def _selections(
+    game: Game, interaction: Interaction, state: str, action: str
+) -> tuple[frozenset[str], frozenset[str]]:
+    """The figures selected before and after an action."""
+    before = game.selected(interaction.context, state)
+    return frozenset(before), frozenset(game.selected(interaction.context, game.apply(state, action)))
+
+
 def _final(interaction: Interaction) -> tuple[str, ...]:
+    """The figures selected in the end, in the listener's order."""
     game, last = GAMES[interaction.game], interaction.steps[-1]
     return game.selected(interaction.context, game.apply(last.state, last.action))
 
@@ -217,8 +225,7 @@ def _relabel_corrected(game: Game, interaction: Interaction, decoded: Sequence[_
     misplaced: set[str] = set()
     for number, lesson in enumerate(decoded):
         step = interaction.steps[number]
-        before = frozenset(game.selected(interaction.context, step.state))
-        after = frozenset(game.selected(interaction.context, game.apply(step.state, step.action)))
+        before, after = _selections(game, interaction, step.state, step.action)
         picks = after - before
         if lesson.label != 1 or not _answers(game, interaction, number, lesson.action):
             streak.append(number)
@@ -245,8 +252,7 @@ def _credit_clicks(game: Game, interaction: Interaction, lessons: list[_Lesson])
     """
     final = frozenset(_final(interaction))
     for number, step in enumerate(interaction.steps):
-        before = frozenset(game.selected(interaction.context, step.state))
-        after = frozenset(game.selected(interaction.context, game.apply(step.state, step.action)))
+        before, after = _selections(game, interaction, step.state, step.action)
         wrong = {figure for figure in before ^ after if (figure in after) != (figure in final)}
         if lessons[number].action != step.action:
             continue  # a correction has said more

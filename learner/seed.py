@@ -9,7 +9,6 @@ The embedded policy comes with games that it was pretrained on. A file holds one
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -119,22 +118,17 @@ def _training_game(seed: SeedGame, number: int) -> TrainingGame:
 
 
 def _present(games: Sequence[TrainingGame]) -> list[TrainingGame]:
-    return [game for game in games if _known(game.images, game.context)]
+    """Those whose figures are all on this machine."""
+    ids = {images: _ids(images) for images in {game.images for game in games}}
+    return [game for game in games if ids[game.images].issuperset(game.context)]
 
 
-@lru_cache(maxsize=4096)
-def _known(images: str, context: tuple[str, ...]) -> bool:
-    ids = _ids(images)
-    return ids is not None and ids.issuperset(context)
-
-
-@lru_cache(maxsize=16)
-def _ids(images: str) -> frozenset[str] | None:
+def _ids(images: str) -> frozenset[str]:
     try:
         return frozenset(open_images(images).ids)
     except ValueError as error:
         log.warning("seed games left out: their image set is not here", images=images, error=str(error))
-        return None
+        return frozenset()
 
 
 def _with_propensities(games: Sequence[TrainingGame], policy: "Policy") -> list[TrainingGame]:

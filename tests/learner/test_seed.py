@@ -116,7 +116,7 @@ def test_other_seed_games_make_another_training_set(house: House, few: Path):  #
     digests = []
     for seeds in ("none", str(few)):
         house.settings = settings_for(house.folder, seed_games=seeds)
-        (name,) = {house.run(house.ask()).results["adapter"]}
+        name = house.run(house.ask()).results["adapter"]
         digests.append(house.registry.card(name).metrics["digest"])
     assert digests[0] != digests[1]
 
