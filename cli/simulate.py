@@ -56,7 +56,7 @@ def simulate(
     hindsight: Annotated[
         str | None,
         typer.Option(
-            help="Beyond the paper: win, correction, credit, soft with commas between, or none (the paper)."
+            help="Beyond the paper: win, correction, rejection, credit, soft with commas between, or none (paper)."
         ),
     ] = None,
     start: Annotated[

@@ -12,7 +12,7 @@ from typing import Literal, Protocol
 from games import GAMES
 from games.core import Game, Step
 from learner.feedback import Scheme
-from learner.feedback.rules import asks_for_another, only_takes_back
+from learner.feedback.rules import asks_for_another, describes, only_takes_back
 from store.training import Example, Interaction
 
 Objective = Literal["sup", "rl", "kto"]
@@ -33,6 +33,8 @@ class Hindsight:
     """A won game shows that its last turn, which no utterance follows, was right, and what its turns were about."""
     correction: bool = False
     """An utterance that was first misunderstood is labelled with the picks that were accepted in the end."""
+    rejection: bool = False
+    """What was picked and rejected is no target of the game, and the utterance was about another figure."""
     credit: bool = False
     """In a won game each click is right or wrong by the final selection, whatever was said next."""
     soft: bool = False
@@ -93,8 +95,11 @@ class TrainingGame:
     steps: tuple[Step, ...]
     labels: tuple[TurnLabel, ...]
     """In order of turns."""
-    final: tuple[str, ...] = ()
-    """The figures that a won game ended with, which all that was asked for was about; empty if that is not used."""
+    rejected: tuple[TurnLabel, ...] = ()
+    """Turns whose picks were not what was described, in order. No action is learnt from them, but what words are not
+    about."""
+    possible: tuple[str, ...] = ()
+    """The figures that what was asked for can have been about; empty for all of them."""
 
 
 def parse_system(system: str) -> tuple[Scheme, Objective]:
@@ -127,29 +132,30 @@ def build_examples(
     for interaction in sorted(interactions, key=lambda interaction: interaction.game_id):
         if interaction.game not in GAMES:
             continue
-        labels = tuple(_labels(interaction, verdicts, objective, base_model, hindsight))
-        if labels:
+        lessons = _lessons(interaction, verdicts, hindsight)
+        labels = tuple(_labels(interaction, lessons, objective, base_model))
+        rejected = tuple(_rejected(interaction, lessons)) if hindsight.rejection else ()
+        if labels or rejected:
+            last = max(label.step for label in (*labels, *rejected))
             games.append(
                 TrainingGame(
                     game_id=interaction.game_id,
                     game=interaction.game,
                     images=interaction.images,
                     context=interaction.context,
-                    steps=interaction.steps[: labels[-1].step + 1],
+                    steps=interaction.steps[: last + 1],
                     labels=labels,
-                    final=_final(interaction) if hindsight.win and interaction.won else (),
+                    rejected=rejected,
+                    possible=_possible(interaction, verdicts, hindsight),
                 )
             )
     return games
 
 
-def _labels(
-    interaction: Interaction,
-    verdicts: Mapping[int, Labelled],
-    objective: Objective,
-    base_model: str,
-    hindsight: Hindsight,
-) -> list[TurnLabel]:
+def _lessons(
+    interaction: Interaction, verdicts: Mapping[int, Labelled], hindsight: Hindsight
+) -> list[_Lesson]:
+    """What each turn teaches, by what was said next and by hindsight."""
     lessons = [
         _decoded(step.action, verdicts.get(turn_id), hindsight.soft)
         for step, turn_id in zip(interaction.steps, interaction.turn_ids, strict=True)
@@ -163,6 +169,13 @@ def _labels(
     for number, lesson in enumerate(lessons):
         if lesson.label == 1 and not _answers(game, interaction, number, lesson.action):
             lessons[number] = _Lesson(lesson.action, None)
+    return lessons
+
+
+def _labels(
+    interaction: Interaction, lessons: Sequence[_Lesson], objective: Objective, base_model: str
+) -> list[TurnLabel]:
+    """The lessons that an objective learns from."""
     rewards = REWARDS[objective]
     labels = []
     for number, lesson in enumerate(lessons):
@@ -177,6 +190,33 @@ def _labels(
         turn_id = interaction.turn_ids[number]
         labels.append(TurnLabel(number, turn_id, lesson.action, reward, lesson.weight, behaviour_logp))
     return labels
+
+
+def _rejected(interaction: Interaction, lessons: Sequence[_Lesson]) -> list[TurnLabel]:
+    """The turns that describe something else than what was picked, as far as the lessons know."""
+    turns = zip(interaction.steps, interaction.turn_ids, lessons, strict=True)
+    return [
+        TurnLabel(number, turn_id, step.action, 0.0, lesson.weight)
+        for number, (step, turn_id, lesson) in enumerate(turns)
+        if lesson.label == -1 and lesson.weight and describes(step.utterance)
+    ]
+
+
+def _possible(
+    interaction: Interaction, verdicts: Mapping[int, Labelled], hindsight: Hindsight
+) -> tuple[str, ...]:
+    """The figures that may be targets, as far as hindsight shows, in the listener's order; empty for all of them."""
+    if hindsight.win and interaction.won:
+        return _final(interaction)
+    if not hindsight.rejection:
+        return ()
+    game, accepted, refused = GAMES[interaction.game], set[str](), set[str]()
+    for step, turn_id in zip(interaction.steps[:-1], interaction.turn_ids, strict=False):
+        before, after = _selections(game, interaction, step.state, step.action)
+        verdict = verdicts.get(turn_id)
+        if verdict is not None and len(after - before) == 1:
+            {1: accepted, -1: refused}.get(verdict.label, set()).update(after - before)
+    return tuple(figure for figure in interaction.context if figure not in refused - accepted)
 
 
 def _decoded(action: str, verdict: Labelled | None, soft: bool) -> _Lesson:
@@ -261,8 +301,15 @@ def _credit_clicks(game: Game, interaction: Interaction, lessons: list[_Lesson])
 
 
 def lineage(games: Sequence[TrainingGame]) -> list[Example]:
-    """The turns of a training set with their rewards and weights, for the store."""
-    return [Example(label.turn_id, label.reward, label.weight) for game in games for label in game.labels]
+    """The turns of a training set with their rewards and weights, for the store.
+
+    A turn of which only the matcher learns what its words are not about has the reward 0.
+    """
+    turns = {}
+    for game in games:
+        for label in (*game.rejected, *game.labels):
+            turns[label.turn_id] = Example(label.turn_id, label.reward, label.weight)
+    return list(turns.values())
 
 
 def digest(games: Sequence[TrainingGame]) -> str:

@@ -18,7 +18,7 @@ from transformers import get_cosine_schedule_with_warmup
 
 from games import GAMES
 from learner.batching import to_example
-from learner.examples import TrainingGame
+from learner.examples import TrainingGame, TurnLabel
 from learner.feedback.rules import names_what_to_take_back
 from learner.policy import Policy
 
@@ -40,46 +40,51 @@ class Reference:
     words: tuple[int, ...]
     """Tokens, at least one."""
     figures: tuple[str, ...]
-    """Those of the label, at least one."""
+    """Those of the label; none where it only says what the utterance was not about."""
     others: tuple[str, ...]
     """What it may have been about instead."""
     weight: float
 
 
 def references_of(policy: Policy, games: Sequence[TrainingGame]) -> list[Reference]:
-    """Of every positive label that selects something, or takes back what was named.
+    """Of every positive label that selects something, or takes back what was named, and of every rejected turn.
 
     None for a model without a matcher.
     """
     found = []
     for game in games if policy.matching is not None else ():
         assert policy.matching is not None
-        rules = GAMES[game.game]
-        words = policy.matching.words(policy.prompt_of(to_example(game, game.labels)).ids)
-        for label in game.labels:
-            state = game.steps[label.step].state
-            before = set(rules.selected(game.context, state))
-            after = set(rules.selected(game.context, rules.apply(state, label.action)))
-            picks, taken = after - before, before - after
-            if label.reward <= 0 or not words[label.step]:
-                continue
-            if picks:
-                about, instead = picks, set(game.final or game.context) - after - before
-            elif taken and names_what_to_take_back(game.steps[label.step].utterance):
-                about, instead = taken, before & after
-            else:
-                continue
-            found.append(
-                Reference(
-                    turn=(game.game_id, label.step),
-                    images=game.images,
-                    words=words[label.step],
-                    figures=tuple(sorted(about)),
-                    others=tuple(sorted(instead)),
-                    weight=label.weight,
+        labels = sorted((*game.labels, *game.rejected), key=lambda label: label.step)
+        words = policy.matching.words(policy.prompt_of(to_example(game, labels)).ids)
+        for label in labels:
+            about, instead = _referents(game, label)
+            if words[label.step] and (about or instead):
+                found.append(
+                    Reference(
+                        turn=(game.game_id, label.step),
+                        images=game.images,
+                        words=words[label.step],
+                        figures=tuple(sorted(about)),
+                        others=tuple(sorted(instead)),
+                        weight=label.weight,
+                    )
                 )
-            )
     return found
+
+
+def _referents(game: TrainingGame, label: TurnLabel) -> tuple[set[str], set[str]]:
+    """The figures of a label, and those which the utterance may be about instead; both empty where nobody knows."""
+    rules, step = GAMES[game.game], game.steps[label.step]
+    before = set(rules.selected(game.context, step.state))
+    after = set(rules.selected(game.context, rules.apply(step.state, label.action)))
+    open_to_pick = set(game.possible or game.context) - before - after
+    if label in game.rejected:
+        return set(), open_to_pick
+    if label.reward > 0 and after - before:
+        return after - before, open_to_pick
+    if label.reward > 0 and before - after and names_what_to_take_back(step.utterance):
+        return before - after, before & after
+    return set(), set()
 
 
 def ground(
@@ -196,7 +201,7 @@ def _beliefs(batch: Sequence[Reference], places: dict[str, int]) -> tuple[torch.
         if len(of_label) > 1:
             all_of[row, of_label] = 1 / len(of_label)
         else:
-            share = 1 / (ODDS + len(each.others))
+            share = 1 / (ODDS * len(of_label) + len(each.others))
             one_of[row, [places[figure] for figure in each.others]] = share
             one_of[row, of_label] = ODDS * share
     return one_of, all_of

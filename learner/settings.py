@@ -22,9 +22,9 @@ class LearnerSettings(StoreSettings):
     system: System = Field("b-sup", description="The learning system of a round.")
     decoder: Literal["rules", "prompted"] = Field("rules", description="How feedback is decoded.")
     hindsight: str = Field(
-        "win,correction",
-        description="What is learnt beyond the paper: 'win', 'correction', 'credit', 'soft' with commas "
-        "between, or 'none'.",
+        "win,correction,rejection",
+        description="What is learnt beyond the paper: 'win', 'correction', 'rejection', 'credit', 'soft' with "
+        "commas between, or 'none'.",
     )
     start: Start = Field(
         "promoted",

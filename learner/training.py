@@ -126,7 +126,7 @@ def train(
 ) -> TrainingResult:
     """Train a fresh adapter `name` of `policy` on `games`, from the base model or from a loaded adapter.
 
-    Seed games (`learner.seed`) are trained on like the others, but for what figures are called.
+    Seed games (`learner.seed`) are trained on like the others.
 
     A model with a matcher is grounded first (`learner.grounding`). `quality` says then and after each epoch how
     good the adapter is on held-out turns, more is better; where it has not gained for `config.patience` epochs,
@@ -161,7 +161,12 @@ def train(
         policy.train()
         try:
             grounding = ground(
-                policy, games, config.grounding_epochs, config.grounding_rate, config.grounding_dropout, rng
+                policy,
+                [*games, *seeds],
+                config.grounding_epochs,
+                config.grounding_rate,
+                config.grounding_dropout,
+                rng,
             )
             team.copy_weights(policy.trainable())
             if grounding:

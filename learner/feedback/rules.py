@@ -201,6 +201,11 @@ def only_takes_back(utterance: str) -> bool:
     return "with" in first.split() or not read(rest).content  # what has parts may have a list of them
 
 
+def describes(utterance: str) -> bool:
+    """Whether an utterance describes something to select."""
+    return not only_takes_back(utterance) and bool(read(utterance).content)
+
+
 def asks_for_another(utterance: str) -> bool:
     """Whether an utterance rejects or takes back and also describes a figure to select."""
     asked = read(utterance)

@@ -39,6 +39,8 @@ PROPENSITY_ERROR = 1e-3
 """A logged propensity further than this from a recomputation was of another adapter."""
 SWAP_SECONDS, LOOK_SECONDS = 15.0, 0.1
 """How long a swap may take, and how often it is looked for."""
+WARM_SECONDS = 15.0
+"""What a service that nobody asks anything makes of its own accord is made by then (`Policy.warming`)."""
 
 
 @dataclass(frozen=True)
@@ -240,6 +242,7 @@ async def _memory_ratio(service: LocalPolicy, images: ImageSet, sizes: Sizes) ->
     """The service's resident memory after the last turns over that after the first ones."""
     assert service.pid is not None
     process = psutil.Process(service.pid)
+    await asyncio.sleep(WARM_SECONDS)
     await play(service, images, "memory/first", 32, _turns(sizes.first_turns))
     first = process.memory_info().rss
     await play(service, images, "memory/last", 32, _turns(sizes.last_turns - sizes.first_turns))

@@ -203,8 +203,61 @@ def test_half_an_answer_is_no_lesson():
 
 def test_only_a_won_game_tells_what_it_was_about():
     (game,) = build_examples([GAME], verdicts(1, 1), "sup", BASE, Hindsight(win=True))
-    assert game.final == ("figure-1", "figure-2")
+    assert game.possible == ("figure-1", "figure-2")
     (game,) = build_examples([GAME], verdicts(1, 1), "sup", BASE)
-    assert game.final == ()
+    assert game.possible == ()
     (game,) = build_examples([replace(GAME, won=False)], verdicts(1, 1), "sup", BASE, Hindsight(win=True))
-    assert game.final == ()
+    assert game.possible == ()
+
+
+def test_what_was_rejected_is_no_target_and_its_utterance_was_about_something_else():
+    game = interaction(
+        ("", "the bird", "select A"),
+        ("A", "no", "deselect A"),
+        ("", "it has a long beak", "select B"),
+        ("B", "no, undo that", "deselect B"),
+        ("", "a house", "select C"),
+        ("C", "yes. a boat", "select D"),
+    )
+    read = verdicts(-1, -1, -1, 1, 1)
+    (plain,) = build_examples([game], read, "sup", BASE)
+    assert (plain.rejected, plain.possible, len(plain.steps)) == ((), (), 5)
+    (found,) = build_examples([game], read, "sup", BASE, Hindsight(rejection=True))
+    assert found.labels == plain.labels
+    assert [(label.step, label.action, label.reward) for label in found.rejected] == [
+        (0, "select A", 0.0),  # "no" and "undo that" describe nothing
+        (2, "select B", 0.0),
+    ]
+    assert found.possible == CONTEXT[2:]
+    rewards = {example.turn_id: example.reward for example in lineage([found])}
+    assert rewards == {1: 0.0, 3: 0.0, 4: 1.0, 5: 1.0}
+    (corrected,) = build_examples([game], read, "sup", BASE, Hindsight(correction=True, rejection=True))
+    assert corrected.rejected == ()  # hindsight has an answer to both
+
+
+def test_a_game_with_nothing_but_rejections_is_kept_for_them():
+    game = interaction(("", "the bird", "select A"), ("A", "no, the bird", "deselect A select B"))
+    assert build_examples([game], verdicts(-1), "sup", BASE) == []
+    (found,) = build_examples([game], verdicts(-1), "sup", BASE, Hindsight(rejection=True))
+    assert (found.labels, len(found.rejected), len(found.steps)) == ((), 1, 1)
+
+
+def test_a_figure_that_was_accepted_elsewhere_stays_possible_and_a_won_game_knows_best():
+    game = interaction(
+        ("", "the bird", "select A"),
+        ("A", "no, the other one", "deselect A select B"),
+        ("B", "yes. a boat", "select A"),
+        ("A B", "great. a house", "select C"),
+    )
+    rejection = Hindsight(win=True, rejection=True)
+    (found,) = build_examples([game], verdicts(-1, 1, 1), "sup", BASE, rejection)
+    assert found.possible == CONTEXT
+    (won,) = build_examples([replace(game, won=True)], verdicts(-1, 1, 1), "sup", BASE, rejection)
+    assert won.possible == CONTEXT[:3]
+
+
+def test_an_objective_that_learns_from_rejections_has_one_line_a_turn():
+    (found,) = build_examples([GAME], verdicts(-1, 1), "kto", BASE, Hindsight(rejection=True))
+    assert [(label.step, label.reward) for label in found.labels] == [(0, -1.0), (1, 1.0)]
+    assert [label.step for label in found.rejected] == [0]
+    assert [(example.turn_id, example.reward) for example in lineage([found])] == [(1, -1.0), (2, 1.0)]
