@@ -214,8 +214,8 @@ def _possible(
     for step, turn_id in zip(interaction.steps[:-1], interaction.turn_ids, strict=False):
         before, after = _selections(game, interaction, step.state, step.action)
         verdict = verdicts.get(turn_id)
-        if verdict is not None and len(after - before) == 1:
-            {1: accepted, -1: refused}.get(verdict.label, set()).update(after - before)
+        if verdict is not None and verdict.label and len(after - before) == 1:
+            (accepted if verdict.label > 0 else refused).update(after - before)
     return tuple(figure for figure in interaction.context if figure not in refused - accepted)
 
 

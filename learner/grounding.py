@@ -4,9 +4,9 @@ A label that selects a figure says that the turn's utterance is about it, most o
 for what was said, but on the list all the same, nobody complains, and a correction may speak of another figure by
 then. So the utterance is about one of several figures, of which the label's is the likeliest, and the matcher is
 trained to tell them, as one, from all figures of the image set that were played with: minus the log of the
-probability summed over them, each by how likely it was beforehand. Over many games the right ones agree and the wrong
-ones do not (cross-situational learning). It takes seconds and leaves little about the meaning of words for the
-training of whole actions to learn.
+probability summed over them, each by how likely it was beforehand. A pick that was rejected is none of them. Over many
+games the right ones agree and the wrong ones do not (cross-situational learning). It takes seconds and leaves little
+about the meaning of words for the training of whole actions to learn.
 """
 
 import random
@@ -28,6 +28,8 @@ ENOUGH = 1000
 the matcher forget what the base model knows of those."""
 ODDS = 2.5
 """How many times likelier than each other figure the label's is to be what the utterance was about."""
+SEED_WEIGHT = 0.3
+"""Of what seed games refer to: enough not to be forgotten."""
 
 
 @dataclass(frozen=True)
@@ -94,34 +96,37 @@ def ground(
     learning_rate: float,
     dropout: float,
     rng: random.Random,
+    seeds: Sequence[TrainingGame] = (),
 ) -> list[float]:
     """Train the matcher of the policy's active adapter; gives the mean loss of each epoch, in nats.
 
-    With few references the rate is lower in proportion. A share `dropout` of the words is left out, so that no figure
-    is known by one of them alone. Nothing happens, and there are no losses, where the model has no matcher or nothing
-    was referred to.
+    Figures of games are told from others of games, those of seed games from others of seed games. With few references
+    the rate is lower in proportion. A share `dropout` of the words is left out, so that no figure is known by one of
+    them alone. Nothing happens, and there are no losses, where the model has no matcher or the games refer to nothing.
     """
-    references = references_of(policy, games)
-    if not references:
+    played = references_of(policy, games)
+    if not played:
         return []
     assert policy.matching is not None
+    known = [replace(each, weight=SEED_WEIGHT * each.weight) for each in references_of(policy, seeds)]
+    pools = ((played, _places(games)), (known, _places(seeds)))
+    references = [(each, places[each.images]) for some, places in pools for each in some]
+    boards = [among for _, places in pools for among in places.values()]
     parameters = policy.matching.parameters(policy.trainable())
     rate = learning_rate * min(1.0, len(references) / ENOUGH)
     optimizer = torch.optim.AdamW(parameters, lr=rate)
     batches = max(1, len(references) // BATCH)
     schedule = get_cosine_schedule_with_warmup(optimizer, min(10, batches), epochs * batches)
-    places = _places(games)
     losses = []
     for _ in range(epochs):
         rng.shuffle(references)
         total = 0.0
         for number in range(batches):
-            batch = [_with_fewer_words(each, dropout, rng) for each in references[number::batches]]
-            sets = sorted({each.images for each in batch})
-            losses_of = [
-                _loss(policy, [each for each in batch if each.images == images], places[images])
-                for images in sets
+            batch = [
+                (_with_fewer_words(each, dropout, rng), among) for each, among in references[number::batches]
             ]
+            parts = [([each for each, its in batch if its is among], among) for among in boards]
+            losses_of = [_loss(policy, part, among) for part, among in parts if part]
             loss = torch.stack(losses_of).sum() / len(batch)
             if not torch.isfinite(loss):
                 continue

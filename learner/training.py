@@ -162,11 +162,12 @@ def train(
         try:
             grounding = ground(
                 policy,
-                [*games, *seeds],
+                games,
                 config.grounding_epochs,
                 config.grounding_rate,
                 config.grounding_dropout,
                 rng,
+                seeds,
             )
             team.copy_weights(policy.trainable())
             if grounding:

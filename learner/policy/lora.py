@@ -155,14 +155,14 @@ class Adapters:
 
     def unload(self, name: str) -> None:
         """Forget an adapter. Nothing happens if it is not loaded."""
-        if name in self.names:
-            self.peft.delete_adapter(name)
-            if self.active == name:
-                self.active = BASE_ADAPTER
-            if (
-                self.names and self.peft.active_adapter not in self.names
-            ):  # peft may still point at what is gone
-                self.peft.set_adapter(next(iter(self.names)), inference_mode=True)
+        if name not in self.names:
+            return
+        others = [other for other in self.names if other != name]
+        if others and self.peft.active_adapter == name:  # peft may not point at what is gone
+            self.peft.set_adapter(others[0], inference_mode=True)
+        self.peft.delete_adapter(name)
+        if self.active == name:
+            self.active = BASE_ADAPTER
 
     def save(self, name: str, folder: Path) -> None:
         """Write an adapter as peft does: configuration and safetensors."""

@@ -178,7 +178,7 @@ def test_seed_games_keep_what_the_base_knows(policy: Policy):
     for name, also, epochs in (("without", [], 32), ("with", seeds, 3)):  # about as many steps
         policy.new_adapter(name, rank=16, alpha=32, dropout=0.0)
         rate = 1e-2 * max(1.0, ENOUGH / len(games + also))
-        ground(policy, [*games, *also], epochs, rate, 0.0, random.Random(0))
+        ground(policy, games, epochs, rate, 0.0, random.Random(0), also)
         after.append(right())
     assert after[0] < before / 2
     assert after[1] > before - 0.02

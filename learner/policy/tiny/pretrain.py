@@ -21,6 +21,9 @@ from learner.policy.tiny.words import ACT, ACTION_WORDS, END, IMAGE, SPECIAL, SU
 Progress = Callable[[str, int, int, float], None]
 """Called with (stage, steps done, steps in all, loss)."""
 
+LENGTH_STEP = 64
+"""Dialogues are filled up to a multiple of so many tokens: oneDNN keeps code for every length that it has met."""
+
 
 @dataclass(frozen=True)
 class PretrainSettings:
@@ -231,7 +234,7 @@ def train_language(
             encoder(speaker.play(len(LETTERS), settings.turns, settings.pictures))
             for _ in range(settings.language_batch)
         ]
-        length = max(len(dialogue.ids) for dialogue in encoded)
+        length = -(-max(len(dialogue.ids) for dialogue in encoded) // LENGTH_STEP) * LENGTH_STEP
         ids = torch.tensor([dialogue.ids + [0] * (length - len(dialogue.ids)) for dialogue in encoded])
         seen = torch.tensor([index[figure] for dialogue in encoded for figure in dialogue.figures])
         view = torch.randint(settings.views, (len(seen),), generator=generator)
