@@ -145,7 +145,7 @@ def doubted(policy: Policy, games: Sequence[TrainingGame]) -> list[TrainingGame]
 
     Else the rest of the model would learn from wrong labels not to trust the matcher.
     """
-    references = references_of(policy, games)
+    references = [each for each in references_of(policy, games) if len(each.figures) == 1]
     places = _places(games)
     sure: dict[tuple[str, int], float] = {}
     with torch.no_grad():
@@ -156,8 +156,7 @@ def doubted(policy: Policy, games: Sequence[TrainingGame]) -> list[TrainingGame]
                 prior, _ = _beliefs(some, places[images])
                 likely = _joint(_logps(policy, some, places[images]), prior).softmax(-1)
                 for row, each in enumerate(some):
-                    if len(each.figures) == 1:
-                        sure[each.turn] = float(likely[row, places[images][each.figures[0]]])
+                    sure[each.turn] = float(likely[row, places[images][each.figures[0]]])
     return [
         replace(
             game,
