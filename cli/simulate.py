@@ -62,6 +62,10 @@ def simulate(
     start: Annotated[
         StartName | None, typer.Option(help="Train from the adapter in use, or from the base (the paper).")
     ] = None,
+    temperature: Annotated[
+        float | None,
+        typer.Option(min=0.01, max=10, help="Sampling temperature of the policy (1 in the paper)."),
+    ] = None,
     epochs: Annotated[
         int | None, typer.Option(min=1, help="Passes over the turns.", rich_help_panel=TRAINING)
     ] = None,
@@ -140,6 +144,7 @@ def simulate(
             decoder=decoder,
             hindsight=learnt,
             start=None if start is None else cast(Start, str(start)),
+            temperature=temperature,
             retention=retention,
             training=TrainingConfig(**{"seed": number, **chosen}),
         )

@@ -23,9 +23,9 @@ from learner.feedback.rules import names_what_to_take_back
 from learner.policy import Policy
 
 BATCH = 64
-ENOUGH = 1000
-"""References from which on the learning rate is as given. Fewer say nothing about most words, and a full rate makes
-the matcher forget what the base model knows of those."""
+ENOUGH = 8
+"""References to each figure from which on the learning rate is as given. Fewer say nothing about most words, and a
+full rate makes the matcher forget what the base model knows of those."""
 ODDS = 2.5
 """How many times likelier than each other figure the label's is to be what the utterance was about."""
 SEED_WEIGHT = 0.3
@@ -101,8 +101,9 @@ def ground(
     """Train the matcher of the policy's active adapter; gives the mean loss of each epoch, in nats.
 
     Figures of games are told from others of games, those of seed games from others of seed games. With few references
-    the rate is lower in proportion. A share `dropout` of the words is left out, so that no figure is known by one of
-    them alone. Nothing happens, and there are no losses, where the model has no matcher or the games refer to nothing.
+    for each figure the rate is lower in proportion. A share `dropout` of the words is left out, so that no figure is
+    known by one of them alone. Nothing happens, and there are no losses, where the model has no matcher or the games
+    refer to nothing.
     """
     played = references_of(policy, games)
     if not played:
@@ -113,7 +114,8 @@ def ground(
     references = [(each, places[each.images]) for some, places in pools for each in some]
     boards = [among for _, places in pools for among in places.values()]
     parameters = policy.matching.parameters(policy.trainable())
-    rate = learning_rate * min(1.0, len(references) / ENOUGH)
+    figures = sum(map(len, _places(games).values()))
+    rate = learning_rate * min(1.0, len(played) / (ENOUGH * figures))
     optimizer = torch.optim.AdamW(parameters, lr=rate)
     batches = max(1, len(references) // BATCH)
     schedule = get_cosine_schedule_with_warmup(optimizer, min(10, batches), epochs * batches)

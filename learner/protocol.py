@@ -46,7 +46,7 @@ class TurnRequest(BaseModel):
 
 
 class TurnAnswer(BaseModel):
-    """The action sampled at temperature 1 under the state's grammar, with its exact propensity."""
+    """The action sampled under the state's grammar, with its exact propensity."""
 
     model_config = ConfigDict(frozen=True)
 

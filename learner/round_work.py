@@ -71,7 +71,9 @@ class RoundWork:
             from learner.policy import Policy  # torch is loaded only here
 
             settings = self.settings
-            self.loaded = Policy.load(settings.policy, settings.device, settings.threads_each)
+            self.loaded = Policy.load(
+                settings.policy, settings.device, settings.threads_each, temperature=settings.temperature
+            )
         return self.loaded
 
     @property

@@ -40,6 +40,13 @@ class LearnerSettings(StoreSettings):
         description="Leave out of training who praises wrong actions and scolds right ones, and what is too "
         "much of one player in one round.",
     )
+    temperature: float = Field(
+        0.4,
+        gt=0,
+        le=10,
+        description="Sampling temperature of the policy, 1 in the paper. What is logged are the propensities of what "
+        "is sampled.",
+    )
     device: str = Field("auto", description="'auto', 'cpu', 'cuda' or 'mps'.")
     threads: int = Field(
         0, ge=0, description="CPU threads of the policy service, and of a round; 0 is half of the cores each."

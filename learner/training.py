@@ -53,7 +53,7 @@ class TrainingConfig:
     replay_epochs: int = _option(1, "The same where training goes on from the adapter in use.")
     least_steps: int = _option(150, "A small training set is passed over more often, up to so many steps.")
     grounding_epochs: int = _option(
-        32, "Passes in which the embedded policy's matcher first learns names on its own."
+        16, "Passes in which the embedded policy's matcher first learns names on its own."
     )
     grounding_dropout: float = _option(
         0.4, "Share of the words that are left out there, others in each pass."
@@ -304,6 +304,9 @@ class _Loop:
             seen.setdefault(game.images, set()).update(game.context)
         self.figures = {images: sorted(ids) for images, ids in seen.items()}
         """Of each image set: those that were played with."""
+        self.temperature = 1.0 if objective == "sup" else None
+        """What is imitated is imitated as it is, and played sharper; what is compared with logged propensities has
+        to be the policy's own ℓ."""
         self.halves = objective == "sup" and _computes_in_halves(policy.device)
         """bfloat16 where it is fast, but not where ℓ is compared with logged propensities."""
 
@@ -324,7 +327,7 @@ class _Loop:
         sums = [Statistics(0, 0.0, 0.0, 0.0)]
         for inputs, labels in parts:
             with torch.autocast(self.policy.device.type, torch.bfloat16, enabled=self.halves):
-                logps = self.policy.forward_logps(inputs)
+                logps = self.policy.forward_logps(inputs, temperature=self.temperature)
             loss, statistics = self.loss(
                 logps.sum,
                 *self._columns(labels, logps.sum),

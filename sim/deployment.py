@@ -57,6 +57,8 @@ class DeploymentConfig:
     """None is the setting's."""
     start: Start | None = None
     """None is the setting's."""
+    temperature: float | None = None
+    """None is the setting's."""
     training: TrainingConfig | None = None
     """None is the default with the deployment's seed."""
     threads: int | None = None
@@ -124,7 +126,7 @@ def simulate(
         decoder=config.decoder,  # pyright: ignore[reportArgumentType]
         seed=config.seed,
     )
-    chosen = {"threads": config.threads, "start": config.start}
+    chosen = {"threads": config.threads, "start": config.start, "temperature": config.temperature}
     settings = settings.model_copy(
         update={name: value for name, value in chosen.items() if value is not None}
     )
@@ -134,7 +136,9 @@ def simulate(
         with database.session() as session:
             if round_statistics(session, scheme):
                 raise DeploymentError(f"{data_dir} holds games already: choose an empty folder")
-        policy = policy or Policy.load(settings.policy, settings.device, settings.threads)
+        policy = policy or Policy.load(
+            settings.policy, settings.device, settings.threads, temperature=settings.temperature
+        )
         world = _World(config, database, settings, policy, on_progress or (lambda _: None))
         world.deploy()
         with database.session() as session:

@@ -47,8 +47,6 @@ class _Row:
 
     turn: Turn
     draw: Draw
-    board: int
-    """Tokens of the prompt up to its last image."""
     held: KeyValues
     drawn: list[int] = field(default_factory=list)
     """Tokens of the action so far, of which the model has not seen the last."""
@@ -118,7 +116,6 @@ class Actor:
         embed: Embed,
         logits: Logits,
         pad_id: int,
-        end_id: int,
     ) -> None:
         self._engine = engine
         self._adapters = adapters
@@ -126,7 +123,6 @@ class Actor:
         self._embed = embed
         self._logits = logits
         self._pad = pad_id
-        self._end = end_id
 
     @torch.inference_mode()
     def act(self, turns: Sequence[Turn], sources: Sequence[random.Random] | None) -> list[tuple[str, float]]:
@@ -153,7 +149,7 @@ class Actor:
         for _ in range(turn.ids.count(turn.image_token_id)):
             board = turn.ids.index(turn.image_token_id, board) + 1
         held = self._cache.take(turn.game_id, turn.adapter, turn.board, turn.ids, board)
-        return _Row(turn, Draw(turn.trie, source), board, held)
+        return _Row(turn, Draw(turn.trie, source), held)
 
     def _forward(self, rows: Sequence[_Row]) -> None:
         """Run what is new of each row, with some tokens that may follow, and draw as far as the output goes."""
@@ -180,19 +176,10 @@ class Actor:
             start += len(output)
 
     def _prompts(self, rows: Sequence[_Row]) -> torch.Tensor:
-        """[B, L, D] embeddings of the prompts, padded at the left, without the messages between board and news.
-
-        An embedding may depend on the board and on the rest of its message, but on no other message.
-        """
-        needed = []
-        for row in rows:
-            ids, start = row.turn.ids, max(row.held.length, row.board)
-            while start > row.board and ids[start] != self._end:
-                start -= 1
-            needed.append((*ids[: row.board], *ids[start:]))
-        ids = np.full((len(rows), max(map(len, needed))), self._pad)
-        for i, own in enumerate(needed):
-            ids[i, -len(own) :] = own
+        """[B, L, D] embeddings of the prompts, padded at the left."""
+        ids = np.full((len(rows), max(len(row.turn.ids) for row in rows)), self._pad)
+        for i, row in enumerate(rows):
+            ids[i, -len(row.turn.ids) :] = row.turn.ids
         return self._embed(torch.from_numpy(ids), torch.cat([row.turn.features for row in rows]))
 
     def _ahead(self, plans: Sequence[_Ahead]) -> torch.Tensor:

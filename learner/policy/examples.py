@@ -84,7 +84,7 @@ class Batch:
 
 @dataclass(frozen=True)
 class ActionLogps:
-    """log π(a|x) under the grammar at temperature 1, the end token included; differentiable."""
+    """log π(a|x) under the grammar, the end token included; differentiable."""
 
     sum: torch.Tensor
     """[R] ℓ = log π(a|x)."""

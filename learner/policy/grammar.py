@@ -151,7 +151,7 @@ class Grammar:
 
 
 class Draw:
-    """One action on its way through a trie: tokens are drawn at temperature 1 under the grammar."""
+    """One action on its way through a trie: tokens are drawn under the grammar."""
 
     def __init__(self, trie: ActionTrie, source: random.Random | None) -> None:
         """Without a source the likeliest token is taken each time."""

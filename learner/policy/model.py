@@ -39,11 +39,14 @@ class Policy:
         games: dict[str, Game] | None = None,
         open_set: Callable[[str], ImageSet] = open_images,
         cache: PrefixCache | None = None,
+        temperature: float = 1.0,
     ) -> None:
         self._base = base
         self._model: Any = base.model
         self.device: torch.device = base.model.device
         """Where the model is."""
+        self.temperature = temperature
+        """What the output is divided by: π is the distribution that is sampled from."""
         self._games = games or GAMES
         self.adapters = Adapters(base.model, base.fingerprint)
         self.figures = FigureEncoder(base, open_set)
@@ -58,9 +61,7 @@ class Policy:
             do_sample=False, eos_token_id=self.prompts.end_id, pad_token_id=self._pad, use_cache=True
         )
         self._engine = PackedEngine(base.model) if self._merge is not None else PaddedEngine(base.model)
-        self._actor = Actor(
-            self._engine, self.adapters, self.cache, self.embed, self._logits, self._pad, self.prompts.end_id
-        )
+        self._actor = Actor(self._engine, self.adapters, self.cache, self.embed, self._tempered, self._pad)
 
     @classmethod
     def load(cls, spec: str = "tiny", device: str = "auto", threads: int = 0, **options: Any) -> "Policy":
@@ -82,7 +83,7 @@ class Policy:
     def act(
         self, requests: Sequence[TurnRequest], seed: int = 0, greedy: bool = False
     ) -> list[tuple[str, float]]:
-        """(action, log-propensity) for each request, sampled at temperature 1 under its state's grammar.
+        """(action, log-propensity) for each request, sampled under its state's grammar.
 
         One batch, whatever adapters, states and games the requests have. A row's draw depends on `seed` and its
         `request_id` alone, so a request that is sent again is answered with the same action. Raises
@@ -160,17 +161,19 @@ class Policy:
             tuple(asked),
         )
 
-    def forward_logps(self, batch: Batch, adapter: str | None = None) -> ActionLogps:
+    def forward_logps(
+        self, batch: Batch, adapter: str | None = None, temperature: float | None = None
+    ) -> ActionLogps:
         """log π of every row under an adapter, by default the active one; differentiable in its parameters.
 
-        One forward over each interaction, output only where actions stand and only for tokens of actions. Turn
-        `train()` off to compare with logged propensities.
+        At the policy's own temperature unless another is given. One forward over each interaction, output only
+        where actions stand and only for tokens of actions. Turn `train()` off to compare with logged propensities.
         """
         with self.adapters.use(adapter):
             embeddings = self.embed(batch.input_ids, batch.features)
             hidden = self._hidden(embeddings, batch.position_ids, batch.attention)
         picked = hidden.flatten(0, 1)[batch.where]
-        logits = self._logits(picked, batch.vocabulary)
+        logits = self._logits(picked, batch.vocabulary) / (temperature or self.temperature)
         logps = logits.masked_fill(~batch.legal, -torch.inf).log_softmax(-1)
         per_token = logps.gather(-1, batch.tokens[..., None])[..., 0].masked_fill(~batch.mask, 0.0)
         allowed = logps.masked_fill(~batch.legal, 0.0)
@@ -215,7 +218,7 @@ class Policy:
             hidden = self._hidden(
                 self.embed(ids, turn.features), positions, additive(allowed[None]).to(self.device)
             )
-            logits = self._logits(hidden[0, start - 1 :], torch.from_numpy(trie.vocabulary).to(self.device))
+            logits = self._tempered(hidden[0, start - 1 :], torch.from_numpy(trie.vocabulary).to(self.device))
         logps = masked_log_softmax(logits.double().cpu().numpy(), trie.legal(range(nodes)))
         end = int(trie.vocabulary.searchsorted(trie.end_id))
         totals = [0.0] * nodes
@@ -349,6 +352,9 @@ class Policy:
             weight, bias = weight[vocabulary], bias[vocabulary] if bias is not None else None
         with torch.autocast(hidden.device.type, enabled=False):
             return functional.linear(hidden.to(weight.dtype), weight, bias).float()
+
+    def _tempered(self, hidden: torch.Tensor, vocabulary: torch.Tensor | None) -> torch.Tensor:
+        return self._logits(hidden, vocabulary) / self.temperature
 
     def _game(self, name: str) -> Game:
         return game_of(self._games, name)

@@ -45,6 +45,7 @@ class VllmPolicy:
         self._server = VllmServer(url, settings.policy_secret, patience=patience)
         self._policy = settings.policy
         self._seed = settings.seed
+        self._temperature = settings.temperature
         self._registry = AdapterRegistry(settings.adapters_dir.resolve())
         self._adapters = ServedAdapters(self._server, self._registry, settings.policy)
         self._conversations = Conversations()
@@ -131,7 +132,9 @@ class VllmPolicy:
         model = checked.model if request.adapter == BASE_ADAPTER else request.adapter
         for number in range(DRAWS):
             seed = seed_of(self._seed, request.request_id, number)
-            answer = await self._server.complete(model, messages, choices, seed)
+            answer = await self._server.complete(
+                model, messages, choices, seed, temperature=self._temperature
+            )
             if answer.text not in choices or answer.finish_reason != "stop":
                 raise PolicyError(
                     f"The vLLM server answered {answer.text[:80]!r}, which is not legal in this state; it is not "

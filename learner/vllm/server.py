@@ -130,9 +130,15 @@ class VllmServer(Remote):
         return self._read(_Text, *await self.fetch("POST", "/detokenize", body)).prompt
 
     async def complete(
-        self, model: str, messages: Sequence[dict[str, Any]], choices: Sequence[str], seed: int, top: int = 0
+        self,
+        model: str,
+        messages: Sequence[dict[str, Any]],
+        choices: Sequence[str],
+        seed: int,
+        top: int = 0,
+        temperature: float = 1.0,
     ) -> Completion:
-        """One of `choices`, sampled at temperature 1 from nothing but them.
+        """One of `choices`, sampled from nothing but them.
 
         Everything that would shape the distribution is switched off by name: a server takes what is left out
         from the model's own generation settings.
@@ -142,7 +148,7 @@ class VllmServer(Remote):
             "messages": list(messages),
             "structured_outputs": {"choice": list(choices)},
             "max_completion_tokens": max(map(len, choices)) + 1,
-            "temperature": 1.0,
+            "temperature": temperature,
             "top_p": 1.0,
             "top_k": 0,
             "min_p": 0.0,

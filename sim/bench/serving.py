@@ -163,7 +163,13 @@ async def _swaps(
     settings: LearnerSettings, service: LocalPolicy, images: ImageSet, sizes: Sizes
 ) -> tuple[int, int, int, int]:
     """(swaps, turns lost, turns doubled, turns by the wrong adapter) under the load of 16 games."""
-    policy = await asyncio.to_thread(Policy.load, settings.policy, settings.device, settings.threads_each)
+    policy = await asyncio.to_thread(
+        Policy.load,
+        settings.policy,
+        settings.device,
+        settings.threads_each,
+        temperature=settings.temperature,
+    )
     registry = AdapterRegistry(settings.adapters_dir)
     names = [await asyncio.to_thread(_publish, policy, registry, number) for number in range(1, ADAPTERS + 1)]
     database = Database(settings.url)

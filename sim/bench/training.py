@@ -59,9 +59,11 @@ class PlainFigures(FigureEncoder):
 class Float32Policy(Policy):
     """A policy that computes in float32 whatever training asks for."""
 
-    def forward_logps(self, batch: Batch, adapter: str | None = None) -> ActionLogps:
+    def forward_logps(
+        self, batch: Batch, adapter: str | None = None, temperature: float | None = None
+    ) -> ActionLogps:
         with torch.autocast(self.device.type, enabled=False):
-            return super().forward_logps(batch, adapter)
+            return super().forward_logps(batch, adapter, temperature)
 
 
 class PlainPolicy(Float32Policy):
@@ -74,8 +76,10 @@ class PlainPolicy(Float32Policy):
     def batch(self, examples: Sequence[Example]) -> list[Batch]:  # pyright: ignore[reportIncompatibleMethodOverride]
         return [super(PlainPolicy, self).batch([turn]) for each in examples for turn in _turns(each)]
 
-    def forward_logps(self, batch: Sequence[Batch], adapter: str | None = None) -> ActionLogps:  # pyright: ignore
-        turns = [super(PlainPolicy, self).forward_logps(turn, adapter) for turn in batch]
+    def forward_logps(  # pyright: ignore
+        self, batch: Sequence[Batch], adapter: str | None = None, temperature: float | None = None
+    ) -> ActionLogps:
+        turns = [super(PlainPolicy, self).forward_logps(turn, adapter, temperature) for turn in batch]
         columns = {name: [getattr(turn, name)[0] for turn in turns] for name in vars(turns[0])}
         return ActionLogps(
             **{

@@ -44,6 +44,11 @@ def played(times: int = 3) -> list[TrainingGame]:
     ]
 
 
+def full(rate: float, games: list[TrainingGame]) -> float:
+    """What to ask for, so that so few references are learnt at this rate."""
+    return rate * max(1.0, ENOUGH * len(FIGURES) / len(games))
+
+
 def test_a_reference_is_the_words_of_a_turn_and_what_it_selects(policy: Policy):
     (found,) = references_of(policy, played()[:1])
     (wanted,) = found.figures
@@ -63,7 +68,7 @@ def test_grounding_learns_names_and_the_policy_acts_on_them(policy: Policy):
         value for name, value in policy._model.named_parameters() if "layers" in name and "lora" in name
     ]
     before = [value.clone() for value in language]
-    losses = ground(policy, games, 16, 2e-3 * ENOUGH / len(games), 0.0, random.Random(0))
+    losses = ground(policy, games, 16, full(2e-3, games), 0.0, random.Random(0))
     policy.eval()
     least = math.log((ODDS + 9) / ODDS)  # sure of every figure that was picked among nine others
     assert losses[-1] - least < (losses[0] - least) / 3
@@ -103,7 +108,7 @@ def test_wrong_labels_are_outvoted_and_then_doubted(policy: Policy):
     )
     games[0] = replace(wrong, steps=steps, labels=labels)
     policy.new_adapter("grounded", rank=16, alpha=32, dropout=0.0)
-    ground(policy, games, 16, 2e-3 * ENOUGH / len(games), 0.0, random.Random(0))
+    ground(policy, games, 16, full(2e-3, games), 0.0, random.Random(0))
     policy.eval()
     weights = [game.labels[0].weight for game in doubted(policy, games)]
     assert weights[0] < 0.2
@@ -151,7 +156,7 @@ def test_names_are_learnt_from_rejections_alone(policy: Policy):
         rejected = (replace(label, action=step.action, reward=0.0),)
         games.append(replace(one, steps=(step,), labels=(), rejected=rejected))
     policy.new_adapter("grounded", rank=16, alpha=32, dropout=0.0)
-    ground(policy, games, 32, 2e-3 * ENOUGH / len(games), 0.0, random.Random(0))
+    ground(policy, games, 32, full(2e-3, games), 0.0, random.Random(0))
     policy.eval()
     assert policy.matching is not None
     words = [policy.prompts.tokenise(f"the {NAMES[figure]}") for figure in FIGURES]
@@ -177,8 +182,7 @@ def test_seed_games_keep_what_the_base_knows(policy: Policy):
     after = []
     for name, also, epochs in (("without", [], 32), ("with", seeds, 3)):  # about as many steps
         policy.new_adapter(name, rank=16, alpha=32, dropout=0.0)
-        rate = 1e-2 * max(1.0, ENOUGH / len(games + also))
-        ground(policy, games, epochs, rate, 0.0, random.Random(0), also)
+        ground(policy, games, epochs, full(1e-2, games), 0.0, random.Random(0), also)
         after.append(right())
     assert after[0] < before / 2
     assert after[1] > before - 0.02

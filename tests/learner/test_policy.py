@@ -48,14 +48,14 @@ def request(seed: int, turns: int = 0, adapter: str = BASE_ADAPTER, again: str =
     )
 
 
-def recomputed(policy: Policy, asked: TurnRequest, action: str) -> float:
+def recomputed(policy: Policy, asked: TurnRequest, action: str, temperature: float | None = None) -> float:
     """Teacher-forced log-probability of an action."""
     steps = [Step(past.state, past.utterance, past.action) for past in asked.history]
     steps.append(Step(asked.state, asked.utterance, action))
     wanted = ((),) * len(asked.history) + ((action,),)
+    batch = policy.batch([Example("classic", asked.context, tuple(steps), wanted)])
     with torch.no_grad():
-        logps = policy.action_logps([Example("classic", asked.context, tuple(steps), wanted)], asked.adapter)
-    return float(logps[0])
+        return float(policy.forward_logps(batch, asked.adapter, temperature).sum)
 
 
 @pytest.fixture(scope="module")
@@ -120,6 +120,23 @@ def test_actions_are_drawn_from_the_distribution_they_claim(policy: Policy):
     for action, logp in policy.all_action_logps(asked).items():
         p = math.exp(logp)
         assert abs(counts[action] / 400 - p) < 5 * math.sqrt(p * (1 - p) / 400) + 0.005
+
+
+def test_propensities_are_those_of_the_temperature_that_is_sampled_at(policy: Policy):
+    sharp = Policy(policy._base, temperature=0.4)
+    asked = [request(seed, turns) for seed, turns in [(1, 0), (2, 3), (3, 1)]]
+    for one, (action, logp) in zip(asked, sharp.act(asked), strict=True):
+        logps, flat = sharp.all_action_logps(one), policy.all_action_logps(one)
+        assert math.fsum(map(math.exp, logps.values())) == pytest.approx(1.0, abs=TOLERANCE)
+        assert logps[action] == pytest.approx(logp, abs=TOLERANCE)
+        assert recomputed(sharp, one, action) == pytest.approx(logp, abs=TOLERANCE)
+        assert max(logps.values()) > max(flat.values())
+        assert recomputed(sharp, one, action, temperature=1.0) == pytest.approx(flat[action], abs=TOLERANCE)
+        draws = sharp.act(
+            [one.model_copy(update={"request_id": f"{one.request_id}/{i}"}) for i in range(200)]
+        )
+        counts, p = Counter(action for action, _ in draws), math.exp(logp)
+        assert abs(counts[action] / 200 - p) < 5 * math.sqrt(p * (1 - p) / 200) + 0.005
 
 
 def test_games_on_different_adapters_share_a_batch(policy: Policy, adapted: str):

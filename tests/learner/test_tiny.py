@@ -2,6 +2,7 @@
 
 import json
 import random
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from games import GAMES
 from games.core import Step
 from games.figures import open_images
 from learner.policy import Policy
-from learner.policy.tiny import TINY_WEIGHTS
+from learner.policy.tiny import TINY_WEIGHTS, modeling
 from learner.policy.tiny.build import BuildSettings, build
 from learner.policy.tiny.dialogues import Dialogue, Speaker, Turn
 from learner.policy.tiny.pretrain import Encoder, PretrainSettings
@@ -153,21 +154,53 @@ def test_pretraining_reads_dialogues_as_the_policy_reads_games(policy: Policy):
     assert encoded.learn[-5:] == list(range(len(ids), len(ids) + 5))
 
 
-def test_the_matcher_points_among_all_and_among_what_is_selected(policy: Policy):
+@pytest.fixture
+def pointing(monkeypatch: pytest.MonkeyPatch):
+    """What the matcher points at in each message, among all figures and among those selected: [messages, 10] each."""
+    seen: list[torch.Tensor] = []
+    shares = modeling._shares
+
+    def noted(likeness: torch.Tensor, among: torch.Tensor) -> torch.Tensor:
+        seen.append(shares(likeness, among))
+        return seen[-1]
+
+    monkeypatch.setattr(modeling, "_shares", noted)
+
+    def point(policy: Policy, figures: Sequence[str], past: Sequence[Step], state: str, utterance: str):
+        seen.clear()
+        messages = rules.prompt(figures, past, state, utterance)
+        prompt = policy.prompts.build(messages, lambda figure: policy.figures("classic", figure).ids)
+        policy.embed(torch.tensor([prompt.ids]), policy.figures.encode("classic", figures))
+        return [shares[0, :, 1:][: len(past) + 1] for shares in seen]
+
+    return point
+
+
+def test_the_matcher_points_among_all_and_among_what_is_selected(policy: Policy, pointing):
     figures = images.ids[20:30]
     past = [Step("", "the bird. A C", "select B"), Step("B", "a man", "select E J")]
-    messages = rules.prompt(figures, past, "B E J", "undo the man")
-    prompt = policy.prompts.build(messages, lambda figure: policy.figures("classic", figure).ids)
-    seen: list[torch.Tensor] = []
-    matcher = policy._base.model.model.matcher
-    handle = matcher.register_forward_hook(lambda module, given, shares: seen.extend(shares))
-    policy.embed(torch.tensor([prompt.ids]), policy.figures.encode("classic", figures))
-    handle.remove()
-    every, taken = (shares[0, :3, 1:] for shares in seen)
+    every, taken = pointing(policy, figures, past, "B E J", "undo the man")
     held = torch.tensor([[letter in state for letter in "ABCDEFGHIJ"] for state in ("", "B", "B E J")])
     assert ((taken > 0) == held).all()
     assert every.sum(-1).tolist() == pytest.approx([1.0, 1.0, 1.0])
     assert taken.sum(-1).tolist() == pytest.approx([0.0, 1.0, 1.0])
+
+
+def test_what_is_selected_is_less_likely_meant_and_what_was_taken_back_less_still(policy: Policy, pointing):
+    figures, config = images.ids[20:30], policy._base.model.config
+    past = [
+        Step("", "the same words", "select B C"),
+        Step("B C", "the same words", "deselect B select D"),
+    ]
+    every, _ = pointing(policy, figures, past, "C D", "the same words")
+    odds = (every / every[:, :1]).log()
+    change = odds - odds[0]
+    expected = torch.zeros(3, 10)
+    expected[1, [1, 2]] = config.selected_bias  # B and C are selected
+    expected[2, [2, 3]] = config.selected_bias  # C and D are, B is not any more
+    expected[2, 1] = config.returned_bias
+    assert config.returned_bias < config.selected_bias < 0
+    assert change.flatten().tolist() == pytest.approx(expected.flatten().tolist(), abs=1e-4)
 
 
 def test_what_an_adapter_learns_of_words_is_the_matchers_alone(policy: Policy):

@@ -187,6 +187,29 @@ def test_logged_propensities_are_those_of_the_played_board(policy: Policy, inter
     assert action_logps(policy, games, "base").tolist() == pytest.approx(logged, abs=1e-3)
 
 
+def test_imitation_is_of_what_was_done_and_comparison_with_how_it_was_sampled(policy: Policy, interactions):
+    """sup's loss is that of a policy at temperature 1; kto's starts where π is what was logged: at ρ = 0, z = 0."""
+    policy.temperature = 0.4
+    try:
+        still = replace(
+            QUICK, epochs=1, least_steps=0, learning_rate=0.0, smoothing=0.0, reorder=False, swap=0.0
+        )
+        imitated = train(policy, "sup", games_of(policy, interactions), "sup", still).losses
+        games = games_of(policy, interactions, "kto")
+        logged = iter(action_logps(policy, games, "base").tolist())
+        as_sampled = [
+            replace(game, labels=tuple(replace(label, behaviour_logp=next(logged)) for label in game.labels))
+            for game in games
+        ]
+        compared = train(policy, "kto", as_sampled, "kto", still).losses
+    finally:
+        policy.temperature = 1.0
+    assert imitated == pytest.approx(
+        train(policy, "flat", games_of(policy, interactions), "sup", still).losses, abs=1e-4
+    )
+    assert compared == pytest.approx((0.5,), abs=0.02)  # but for propensities that are clamped
+
+
 @pytest.mark.parametrize("objective", ["rl", "kto"])
 def test_the_other_objectives_train_too(policy: Policy, interactions, objective: Objective):
     class Alternating:

@@ -94,9 +94,9 @@ async def server() -> AsyncIterator[VllmLike]:
 
 @asynccontextmanager
 async def playing(
-    server: VllmLike, folder: Path, policy: str = MODEL, patience: float = 10.0
+    server: VllmLike, folder: Path, policy: str = MODEL, patience: float = 10.0, temperature: float = 0.4
 ) -> AsyncIterator[VllmPolicy]:
-    settings = settings_for(folder, policy)
+    settings = settings_for(folder, policy).model_copy(update={"temperature": temperature})
     async with connect(f"vllm+{server.url}", settings, patience=patience) as client:
         assert isinstance(client, VllmPolicy)
         yield client
@@ -115,6 +115,15 @@ async def test_a_turn_is_a_legal_action_with_the_log_probability_it_was_sampled_
         answer = await policy.act(turn)
         assert answer.action in rules.legal_actions(turn.state)
         assert answer.logp == pytest.approx(server.logp(server.turns[-1], answer.action), abs=1e-9)
+
+
+async def test_turns_are_sampled_at_the_temperature_that_is_set(server: VllmLike, tmp_path: Path):
+    async with playing(server, tmp_path, temperature=0.7) as policy:
+        answer = await policy.act(request("one"))
+    assert server.turns[-1]["temperature"] == 0.7
+    assert answer.logp == pytest.approx(server.logp(server.turns[-1], answer.action), abs=1e-9)
+    unlike = server.logp(server.turns[-1] | {"temperature": 1.0}, answer.action)
+    assert answer.logp != pytest.approx(unlike, abs=1e-3)
 
 
 async def test_every_request_is_a_draw_of_its_own(server: VllmLike, policy: VllmPolicy):

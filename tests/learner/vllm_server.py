@@ -112,6 +112,7 @@ class VllmLike:
             if len(token) == 1 and any(len(other) > 1 and other[0] == token for other in legal):
                 values[token] += ODD_PIECE
         allowed = VOCABULARY if self.raw else legal
+        values = {token: value / body["temperature"] for token, value in values.items()}
         whole = math.log(math.fsum(math.exp(values[token]) for token in allowed))
         return {token: values[token] - whole for token in legal}
 

@@ -32,6 +32,10 @@ from learner.policy.tiny.words import (
 )
 from learner.seed import SEED_FILE, SeedGame, SeedStep, write_seed_games
 
+SELECTED_BIAS, RETURNED_BIAS = -1.0, -2.0
+"""See `TinyVlmConfig`. Set when the model is finished: what it is pretrained on are dialogues whose listener errs at
+random, and so takes back other figures than those that are like what is said."""
+
 
 @dataclass(frozen=True)
 class BuildSettings:
@@ -91,6 +95,7 @@ def build(settings: BuildSettings, out: Path, progress: Progress = lambda *_: No
     pixels = pictures(images, ids, settings.image_size)
     align(model, tokenizer, pixels, list(known.values()), settings.pretraining, settings.seed, progress)
     train_language(model, tokenizer, pixels, known, settings.pretraining, settings.seed, progress)
+    config.selected_bias, config.returned_bias = SELECTED_BIAS, RETURNED_BIAS
     out.mkdir(parents=True, exist_ok=True)
     model.save_pretrained(out)
     build_processor(tokenizer, settings.image_size).save_pretrained(out)

@@ -2,12 +2,12 @@
 
 One image becomes one position of the prompt. What a person says is followed by a summary and an act token. A matcher
 compares the mean of the words said with each figure on the board: the summary's embedding holds the letters of those
-that are like it, that of the act token the letters of those selected that are. The language part sees the figures in
-no other way: it knows what to do about letters in a dialogue, the matcher knows what figures are called, and each can
-be learnt without the other.
+that are like it, that of the act token the letters of those selected that are. What is selected is less likely to be
+spoken of than what is not, and what was selected and taken back less still. The language part sees the figures in no
+other way: it knows what to do about letters in a dialogue, the matcher knows what figures are called, and each can be
+learnt without the other.
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -36,7 +36,8 @@ class TinyVlmConfig(PreTrainedConfig):
     """`text_config` is a LlamaConfig; `channels` are the widths of the encoder's four stages.
 
     `end_token_id` ends what is summed up by a `summary_token_id` with an `act_token_id` after it;
-    `silent_token_ids` do not count in the sum.
+    `silent_token_ids` do not count in the sum. `selected_bias` and `returned_bias` are added to the logits of figures
+    that are selected, and that were but no longer are, where a summary points.
     """
 
     model_type = "respect_tiny_vlm"
@@ -55,6 +56,8 @@ class TinyVlmConfig(PreTrainedConfig):
         feature_scale: float = 1.0,
         match_temperature: float = 0.07,
         points_at_selected: bool = True,
+        selected_bias: float = 0.0,
+        returned_bias: float = 0.0,
         **kwargs: Any,
     ) -> None:
         if isinstance(text_config, dict):
@@ -70,6 +73,8 @@ class TinyVlmConfig(PreTrainedConfig):
         self.feature_scale = feature_scale
         self.match_temperature = match_temperature
         self.points_at_selected = points_at_selected
+        self.selected_bias = selected_bias
+        self.returned_bias = returned_bias
         super().__init__(**kwargs)
 
 
@@ -115,16 +120,6 @@ class Matcher(nn.Module):
         self.query = nn.Linear(width, width, bias=False)
         self.key = nn.Linear(width, width, bias=False)
         self.sharpness = nn.Parameter(torch.tensor(1 / temperature))
-
-    def forward(
-        self, said: torch.Tensor, figures: torch.Tensor, among: Sequence[torch.Tensor]
-    ) -> list[torch.Tensor]:
-        """[B, M, D] messages and [B, N, D] figures to shares [B, M, N], for each choice [B, M, N] of figures.
-
-        Over the figures of a choice they add to 1; they are 0 where it has none.
-        """
-        likeness = self.likeness(said, figures)
-        return [likeness.masked_fill(~some, -1e4).softmax(-1) * some for some in among]
 
     def likeness(self, said: torch.Tensor, figures: torch.Tensor) -> torch.Tensor:
         """[B, M, D] messages and [B, N, D] figures to [B, M, N] logits."""
@@ -190,8 +185,8 @@ class TinyVlmModel(TinyVlmPreTrainedModel):
         image elsewhere is its feature plus the embedding of the last word before it. A summary is its own embedding
         plus those of the letters of the figures that were meant, and the act token after it, if it points at all, the
         same had they to be among those selected. A message is all that is not silent since the last end token;
-        the letters before its summary are the state, what is selected. So an embedding depends on the board and on
-        its own message only.
+        the letters before its summary are the state, what is selected. So an embedding depends on the board, on its
+        own message and on the states before.
         """
         if features is None:
             return self._read(input_ids)
@@ -220,7 +215,10 @@ class TinyVlmModel(TinyVlmPreTrainedModel):
         listed = ((input_ids[..., None] == names[:, None]) & state[..., None]).to(named.dtype)
         held = listed.new_zeros(*said.shape[:2], names.shape[1])
         held = held.scatter_add(1, message[..., None].expand_as(listed), listed) > 0
-        every, taken = self.matcher(said, figures, (present[:, None], present[:, None] & held))
+        returned = (held.cumsum(dim=1) > 0) & ~held
+        likeness = self.matcher.likeness(said, figures)
+        bias = self.config.selected_bias * held + self.config.returned_bias * returned
+        every, taken = _shares(likeness + bias, present[:, None]), _shares(likeness, present[:, None] & held)
         acts = (input_ids == self.config.act_token_id) & self.config.points_at_selected
         each = message[..., None].expand_as(embeddings)
         for shares, pointing in ((every, summaries), (taken, acts)):
@@ -310,6 +308,11 @@ class TinyVlmForConditionalGeneration(TinyVlmPreTrainedModel, GenerationMixin):
 def _at(values: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
     """[B, L, D] values at [B, N] places: [B, N, D]."""
     return values.gather(1, places[..., None].expand(*places.shape, values.shape[-1]))
+
+
+def _shares(likeness: torch.Tensor, among: torch.Tensor) -> torch.Tensor:
+    """[B, M, N] logits to shares, which add to 1 over the figures of a choice [B, M, N]; 0 where it has none."""
+    return likeness.masked_fill(~among, -1e4).softmax(-1) * among
 
 
 def _mean(values: torch.Tensor, group: torch.Tensor, counted: torch.Tensor) -> torch.Tensor:
