@@ -220,9 +220,10 @@ class TinyVlmModel(TinyVlmPreTrainedModel):
         bias = self.config.selected_bias * held + self.config.returned_bias * returned
         every, taken = _shares(likeness + bias, present[:, None]), _shares(likeness, present[:, None] & held)
         acts = (input_ids == self.config.act_token_id) & self.config.points_at_selected
-        each = message[..., None].expand_as(embeddings)
         for shares, pointing in ((every, summaries), (taken, acts)):
-            embeddings = embeddings + (shares @ letters).gather(1, each) * pointing[..., None]
+            row, place = pointing.nonzero(as_tuple=True)
+            pointed = (shares @ letters)[row, message[row, place]].to(embeddings.dtype)
+            embeddings = embeddings.index_put((row, place), pointed, accumulate=True)
         return embeddings
 
     def forward(
