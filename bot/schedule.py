@@ -11,19 +11,16 @@ import os
 import signal
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
 
 import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.cron import CronTrigger
-from pydantic import SecretStr
 from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import func, select
 
 from bot.errors import StartupError
 from bot.settings import BotSettings
 from learner.rounds import command
-from learner.settings import LearnerSettings
 from store.database import Database
 from store.models import Round, RoundStatus, now
 from store.rounds import RoundUnderWay, active_round, finish, games_since_last_round, request_round
@@ -186,7 +183,7 @@ class RoundSchedule:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
-                env={**os.environ, **environment(self._settings)},
+                env={**os.environ, **self._settings.environment()},
                 start_new_session=True,
             )
         log.info("round started", round=row.number, pid=self._process.pid, log=str(path))
@@ -224,18 +221,6 @@ class RoundSchedule:
                 await self.on_end(row)
             except Exception:
                 log.exception("the end of a round could not be told", round=row.number)
-
-
-def environment(settings: LearnerSettings) -> dict[str, str]:
-    """The settings as a process of its own reads them from its environment."""
-    found: dict[str, str] = {}
-    for name in LearnerSettings.model_fields:
-        value: Any = getattr(settings, name)
-        if isinstance(value, SecretStr):
-            value = value.get_secret_value()
-        if value is not None:
-            found[f"RESPECT_{name.upper()}"] = str(value)
-    return found
 
 
 def _is_locked(path: Path) -> bool:

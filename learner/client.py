@@ -144,7 +144,7 @@ class LocalPolicy:
             self._process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "learner.serving", "--url-file", str(url_file)),
                 *("--port", str(self._port), "--parent", str(os.getpid())),
-                env={**os.environ, **_environment(self._settings)},
+                env={**os.environ, **self._settings.environment()},
             )
             self.starts += 1
             deadline = time.monotonic() + START_SECONDS
@@ -204,17 +204,3 @@ class LocalPolicy:
             except TimeoutError:
                 self._process.kill()
                 await self._process.wait()
-
-
-def _environment(settings: LearnerSettings) -> dict[str, str]:
-    """The settings as the service's process will read them."""
-    values = {
-        "RESPECT_POLICY": settings.policy,
-        "RESPECT_DEVICE": settings.device,
-        "RESPECT_THREADS": str(settings.threads),
-        "RESPECT_DATA_DIR": str(settings.data_dir),
-        "RESPECT_POLICY_HOST": settings.policy_host,
-    }
-    if settings.policy_secret is not None:
-        values["RESPECT_POLICY_SECRET"] = settings.policy_secret.get_secret_value()
-    return values

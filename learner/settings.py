@@ -71,6 +71,17 @@ class LearnerSettings(StoreSettings):
         description="Processes that train together in a round of the bot's: as many as there are GPUs.",
     )
 
+    def environment(self) -> dict[str, str]:
+        """The learner's settings as a process of its own reads them from its environment."""
+        found: dict[str, str] = {}
+        for name in LearnerSettings.model_fields:
+            value = getattr(self, name)
+            if isinstance(value, SecretStr):
+                value = value.get_secret_value()
+            if value is not None:
+                found[f"RESPECT_{name.upper()}"] = str(value)
+        return found
+
     @property
     def threads_each(self) -> int:
         """Threads for one of the two processes that compute: with more than there are cores they only fight."""

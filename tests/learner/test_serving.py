@@ -82,6 +82,18 @@ async def service(tmp_path: Path) -> AsyncIterator[tuple[LearnerSettings, LocalP
         yield settings, policy
 
 
+async def test_the_service_samples_at_the_temperature_that_is_set(tmp_path: Path):
+    settings = LearnerSettings(  # pyright: ignore[reportCallIssue]
+        data_dir=tmp_path, device="cpu", threads=1, temperature=0.7
+    )
+    async with LocalPolicy(settings) as service:
+        answer = await service.act(request("one"))
+    for temperature, same in ((0.7, True), (1.0, False)):
+        policy = await asyncio.to_thread(Policy.load, "tiny", "cpu", 1, temperature=temperature)
+        logp = policy.all_action_logps(request("one"))[answer.action]
+        assert (answer.logp == pytest.approx(logp, abs=1e-4)) is same
+
+
 async def test_a_game_stays_on_its_adapter_while_new_ones_take_the_next(
     service: tuple[LearnerSettings, LocalPolicy],
 ):
