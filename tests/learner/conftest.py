@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from learner.policy import Policy
+from learner.settings import LearnerSettings
 from tests.learner.played import play_games
 
 os.environ.setdefault("RESPECT_SEED_GAMES", "none")
@@ -14,7 +15,7 @@ os.environ.setdefault("RESPECT_SEED_GAMES", "none")
 
 @pytest.fixture(scope="session")
 def shared_policy() -> Policy:
-    return Policy.load("tiny", device="cpu")
+    return Policy.load("tiny", device="cpu", temperature=LearnerSettings.model_fields["temperature"].default)
 
 
 @pytest.fixture

@@ -94,7 +94,7 @@ async def server() -> AsyncIterator[VllmLike]:
 
 @asynccontextmanager
 async def playing(
-    server: VllmLike, folder: Path, policy: str = MODEL, patience: float = 10.0, temperature: float = 0.4
+    server: VllmLike, folder: Path, policy: str = MODEL, patience: float = 10.0, temperature: float = 1.0
 ) -> AsyncIterator[VllmPolicy]:
     settings = settings_for(folder, policy).model_copy(update={"temperature": temperature})
     async with connect(f"vllm+{server.url}", settings, patience=patience) as client:
