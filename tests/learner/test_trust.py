@@ -195,9 +195,7 @@ def test_real_poisoners_are_found_and_nobody_else(tmp_path: Path, policy: Policy
     upgrade(database)
     images = open_images("classic")
     unknown = held_out(images.ids, json.loads((TINY_WEIGHTS / "build.json").read_text())["holdout"])
-    known = [
-        figure for figure in images.ids if figure not in unknown
-    ]  # else the policy's certainty tells little
+    known = [figure for figure in images.ids if figure not in unknown]  # of others its certainty tells little
     playground = Playground(
         database, policy, GAMES["multiref"], images, known, open_players("people"), 10, 3, poison=0.2
     )
