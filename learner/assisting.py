@@ -34,9 +34,7 @@ def assist(team: Team, settings: LearnerSettings) -> None:
     """Train along with each job that the first process tells of, until it tells of no more."""
     policy: Policy | None = None
     while job := team.tell(None):
-        policy = policy or Policy.load(
-            settings.policy, settings.device, settings.threads_each, temperature=settings.temperature
-        )
+        policy = policy or Policy.of(settings)
         for name in policy.adapters.names:
             policy.unload_adapter(name)
         if job.like != BASE_ADAPTER:

@@ -70,10 +70,7 @@ class RoundWork:
         if self.loaded is None:
             from learner.policy import Policy  # torch is loaded only here
 
-            settings = self.settings
-            self.loaded = Policy.load(
-                settings.policy, settings.device, settings.threads_each, temperature=settings.temperature
-            )
+            self.loaded = Policy.of(self.settings)
         return self.loaded
 
     @property

@@ -136,9 +136,7 @@ def simulate(
         with database.session() as session:
             if round_statistics(session, scheme):
                 raise DeploymentError(f"{data_dir} holds games already: choose an empty folder")
-        policy = policy or Policy.load(
-            settings.policy, settings.device, settings.threads, temperature=settings.temperature
-        )
+        policy = policy or Policy.of(settings, settings.threads)
         world = _World(config, database, settings, policy, on_progress or (lambda _: None))
         world.deploy()
         with database.session() as session:

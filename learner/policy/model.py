@@ -28,6 +28,7 @@ from learner.policy.prefix import PrefixCache
 from learner.policy.prompt import Prompt, PromptBuilder
 from learner.policy.tiny.engine import PackedEngine
 from learner.protocol import BASE_ADAPTER, TurnRequest
+from learner.settings import LearnerSettings
 
 
 class Policy:
@@ -72,6 +73,15 @@ class Policy:
         if threads:
             torch.set_num_threads(threads)
         return cls(load_base(spec, choose_device(device)), **options)
+
+    @classmethod
+    def of(cls, settings: LearnerSettings, threads: int | None = None) -> "Policy":
+        """The policy that the settings name, with so many threads, by default one process's share of the cores.
+
+        Raises `PolicyLoadError`.
+        """
+        threads = settings.threads_each if threads is None else threads
+        return cls.load(settings.policy, settings.device, threads, temperature=settings.temperature)
 
     @property
     def fingerprint(self) -> str:

@@ -24,9 +24,7 @@ log = structlog.get_logger(__name__)
 
 async def serve(settings: LearnerSettings, port: int, url_file: Path | None, parent: int | None) -> None:
     """Serve until SIGTERM, SIGINT or the end of the parent process."""
-    policy = Policy.load(
-        settings.policy, settings.device, settings.threads_each, temperature=settings.temperature
-    )
+    policy = Policy.of(settings)
     registry = AdapterRegistry(settings.adapters_dir)
     worker = Worker(policy, registry, settings.seed)
     worker.start()
