@@ -180,7 +180,7 @@ def _outcome(row: Round) -> str:
     else:
         said = f"no new adapter: {results.get('reason', 'nothing to learn')}"
     if quarantined := results.get("trust", {}).get("quarantined"):
-        said += f"; not believed: {_players(quarantined)}"
+        said += f"; not learnt from: {_players(quarantined)}"
     if back := results.get("rolled_back"):
         said += f"; went back to {back['to']} at first: {back['reason']}"
     return said

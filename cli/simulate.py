@@ -203,7 +203,7 @@ def rounds_table(result: dict[str, Any]) -> Table:
 
 
 def _quarantines(trust: list[dict[str, Any]]) -> Table:
-    """Who was not believed, beside who poisoned the feedback, and how often the others then won."""
+    """Who was left out of training, beside who poisoned it, and how often the others then won."""
     table = Table("round", "players", "poisoners", "quarantined", "P", "R", "others' success", box=SIMPLE)
     for at in trust:
         counts = (str(at[name]) for name in ("round", "players", "poisoners", "quarantined"))

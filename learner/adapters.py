@@ -55,8 +55,6 @@ class Card(BaseModel):
     created: datetime
     games: dict[str, int]
     """Game id -> number of its turns that were trained on."""
-    proven: tuple[str, ...] = ()
-    """Those of the games of which only what their end proves was learnt (`learner.trust.Screened`)."""
     turns: int
     training: dict[str, Any]
     """Every hyper-parameter."""

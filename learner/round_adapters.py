@@ -12,11 +12,11 @@ from store.training import Interaction
 log = structlog.get_logger(__name__)
 
 
-def start(work: RoundWork, interactions: Sequence[Interaction], proven: Sequence[Interaction] = ()) -> str:
+def start(work: RoundWork, interactions: Sequence[Interaction]) -> str:
     """What training starts from, loaded into the policy: the adapter in use, or the base model.
 
-    From the adapter in use only if every game that it learnt from may still be learnt from, and in that way: what
-    was erased, or said by somebody who is in quarantine since, must not live on in it.
+    From the adapter in use only if every game that it learnt from may still be learnt from: what was erased, or
+    said by somebody who is in quarantine since, must not live on in it.
     """
     if work.settings.start == "base":
         return BASE_ADAPTER
@@ -24,11 +24,9 @@ def start(work: RoundWork, interactions: Sequence[Interaction], proven: Sequence
     if parent == BASE_ADAPTER:
         return BASE_ADAPTER
     card = work.registry.card(parent)
-    believed = {interaction.game_id for interaction in interactions}
-    usable = believed | {interaction.game_id for interaction in proven}
+    usable = {interaction.game_id for interaction in interactions}
     same_shape = card.training.get("rank") == work.training.rank
-    same_games = card.games.keys() <= usable and card.games.keys() - card.proven <= believed
-    return parent if same_shape and same_games else BASE_ADAPTER
+    return parent if same_shape and card.games.keys() <= usable else BASE_ADAPTER
 
 
 def made_before(work: RoundWork, made_from: str) -> Card | None:

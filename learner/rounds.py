@@ -122,16 +122,14 @@ def pipeline(work: RoundWork) -> tuple[int | None, dict[str, Any]]:
     results: dict[str, Any] = _counts(interactions, verdicts)
     if work.system == "control":
         return None, {**results, "promoted": False, "reason": "control never trains"}
-    proven: list[Interaction] = []
     if work.settings.trust:
         screened = screen(interactions, verdicts)
-        interactions, proven = screened.interactions, screened.proven
-        results["trust"] = screened.metrics()
+        interactions, results["trust"] = screened.interactions, screened.metrics()
     results |= go_back_if_worse(work, interactions, verdicts)
-    games, held_out = examples(work, interactions, verdicts, proven)
+    games, held_out = examples(work, interactions, verdicts)
     if not games:
         return None, {**results, "promoted": False, "reason": "no turn has feedback to learn from yet"}
-    card = train(work, games, held_out, start(work, interactions, proven), proven)
+    card = train(work, games, held_out, start(work, interactions))
     comparison = evaluate(work, card, held_out)
     adapter_id, decision = judge(work, card, comparison, results.get("trust"))
     if decision.passed:
@@ -198,25 +196,19 @@ def go_back_if_worse(
 
 
 def examples(
-    work: RoundWork,
-    interactions: Sequence[Interaction],
-    verdicts: dict[int, Feedback],
-    proven: Sequence[Interaction] = (),
+    work: RoundWork, interactions: Sequence[Interaction], verdicts: dict[int, Feedback]
 ) -> tuple[list[TrainingGame], list[TrainingGame]]:
-    """(training examples of everything so far, held-out examples of the newest round for the gate).
-
-    Of `proven` games, each click is right or wrong by the final selection and nothing that was said is believed.
-    """
+    """(training examples of everything so far, held-out examples of the newest round for the gate)."""
     from learner.evaluation import held_out_labels
 
     work.report("examples")
     _, objective = parse_system(work.system)
     base_model = work.policy.fingerprint
     training, held_out = split_held_out(interactions)
-    games = build_examples(training, verdicts, objective, base_model, work.hindsight)
-    if work.hindsight.win:
-        games += build_examples(proven, {}, objective, base_model, Hindsight(win=True, credit=True))
-    return games, held_out_labels(held_out, verdicts, base_model)
+    return (
+        build_examples(training, verdicts, objective, base_model, work.hindsight),
+        held_out_labels(held_out, verdicts, base_model),
+    )
 
 
 def train(
@@ -224,7 +216,6 @@ def train(
     games: Sequence[TrainingGame],
     held_out: Sequence[TrainingGame] = (),
     like: str = BASE_ADAPTER,
-    proven: Sequence[Interaction] = (),
 ) -> Card:
     """Train a fresh adapter that begins `like` another, and put it into the registry as a candidate.
 
@@ -280,7 +271,6 @@ def train(
             decoder=work.settings.decoder,
             created=now(),
             games={game.game_id: len(game.labels) for game in games},
-            proven=tuple(sorted({game.game_id for game in games} & {one.game_id for one in proven})),
             turns=sum(len(game.labels) for game in games),
             training={**asdict(work.training), "hindsight": asdict(work.hindsight)},
             metrics={"digest": made_from, "training": result.metrics()},

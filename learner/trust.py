@@ -63,8 +63,6 @@ class Screened:
     """What is left to learn from, and what was left out. It all stays in the store."""
 
     interactions: list[Interaction]
-    proven: list[Interaction]
-    """Won games of players in quarantine: their end shows what was right, whatever was said of it."""
     players: dict[int, Trust]
     quarantined: tuple[int, ...]
     """Player ids."""
@@ -78,19 +76,14 @@ class Screened:
 
 
 def screen(interactions: Sequence[Interaction], verdicts: Mapping[int, Judged]) -> Screened:
-    """Set apart players in quarantine, and leave out of each player what is too much in one round."""
+    """Leave out players in quarantine, and of each other player what is too much in one round."""
     players = trust_of_players(interactions, verdicts)
-    quarantined = {player for player, trust in players.items() if trust.quarantined}
-    usable = [one for one in interactions if one.won or one.player_id not in quarantined]
-    kept = within_caps(usable)
+    quarantined = tuple(player for player, trust in sorted(players.items()) if trust.quarantined)
+    trusted = [interaction for interaction in interactions if interaction.player_id not in quarantined]
+    kept = within_caps(trusted)
     ids = {one.game_id for one in kept}
-    return Screened(
-        interactions=[one for one in kept if one.player_id not in quarantined],
-        proven=[one for one in kept if one.player_id in quarantined],
-        players=players,
-        quarantined=tuple(sorted(quarantined)),
-        capped=tuple(sorted({one.player_id for one in usable if one.game_id not in ids})),
-    )
+    capped = {one.player_id for one in trusted if one.game_id not in ids}
+    return Screened(kept, players, quarantined, tuple(sorted(capped)))
 
 
 def trust_of_players(interactions: Sequence[Interaction], verdicts: Mapping[int, Judged]) -> dict[int, Trust]:

@@ -164,15 +164,6 @@ def test_only_liars_are_put_in_quarantine():
     assert found.metrics()["quarantined"].keys() == {"2"}
 
 
-def test_of_a_liar_only_won_games_are_kept_and_apart():
-    honest, said = games_of(1, "sure")
-    liars, lies = games_of(2, "unsure")
-    won = replace(game_of("A", "B", player=2, game_id="won"), won=True)
-    found = screen([*honest, *liars, won], {**said, **lies})
-    assert found.quarantined == (2,)
-    assert (found.interactions, found.proven) == (honest, [won])
-
-
 def test_feedback_at_random_is_no_reason_for_quarantine():
     """Of many players whose words say nothing of the policy's certainty, next to none may be left out."""
     rng = random.Random(0)
@@ -225,9 +216,7 @@ def test_real_poisoners_are_found_and_nobody_else(tmp_path: Path, policy: Policy
     database.close()
 
 
-@pytest.fixture
-def house_of_a_liar(played: Path, tmp_path: Path) -> tuple[House, int]:
-    """(house, player) where one player has said the opposite of the truth in twelve games."""
+def test_a_round_learns_nothing_from_who_is_in_quarantine(played: Path, tmp_path: Path, policy: Policy):
     house = House(copy_of(played, tmp_path))
     liar = house.games()[0].player_id
     ids = {game.id for game in house.games()[:12]}
@@ -240,60 +229,22 @@ def house_of_a_liar(played: Path, tmp_path: Path) -> tuple[House, int]:
         for entry in session.exec(select(Feedback).where(col(Feedback.turn_id).in_(lies))):
             entry.label, entry.confidence = -entry.label, 0.97
             session.add(entry)
-    return house, liar
 
-
-def test_of_who_is_in_quarantine_a_round_learns_what_won_games_prove(
-    house_of_a_liar: tuple[House, int], policy: Policy
-):
-    house, liar = house_of_a_liar
     row = house.run(policy)
     assert list(row.results["trust"]["quarantined"]) == [str(liar)]
-    its = {game.id: game for game in house.games() if game.player_id == liar}
-    won = {name for name, game in its.items() if game.outcome == Outcome.WON}
     with house.database.session() as session:
-        turns = session.exec(select(Turn).join(AdapterTurn)).all()
+        learnt = set(session.exec(select(Game.player_id).join(Turn).join(AdapterTurn)))
         (adapter,) = session.exec(select(Adapter)).all()
-    learnt = [turn for turn in turns if turn.game_id in its]
-    assert {turn.game_id for turn in learnt} == won
-    assert set(adapter.card["proven"]) == won
-    assert won
-    assert won < its.keys()
-    assert len({turn.game_id for turn in turns}) > len(won)
-    rules = GAMES["multiref"]
-    for turn in learnt:
-        game = its[turn.game_id]
-        before = set(rules.selected(game.listener, turn.state_before))
-        picks = set(rules.selected(game.listener, turn.state_after)) - before
-        assert picks & set(game.targets) or not picks
+    assert learnt
+    assert liar not in learnt
     assert adapter.card["metrics"]["trust"] == row.results["trust"]
     assert len(house.games()) == GAMES_PLAYED
 
-    again = house.run(policy).results["adapter"]
-    assert house.registry.card(again).parent == adapter.name, "what is proven may live on"
-
-
-def test_the_paper_learns_nothing_of_who_is_in_quarantine(house_of_a_liar: tuple[House, int], policy: Policy):
-    house, liar = house_of_a_liar
-    house.settings = house.settings.model_copy(update={"hindsight": "none"})
-    house.run(policy)
-    with house.database.session() as session:
-        learnt = set(session.exec(select(Game.player_id).join(Turn).join(AdapterTurn)))
-    assert learnt
-    assert liar not in learnt
-
-
-def test_what_was_believed_of_a_liar_does_not_live_on(house_of_a_liar: tuple[House, int], policy: Policy):
-    house, liar = house_of_a_liar
-    trusting = house.settings.model_copy(update={"trust": False})
-    careful, house.settings = house.settings, trusting
+    house.settings = settings_for(tmp_path, trust=False)
     row = house.run(policy)
     assert "trust" not in row.results
     with house.database.session() as session:
         assert liar in set(session.exec(select(Game.player_id).join(Turn).join(AdapterTurn)))
-
-    house.settings = careful
-    assert house.registry.card(house.run(policy).results["adapter"]).parent is None
 
 
 def record(adapter: str, won: int, games: int, labels: Sequence[int] = ()) -> tuple[list[Interaction], dict]:
