@@ -48,6 +48,9 @@ class DeploymentConfig:
     players: str = "people"
     poison: float = 0.0
     """Share of the players who praise wrong picks and scold right ones, whatever the others are."""
+    poison_from: int = 0
+    """The first round in which they do; before it they are as the others. After the last training, it shows what of the
+    harm is done by how they play, and what by what was learnt from them."""
     policy: str = "tiny"
     decoder: str = "rules"
     game: str = "multiref"
@@ -202,6 +205,7 @@ class _World:
             min(config.at_once, config.games_per_round),
             config.seed,
             config.poison,
+            config.poison_from,
         )
         self.tallies: dict[int, Tally] = {}
         self.results: dict[int, dict[str, Any]] = {0: {}}

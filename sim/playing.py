@@ -9,7 +9,7 @@ from games.core import Deal, Game, Outcome, Step
 from games.figures import ImageSet
 from learner.policy import Policy
 from learner.protocol import PastStep, TurnRequest
-from sim.players import PLAYERS, PlayerFactory, View
+from sim.players import PLAYERS, Player, PlayerFactory, View
 from store import models
 from store.database import Database
 
@@ -57,10 +57,12 @@ class Playground:
         count: int,
         seed: int,
         poison: float = 0.0,
+        poison_from: int = 0,
     ) -> None:
         """`count` players are entered into the database; games are dealt from `ids`.
 
-        `players` makes them but for a share `poison` of them, drawn by the seed, who poison their feedback.
+        `players` makes them. A share `poison` of them, drawn by the seed, poison their feedback from round
+        `poison_from` on.
         """
         self.database = database
         self.policy = policy
@@ -70,12 +72,13 @@ class Playground:
         self.seed = seed
         descriptions = images.descriptions(self.ids)
         chosen = set(random.Random(f"{seed}/poison").sample(range(count), round(poison * count)))
-        self.people = [
-            (PLAYERS["poison"] if number in chosen else players)(
-                random.Random(f"{seed}/player/{number}"), descriptions
-            )
-            for number in range(count)
-        ]
+
+        def person(number: int, factory: PlayerFactory) -> Player:
+            return factory(random.Random(f"{seed}/player/{number}"), descriptions)
+
+        self.people = [person(number, players) for number in range(count)]
+        self._poisoning = {number: person(number, PLAYERS["poison"]) for number in chosen}
+        self._poison_from = poison_from
         rows = [
             models.Player(platform=models.Origin.SIMULATED, external_id=str(number), name=f"player {number}")
             for number in range(1, count + 1)
@@ -135,7 +138,8 @@ class Playground:
 
     def _speaks(self, game: LiveGame) -> bool:
         """Ask the player for the next utterance; False ends the game."""
-        player = self.people[game.person]
+        poisons = game.person in self._poisoning and game.row.round >= self._poison_from
+        player = (self._poisoning if poisons else self.people)[game.person]
         selected = frozenset(self.rules.selected(game.deal.listener, game.state))
         view = View(game.deal.speaker, game.deal.targets, selected, tuple(game.previous), len(game.steps))
         utterance = player.speak(view)

@@ -5,12 +5,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlmodel import col, select
 from typer.testing import CliRunner
 
 from cli.main import app
 from sim.comparison import simulate_all
 from sim.curves import curves, plot
-from sim.deployment import DeploymentConfig, DeploymentError
+from sim.deployment import DeploymentConfig, DeploymentError, simulate
+from store.database import Database
+from store.models import Game, Turn
 from store.statistics import bootstrap_ci95
 
 SHORT = ("simulate", "--rounds", "0", "--games-per-round", "4", "--json")
@@ -89,6 +92,24 @@ def test_a_run_that_fails_in_its_process_is_said(tmp_path: Path):
     simulate_all(used, tmp_path / "used")
     with pytest.raises(DeploymentError, match="choose an empty folder"):
         simulate_all(used, tmp_path / "used")
+
+
+def test_poison_may_begin_after_a_while(tmp_path: Path):
+    def said(begins: int) -> dict[int, list[str]]:
+        """round -> utterances, in order."""
+        config = DeploymentConfig(
+            system="control", rounds=1, games_per_round=4, poison=1.0, poison_from=begins
+        )
+        simulate(config, tmp_path / str(begins))
+        database = Database(f"sqlite:///{tmp_path / str(begins) / 'respect.db'}")
+        with database.session() as session:
+            rows = session.exec(select(Game.round, Turn.utterance).join(Turn).order_by(col(Turn.id))).all()
+        database.close()
+        return {number: [words for at, words in rows if at == number] for number in (0, 1)}
+
+    always, later, never = said(0), said(1), said(2)
+    assert later[0] == never[0] != always[0]
+    assert later[1] != never[1]
 
 
 def test_a_picture_that_cannot_be_drawn_is_said_before_the_work():
