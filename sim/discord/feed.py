@@ -9,6 +9,8 @@ from typing import Any
 from sim.discord.model import Json
 
 REMEMBERED = 2000
+PATIENCE_SECONDS = 15.0
+"""How long to wait for what should come at once: a busy machine may be slow."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ class Feed:
         name: str | Sequence[str],
         check: Callable[[Json], Any] = lambda _: True,
         *,
-        timeout: float = 5.0,
+        timeout: float = PATIENCE_SECONDS,
         since: int | None = None,
     ) -> Json:
         """The next event of this name that passes `check`, of those told since one's last action.

@@ -7,7 +7,7 @@ from typing import Any
 from sim.discord import invoke, messages, threads
 from sim.discord.component_rules import SELECTS, walk
 from sim.discord.errors import ApiError
-from sim.discord.feed import Feed
+from sim.discord.feed import PATIENCE_SECONDS, Feed
 from sim.discord.interactions import Interactions
 from sim.discord.invoke import ActionRefused
 from sim.discord.model import (
@@ -215,7 +215,7 @@ class Person(Feed):
         check: Callable[[Message], Any] = lambda _: True,
         *,
         where: Place | None = None,
-        timeout: float = 5.0,
+        timeout: float = PATIENCE_SECONDS,
         since: int | None = None,
     ) -> Message:
         """The next message from the bot, new or edited and not "thinking", that passes `check`."""
@@ -231,7 +231,7 @@ class Person(Feed):
         data = await self.wait_for(("MESSAGE_CREATE", "MESSAGE_UPDATE"), fits, timeout=timeout, since=since)
         return self._world.message(int(data["channel_id"]), int(data["id"]), ephemeral=True)
 
-    async def wait_modal(self, *, timeout: float = 5.0) -> Json:
+    async def wait_modal(self, *, timeout: float = PATIENCE_SECONDS) -> Json:
         """The modal that one's last action opened."""
         return await self.wait_for("MODAL_OPEN", timeout=timeout)
 

@@ -18,6 +18,7 @@ from games import GAMES
 from games.core import Outcome
 from learner.protocol import PolicyStatus, TurnAnswer, TurnRequest
 from sim.discord import LocalDiscord, Person
+from sim.discord.feed import PATIENCE_SECONDS
 from sim.discord.model import Channel, Message
 from store.database import Database
 from store.models import Game, Instruction, Turn
@@ -165,7 +166,7 @@ class House:
         assert action is not None
         return action
 
-    async def eventually(self, check: Callable[[], Any], timeout: float = 5.0) -> Any:
+    async def eventually(self, check: Callable[[], Any], timeout: float = PATIENCE_SECONDS) -> Any:
         """Waits until `check` gives something true; it may be a coroutine function."""
         async with asyncio.timeout(timeout):
             while True:
