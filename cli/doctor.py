@@ -143,7 +143,7 @@ def _policy(settings: BotSettings) -> Check:
     from learner.policy import Policy  # torch is loaded only when a model is
 
     try:
-        policy = Policy.of(settings, settings.threads)
+        policy = Policy.of(settings)
     except Exception as error:  # a model may fail to load in as many ways as there are models
         return Check(
             "policy",

@@ -51,7 +51,9 @@ def simulate(
         float,
         typer.Option(min=0, max=1, help="Share of the players who praise wrong picks and scold right ones."),
     ] = 0.0,
-    poison_from: Annotated[int, typer.Option(min=0, help="The first round in which they do.")] = 0,
+    poison_from: Annotated[
+        int, typer.Option(min=0, help="The first round in which those players do so.")
+    ] = 0,
     policy: Annotated[str, typer.Option(help="Base model: tiny, a folder, or a model id.")] = "tiny",
     decoder: Annotated[str, typer.Option(help="Feedback decoder: rules or prompted.")] = "rules",
     hindsight: Annotated[

@@ -49,8 +49,8 @@ class DeploymentConfig:
     poison: float = 0.0
     """Share of the players who praise wrong picks and scold right ones, whatever the others are."""
     poison_from: int = 0
-    """The first round in which they do; before it they are as the others. After the last training, it shows what of the
-    harm is done by how they play, and what by what was learnt from them."""
+    """The first round in which they do; before it they play as the others. Poison in the last round alone shows how
+    much is lost by the way they play, and not by what was learnt from them."""
     policy: str = "tiny"
     decoder: str = "rules"
     game: str = "multiref"
