@@ -12,7 +12,7 @@ from typing import Literal, Protocol
 from games import GAMES
 from games.core import Game, Step
 from learner.feedback import Scheme
-from learner.feedback.rules import asks_for_another, describes, only_takes_back
+from learner.feedback.rules import asks_for_another, asks_to_put_back, describes, only_takes_back
 from store.training import Example, Interaction
 
 Objective = Literal["sup", "rl", "kto"]
@@ -23,6 +23,10 @@ REWARDS: dict[Objective, dict[int, float]] = {
     "kto": {1: 1.0, -1: -1.0},
 }
 """Reward of each label (METHOD: "Rounds"); labels that are left out have no gradient and are dropped."""
+
+
+PLAIN = 0.8
+"""Confidence from which on a rejection was said and not guessed."""
 
 
 @dataclass(frozen=True)
@@ -163,7 +167,7 @@ def _lessons(
     lessons[-1] = _Lesson(lessons[-1].action, 1 if hindsight.win and interaction.won else None)
     game = GAMES[interaction.game]
     if hindsight.correction:
-        lessons = _relabel_corrected(game, interaction, lessons)
+        lessons = _relabel_corrected(game, interaction, lessons, verdicts)
     if hindsight.credit and interaction.won:
         _credit_clicks(game, interaction, lessons)
     for number, lesson in enumerate(lessons):
@@ -252,13 +256,16 @@ def _final(interaction: Interaction) -> tuple[str, ...]:
     return game.selected(interaction.context, game.apply(last.state, last.action))
 
 
-def _relabel_corrected(game: Game, interaction: Interaction, decoded: Sequence[_Lesson]) -> list[_Lesson]:
+def _relabel_corrected(
+    game: Game, interaction: Interaction, decoded: Sequence[_Lesson], verdicts: Mapping[int, Labelled]
+) -> list[_Lesson]:
     """The lessons, with every utterance of a streak of wrong turns given its net effect on the way to its end.
 
     The utterances since the last accepted pick were all about what was accepted in the end: they should have
     taken back what the streak had wrongly picked by then, and, unless they only ask to take something back,
-    selected what was accepted. An accepted turn that only takes something back ends no streak; if it is half an
-    answer, it belongs to the streak.
+    selected what was accepted. So should the accepted turn itself: nobody complains of a pick that was rejected and
+    is still there beside the right one. An accepted turn that only takes something back ends no streak; if it is
+    half an answer, it belongs to the streak.
     """
     lessons = list(decoded)
     streak: list[int] = []
@@ -271,18 +278,33 @@ def _relabel_corrected(game: Game, interaction: Interaction, decoded: Sequence[_
             streak.append(number)
             misplaced |= picks if lesson.label != 1 else before - after
         elif picks:
-            for wrong in streak:
-                state, utterance = interaction.steps[wrong].state, interaction.steps[wrong].utterance
-                selected = frozenset(game.selected(interaction.context, state))
-                wanted = selected - (misplaced - after)
-                if not only_takes_back(utterance):
+            for turn in (*streak, number):
+                state, utterance = interaction.steps[turn].state, interaction.steps[turn].utterance
+                refused = _refused(game, interaction, verdicts, turn) - picks
+                wanted = frozenset(game.selected(interaction.context, state)) - (misplaced - after) - refused
+                if turn == number:
+                    wanted = after - refused
+                elif not only_takes_back(utterance):
                     wanted |= picks
                 action = game.action_to(interaction.context, state, wanted)
                 if action is not None:
-                    lessons[wrong] = _Lesson(action, 1, lesson.weight)
+                    lessons[turn] = _Lesson(action, 1, lesson.weight)
             streak.clear()
             misplaced.clear()
     return lessons
+
+
+def _refused(
+    game: Game, interaction: Interaction, verdicts: Mapping[int, Labelled], number: int
+) -> frozenset[str]:
+    """The pick that the utterance of a turn plainly rejects: of the turn before, if that picked just one."""
+    verdict = verdicts.get(interaction.turn_ids[number - 1]) if number else None
+    if verdict is None or verdict.label >= 0 or verdict.confidence < PLAIN:
+        return frozenset()
+    step = interaction.steps[number - 1]
+    before, after = _selections(game, interaction, step.state, step.action)
+    misses_what_was_there = before - after and asks_to_put_back(interaction.steps[number].utterance)
+    return after - before if len(after - before) == 1 and not misses_what_was_there else frozenset()
 
 
 def _credit_clicks(game: Game, interaction: Interaction, lessons: list[_Lesson]) -> None:

@@ -183,6 +183,11 @@ def _removal(text: str, reading: Reading, exchange: Exchange) -> Cue | None:
     return REMOVES_OTHER if complained else UNDO_NAMED  # else nothing wrong was left from before
 
 
+def asks_to_put_back(utterance: str) -> bool:
+    """Whether it asks for something that was taken away."""
+    return bool(patterns.RESTORE.search(read(utterance).text))
+
+
 def only_takes_back(utterance: str) -> bool:
     """Whether an utterance asks to take a selection back and describes nothing to select."""
     text = read(utterance).text

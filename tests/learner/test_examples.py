@@ -128,6 +128,38 @@ def test_a_correction_takes_back_what_was_wrong_by_then():
     ]
 
 
+LEFT_THERE = interaction(
+    ("", "the bird", "select A"),
+    ("A", "no, the one with wings", "select B"),
+    ("A B", "great, now a boat", "select C"),
+)
+
+
+def test_a_pick_that_was_rejected_is_taken_back_with_the_next_action():
+    """Nobody complained that it was still there beside the right one."""
+    found = lessons([LEFT_THERE], verdicts(-1, 1), "sup", BASE, Hindsight(correction=True))
+    assert found == [(0, "select B", 1.0), (1, "deselect A select B", 1.0)]
+    assert lessons([LEFT_THERE], verdicts(-1, 1), "sup", BASE) == [(1, "select B", 1.0)]
+
+
+def test_nothing_is_taken_back_that_was_not_plainly_rejected():
+    guessed = {1: Read(-1, 0.6), 2: Read(1)}
+    found = lessons([LEFT_THERE], guessed, "sup", BASE, Hindsight(correction=True))
+    assert found == [(0, "select B", 1.0), (1, "select B", 1.0)]
+
+
+def test_nothing_is_taken_back_where_something_taken_away_is_asked_for():
+    """The "no" is about what was taken away, not about what was picked with it."""
+    game = interaction(
+        ("", "the bird", "select A"),
+        ("A", "yes, now a boat", "deselect A select B"),
+        ("B", "no, bring the bird back", "select A"),
+        ("A B", "great, now a house", "select C"),
+    )
+    found = lessons([game], verdicts(1, -1, 1), "sup", BASE, Hindsight(correction=True))
+    assert found[-1] == (2, "select A", 1.0)
+
+
 def test_credit_keeps_the_clicks_that_the_final_selection_proves():
     game = interaction(
         ("", "bird and boat", "select A B"), ("A B", "not the house", "deselect B select C"), won=True
