@@ -36,7 +36,8 @@ class Hindsight:
     win: bool = False
     """A won game shows that its last turn, which no utterance follows, was right, and what its turns were about."""
     correction: bool = False
-    """An utterance that was first misunderstood is labelled with the picks that were accepted in the end."""
+    """An utterance that was first misunderstood is labelled with the picks that were accepted in the end, and one that
+    rejects a pick with taking it back."""
     rejection: bool = False
     """What was picked and rejected is no target of the game, and the utterance was about another figure."""
     credit: bool = False
