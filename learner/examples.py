@@ -281,12 +281,10 @@ def _relabel_corrected(
         elif picks:
             for turn in (*streak, number):
                 state, utterance = interaction.steps[turn].state, interaction.steps[turn].utterance
-                refused = _refused(game, interaction, verdicts, turn) - picks
-                wanted = frozenset(game.selected(interaction.context, state)) - (misplaced - after) - refused
-                if turn == number:
-                    wanted = after - refused
-                elif not only_takes_back(utterance):
-                    wanted |= picks
+                selected = frozenset(game.selected(interaction.context, state))
+                kept = after if turn == number else selected - (misplaced - after)
+                asked = frozenset[str]() if only_takes_back(utterance) else picks
+                wanted = (kept | asked) - (_refused(game, interaction, verdicts, turn) - picks)
                 action = game.action_to(interaction.context, state, wanted)
                 if action is not None:
                     lessons[turn] = _Lesson(action, 1, lesson.weight)
@@ -304,8 +302,9 @@ def _refused(
         return frozenset()
     step = interaction.steps[number - 1]
     before, after = _selections(game, interaction, step.state, step.action)
-    misses_what_was_there = before - after and asks_to_put_back(interaction.steps[number].utterance)
-    return after - before if len(after - before) == 1 and not misses_what_was_there else frozenset()
+    if before - after and asks_to_put_back(interaction.steps[number].utterance):
+        return frozenset()  # it is about what was taken away
+    return after - before if len(after - before) == 1 else frozenset()
 
 
 def _credit_clicks(game: Game, interaction: Interaction, lessons: list[_Lesson]) -> None:
