@@ -23,6 +23,7 @@ from bot.screen import Screen
 from bot.utterances import plain
 from games import GAMES
 from games.core import IllegalAction, Outcome
+from learner.conversation import without_verdicts
 from learner.protocol import BASE_ADAPTER, PastStep, PolicyError, PolicyStatus, TurnAnswer, TurnRequest
 from store.database import Database
 from store.games import (
@@ -38,6 +39,7 @@ from store.games import (
     turns_of,
 )
 from store.models import Game, Instruction, Player, Turn, now
+from store.rounds import in_quarantine
 from web.metrics import Metrics
 
 log = structlog.get_logger(__name__)
@@ -252,12 +254,13 @@ class LiveGames:
             turns = await turns_of(session, game_id)
             over = game.outcome is not Outcome.OPEN
             waiting = None if over else await next_instruction(session, game_id)
+            unheeded = await session.run_sync(in_quarantine, game)  # pyright: ignore[reportArgumentType]
         if game.shown_turns != len(turns) or (over and not game.result_shown):
             await self._show(game, player, turns, worker)
             return True
         if waiting is None:
             return False
-        await self._play(game, turns, waiting, worker)
+        await self._play(game, turns, waiting, worker, unheeded)
         return True
 
     async def _show(self, game: Game, player: Player, turns: Sequence[Turn], worker: _Worker) -> None:
@@ -277,13 +280,16 @@ class LiveGames:
         if turns and game.shown_turns != len(turns):
             self._metrics.answer_seconds.observe((now() - turns[-1].asked_at).total_seconds())
 
-    async def _play(self, game: Game, turns: Sequence[Turn], waiting: Instruction, worker: _Worker) -> None:
+    async def _play(
+        self, game: Game, turns: Sequence[Turn], waiting: Instruction, worker: _Worker, unheeded: bool
+    ) -> None:
         rules, number = GAMES[game.game], len(turns) + 1
         state = turns[-1].state_after if turns else rules.initial_state
         utterance = plain(waiting.text)
+        request = _request(game, turns, state, utterance)
         try:
             async with self._screen.typing(game):
-                answer = await self._ask(_request(game, turns, state, utterance), worker)
+                answer = await self._ask(without_verdicts(request) if unheeded else request, worker)
             if answer is None:
                 return
             state_after = rules.apply(state, answer.action)

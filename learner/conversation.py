@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from games.core import Game, Message, Step
 from games.figures import open_images
+from learner.feedback.rules import without_verdict
 from learner.protocol import TurnRequest
 
 RASTER = 224
@@ -25,6 +26,17 @@ def conversation_of(game: Game, request: TurnRequest) -> list[Message]:
     """What the listener is shown before the turn of a request."""
     history = [Step(past.state, past.utterance, past.action) for past in request.history]
     return game.prompt(request.context, history, request.state, request.utterance)
+
+
+def without_verdicts(request: TurnRequest) -> TurnRequest:
+    """A turn as the listener hears it of a player in quarantine: what they say of its actions is left out.
+
+    Who scolds right picks would otherwise have them taken back.
+    """
+    history = tuple(
+        past.model_copy(update={"utterance": without_verdict(past.utterance)}) for past in request.history
+    )
+    return request.model_copy(update={"utterance": without_verdict(request.utterance), "history": history})
 
 
 def probe_request(adapter: str) -> TurnRequest:

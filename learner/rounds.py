@@ -125,6 +125,7 @@ def pipeline(work: RoundWork) -> tuple[int | None, dict[str, Any]]:
     if work.settings.trust:
         screened = screen(interactions, verdicts)
         interactions, results["trust"] = screened.interactions, screened.metrics()
+    interactions = [interaction for interaction in interactions if not interaction.in_quarantine]
     results |= go_back_if_worse(work, interactions, verdicts)
     games, held_out = examples(work, interactions, verdicts)
     if not games:

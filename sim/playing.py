@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 
 from games.core import Deal, Game, Outcome, Step
 from games.figures import ImageSet
+from learner.conversation import without_verdicts
 from learner.policy import Policy
 from learner.protocol import PastStep, TurnRequest
 from sim.players import PLAYERS, Player, PlayerFactory, View
 from store import models
 from store.database import Database
+from store.rounds import quarantines
 
 
 @dataclass
@@ -87,6 +89,8 @@ class Playground:
             session.add_all(rows)
         self.player_ids = [row.id for row in rows if row.id is not None]
         self.poisoners = {self.player_ids[number] for number in chosen}
+        self._unheeded = frozenset[int]()
+        """Players in quarantine in the round that is played."""
 
     def play(self, number: int, games: int, adapter: str, progress: Callable[[Tally], None]) -> Tally:
         """Play `games` games of round `number` to the end, as many at once as there are players.
@@ -94,6 +98,8 @@ class Playground:
         `progress` is told after each wave of turns.
         """
         tally, started = Tally(), time.monotonic()
+        with self.database.session() as session:
+            self._unheeded = quarantines(session, number).get(number, frozenset())
         free = list(range(len(self.people)))
         live: list[LiveGame] = []
         opened = 0
@@ -188,7 +194,7 @@ class Playground:
         return turns
 
     def _request(self, game: LiveGame) -> TurnRequest:
-        return TurnRequest(
+        request = TurnRequest(
             request_id=f"{game.row.id}:{len(game.steps) + 1}",
             game_id=game.row.id,
             game=game.row.game,
@@ -202,6 +208,7 @@ class Playground:
             utterance=game.utterance,
             adapter=game.row.adapter,
         )
+        return without_verdicts(request) if game.row.player_id in self._unheeded else request
 
     @staticmethod
     def _end(game: LiveGame, outcome: Outcome) -> None:

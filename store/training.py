@@ -10,6 +10,7 @@ from games.core import Outcome, Step
 from store.games import steps_of
 from store.models import Adapter, AdapterTurn, ConsentKind, Feedback, Game, Origin, Turn
 from store.players import consenting_players
+from store.rounds import quarantines
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,8 @@ class Interaction:
     player_id: int
     round: int
     won: bool
+    in_quarantine: bool = False
+    """Its player's verdicts were not heard when it was played, so it shows nothing of how to act on them."""
 
 
 @dataclass(frozen=True)
@@ -71,10 +74,15 @@ def usable_interactions(
     for turn in session.exec(select(Turn).order_by(col(Turn.game_id), col(Turn.number))):
         if turn.game_id in turns:
             turns[turn.game_id].append(turn)
-    return [_interaction(game, turns[game.id]) for game in games if turns[game.id]]
+    distrusted = quarantines(session)
+    return [
+        _interaction(game, turns[game.id], game.player_id in distrusted.get(game.round, ()))
+        for game in games
+        if turns[game.id]
+    ]
 
 
-def _interaction(game: Game, turns: Sequence[Turn]) -> Interaction:
+def _interaction(game: Game, turns: Sequence[Turn], in_quarantine: bool) -> Interaction:
     return Interaction(
         game_id=game.id,
         game=game.game,
@@ -88,6 +96,7 @@ def _interaction(game: Game, turns: Sequence[Turn]) -> Interaction:
         player_id=game.player_id,
         round=game.round,
         won=game.outcome == Outcome.WON,
+        in_quarantine=in_quarantine,
     )
 
 

@@ -7,6 +7,7 @@ share of right actions that it stands for, so that its verdict carries a probabi
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from games.core import IllegalAction
 from games.multiref import parse_action, parse_state
@@ -24,6 +25,9 @@ MAX_TARGETS = 5
 
 MOST_OPENING = 2
 """Content words that may stand before a request to take something back without describing another figure."""
+
+LONGEST_VERDICT = 14
+"""Words at the beginning of an utterance among which a verdict on the last action is looked for."""
 
 
 @dataclass(frozen=True)
@@ -226,6 +230,29 @@ def names_what_to_take_back(utterance: str) -> bool:
         return False
     named = _named(found["object"].partition("|")[0].split())
     return _weight(read(" ".join(named)).content) >= 1
+
+
+def without_verdict(utterance: str) -> str:
+    """An utterance without the praise or rejection that it opens with, and the words that lead on from there.
+
+    It is given back as it is where nothing else was said, and where it asks to take something back.
+    """
+    text = read(utterance).text
+    if patterns.ASKS_REMOVAL.search(text) or _without_verdicts(text) == text:
+        return utterance
+    bare, end = re.sub('["“”„«»「」]', " ", utterance), 0  # what is quoted is described
+    for word in islice(re.finditer(r"\S+", bare), LONGEST_VERDICT):
+        opening = read(bare[: word.end()]).text
+        left = _without_verdicts(opening)
+        if left != opening and words.FUNCTION_WORDS.union(words.FILLERS, "|").issuperset(left.split()):
+            end = word.end()
+    return utterance[end:].strip() or utterance
+
+
+def _without_verdicts(text: str) -> str:
+    for pattern in (patterns.IDIOMS_OF_PRAISE, patterns.PRAISE, patterns.REJECTION):
+        text = pattern.sub(" ", text)
+    return text
 
 
 def _named(words_after: Sequence[str]) -> Sequence[str]:

@@ -8,6 +8,7 @@ from bot import texts
 from games.core import Outcome
 from sim.discord import Person
 from store.models import Origin
+from store.rounds import finish, request_round
 
 
 async def test_a_whole_game_is_won_by_writing(house: House, ada: Person, policy: ObedientPolicy):
@@ -40,6 +41,26 @@ async def test_what_the_policy_is_asked_has_the_history_and_no_targets(
     assert (first.state, second.state) == ("", "A B")
     assert second.context == tuple(game.listener) and second.adapter == "base"
     assert [(step.utterance, step.action) for step in second.history] == [("select A B", "select A B")]
+
+
+async def test_verdicts_of_a_player_in_quarantine_are_kept_and_not_heard(
+    house: House, ada: Person, policy: ObedientPolicy
+):
+    first = await house.play(ada)
+    await house.turn(ada, first, await house.winning_words(first))
+    player = (await house.settled(first)).player_id
+    with house.database.session() as session:
+        row = request_round(session, "b-sup")
+        assert row.id is not None
+        finish(session, row.id, trust={"quarantined": {str(player): 0.1}})
+    thread = await house.play(ada)
+    for words in ("select A B", "No, that's wrong, the dog", "yes! the cat"):
+        await house.turn(ada, thread, words)
+    _, *asked = policy.asked
+    assert [request.utterance for request in asked] == ["select A B", "dog", "cat"]
+    assert [step.utterance for step in asked[-1].history] == ["select A B", "dog"]
+    said = [turn.utterance for turn in await house.turns(thread)]
+    assert said == ["select A B", "No, that's wrong, the dog", "yes! the cat"]
 
 
 async def test_a_game_is_played_through_the_form_alone(stopped_house: House, ada: Person):

@@ -17,9 +17,10 @@ from learner import trust
 from learner.adapters import AdapterRegistry
 from learner.decoding import decode_interactions
 from learner.feedback import open_decoder
+from learner.feedback.rules import without_verdict
 from learner.policy import Policy
 from learner.policy.tiny import TINY_WEIGHTS
-from learner.protocol import BASE_ADAPTER
+from learner.protocol import BASE_ADAPTER, TurnRequest
 from learner.rollback import worse_in_play
 from learner.rounds import run_round
 from learner.trust import Trust, by_certainty, by_outcome, screen, trust_of_players, within_caps
@@ -28,7 +29,7 @@ from sim.playing import Playground
 from store.database import Database
 from store.migrations import upgrade
 from store.models import Adapter, AdapterTurn, Feedback, Game, Round, Turn, now
-from store.rounds import request_round
+from store.rounds import finish, quarantines, request_round
 from store.training import Interaction, usable_interactions
 from tests.learner.played import GAMES_PLAYED, copy_of, settings_for
 
@@ -54,6 +55,18 @@ class House:
             row = request_round(session, "b-sup")
         assert row.id is not None
         return run_round(self.database, self.settings, row.id, policy)
+
+
+class Overheard(Policy):
+    """The policy, and what it was asked."""
+
+    def __init__(self, policy: Policy) -> None:
+        self.__dict__.update(vars(policy))
+        self.requests: list[TurnRequest] = []
+
+    def act(self, requests: Sequence[TurnRequest], seed: int) -> list[tuple[str, float]]:
+        self.requests += requests
+        return super().act(requests, seed)
 
 
 @dataclass(frozen=True)
@@ -245,6 +258,40 @@ def test_a_round_learns_nothing_from_who_is_in_quarantine(played: Path, tmp_path
     assert "trust" not in row.results
     with house.database.session() as session:
         assert liar in set(session.exec(select(Game.player_id).join(Turn).join(AdapterTurn)))
+
+
+def test_who_is_in_quarantine_is_played_with_unheeding_and_nothing_is_learnt_of_it(
+    tmp_path: Path, policy: Policy
+):
+    house = House(tmp_path)
+    upgrade(house.database)
+    images, heard = open_images("classic"), Overheard(policy)
+    playground = Playground(
+        house.database, heard, GAMES["multiref"], images, images.ids, open_players("patient"), 4, seed=2
+    )
+    playground.play(0, 8, BASE_ADAPTER, lambda tally: None)
+    with house.database.session() as session:
+        row = request_round(session, "b-sup")
+        assert row.id is not None
+        finish(session, row.id, trust={"quarantined": {"1": 0.1, "2": 0.2}})
+    playground.play(1, 8, BASE_ADAPTER, lambda tally: None)
+    with house.database.session() as session:
+        assert quarantines(session) == {1: frozenset({1, 2})} and not quarantines(session, 2)
+        games = {game.id: game for game in session.exec(select(Game))}
+        said = {(turn.game_id, turn.number): turn.utterance for turn in session.exec(select(Turn))}
+        unheeded = {one.game_id for one in usable_interactions(session, None) if one.in_quarantine}
+    assert unheeded == {game.id for game in games.values() if game.round == 1 and game.player_id in (1, 2)}
+    assert any(without_verdict(words) != words for (game, _), words in said.items() if game in unheeded)
+    for request in heard.requests:
+        hear = without_verdict if request.game_id in unheeded else str
+        told = [*(step.utterance for step in request.history), request.utterance]
+        assert told == [hear(said[request.game_id, number]) for number in range(1, len(told) + 1)]
+
+    house.run(policy)
+    with house.database.session() as session:
+        learnt = set(session.exec(select(Turn.game_id).join(AdapterTurn)))
+    assert learnt and not learnt & unheeded
+    house.database.close()
 
 
 def record(adapter: str, won: int, games: int, labels: Sequence[int] = ()) -> tuple[list[Interaction], dict]:
