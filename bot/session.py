@@ -23,7 +23,6 @@ from bot.screen import Screen
 from bot.utterances import plain
 from games import GAMES
 from games.core import IllegalAction, Outcome
-from learner.conversation import without_verdicts
 from learner.protocol import BASE_ADAPTER, PastStep, PolicyError, PolicyStatus, TurnAnswer, TurnRequest
 from store.database import Database
 from store.games import (
@@ -254,13 +253,13 @@ class LiveGames:
             turns = await turns_of(session, game_id)
             over = game.outcome is not Outcome.OPEN
             waiting = None if over else await next_instruction(session, game_id)
-            unheeded = await session.run_sync(in_quarantine, game)  # pyright: ignore[reportArgumentType]
+            distrusted = await session.run_sync(in_quarantine, game)  # pyright: ignore[reportArgumentType]
         if game.shown_turns != len(turns) or (over and not game.result_shown):
             await self._show(game, player, turns, worker)
             return True
         if waiting is None:
             return False
-        await self._play(game, turns, waiting, worker, unheeded)
+        await self._play(game, turns, waiting, worker, heeded=not distrusted)
         return True
 
     async def _show(self, game: Game, player: Player, turns: Sequence[Turn], worker: _Worker) -> None:
@@ -281,15 +280,15 @@ class LiveGames:
             self._metrics.answer_seconds.observe((now() - turns[-1].asked_at).total_seconds())
 
     async def _play(
-        self, game: Game, turns: Sequence[Turn], waiting: Instruction, worker: _Worker, unheeded: bool
+        self, game: Game, turns: Sequence[Turn], waiting: Instruction, worker: _Worker, heeded: bool
     ) -> None:
         rules, number = GAMES[game.game], len(turns) + 1
         state = turns[-1].state_after if turns else rules.initial_state
         utterance = plain(waiting.text)
-        request = _request(game, turns, state, utterance)
+        request = _request(game, turns, state, utterance, heeded)
         try:
             async with self._screen.typing(game):
-                answer = await self._ask(without_verdicts(request) if unheeded else request, worker)
+                answer = await self._ask(request, worker)
             if answer is None:
                 return
             state_after = rules.apply(state, answer.action)
@@ -372,7 +371,7 @@ class LiveGames:
         self._on_finished()
 
 
-def _request(game: Game, turns: Sequence[Turn], state: str, utterance: str) -> TurnRequest:
+def _request(game: Game, turns: Sequence[Turn], state: str, utterance: str, heeded: bool) -> TurnRequest:
     said = hashlib.sha256(utterance.encode()).hexdigest()[:8]
     return TurnRequest(
         # The words are part of the id: an answer to a message since withdrawn is never taken for another's.
@@ -387,6 +386,7 @@ def _request(game: Game, turns: Sequence[Turn], state: str, utterance: str) -> T
         ),
         state=state,
         utterance=utterance,
+        heeded=heeded,
         adapter=game.adapter,
         community=game.guild_id or "",
     )

@@ -24,19 +24,9 @@ def game_of(games: Mapping[str, Game], name: str) -> Game:
 
 def conversation_of(game: Game, request: TurnRequest) -> list[Message]:
     """What the listener is shown before the turn of a request."""
-    history = [Step(past.state, past.utterance, past.action) for past in request.history]
-    return game.prompt(request.context, history, request.state, request.utterance)
-
-
-def without_verdicts(request: TurnRequest) -> TurnRequest:
-    """A turn as the listener hears it of a player in quarantine: what they say of its actions is left out.
-
-    Who scolds right picks would otherwise have them taken back.
-    """
-    history = tuple(
-        past.model_copy(update={"utterance": without_verdict(past.utterance)}) for past in request.history
-    )
-    return request.model_copy(update={"utterance": without_verdict(request.utterance), "history": history})
+    hear = str if request.heeded else without_verdict
+    history = [Step(past.state, hear(past.utterance), past.action) for past in request.history]
+    return game.prompt(request.context, history, request.state, hear(request.utterance))
 
 
 def probe_request(adapter: str) -> TurnRequest:

@@ -38,6 +38,9 @@ class TurnRequest(BaseModel):
     history: tuple[PastStep, ...] = ()
     state: str
     utterance: str
+    heeded: bool = True
+    """Whether the listener hears praise and rejection: not those of a player in quarantine, who scolds right picks
+    to have them taken back."""
     adapter: str
     """The adapter the game is pinned to, or `BASE_ADAPTER`."""
     community: str = ""

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 
 from games.core import Deal, Game, Outcome, Step
 from games.figures import ImageSet
-from learner.conversation import without_verdicts
 from learner.policy import Policy
 from learner.protocol import PastStep, TurnRequest
 from sim.players import PLAYERS, Player, PlayerFactory, View
@@ -194,7 +193,7 @@ class Playground:
         return turns
 
     def _request(self, game: LiveGame) -> TurnRequest:
-        request = TurnRequest(
+        return TurnRequest(
             request_id=f"{game.row.id}:{len(game.steps) + 1}",
             game_id=game.row.id,
             game=game.row.game,
@@ -206,9 +205,9 @@ class Playground:
             ),
             state=game.state,
             utterance=game.utterance,
+            heeded=game.row.player_id not in self._unheeded,
             adapter=game.row.adapter,
         )
-        return without_verdicts(request) if game.row.player_id in self._unheeded else request
 
     @staticmethod
     def _end(game: LiveGame, outcome: Outcome) -> None:

@@ -43,8 +43,8 @@ async def test_what_the_policy_is_asked_has_the_history_and_no_targets(
     assert [(step.utterance, step.action) for step in second.history] == [("select A B", "select A B")]
 
 
-async def test_verdicts_of_a_player_in_quarantine_are_kept_and_not_heard(
-    house: House, ada: Person, policy: ObedientPolicy
+async def test_a_player_in_quarantine_is_not_heeded(
+    house: House, ada: Person, bob: Person, policy: ObedientPolicy
 ):
     first = await house.play(ada)
     await house.turn(ada, first, await house.winning_words(first))
@@ -54,13 +54,13 @@ async def test_verdicts_of_a_player_in_quarantine_are_kept_and_not_heard(
         assert row.id is not None
         finish(session, row.id, trust={"quarantined": {str(player): 0.1}})
     thread = await house.play(ada)
-    for words in ("select A B", "No, that's wrong, the dog", "yes! the cat"):
-        await house.turn(ada, thread, words)
-    _, *asked = policy.asked
-    assert [request.utterance for request in asked] == ["select A B", "dog", "cat"]
-    assert [step.utterance for step in asked[-1].history] == ["select A B", "dog"]
-    said = [turn.utterance for turn in await house.turns(thread)]
-    assert said == ["select A B", "No, that's wrong, the dog", "yes! the cat"]
+    await house.turn(ada, thread, "No, that's wrong, the dog")
+    bobs = await house.play(bob)
+    await house.turn(bob, bobs, "the cat")
+    assert [(request.utterance, request.heeded) for request in policy.asked[1:]] == [
+        ("No, that's wrong, the dog", False),
+        ("the cat", True),
+    ]
 
 
 async def test_a_game_is_played_through_the_form_alone(stopped_house: House, ada: Person):

@@ -15,6 +15,7 @@ from games.core import Outcome, Step
 from games.figures import held_out, open_images
 from learner import trust
 from learner.adapters import AdapterRegistry
+from learner.conversation import conversation_of
 from learner.decoding import decode_interactions
 from learner.feedback import open_decoder
 from learner.feedback.rules import without_verdict
@@ -283,9 +284,14 @@ def test_who_is_in_quarantine_is_played_with_unheeding_and_nothing_is_learnt_of_
     assert unheeded == {game.id for game in games.values() if game.round == 1 and game.player_id in (1, 2)}
     assert any(without_verdict(words) != words for (game, _), words in said.items() if game in unheeded)
     for request in heard.requests:
-        hear = without_verdict if request.game_id in unheeded else str
+        assert request.heeded == (request.game_id not in unheeded)
+        shown = conversation_of(GAMES["multiref"], request)
         told = [*(step.utterance for step in request.history), request.utterance]
-        assert told == [hear(said[request.game_id, number]) for number in range(1, len(told) + 1)]
+        assert told == [said[request.game_id, number] for number in range(1, len(told) + 1)]
+        hear = without_verdict if request.game_id in unheeded else str
+        steps = zip(request.history, map(hear, told), strict=False)
+        history = [Step(past.state, words, past.action) for past, words in steps]
+        assert shown == GAMES["multiref"].prompt(request.context, history, request.state, hear(told[-1]))
 
     house.run(policy)
     with house.database.session() as session:
