@@ -37,8 +37,8 @@ class LearnerSettings(StoreSettings):
     )
     trust: bool = Field(
         True,
-        description="Leave out of training who praises wrong actions and scolds right ones, and what is too "
-        "much of one player in one round.",
+        description="Leave out of training who praises wrong actions and scolds right ones, and play with them "
+        "without heeding it; leave out what is too much of one player in one round.",
     )
     temperature: float = Field(
         0.4,
