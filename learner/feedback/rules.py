@@ -244,7 +244,7 @@ def without_verdict(utterance: str) -> str:
     for word in islice(re.finditer(r"\S+", bare), LONGEST_VERDICT):
         opening = read(bare[: word.end()]).text
         left = _without_verdicts(opening)
-        if left != opening and words.FUNCTION_WORDS.union(words.FILLERS, "|").issuperset(left.split()):
+        if left != opening and _UNTELLING.issuperset(left.split()):
             end = word.end()
     return utterance[end:].strip() or utterance
 
@@ -309,6 +309,7 @@ def _letters(state: str) -> frozenset[str]:
         return frozenset(state.split())
 
 
+_UNTELLING = words.FUNCTION_WORDS | words.FILLERS | {"|"}
 _WEIGHTS = {
     **{stem(word): 0.2 for word in words.LAYOUT_WORDS},
     **{stem(word): 0.4 for word in words.COMMON_NOUNS},
