@@ -18,6 +18,7 @@ from store.models import (
     Round,
     Turn,
 )
+from store.rounds import forget_trust
 
 
 async def player_of(
@@ -77,7 +78,7 @@ async def export_player(session: AsyncSession, player_id: int) -> dict[str, Any]
 
 
 async def erase_player(session: AsyncSession, player_id: int) -> int:
-    """Delete a player with every game, turn and verdict. Gives the number of games.
+    """Delete a player with every game, turn and verdict, and what was found of their trust. Gives the number of games.
 
     Adapters trained on the erased turns keep a count of them (`Adapter.erased_turns`): the next round starts
     again from the base model without those turns, and rollback refuses such an adapter.
@@ -104,6 +105,7 @@ async def erase_player(session: AsyncSession, player_id: int) -> int:
     await session.exec(
         update(Round).where(col(Round.requested_by) == player.external_id).values(requested_by=None)
     )
+    await session.run_sync(forget_trust, player_id)  # pyright: ignore[reportArgumentType]
     await session.exec(delete(Player).where(col(Player.id) == player_id))
     return games
 

@@ -65,6 +65,18 @@ def in_quarantine(session: Session, game: Game) -> bool:
     return game.player_id in quarantines(session, game.round).get(game.round, ())
 
 
+def forget_trust(session: Session, player_id: int) -> None:
+    """Take a player out of what rounds found of trust: on SQLite a new player may be given an erased one's id."""
+    for row in session.exec(select(Round)):
+        if trust := row.results.get("trust"):
+            quarantined = {
+                other: mean for other, mean in trust["quarantined"].items() if other != str(player_id)
+            }
+            capped = [other for other in trust["capped"] if other != player_id]
+            row.results = {**row.results, "trust": {**trust, "quarantined": quarantined, "capped": capped}}
+            session.add(row)
+
+
 def report(session: Session, round_id: int, stage: str, **progress: Any) -> None:
     """Note that a round is alive and where it stands."""
     row = session.get_one(Round, round_id)

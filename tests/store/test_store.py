@@ -184,6 +184,14 @@ async def test_erasing_a_player_reaches_turns_and_training_sets(database: Databa
         adapter = Adapter(name="round-0001-b-sup", base_model="tiny", system="b-sup")
         session.add(adapter)
         session.flush()
+        row = rounds.request_round(session, "b-sup")
+        assert row.id is not None
+        trust = {
+            "players": 2,
+            "quarantined": {str(game.player_id): 0.1, "99": 0.2},
+            "capped": [game.player_id],
+        }
+        rounds.finish(session, row.id, trust=trust)
         (interaction,) = training.usable_interactions(session, None)
         training.record_lineage(
             session, adapter, [training.Example(turn_id, 1.0, 1.0) for turn_id in interaction.turn_ids]
@@ -199,6 +207,9 @@ async def test_erasing_a_player_reaches_turns_and_training_sets(database: Databa
         for table in (Player, Game, Turn, Instruction, AdapterTurn):
             assert session.exec(select(table)).all() == []
         assert session.exec(select(Adapter)).one().erased_turns == 2
+        assert rounds.quarantines(session) == {1: frozenset({99})}
+        found = session.exec(select(Round)).one().results["trust"]
+        assert found == {"players": 2, "quarantined": {"99": 0.2}, "capped": []}
         assert training.usable_interactions(session, None) == []
 
 
