@@ -253,13 +253,13 @@ class LiveGames:
             turns = await turns_of(session, game_id)
             over = game.outcome is not Outcome.OPEN
             waiting = None if over else await next_instruction(session, game_id)
-            distrusted = await session.run_sync(in_quarantine, game)  # pyright: ignore[reportArgumentType]
+            heeded = not await session.run_sync(in_quarantine, game)  # pyright: ignore[reportArgumentType]
         if game.shown_turns != len(turns) or (over and not game.result_shown):
             await self._show(game, player, turns, worker)
             return True
         if waiting is None:
             return False
-        await self._play(game, turns, waiting, worker, heeded=not distrusted)
+        await self._play(game, turns, waiting, worker, heeded)
         return True
 
     async def _show(self, game: Game, player: Player, turns: Sequence[Turn], worker: _Worker) -> None:

@@ -12,7 +12,7 @@ from learner.protocol import PastStep, TurnRequest
 from sim.players import PLAYERS, Player, PlayerFactory, View
 from store import models
 from store.database import Database
-from store.rounds import quarantines
+from store.rounds import quarantined
 
 
 @dataclass
@@ -98,7 +98,7 @@ class Playground:
         """
         tally, started = Tally(), time.monotonic()
         with self.database.session() as session:
-            self._unheeded = quarantines(session, number).get(number, frozenset())
+            self._unheeded = quarantined(session, number)
         free = list(range(len(self.people)))
         live: list[LiveGame] = []
         opened = 0

@@ -49,20 +49,16 @@ def games_since_last_round(session: Session) -> int:
     return session.exec(query).one()
 
 
-def quarantines(session: Session, number: int | None = None) -> dict[int, frozenset[int]]:
-    """Number of each finished round, or of one -> ids of the players whose feedback it found not to be trusted."""
-    query = select(Round.number, Round.results).where(Round.status == RoundStatus.DONE)
-    if number is not None:
-        query = query.where(Round.number == number)
-    return {
-        at: frozenset(int(player) for player in results.get("trust", {}).get("quarantined", ()))
-        for at, results in session.exec(query)
-    }
+def quarantined(session: Session, number: int) -> frozenset[int]:
+    """Ids of the players whose feedback a finished round found not to be trusted."""
+    query = select(Round.results).where(Round.number == number, Round.status == RoundStatus.DONE)
+    results = session.exec(query).first() or {}
+    return frozenset(int(player) for player in results.get("trust", {}).get("quarantined", ()))
 
 
 def in_quarantine(session: Session, game: Game) -> bool:
     """Whether a game's player was in quarantine when it began: it is played without heeding their verdicts."""
-    return game.player_id in quarantines(session, game.round).get(game.round, ())
+    return game.player_id in quarantined(session, game.round)
 
 
 def forget_trust(session: Session, player_id: int) -> None:

@@ -10,7 +10,7 @@ from games.core import Outcome, Step
 from store.games import steps_of
 from store.models import Adapter, AdapterTurn, ConsentKind, Feedback, Game, Origin, Turn
 from store.players import consenting_players
-from store.rounds import quarantines
+from store.rounds import quarantined
 
 
 @dataclass(frozen=True)
@@ -74,9 +74,9 @@ def usable_interactions(
     for turn in session.exec(select(Turn).order_by(col(Turn.game_id), col(Turn.number))):
         if turn.game_id in turns:
             turns[turn.game_id].append(turn)
-    distrusted = quarantines(session)
+    distrusted = {number: quarantined(session, number) for number in {game.round for game in games}}
     return [
-        _interaction(game, turns[game.id], game.player_id in distrusted.get(game.round, ()))
+        _interaction(game, turns[game.id], game.player_id in distrusted[game.round])
         for game in games
         if turns[game.id]
     ]

@@ -30,7 +30,7 @@ from sim.playing import Playground
 from store.database import Database
 from store.migrations import upgrade
 from store.models import Adapter, AdapterTurn, Feedback, Game, Round, Turn, now
-from store.rounds import finish, quarantines, request_round
+from store.rounds import finish, quarantined, request_round
 from store.training import Interaction, usable_interactions
 from tests.learner.played import GAMES_PLAYED, copy_of, settings_for
 
@@ -261,9 +261,7 @@ def test_a_round_learns_nothing_from_who_is_in_quarantine(played: Path, tmp_path
         assert liar in set(session.exec(select(Game.player_id).join(Turn).join(AdapterTurn)))
 
 
-def test_who_is_in_quarantine_is_played_with_unheeding_and_nothing_is_learnt_of_it(
-    tmp_path: Path, policy: Policy
-):
+def test_who_is_in_quarantine_is_not_heeded_and_nothing_is_learnt_of_it(tmp_path: Path, policy: Policy):
     house = House(tmp_path)
     upgrade(house.database)
     images, heard = open_images("classic"), Overheard(policy)
@@ -277,7 +275,7 @@ def test_who_is_in_quarantine_is_played_with_unheeding_and_nothing_is_learnt_of_
         finish(session, row.id, trust={"quarantined": {"1": 0.1, "2": 0.2}})
     playground.play(1, 8, BASE_ADAPTER, lambda tally: None)
     with house.database.session() as session:
-        assert quarantines(session) == {1: frozenset({1, 2})} and not quarantines(session, 2)
+        assert quarantined(session, 1) == {1, 2} and not quarantined(session, 2)
         games = {game.id: game for game in session.exec(select(Game))}
         said = {(turn.game_id, turn.number): turn.utterance for turn in session.exec(select(Turn))}
         unheeded = {one.game_id for one in usable_interactions(session, None) if one.in_quarantine}

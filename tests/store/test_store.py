@@ -207,7 +207,7 @@ async def test_erasing_a_player_reaches_turns_and_training_sets(database: Databa
         for table in (Player, Game, Turn, Instruction, AdapterTurn):
             assert session.exec(select(table)).all() == []
         assert session.exec(select(Adapter)).one().erased_turns == 2
-        assert rounds.quarantines(session) == {1: frozenset({99})}
+        assert rounds.quarantined(session, 1) == {99}
         found = session.exec(select(Round)).one().results["trust"]
         assert found == {"players": 2, "quarantined": {"99": 0.2}, "capped": []}
         assert training.usable_interactions(session, None) == []
