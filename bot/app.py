@@ -18,15 +18,15 @@ from sqlalchemy.exc import SQLAlchemyError
 from bot.commands import Tree
 from bot.connection import redirect
 from bot.errors import StartupError
-from bot.hearing import Hearing
-from bot.opening import Opener
-from bot.schedule import RoundSchedule
-from bot.screen import ImageShelf, Screen
-from bot.session import LiveGames, Policy
+from bot.play.buttons import DYNAMIC
+from bot.play.inbox import Hearing
+from bot.play.opening import Opener
+from bot.play.screen import ImageShelf, Screen
+from bot.play.session import LiveGames, Policy
+from bot.rounds.schedule import RoundSchedule
 from bot.settings import BotSettings
-from bot.views import DYNAMIC
-from learner.client import LocalPolicy, connect
 from learner.protocol import PolicyError
+from learner.serving.client import LocalPolicy, connect
 from store.database import Database
 from store.migrations import upgrade
 from web.app import make_app, serving
@@ -34,7 +34,7 @@ from web.metrics import Metrics
 
 log = structlog.get_logger(__name__)
 
-EXTENSIONS = ("bot.cogs.play", "bot.cogs.rounds", "bot.cogs.privacy", "bot.cogs.setup")
+EXTENSIONS = ("bot.play.cog", "bot.rounds.cog", "bot.privacy.cog", "bot.setup.cog")
 PORTAL = "https://discord.com/developers/applications"
 SLOW_HEARTBEAT = 10.0
 """Seconds of gateway latency that count as unwell."""

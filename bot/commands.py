@@ -9,7 +9,7 @@ import discord
 import structlog
 from discord import app_commands
 
-from bot.answers import answer_error
+from bot.respond import answer_error
 
 log = structlog.get_logger(__name__)
 

@@ -155,7 +155,7 @@ def _policy(settings: BotSettings) -> Check:
 
 
 async def _remote_policy(settings: BotSettings) -> Check:
-    from learner.client import connect
+    from learner.serving.client import connect
 
     assert settings.policy_url is not None
     mend = "Start the service there, and check RESPECT_POLICY_URL and RESPECT_POLICY_SECRET."

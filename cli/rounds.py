@@ -11,9 +11,9 @@ from rich.table import Table
 from sqlmodel import Session, select
 
 from cli.console import err, fail, out, print_json
-from learner.adapters import AdapterError, AdapterRegistry
-from learner.round_work import OnProgress, RoundError, RoundProgress
-from learner.rounds import STAGES, run_round
+from learner.registry import AdapterError, AdapterRegistry
+from learner.rounds.pipeline import STAGES, run_round
+from learner.rounds.work import OnProgress, RoundError, RoundProgress
 from learner.settings import LearnerSettings, System
 from store.database import Database
 from store.migrations import upgrade

@@ -110,9 +110,9 @@ def simulate(
     Everything runs through the same game, policy, feedback and round code as the bot. With several systems or
     seeds, --json prints {"runs": [...]}: the object of each run.
     """
-    from learner.examples import Hindsight
+    from learner.examples.hindsight import Hindsight
     from learner.policy.loading import PolicyLoadError  # torch is loaded only when a model is
-    from learner.training import TrainingConfig
+    from learner.training.train import TrainingConfig
     from sim import curves
     from sim.comparison import run_name, simulate_all
     from sim.deployment import DeploymentConfig, DeploymentError

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from games.core import Game, Message, Step
 from games.figures import open_images
-from learner.feedback.rules import without_verdict
+from learner.feedback.rules.decoder import without_verdict
 from learner.protocol import TurnRequest
 
 RASTER = 224

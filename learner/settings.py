@@ -32,8 +32,8 @@ class LearnerSettings(StoreSettings):
     )
     seed_games: str | None = Field(
         None,
-        description="A file of seed games that every round trains on too (`learner.seed`); unset takes those that "
-        "came with the policy, 'none' takes none.",
+        description="A file of seed games that every round trains on too (`learner.examples.seed`); unset takes "
+        "those that came with the policy, 'none' takes none.",
     )
     trust: bool = Field(
         True,

@@ -17,9 +17,9 @@ from bot import texts
 from games import GAMES
 from games.core import Outcome
 from games.figures import open_images
-from sim.discord.invoke import ActionRefused
-from sim.discord.model import Message
-from sim.discord.people import Person
+from local_discord.invoke import ActionRefused
+from local_discord.model import Message
+from local_discord.people import Person
 from sim.players import PlayerFactory, View
 from store.database import Database
 from store.games import game_in_thread, turns_of

@@ -15,14 +15,14 @@ import structlog
 from sqlmodel import func, select
 
 from games.core import Outcome
-from learner.decoding import decode_interactions
-from learner.examples import parse_system
+from learner.examples.labels import parse_system
 from learner.feedback import open_decoder
+from learner.feedback.decode import decode_interactions
 from learner.settings import LearnerSettings
+from local_discord import PAGE, LocalDiscord
+from local_discord.invoke import ActionRefused
+from local_discord.people import Person
 from sim.community import LIVELY, NAMES, CommunityMember, Pace
-from sim.discord import LocalDiscord
-from sim.discord.invoke import ActionRefused
-from sim.discord.people import Person
 from sim.players import open_players
 from store.database import Database
 from store.migrations import upgrade
@@ -33,7 +33,6 @@ from store.training import usable_interactions
 
 log = structlog.get_logger(__name__)
 
-PAGE = Path(__file__).parent / "page"
 CHANNEL = "play"
 RESTART_SECONDS = 1.0
 

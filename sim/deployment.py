@@ -11,16 +11,17 @@ from typing import Any
 
 from games import GAMES
 from games.figures import held_out, open_images
-from learner.adapters import AdapterRegistry
-from learner.decoding import decode_interactions
-from learner.examples import Hindsight, parse_system
+from learner.examples.hindsight import Hindsight
+from learner.examples.labels import parse_system
 from learner.feedback import open_decoder
+from learner.feedback.decode import decode_interactions
 from learner.policy import Policy
 from learner.protocol import BASE_ADAPTER
-from learner.round_work import RoundProgress
-from learner.rounds import run_round
+from learner.registry import AdapterRegistry
+from learner.rounds.pipeline import run_round
+from learner.rounds.work import RoundProgress
 from learner.settings import LearnerSettings, Start, System
-from learner.training import TrainingConfig
+from learner.training.train import TrainingConfig
 from sim.players import open_players
 from sim.playing import Playground, Tally
 from store.database import Database
@@ -98,7 +99,7 @@ class DeploymentProgress:
 
     round: int
     stage: str
-    """"play" or a stage of the round (`learner.rounds.STAGES`)."""
+    """"play" or a stage of the round (`learner.rounds.pipeline.STAGES`)."""
     done: int
     total: int
     success: float | None = None

@@ -18,15 +18,16 @@ MAY_IMPORT = {
     "learner": {"games", "store"},
     "web": {"games", "store"},
     "bot": {"games", "store", "web", "learner"},
-    "sim": {"games", "store", "learner", "web", "bot"},
-    "cli": {"games", "store", "learner", "web", "bot", "sim"},
+    "local_discord": set[str](),
+    "sim": {"games", "store", "learner", "web", "bot", "local_discord"},
+    "cli": {"games", "store", "learner", "web", "bot", "local_discord", "sim"},
 }
 BOT_MAY_IMPORT_OF_LEARNER = {
-    "learner.client",
+    "learner.serving.client",
     "learner.protocol",
     "learner.settings",
     "learner.rounds",
-    "learner.adapters",
+    "learner.registry",
 }
 MODULES = sorted(path for room in MAY_IMPORT for path in (ROOT / room).rglob("*.py"))
 

@@ -1,6 +1,5 @@
-"""Image sets by name: `classic` ships with the package, `kilogram:DIR` reads a downloaded KiloGram folder."""
+"""Figures and image sets, and how a figure is drawn."""
 
-import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -98,33 +97,3 @@ def draw_figure(
     for polygon in fit(polygons, large):
         draw.polygon(polygon, fill=colour, outline=colour, width=oversample // 2)
     return picture.resize((size, size), PillowImage.Resampling.LANCZOS)
-
-
-def open_images(spec: str) -> ImageSet:
-    """The image set that `spec` names. Raises ValueError with a way to mend it."""
-    kind, _, which = spec.partition(":")
-    if spec == "classic":
-        from games.figures.classic import load_classic
-
-        return load_classic()
-    if kind == "classic" and which.isdecimal():
-        from games.figures.classic import some_of_classic
-
-        return some_of_classic(int(which))
-    if kind == "kilogram" and which:
-        from games.figures.kilogram import load_kilogram
-
-        return load_kilogram(which)
-    raise ValueError(f"Unknown image set {spec!r}: expected 'classic', 'classic:N' or 'kilogram:DIR'")
-
-
-def held_out(ids: Sequence[str], count: int) -> tuple[str, ...]:
-    """The `count` figures of a set that a build leaves out and a simulation plays with: sorted ids, shuffled.
-
-    Raises ValueError if there are not so many.
-    """
-    if count > len(ids):
-        raise ValueError(f"The image set has {len(ids)} figures, {count} were asked for")
-    shuffled = sorted(ids)
-    random.Random(0).shuffle(shuffled)
-    return tuple(shuffled[:count])

@@ -1,7 +1,7 @@
 """Feedback decoding: what the next utterance says about the last action (METHOD: "Retrospection")."""
 
 from learner.feedback.prompted import PromptedDecoder, Scorer
-from learner.feedback.rules import RulesDecoder
+from learner.feedback.rules.decoder import RulesDecoder
 from learner.feedback.verdict import LABEL_NAMES, Decoder, Exchange, Label, Scheme, Verdict
 
 __all__ = [

@@ -18,8 +18,8 @@ Training (see `examples.Example`, `examples.Batch`, `examples.ActionLogps`):
 It must not know where turns come from, what a reward is, or what the targets of a game are.
 """
 
-from learner.policy.examples import ActionLogps, Batch, Example, Row
+from learner.policy.batch import ActionLogps, Batch, Example, Row
 from learner.policy.loading import PolicyLoadError
-from learner.policy.model import Policy
+from learner.policy.policy import Policy
 
 __all__ = ["ActionLogps", "Batch", "Example", "Policy", "PolicyLoadError", "Row"]

@@ -12,9 +12,9 @@ from pathlib import Path
 import structlog
 from aiohttp import web
 
-from learner.adapters import AdapterRegistry
 from learner.policy import Policy
 from learner.policy.loading import PolicyLoadError
+from learner.registry import AdapterRegistry
 from learner.serving.service import PolicyService
 from learner.serving.worker import Worker
 from learner.settings import LearnerSettings

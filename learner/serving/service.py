@@ -10,8 +10,6 @@ import structlog
 from aiohttp import web
 from pydantic import SecretStr, ValidationError
 
-from learner.adapters import AdapterError, AdapterRegistry
-from learner.answers import Answers
 from learner.protocol import (
     BASE_ADAPTER,
     PROTOCOL_VERSION,
@@ -21,6 +19,8 @@ from learner.protocol import (
     TurnAnswer,
     TurnRequest,
 )
+from learner.registry import AdapterError, AdapterRegistry
+from learner.serving.replies import Answers
 from learner.serving.worker import Worker
 
 log = structlog.get_logger(__name__)

@@ -12,12 +12,12 @@ from typing import Any
 
 import structlog
 
-from learner.adapters import AdapterRegistry, check
 from learner.conversation import probe_request
-from learner.pins import Pins
 from learner.policy import Policy
 from learner.protocol import BASE_ADAPTER, PolicyError, TurnRequest
-from learner.serving.lines import FairQueue
+from learner.registry import AdapterRegistry, check
+from learner.serving.fair_queue import FairQueue
+from learner.serving.pins import Pins
 
 log = structlog.get_logger(__name__)
 

@@ -19,12 +19,12 @@ import structlog
 import torch
 
 from games.figures import ImageSet, open_images
-from learner.adapters import AdapterRegistry, Card
-from learner.client import LocalPolicy
 from learner.policy import Policy
 from learner.policy.loading import choose_device, load_base
-from learner.policy.model import source_of
+from learner.policy.policy import source_of
 from learner.protocol import BASE_ADAPTER
+from learner.registry import AdapterRegistry, Card
+from learner.serving.client import LocalPolicy
 from learner.settings import LearnerSettings
 from sim.bench.load import Match, Tally, play
 from sim.bench.naive import NaivePolicy

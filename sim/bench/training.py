@@ -1,6 +1,6 @@
 """How fast training is, beside a plain loop that does all of its work for every turn anew.
 
-Both run the very same `learner.training.train` on the same games, from the same initial adapter and in the same
+Both run the very same `learner.training.train.train` on the same games, from the same initial adapter and in the same
 order; only the policy below them differs, so their losses have to agree.
 """
 
@@ -14,15 +14,17 @@ import torch
 from torch.nn.utils.rnn import pad_sequence
 
 from games.core import Step
-from learner.decoding import decode_interactions
-from learner.examples import Hindsight, TrainingGame, build_examples
+from learner.examples.build import build_examples
+from learner.examples.hindsight import Hindsight
+from learner.examples.labels import TrainingGame
 from learner.feedback import open_decoder
+from learner.feedback.decode import decode_interactions
 from learner.policy import Policy
-from learner.policy.examples import ActionLogps, Batch, Example
+from learner.policy.batch import ActionLogps, Batch, Example
 from learner.policy.figures import FigureEncoder
 from learner.policy.loading import BaseModel, choose_device, load_base
 from learner.settings import LearnerSettings
-from learner.training import TrainingConfig, train
+from learner.training.train import TrainingConfig, train
 from sim.deployment import DeploymentConfig, simulate
 from store.database import Database
 from store.training import usable_interactions

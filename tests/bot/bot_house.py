@@ -17,9 +17,9 @@ from bot.settings import BotSettings
 from games import GAMES
 from games.core import Outcome
 from learner.protocol import PolicyStatus, TurnAnswer, TurnRequest
-from sim.discord import LocalDiscord, Person
-from sim.discord.feed import PATIENCE_SECONDS
-from sim.discord.model import Channel, Message
+from local_discord import LocalDiscord, Person
+from local_discord.feed import PATIENCE_SECONDS
+from local_discord.model import Channel, Message
 from store.database import Database
 from store.models import Game, Instruction, Turn
 

@@ -8,9 +8,9 @@ import pytest
 from aiohttp import web
 from bot_house import House, ObedientPolicy, house_of
 
-from sim.discord import LocalDiscord, Person
-from sim.discord.openapi import OpenApi
-from sim.discord.request_log import Validator
+from local_discord import LocalDiscord, Person
+from local_discord.openapi import OpenApi
+from local_discord.request_log import Validator
 
 
 @pytest.fixture

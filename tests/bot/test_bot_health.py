@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 from bot_house import House, ObedientPolicy
 
-from sim.discord import Person
+from local_discord import Person
 
 WEIGHTS = Path(__file__).parents[2] / "learner" / "policy" / "tiny" / "weights" / "config.json"
 

@@ -13,7 +13,7 @@ from bot import texts
 from bot.app import serve
 from bot.errors import StartupError
 from games.core import Outcome
-from sim.discord import Fault, LocalDiscord, Permission, Person
+from local_discord import Fault, LocalDiscord, Permission, Person
 
 
 async def test_a_policy_that_comes_back_answers_what_waited(

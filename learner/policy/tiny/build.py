@@ -12,6 +12,7 @@ from transformers import LlamaConfig
 
 from games.figures import ImageSet, held_out, open_images
 from games.multiref import LETTERS, MultiRef
+from learner.examples.seed import SEED_FILE, SeedGame, SeedStep, write_seed_games
 from learner.policy.tiny.dialogues import Speaker
 from learner.policy.tiny.modeling import (
     TinyVlmConfig,
@@ -20,7 +21,7 @@ from learner.policy.tiny.modeling import (
 )
 from learner.policy.tiny.phrases import every_word
 from learner.policy.tiny.pretrain import PretrainSettings, Progress, align, pictures, train_language
-from learner.policy.tiny.words import (
+from learner.policy.tiny.tokenizer import (
     ACT,
     ACTION_WORDS,
     END,
@@ -30,7 +31,6 @@ from learner.policy.tiny.words import (
     build_processor,
     build_tokenizer,
 )
-from learner.seed import SEED_FILE, SeedGame, SeedStep, write_seed_games
 
 SELECTED_BIAS, RETURNED_BIAS = -1.0, -2.0
 """See `TinyVlmConfig`. Set when the model is finished: what it is pretrained on are dialogues whose listener errs at

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch.nn import functional
 
-from learner.policy.engine import Span
+from learner.policy.backend import Span
 
 USUAL_TOKENS = 32
 """Of one turn: matrices are laid out for so many."""

@@ -16,7 +16,7 @@ from games.multiref import LETTERS
 from learner.policy.tiny.dialogues import Dialogue, Speaker
 from learner.policy.tiny.modeling import TinyVlmForConditionalGeneration
 from learner.policy.tiny.phrases import every_word
-from learner.policy.tiny.words import ACT, ACTION_WORDS, END, IMAGE, SPECIAL, SUMMARY
+from learner.policy.tiny.tokenizer import ACT, ACTION_WORDS, END, IMAGE, SPECIAL, SUMMARY
 
 Progress = Callable[[str, int, int, float], None]
 """Called with (stage, steps done, steps in all, loss)."""

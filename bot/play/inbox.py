@@ -1,0 +1,238 @@
+"""From messages in a game's thread to utterances in its queue: new, edited, deleted and missed ones."""
+
+import asyncio
+
+import discord
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from bot import texts
+from bot.errors import OUTSIDE
+from bot.locks import KeyedLocks
+from bot.play.screen import Screen
+from bot.play.session import LiveGames
+from bot.play.utterances import Unplayable, Utterance, read
+from games.core import Outcome
+from games.words import plain
+from store.database import Database
+from store.games import (
+    drop_instruction,
+    edit_instruction,
+    game_in_thread,
+    open_games,
+    queue_instruction,
+    record_heard,
+    turn_of_message,
+    turns_of,
+    unshown_games,
+)
+from store.models import Game, Player
+
+log = structlog.get_logger(__name__)
+
+TRIES = 3
+"""Times an utterance is tried to be kept before its player is asked to send it again."""
+SPOKEN = (discord.MessageType.default, discord.MessageType.reply)
+
+
+class Hearing:
+    """Reads threads in order and without gaps: what was said while the bot was away is read first."""
+
+    def __init__(
+        self,
+        client: discord.Client,
+        database: Database,
+        games: LiveGames,
+        screen: Screen,
+        plain_messages: bool,
+    ) -> None:
+        self._client = client
+        self._database = database
+        self._games = games
+        self._screen = screen
+        self._plain_messages = plain_messages
+        self._locks = KeyedLocks()
+        self._up_to_date: set[int] = set()
+        """Threads of which every message since the last disconnection has been heard."""
+
+    def disconnected(self) -> None:
+        """Messages may be missed from now on."""
+        self._up_to_date.clear()
+
+    async def resume(self) -> int:
+        """Continue every game: read what was missed, show what was not shown. Gives their number."""
+        async with self._database.async_session() as session:
+            games = await unshown_games(session)
+        for game in games:
+            self._games.wake(game.id)
+        for game in games:
+            if game.outcome is Outcome.OPEN and game.thread_id is not None:
+                async with self._locks(int(game.thread_id)):
+                    await self._catch_up(int(game.thread_id))
+        if games:
+            log.info("games resumed", games=len(games))
+        return len(games)
+
+    async def message(self, message: discord.Message) -> None:
+        """A message was written somewhere. Most are none of the bot's business."""
+        if message.author.bot or not self._may_be_a_game(message.channel):
+            return
+        async with self._locks(message.channel.id):
+            try:
+                await self._listen(message)
+            except SQLAlchemyError as error:
+                log.error("message not read", message=message.id, error=str(error.__cause__ or error))
+                await self._screen.answer(message, texts.NOT_KEPT)
+
+    async def _listen(self, message: discord.Message) -> None:
+        found = await self._game(message.channel.id)
+        if found is None or found[1].external_id != str(message.author.id):
+            return
+        if message.channel.id in self._up_to_date or not await self._catch_up(message.channel.id):
+            await self._take(message)
+
+    async def edited(self, message: discord.Message) -> None:
+        """A message was edited: an utterance that waits follows it, one that was played does not."""
+        if message.author.bot or message.edited_at is None or not self._may_be_a_game(message.channel):
+            return
+        if not message.content and not self._plain_messages:
+            return  # its words are hidden from the bot
+        async with self._locks(message.channel.id):
+            found = await self._game(message.channel.id)
+            if found is None or found[1].external_id != str(message.author.id):
+                return
+            try:
+                answer = await self._follow_edit(found[0], message)
+            except SQLAlchemyError as error:
+                log.error("edit not kept", game=found[0].id, error=str(error.__cause__ or error))
+                answer = texts.NOT_KEPT
+            if answer is not None:
+                await self._screen.answer(message, answer)
+            self._games.wake(found[0].id)
+
+    async def _follow_edit(self, game: Game, message: discord.Message) -> str | None:
+        content, message_id = read(message.content, _extras(message)), str(message.id)
+        async with self._database.async_writing() as session:
+            turn = await turn_of_message(session, message_id)
+            if turn is not None:
+                changed = plain(message.content) != turn.utterance  # pinning it, say, changes nothing
+                return texts.EDITED_TOO_LATE if changed and game.outcome is Outcome.OPEN else None
+            if isinstance(content, Utterance):
+                if await edit_instruction(session, message_id, content.text):
+                    return None
+                turns = await turns_of(session, game.id)
+                later = any(int(turn.message_id) > message.id for turn in turns if turn.message_id)
+                if game.outcome is Outcome.OPEN and not later:  # e.g. it was too long before
+                    await queue_instruction(session, game.id, content.text, message_id)
+                return None
+            dropped = await drop_instruction(session, message_id)
+            return content.answer if dropped and isinstance(content, Unplayable) else None
+
+    async def deleted(self, channel_id: int, message_ids: set[int]) -> None:
+        """Messages were deleted: those that wait are not played."""
+        channel = self._client.get_channel(channel_id)
+        if channel is not None and not self._may_be_a_game(channel):
+            return
+        async with self._locks(channel_id), self._database.async_writing() as session:
+            for message_id in message_ids:
+                if await drop_instruction(session, str(message_id)):
+                    log.info("utterance taken back", message=message_id)
+
+    async def thread_gone(self, thread_id: int) -> None:
+        """A thread was deleted: a game in it ends."""
+        async with self._locks(thread_id):
+            self._up_to_date.discard(thread_id)
+            async with self._database.async_session() as session:
+                game = await game_in_thread(session, str(thread_id))
+            if game is not None and game.outcome is Outcome.OPEN:
+                await self._games.abandon(game.id)
+
+    async def channel_gone(self, channel_id: int) -> None:
+        """A channel was deleted with every thread in it: their games end."""
+        async with self._database.async_session() as session:
+            games = [game for game in await open_games(session) if game.channel_id == str(channel_id)]
+        for game in games:
+            await self.thread_gone(int(game.thread_id or 0))
+
+    # --- reading ------------------------------------------------------------------------------------------
+
+    def _may_be_a_game(self, channel: object) -> bool:
+        match channel:
+            case discord.Thread():
+                return self._client.user is not None and channel.owner_id == self._client.user.id
+            case discord.PartialMessageable():
+                return channel.guild_id is not None  # a thread that is not in the cache, perhaps
+            case _:
+                return False
+
+    async def _game(self, thread_id: int) -> tuple[Game, Player] | None:
+        async with self._database.async_session() as session:
+            game = await game_in_thread(session, str(thread_id))
+            if game is None:
+                return None
+            return game, await session.get_one(Player, game.player_id)
+
+    async def _catch_up(self, thread_id: int) -> bool:
+        """Read what was written in a thread since the last message that was dealt with.
+
+        Gives False if it could not be read; the thread's lock is held.
+        """
+        found = await self._game(thread_id)
+        if found is None:
+            return False
+        game, player = found
+        after = discord.Object(int(game.heard_message_id or thread_id))
+        try:
+            history = self._screen.thread(game).history(after=after, oldest_first=True, limit=None)
+            async for message in history:
+                if str(message.author.id) == player.external_id:
+                    await self._take(message)
+        except OUTSIDE as error:
+            log.warning("missed messages cannot be read", game=game.id, error=str(error))
+            return False
+        self._up_to_date.add(thread_id)
+        return True
+
+    async def _take(self, message: discord.Message) -> None:
+        """Deal with one message of a game's player, in order."""
+        found = await self._game(message.channel.id)
+        if found is None:
+            return
+        game, _ = found
+        if game.outcome is not Outcome.OPEN or message.type not in SPOKEN:
+            return
+        if game.heard_message_id is not None and message.id <= int(game.heard_message_id):
+            return
+        content = read(message.content, _extras(message))
+        if content is None and not message.content and not self._plain_messages:
+            first = game.heard_message_id is None
+            content = Unplayable(texts.NO_PLAIN_MESSAGES) if first else None
+        kept = await self._keep(game, message, content)
+        if isinstance(content, Unplayable):
+            await self._screen.answer(message, content.answer)
+        elif not kept:
+            await self._screen.answer(message, texts.NOT_KEPT)
+        elif content is not None:
+            self._games.wake(game.id)
+
+    async def _keep(
+        self, game: Game, message: discord.Message, content: Utterance | Unplayable | None
+    ) -> bool:
+        """Write down that a message was heard and, if it is an utterance, queue it. False if that failed."""
+        for attempt in range(TRIES):
+            try:
+                async with self._database.async_writing() as session:
+                    if isinstance(content, Utterance):
+                        await queue_instruction(session, game.id, content.text, str(message.id))
+                    await record_heard(session, game.id, str(message.id))
+                return True
+            except SQLAlchemyError as error:
+                log.error(
+                    "message not kept", game=game.id, attempt=attempt + 1, error=str(error.__cause__ or error)
+                )
+                await asyncio.sleep(0.2 * attempt)
+        return False
+
+
+def _extras(message: discord.Message) -> bool:
+    return bool(message.attachments or message.stickers or message.poll or message.message_snapshots)

@@ -1,0 +1,151 @@
+"""Starting a game: is it allowed here, is there one already, then thread, row, board."""
+
+import random
+from contextlib import suppress
+from dataclasses import dataclass
+
+import discord
+import structlog
+
+from bot import texts
+from bot.errors import OUTSIDE, AlreadyPlaying, Refusal
+from bot.locks import KeyedLocks
+from bot.permissions import missing
+from bot.play.screen import ImageShelf
+from bot.play.session import LiveGames
+from bot.settings import BotSettings
+from games import GAMES
+from learner.protocol import PolicyError, PolicyStatus
+from store.database import Database
+from store.games import finished_rounds, games_played, latest_game_of, open_game_of
+from store.models import Game, GuildSettings, now
+from store.players import player_of
+
+log = structlog.get_logger(__name__)
+
+GAME = "multiref"
+ARCHIVE_AFTER = 1440
+"""Minutes of silence after which Discord archives a game's thread. A message brings it back."""
+
+
+@dataclass(frozen=True)
+class _Start:
+    """What a new game needs to know from the store."""
+
+    player_id: int
+    number: int
+    round: int
+    images: str
+
+
+class Opener:
+    """Opens games. One at a time for each player."""
+
+    def __init__(
+        self,
+        client: discord.Client,
+        settings: BotSettings,
+        database: Database,
+        games: LiveGames,
+        images: ImageShelf,
+    ) -> None:
+        self._client = client
+        self._settings = settings
+        self._database = database
+        self._games = games
+        self._images = images
+        self._locks = KeyedLocks()
+        self._last_status: PolicyStatus | None = None
+
+    async def open(self, channel: object, user: discord.Member | discord.User, locale: str) -> discord.Thread:
+        """Open a game in a channel (or beside the thread one is in). Raises `Refusal` with the reason."""
+        parent = await self._parent(channel)
+        lacking = missing(parent.permissions_for(parent.guild.me))
+        if lacking:
+            raise Refusal(texts.bot_lacks(lacking))
+        async with self._locks((parent.guild.id, user.id)):
+            start = await self._prepare(parent.guild.id, user, locale)
+            status = await self._status()
+            images = await self._images.open(start.images)
+            deal = GAMES[GAME].deal(images.ids, random.Random())
+            thread = await parent.create_thread(
+                name=texts.thread_name(user.display_name, start.number),
+                type=discord.ChannelType.news_thread
+                if parent.is_news()
+                else discord.ChannelType.public_thread,
+                auto_archive_duration=ARCHIVE_AFTER,
+            )
+            game = Game(
+                game=GAME,
+                images=start.images,
+                speaker=list(deal.speaker),
+                listener=list(deal.listener),
+                targets=sorted(deal.targets),
+                player_id=start.player_id,
+                origin=self._settings.origin,
+                guild_id=str(parent.guild.id),
+                channel_id=str(parent.id),
+                thread_id=str(thread.id),
+                adapter=status.current,
+                base_model=status.base_model,
+                round=start.round,
+            )
+            try:
+                async with self._database.async_writing() as session:
+                    session.add(game)
+            except Exception:
+                with suppress(*OUTSIDE):
+                    await thread.delete()
+                raise
+        log.info("game opened", game=game.id, adapter=game.adapter, round=game.round)
+        self._games.opened(game.id)
+        return thread
+
+    async def _parent(self, channel: object) -> discord.TextChannel:
+        if isinstance(channel, discord.Thread):
+            channel = channel.parent or await self._client.fetch_channel(channel.parent_id)
+        if not isinstance(channel, discord.TextChannel):
+            raise Refusal(texts.TEXT_CHANNEL_ONLY)
+        return channel
+
+    async def _prepare(self, guild_id: int, user: discord.Member | discord.User, locale: str) -> _Start:
+        async with self._database.async_writing() as session:
+            player = await player_of(session, self._settings.origin, str(user.id), user.display_name, locale)
+            assert player.id is not None
+            running = await open_game_of(session, player.id, str(guild_id))
+            latest = await latest_game_of(session, player.id)
+            community = await session.get(GuildSettings, str(guild_id))
+            start = _Start(
+                player_id=player.id,
+                number=await games_played(session, player.id) + 1,
+                round=await finished_rounds(session),
+                images=(community.images if community else None) or self._settings.images,
+            )
+        if running is not None and await self._still_there(running):
+            raise AlreadyPlaying(running)
+        if latest is not None:
+            left = self._settings.play_cooldown - (now() - latest.started_at).total_seconds()
+            if left > 0:
+                raise Refusal(texts.cooldown(left))
+        return start
+
+    async def _still_there(self, game: Game) -> bool:
+        """Whether a game's thread exists. One whose thread is gone ends here."""
+        try:
+            await self._client.fetch_channel(int(game.thread_id or 0))
+        except discord.NotFound:
+            await self._games.abandon(game.id)
+            return False
+        except OUTSIDE:
+            return True
+        return True
+
+    async def _status(self) -> PolicyStatus:
+        """What new games are pinned to. While the policy is away, what it said last holds."""
+        try:
+            self._last_status = await self._games.status()
+        except PolicyError as error:
+            log.warning("policy away", error=str(error))
+            if self._last_status is None:
+                raise
+        return self._last_status

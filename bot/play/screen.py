@@ -1,0 +1,162 @@
+"""What a game's thread shows: boards, notices, the typing indicator. Decides nothing."""
+
+import asyncio
+import io
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+import discord
+
+from bot import texts
+from bot.errors import OUTSIDE, UNKNOWN_CHANNEL, ThreadGone
+from bot.play.buttons import board_view
+from games import GAMES
+from games.core import Board, Outcome
+from games.figures import ImageSet, open_images
+from store.games import deal_of
+from store.models import Game, Turn
+
+LOOK_BACK = 30
+"""Messages looked through for a board that may have been sent already."""
+TYPING_LASTS = 8.0
+DRAWN_AT_ONCE = 2
+"""Boards drawn side by side. More would only keep the event loop from its turn."""
+
+
+class ImageShelf:
+    """Image sets by spec, each opened once and off the event loop."""
+
+    def __init__(self) -> None:
+        self._sets: dict[str, ImageSet] = {}
+
+    async def open(self, spec: str) -> ImageSet:
+        """Raises ValueError or OSError for a set that cannot be opened."""
+        if spec not in self._sets:
+            self._sets[spec] = await asyncio.to_thread(open_images, spec)
+        return self._sets[spec]
+
+
+class Screen:
+    """Draws and sends. Raises `ThreadGone` when there is nowhere left to show anything."""
+
+    def __init__(self, client: discord.Client, images: ImageShelf, plain_messages: bool) -> None:
+        self._client = client
+        self._images = images
+        self._plain_messages = plain_messages
+        self._easel = asyncio.Semaphore(DRAWN_AT_ONCE)
+
+    def thread(self, game: Game) -> discord.PartialMessageable:
+        """The game's thread, to send to and read from."""
+        assert game.thread_id is not None, "a game without a thread is never shown"
+        guild_id = int(game.guild_id) if game.guild_id else None
+        return self._client.get_partial_messageable(int(game.thread_id), guild_id=guild_id)
+
+    async def show(
+        self, game: Game, player_id: str, turns: Sequence[Turn], *, look_first: bool, unplayed: int = 0
+    ) -> str:
+        """Make sure the thread shows the game as it stands. Gives the board's message id.
+
+        A board is a new message, a reply to what was said: people read the bottom of a thread, and every
+        earlier position can be scrolled back to. `look_first`: it may have been sent already
+        by a bot that was killed before it could note so; then that message is kept.
+        """
+        thread, turn = self.thread(game), turns[-1] if turns else None
+        name = f"{len(turns)}{'' if game.outcome is Outcome.OPEN else '-end'}"
+        filename = f"board-{game.id[:8]}-{name}.png"
+        try:
+            found = await self._already_shown(thread, filename) if look_first else None
+            if found is None:
+                found = await self._send(
+                    thread, game, player_id, turn, len(turns), filename, f"{game.id[:16]}-{name}", unplayed
+                )
+        except discord.NotFound as error:
+            if error.code == UNKNOWN_CHANNEL:
+                raise ThreadGone(game.thread_id) from error
+            raise
+        return str(found)
+
+    async def retire(self, game: Game, message_id: str) -> None:
+        """Take the buttons off the board that `message_id` came after."""
+        if game.board_message_id not in (None, message_id):
+            with suppress(*OUTSIDE):  # somebody may have deleted it; at worst it keeps its buttons
+                await self.thread(game).get_partial_message(int(game.board_message_id)).edit(view=None)
+
+    async def _send(
+        self,
+        thread: discord.PartialMessageable,
+        game: Game,
+        player_id: str,
+        turn: Turn | None,
+        turns: int,
+        filename: str,
+        nonce: str,
+        unplayed: int,
+    ) -> int:
+        rules = GAMES[game.game]
+        if turn is None and game.outcome is Outcome.OPEN:
+            content = texts.first_board(player_id, rules.max_turns, self._plain_messages)
+        else:
+            content = texts.board(game.outcome, turns, rules.max_turns, unplayed)
+        answers = turn is not None and game.shown_turns != turns
+        if turn is not None and answers and turn.source != "message":
+            content = texts.quoted(turn.utterance, content)
+        reply: dict[str, Any] = {}
+        if turn is not None and answers and turn.source == "message" and turn.message_id:
+            reply["reference"] = discord.MessageReference(
+                message_id=int(turn.message_id), channel_id=thread.id, fail_if_not_exists=False
+            )
+        board = await self.draw(game, turn.state_after if turn else rules.initial_state, turns)
+        message = await thread.send(
+            content,
+            file=discord.File(io.BytesIO(board.png), filename, description=board.alt),
+            view=board_view(game, player_id),
+            nonce=nonce,
+            mention_author=False,
+            allowed_mentions=discord.AllowedMentions(
+                everyone=False, roles=False, users=[discord.Object(int(player_id))], replied_user=False
+            ),
+            **reply,
+        )
+        return message.id
+
+    async def _already_shown(self, thread: discord.PartialMessageable, filename: str) -> int | None:
+        with suppress(discord.Forbidden):
+            async for message in thread.history(limit=LOOK_BACK):
+                mine = self._client.user is not None and message.author.id == self._client.user.id
+                if mine and any(file.filename == filename for file in message.attachments):
+                    return message.id
+        return None
+
+    async def draw(self, game: Game, state: str, turns: int) -> Board:
+        """The speaker's picture, drawn off the event loop."""
+        images = await self._images.open(game.images)
+        async with self._easel:
+            return await asyncio.to_thread(
+                GAMES[game.game].render, deal_of(game), state, turns, game.outcome, images
+            )
+
+    async def say(self, game: Game, text: str) -> None:
+        """A notice in the thread. A notice that cannot be sent is let go."""
+        with suppress(*OUTSIDE):
+            await self.thread(game).send(text)
+
+    async def answer(self, message: discord.Message, text: str) -> None:
+        """Reply to a message, once however often it is asked for."""
+        with suppress(*OUTSIDE):
+            await message.reply(text, mention_author=False, nonce=f"a-{message.id}")
+
+    @asynccontextmanager
+    async def typing(self, game: Game) -> AsyncIterator[None]:
+        """Shows the typing indicator. It is never waited for."""
+        task = asyncio.create_task(self._type(self.thread(game)))
+        try:
+            yield
+        finally:
+            task.cancel()
+
+    async def _type(self, thread: discord.PartialMessageable) -> None:
+        with suppress(*OUTSIDE):
+            while True:
+                await thread.typing()
+                await asyncio.sleep(TYPING_LASTS)

@@ -1,0 +1,392 @@
+"""The live games: opening them, playing what was said, ending them. The store alone knows how they stand.
+
+One worker a game does one thing at a time: show what has not been shown, then play the next utterance. It
+reads the game anew before each step, so a restart is nothing but starting the workers again.
+"""
+
+import asyncio
+import hashlib
+import random
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import discord
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from bot import texts
+from bot.errors import OUTSIDE, ThreadGone
+from bot.locks import KeyedLocks
+from bot.play.screen import Screen
+from games import GAMES
+from games.core import IllegalAction, Outcome
+from games.words import plain
+from learner.protocol import BASE_ADAPTER, PastStep, PolicyError, PolicyStatus, TurnAnswer, TurnRequest
+from store.database import Database
+from store.games import (
+    commit_turn,
+    deal_of,
+    drop_waiting,
+    end_game,
+    next_instruction,
+    open_games,
+    queue_instruction,
+    record_shown,
+    steps_of,
+    turns_of,
+)
+from store.models import Game, Instruction, Player, Turn, now
+from store.rounds import in_quarantine
+from web.metrics import Metrics
+
+log = structlog.get_logger(__name__)
+
+LONGEST_WAIT = 30.0
+"""Seconds between tries while something the game needs is away."""
+CLOSING_SECONDS = 3.0
+
+
+class Policy(Protocol):
+    """What the bot needs of the policy's client."""
+
+    async def act(self, request: TurnRequest) -> TurnAnswer: ...
+
+    async def finished(self, game_id: str) -> None: ...
+
+    async def status(self) -> PolicyStatus: ...
+
+    async def reload(self) -> PolicyStatus: ...
+
+
+@dataclass
+class _Worker:
+    """One game's worker."""
+
+    task: asyncio.Task[None] | None = None
+    asked: bool = True
+    """Whether there may be something to do that it has not looked at."""
+    nudge: asyncio.Event = field(default_factory=asyncio.Event)
+    thinking: "asyncio.Future[TurnAnswer] | None" = None
+    told: set[str] = field(default_factory=set)
+    """Notices given since things last went well."""
+    unplayed: int = 0
+
+
+class LiveGames:
+    """Every game under way. Nothing here is lost with the process."""
+
+    def __init__(
+        self,
+        database: Database,
+        policy: Policy,
+        screen: Screen,
+        metrics: Metrics,
+        on_finished: Callable[[], object] = lambda: None,
+    ) -> None:
+        self._database = database
+        self._policy = policy
+        self._screen = screen
+        self._metrics = metrics
+        self._on_finished = on_finished
+        self._locks = KeyedLocks()
+        self._workers: dict[str, _Worker] = {}
+        self._closing = False
+        self._sure: set[str] = set()
+        """Games whose newest board is known to be noted in the store."""
+
+    # --- what people do -----------------------------------------------------------------------------------
+
+    def opened(self, game_id: str) -> None:
+        """A new game is in the store: show its first board."""
+        self._sure.add(game_id)
+        self._metrics.games_opened.inc()
+        self.wake(game_id)
+
+    async def say(self, game_id: str, text: str, message_id: str, source: str) -> bool:
+        """Queue an utterance that came by another way than a message. False if the game is over."""
+        async with self._locks(game_id), self._database.async_writing() as session:
+            game = await session.get(Game, game_id)
+            if game is None or game.outcome is not Outcome.OPEN:
+                return False
+            await queue_instruction(session, game_id, text, message_id, source)
+        self.wake(game_id)
+        return True
+
+    async def give_up(self, game_id: str, reason: str = "given up") -> bool:
+        """End a game. False if it was over already."""
+        async with self._locks(game_id), self._database.async_writing() as session:
+            game = await session.get(Game, game_id)
+            if game is None or game.outcome is not Outcome.OPEN:
+                return False
+            await end_game(session, game, Outcome.GIVEN_UP)
+        log.info("game ended", game=game_id, outcome=Outcome.GIVEN_UP.value, reason=reason)
+        self._finished(Outcome.GIVEN_UP)
+        worker = self._workers.get(game_id)
+        if worker is not None and worker.thinking is not None:
+            worker.thinking.cancel()
+        self.wake(game_id)
+        return True
+
+    async def abandon(self, game_id: str) -> None:
+        """End a game whose thread is gone: there is nowhere to show how it ended."""
+        await self.give_up(game_id, "its thread was deleted")
+        async with self._database.async_writing() as session:
+            turns = await turns_of(session, game_id)
+            await record_shown(session, game_id, None, len(turns), result=True)
+
+    async def status(self) -> PolicyStatus:
+        """What the policy says of itself. Raises PolicyError."""
+        return await self._policy.status()
+
+    # --- the workers --------------------------------------------------------------------------------------
+
+    def wake(self, game_id: str) -> None:
+        """Look at a game: something may have to be shown or played."""
+        if self._closing:
+            return
+        worker = self._workers.get(game_id)
+        if worker is None:
+            worker = self._workers[game_id] = _Worker()
+            worker.task = asyncio.create_task(self._work(game_id, worker), name=f"game-{game_id}")
+        worker.asked = True
+        worker.nudge.set()
+
+    async def close(self) -> None:
+        """Stop every worker after its step. What the policy thinks about is asked again next time."""
+        self._closing = True
+        tasks = [worker.task for worker in self._workers.values() if worker.task is not None]
+        for worker in self._workers.values():
+            worker.nudge.set()
+            if worker.thinking is not None:
+                worker.thinking.cancel()
+        if tasks:
+            _, slow = await asyncio.wait(tasks, timeout=CLOSING_SECONDS)
+            for task in slow:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def count_open(self) -> int:
+        """Games under way."""
+        async with self._database.async_session() as session:
+            return len(await open_games(session))
+
+    async def _work(self, game_id: str, worker: _Worker) -> None:
+        failures = 0
+        try:
+            while worker.asked and not self._closing:
+                worker.asked = False
+                worker.nudge.clear()
+                try:
+                    while not self._closing and await self._step(game_id, worker):
+                        failures = 0
+                        worker.told.clear()
+                except Exception as error:
+                    if await self._may_pass(game_id, worker, error):
+                        failures += 1
+                        with suppress(TimeoutError):
+                            delay = min(LONGEST_WAIT, 0.5 * 2 ** min(failures, 10))
+                            await asyncio.wait_for(worker.nudge.wait(), delay * random.uniform(0.8, 1.0))
+                        worker.asked = True
+        finally:
+            del self._workers[game_id]
+
+    async def _may_pass(self, game_id: str, worker: _Worker, error: Exception) -> bool:
+        """Deal with an error. True if trying again may help."""
+        match error:
+            case ThreadGone():
+                await self._abandon_quietly(game_id)
+                return False
+            case discord.Forbidden():
+                self._sure.discard(game_id)
+                log.warning("not allowed in the game's thread", game=game_id, error=str(error))
+                await self._tell(game_id, worker, texts.FORBIDDEN)
+                return False
+            case PolicyError():
+                self._metrics.policy_failures.inc()
+                log.warning("policy away", game=game_id, error=str(error))
+                await self._tell(game_id, worker, texts.POLICY_AWAY)
+                return True
+            case SQLAlchemyError():
+                log.error("store away", game=game_id, error=str(error.__cause__ or error))
+                await self._tell(game_id, worker, texts.NOT_SAVED)
+                return True
+            case discord.HTTPException() if 400 <= error.status < 500 and error.status != 429:
+                self._sure.discard(game_id)
+                log.error("Discord refuses a board", game=game_id, error=str(error))
+                await self._tell(game_id, worker, texts.SOMETHING_BROKE)
+                return False
+            case error if isinstance(error, OUTSIDE):
+                self._sure.discard(game_id)
+                log.warning("Discord away", game=game_id, error=str(error))
+                return True
+            case _:
+                log.exception("game stopped", game=game_id, exc_info=error)
+                await self._tell(game_id, worker, texts.SOMETHING_BROKE)
+                return False
+
+    async def _abandon_quietly(self, game_id: str) -> None:
+        try:
+            await self.abandon(game_id)
+        except SQLAlchemyError as error:
+            log.error("store away", game=game_id, error=str(error.__cause__ or error))
+
+    async def _tell(self, game_id: str, worker: _Worker, text: str) -> None:
+        """A notice, once until things go well again."""
+        if text in worker.told:
+            return
+        worker.told.add(text)
+        with suppress(SQLAlchemyError):
+            async with self._database.async_session() as session:
+                game = await session.get(Game, game_id)
+            if game is not None and game.thread_id is not None:
+                await self._screen.say(game, text)
+
+    async def _step(self, game_id: str, worker: _Worker) -> bool:
+        """Do the one next thing. False if there is nothing to do."""
+        async with self._database.async_session() as session:
+            game = await session.get(Game, game_id)
+            if game is None or game.thread_id is None:
+                return False
+            player = await session.get_one(Player, game.player_id)
+            turns = await turns_of(session, game_id)
+            over = game.outcome is not Outcome.OPEN
+            waiting = None if over else await next_instruction(session, game_id)
+            heeded = not await session.run_sync(in_quarantine, game)  # pyright: ignore[reportArgumentType]
+        if game.shown_turns != len(turns) or (over and not game.result_shown):
+            await self._show(game, player, turns, worker)
+            return True
+        if waiting is None:
+            return False
+        await self._play(game, turns, waiting, worker, heeded)
+        return True
+
+    async def _show(self, game: Game, player: Player, turns: Sequence[Turn], worker: _Worker) -> None:
+        look_first = game.id not in self._sure
+        self._sure.discard(game.id)
+        message_id = await self._screen.show(
+            game, player.external_id, turns, look_first=look_first, unplayed=worker.unplayed
+        )
+        over = game.outcome is not Outcome.OPEN
+        async with self._database.async_writing() as session:
+            await record_shown(session, game.id, message_id, len(turns), result=over)
+        if not over:
+            self._sure.add(game.id)
+        await self._screen.retire(game, message_id)
+        if over:
+            await self._policy.finished(game.id)
+        if turns and game.shown_turns != len(turns):
+            self._metrics.answer_seconds.observe((now() - turns[-1].asked_at).total_seconds())
+
+    async def _play(
+        self, game: Game, turns: Sequence[Turn], waiting: Instruction, worker: _Worker, heeded: bool
+    ) -> None:
+        rules, number = GAMES[game.game], len(turns) + 1
+        state = turns[-1].state_after if turns else rules.initial_state
+        utterance = plain(waiting.text)
+        request = _request(game, turns, state, utterance, heeded)
+        try:
+            async with self._screen.typing(game):
+                answer = await self._ask(request, worker)
+            if answer is None:
+                return
+            state_after = rules.apply(state, answer.action)
+        except (PolicyError, IllegalAction) as error:
+            if isinstance(error, PolicyError) and error.retry:
+                raise
+            log.error("policy refuses a turn", game=game.id, turn=number, error=str(error))
+            await self._step_around(game, waiting)
+            return
+        turn = Turn(
+            game_id=game.id,
+            number=number,
+            utterance=utterance,
+            message_id=waiting.message_id,
+            source=waiting.source,
+            state_before=state,
+            action=answer.action,
+            state_after=state_after,
+            logp=answer.logp,
+            adapter=answer.adapter,
+            base_model=answer.base_model,
+            seconds=answer.seconds,
+            asked_at=waiting.received_at,
+        )
+        await self._commit(game, waiting, turn, worker)
+
+    async def _ask(self, request: TurnRequest, worker: _Worker) -> TurnAnswer | None:
+        """The policy's answer; None if the game was given up meanwhile. Raises PolicyError."""
+        worker.thinking = asyncio.ensure_future(self._policy.act(request))
+        try:
+            return await worker.thinking
+        except asyncio.CancelledError:
+            current = asyncio.current_task()
+            if worker.thinking.cancelled() and not (current and current.cancelling()):
+                return None
+            raise
+        finally:
+            worker.thinking = None
+
+    async def _commit(self, game: Game, waiting: Instruction, turn: Turn, worker: _Worker) -> None:
+        async with self._locks(game.id), self._database.async_writing() as session:
+            fresh = await session.get(Game, game.id)
+            if fresh is None or fresh.outcome is not Outcome.OPEN:
+                return
+            still = await session.get(Instruction, waiting.id)
+            if still is None or still.text != waiting.text:
+                return  # taken back or edited while the policy thought: its answer was never shown
+            outcome = GAMES[game.game].outcome(deal_of(fresh), turn.state_after, turn.number)
+            await commit_turn(session, waiting, turn)
+            if outcome is not Outcome.OPEN:
+                worker.unplayed = await end_game(session, fresh, outcome)
+        self._metrics.turns.inc()
+        self._metrics.policy_seconds.observe(turn.seconds)
+        log.info("turn", game=game.id, turn=turn.number, action=turn.action, seconds=round(turn.seconds, 3))
+        if outcome is not Outcome.OPEN:
+            log.info("game ended", game=game.id, outcome=outcome.value, turns=turn.number)
+            self._finished(outcome)
+
+    async def _step_around(self, game: Game, waiting: Instruction) -> None:
+        """The policy will never answer this request: change the adapter, or else let the utterance go.
+
+        Raises PolicyError where it is not the request that is at fault.
+        """
+        current = (await self._policy.status()).current
+        if game.adapter != BASE_ADAPTER:
+            adapter = current if current != game.adapter else BASE_ADAPTER
+            log.warning("game moved to another adapter", game=game.id, before=game.adapter, after=adapter)
+            async with self._database.async_writing() as session:
+                fresh = await session.get(Game, game.id)
+                if fresh is not None:
+                    fresh.adapter = adapter
+                    session.add(fresh)
+            return
+        async with self._database.async_writing() as session:
+            await drop_waiting(session, waiting)
+        await self._screen.say(game, texts.NOT_UNDERSTOOD)
+
+    def _finished(self, outcome: Outcome) -> None:
+        self._metrics.games_finished.labels(outcome=outcome.value).inc()
+        self._on_finished()
+
+
+def _request(game: Game, turns: Sequence[Turn], state: str, utterance: str, heeded: bool) -> TurnRequest:
+    said = hashlib.sha256(utterance.encode()).hexdigest()[:8]
+    return TurnRequest(
+        # The words are part of the id: an answer to a message since withdrawn is never taken for another's.
+        request_id=f"{game.id}:{len(turns) + 1}:{said}",
+        game_id=game.id,
+        game=game.game,
+        images=game.images,
+        context=tuple(game.listener),
+        history=tuple(
+            PastStep(state=step.state, utterance=step.utterance, action=step.action)
+            for step in steps_of(turns)
+        ),
+        state=state,
+        utterance=utterance,
+        heeded=heeded,
+        adapter=game.adapter,
+        community=game.guild_id or "",
+    )

@@ -1,0 +1,115 @@
+"""What training examples are made of: games with labelled turns, and what is known of a set of them."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Literal, Protocol
+
+from games.core import Step
+from learner.feedback import Scheme
+from store.training import Example, Interaction
+
+Objective = Literal["sup", "rl", "kto"]
+
+
+REWARDS: dict[Objective, dict[int, float]] = {
+    "sup": {1: 1.0},
+    "rl": {1: 1.0, -1: -0.1},
+    "kto": {1: 1.0, -1: -1.0},
+}
+"""Reward of each label (METHOD: "Rounds"); labels that are left out have no gradient and are dropped."""
+
+
+class Labelled(Protocol):
+    """A decoder's verdict on a turn (`store.models.Feedback`, `learner.feedback.Verdict`)."""
+
+    @property
+    def label(self) -> int: ...
+
+    @property
+    def confidence(self) -> float: ...
+
+
+@dataclass(frozen=True)
+class TurnLabel:
+    """One action to learn from, in one turn of a game."""
+
+    step: int
+    turn_id: int
+    action: str
+    """The action that was executed, or the one that hindsight puts in its place."""
+    reward: float
+    weight: float = 1.0
+    behaviour_logp: float | None = None
+    """log p₀, where the objective needs it; the loss is then taken on the board exactly as it was played."""
+
+
+@dataclass(frozen=True)
+class TrainingGame:
+    """One interaction with the turns to learn from; history after the last of them is cut off."""
+
+    game_id: str
+    game: str
+    images: str
+    context: tuple[str, ...]
+    """Figure ids in the listener's order."""
+    steps: tuple[Step, ...]
+    labels: tuple[TurnLabel, ...]
+    """In order of turns."""
+    rejected: tuple[TurnLabel, ...] = ()
+    """Turns whose picks were not what was described, in order. No action is learnt from them, but what words are not
+    about."""
+    possible: tuple[str, ...] = ()
+    """The figures that what was asked for can have been about; empty for all of them."""
+
+
+def parse_system(system: str) -> tuple[Scheme, Objective]:
+    """(scheme, objective) of a system in the paper's names. `control` decodes, never trains."""
+    schemes: dict[str, Scheme] = {"b": "binary", "t": "ternary"}
+    scheme, _, objective = system.partition("-")
+    if system == "control":
+        return "binary", "sup"
+    if scheme not in schemes or objective not in REWARDS:
+        raise ValueError(
+            f"Unknown system {system!r}: expected control, b-sup, t-sup, b-rl, t-rl, b-kto or t-kto"
+        )
+    return schemes[scheme], objective
+
+
+def lineage(games: Sequence[TrainingGame]) -> list[Example]:
+    """The turns of a training set with their rewards and weights, for the store.
+
+    A turn of which only the matcher learns what its words are not about has the reward 0.
+    """
+    turns = {}
+    for game in games:
+        for label in (*game.rejected, *game.labels):
+            turns[label.turn_id] = Example(label.turn_id, label.reward, label.weight)
+    return list(turns.values())
+
+
+def digest(games: Sequence[TrainingGame]) -> str:
+    """A fingerprint of a training set: equal if and only if it is the same to the last byte."""
+    return hashlib.sha256(json.dumps([asdict(game) for game in games]).encode()).hexdigest()
+
+
+def split_held_out(
+    interactions: Sequence[Interaction], share: float = 0.1, at_least: int = 20
+) -> tuple[list[Interaction], list[Interaction]]:
+    """(for training, held out for the gate).
+
+    Held out is a share of the newest round's interactions, chosen by a hash of the game's id, so that the
+    choice is the same whenever the round is started again; none where that round has fewer than `at_least`.
+    A later round trains on them too.
+    """
+    newest = max((interaction.round for interaction in interactions), default=0)
+    fresh = [interaction for interaction in interactions if interaction.round == newest]
+    if len(fresh) < at_least:
+        return list(interactions), []
+    fresh.sort(key=lambda interaction: hashlib.sha256(interaction.game_id.encode()).digest())
+    chosen = {interaction.game_id for interaction in fresh[: max(1, round(share * len(fresh)))]}
+    return (
+        [interaction for interaction in interactions if interaction.game_id not in chosen],
+        [interaction for interaction in interactions if interaction.game_id in chosen],
+    )

@@ -1,0 +1,316 @@
+"""The default feedback decoder: rules about what people say after an action. No model, no targets.
+
+A decoder reads the next utterance for cues, strongest first; the first that fires decides. Each cue has the
+share of right actions that it stands for, so that its verdict carries a probability.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+from games.core import IllegalAction
+from games.multiref import parse_action, parse_state
+from learner.feedback.rules import lexicon, patterns
+from learner.feedback.rules.normalise import Reading, read, stem
+from learner.feedback.verdict import Exchange, Label, Scheme, Verdict
+
+VERSION = "2"
+
+REPHRASE = 0.5
+"""Similarity (0 to 1) of two utterances from which the second describes the first's figure again."""
+
+MAX_TARGETS = 5
+"""Of MultiRef. Whoever still asks for another figure with so many selected has a wrong one among them."""
+
+MOST_OPENING = 2
+"""Content words that may stand before a request to take something back without describing another figure."""
+
+LONGEST_VERDICT = 14
+"""Words at the beginning of an utterance among which a verdict on the last action is looked for."""
+
+
+@dataclass(frozen=True)
+class Cue:
+    """One reason for a verdict."""
+
+    name: str
+    label: Label
+    """In the ternary scheme. In the binary one, what is not positive is negative."""
+    p_positive: float
+    """Share of actions that were right where this cue fired in real games, rounded and kept off 0 and 1."""
+
+
+SILENCE = Cue("silence", 0, 0.4)
+REJECTION = Cue("rejection", -1, 0.03)
+RESET = Cue("reset", -1, 0.05)
+BOTH = Cue("praise and rejection", 0, 0.2)
+MIXED = Cue("partly right", 0, 0.1)
+PRAISE = Cue("praise", 1, 0.98)
+ALL_COUNTED = Cue("all counted right", 1, 0.95)
+RESTORES = Cue("asks for what was taken away", -1, 0.1)
+UNDO = Cue("undo", -1, 0.05)
+UNDO_NAMED = Cue("takes back what it names", -1, 0.15)
+REMOVES_OTHER = Cue("removes another figure", 1, 0.8)
+NOT_DONE = Cue("asked for a figure, none was selected", -1, 0.3)
+TOO_MUCH = Cue("more was removed than asked", 0, 0.4)
+REPAIR = Cue("repair", -1, 0.1)
+ELABORATION = Cue("says more of the same figure", -1, 0.1)
+MOVES_ON = Cue("moves on", 1, 0.97)
+ACCEPTS = Cue("accepts", 1, 0.95)
+AFTER_REMOVAL = Cue("goes on after a removal", 1, 0.95)
+NEW_FIGURE = Cue("describes another figure", 1, 0.94)
+CROWDED = Cue("describes another figure on a full selection", -1, 0.4)
+SEVERAL = Cue("describes another figure after several picks at once", 0, 0.5)
+UNCONFIRMED_FIX = Cue("goes on after a correction, never having praised", 0, 0.7)
+REPHRASES = Cue("describes the same figure again", -1, 0.4)
+CHATTER = Cue("no content", 0, 0.4)
+
+
+class RulesDecoder:
+    """Decodes feedback by rules, in about a tenth of a millisecond for each exchange."""
+
+    name = "rules"
+    version = VERSION
+
+    def __init__(self, scheme: Scheme = "binary") -> None:
+        self.scheme: Scheme = scheme
+
+    def decode(self, exchanges: Sequence[Exchange]) -> list[Verdict]:
+        return [_verdict(find_cue(exchange), self.scheme) for exchange in exchanges]
+
+
+def _verdict(cue: Cue, scheme: Scheme) -> Verdict:
+    label: Label = -1 if scheme == "binary" and cue.label == 0 else cue.label
+    confidence = {1: cue.p_positive, 0: 0.5, -1: 1 - cue.p_positive}[label]
+    return Verdict(label, round(confidence, 4), "rules", VERSION, scheme, cue.p_positive, cue.name)
+
+
+def find_cue(exchange: Exchange) -> Cue:
+    """The strongest cue in what was said after the action."""
+    reading = read(exchange.next_utterance)
+    if not reading.clauses:
+        return SILENCE
+    text = patterns.IDIOMS_OF_PRAISE.sub("good", reading.text)
+    text = patterns.IDIOMS_OF_NOTHING.sub("", text)
+    return _explicit(text, reading, exchange) or _implicit(text, reading, exchange)
+
+
+def _explicit(text: str, reading: Reading, exchange: Exchange) -> Cue | None:
+    """Praise, rejection, counts and requests to take something back."""
+    if patterns.RESET.search(text):
+        return RESET
+    if patterns.MIXED.search(text):
+        return MIXED
+    if counted := _counted(text, exchange):
+        return counted
+    if exchange.action.startswith("deselect") and patterns.RESTORE.search(text):
+        return RESTORES
+    praised = patterns.PRAISE.search(text)
+    if patterns.REJECTION.search(text):
+        return BOTH if praised else REJECTION
+    removal = _removal(text, reading, exchange)
+    if not praised:
+        return removal
+    if removal:
+        several = len(_selected_by(exchange)[0]) > 1  # one of them may be the one to take back
+        return BOTH if removal is UNDO or several else PRAISE
+    return BOTH if patterns.BUT.search(text) else PRAISE
+
+
+def _implicit(text: str, reading: Reading, exchange: Exchange) -> Cue:
+    """Going on to the next figure accepts the last action; saying more of the same figure does not."""
+    asked = read(exchange.utterance)
+    if exchange.action and reading.content and not _selected_by(exchange)[0]:
+        if not patterns.ASKS_REMOVAL.search(asked.text) and not patterns.REJECTION.search(asked.text):
+            return NOT_DONE
+        several = len(exchange.action.split()) > 2
+        return TOO_MUCH if several and not patterns.PLURAL.search(asked.text) else AFTER_REMOVAL
+    other = patterns.THE_OTHER.search(text)
+    if patterns.REPAIR.search(text) or (other and stem(other["name"]) in asked.content):
+        return REPAIR
+    if _opens(patterns.MOVES_ON, text):
+        return MOVES_ON
+    if _opens(patterns.ELABORATION, text):
+        return ELABORATION
+    if patterns.ACCEPTS.match(text):
+        return ACCEPTS
+    if not reading.content:
+        return CHATTER
+    if similarity(asked.content, reading.content) >= REPHRASE:
+        return REPHRASES
+    if _is_fix(exchange) and not _ever(patterns.PRAISE, (*exchange.earlier, exchange.utterance)):
+        return UNCONFIRMED_FIX
+    if len(_selected_by(exchange)[0]) > 1:
+        return SEVERAL
+    full = exchange.state_after is not None and len(_letters(exchange.state_after)) >= MAX_TARGETS
+    return CROWDED if full else NEW_FIGURE
+
+
+def _opens(pattern: re.Pattern[str], text: str) -> bool:
+    """Whether the first clause opens with the pattern."""
+    return bool(pattern.match(text, text.find(" ") + 1))
+
+
+def _counted(text: str, exchange: Exchange) -> Cue | None:
+    """ "you have three correct": all right only where it counts everything that is selected."""
+    found = patterns.COUNT.search(text)
+    if not found or exchange.state_after is None:
+        return MIXED if found else None
+    said = lexicon.NUMBERS[next(group for group in found.groups() if group)]
+    return ALL_COUNTED if said >= len(_letters(exchange.state_after)) else MIXED
+
+
+def _removal(text: str, reading: Reading, exchange: Exchange) -> Cue | None:
+    """What a request to take a selection back says of the last action: was it the one to take back?"""
+    found = patterns.DESELECT.search(text)
+    if not found:
+        return None
+    new, kept = _selected_by(exchange)
+    if new and not kept:
+        return UNDO  # there is nothing else to take back
+    if patterns.EARLIER.search(found["object"]):
+        return REMOVES_OTHER
+    named = _named(found["object"].split())
+    if not named:
+        return UNDO
+    asked = read(exchange.utterance)
+    if not new and patterns.ASKS_REMOVAL.search(asked.text):
+        return REMOVES_OTHER
+    meant = read(" ".join(named)).content
+    if not meant:
+        return UNDO
+    instead = reading.content - meant  # "remove the bird, it's the dog"
+    if similarity(asked.content, meant) >= REPHRASE or (new and _weight(instead) >= 1):
+        return UNDO_NAMED
+    complained = _ever(patterns.REJECTION, (*exchange.earlier, exchange.utterance))
+    return REMOVES_OTHER if complained else UNDO_NAMED  # else nothing wrong was left from before
+
+
+def asks_to_put_back(utterance: str) -> bool:
+    """Whether it asks for something that was taken away."""
+    return bool(patterns.RESTORE.search(read(utterance).text))
+
+
+def only_takes_back(utterance: str) -> bool:
+    """Whether an utterance asks to take a selection back and describes nothing to select."""
+    text = read(utterance).text
+    if patterns.RESET.search(text):
+        return True
+    found = patterns.DESELECT.search(text)
+    if not found or len(read(text[: found.start()]).content) > MOST_OPENING:
+        return False
+    request = text[found.start("object") :]
+    if instead := patterns.INSTEAD.search(request):
+        return not read(request[instead.end() :]).content
+    first, _, rest = request.partition("|")
+    if not _named(first.split()):
+        pointer = re.split(r"\b(?:and|then)\b", first)[0]
+        return not read(request).content - read(pointer).content
+    return "with" in first.split() or not read(rest).content  # what has parts may have a list of them
+
+
+def describes(utterance: str) -> bool:
+    """Whether an utterance describes something to select."""
+    return not only_takes_back(utterance) and bool(read(utterance).content)
+
+
+def asks_for_another(utterance: str) -> bool:
+    """Whether an utterance rejects or takes back and also describes a figure to select."""
+    asked = read(utterance)
+    if patterns.DESELECT.search(asked.text):
+        return not only_takes_back(utterance)
+    return bool(patterns.REJECTION.search(asked.text)) and _weight(asked.content) >= 1
+
+
+def names_what_to_take_back(utterance: str) -> bool:
+    """Whether an utterance only takes something back and says what that looks like."""
+    found = patterns.DESELECT.search(read(utterance).text)
+    if not found or not only_takes_back(utterance):
+        return False
+    named = _named(found["object"].partition("|")[0].split())
+    return _weight(read(" ".join(named)).content) >= 1
+
+
+def without_verdict(utterance: str) -> str:
+    """An utterance without the praise or rejection that it opens with, and the words that lead on from there.
+
+    It is given back as it is where nothing else was said, and where it asks to take something back.
+    """
+    text = read(utterance).text
+    if patterns.ASKS_REMOVAL.search(text) or _without_verdicts(text) == text:
+        return utterance
+    bare, end = re.sub('["“”„«»「」]', " ", utterance), 0  # what is quoted is described
+    for word in islice(re.finditer(r"\S+", bare), LONGEST_VERDICT):
+        opening = read(bare[: word.end()]).text
+        left = _without_verdicts(opening)
+        if left != opening and _UNTELLING.issuperset(left.split()):
+            end = word.end()
+    return utterance[end:].strip() or utterance
+
+
+def _without_verdicts(text: str) -> str:
+    for pattern in (patterns.IDIOMS_OF_PRAISE, patterns.PRAISE, patterns.REJECTION):
+        text = pattern.sub(" ", text)
+    return text
+
+
+def _named(words_after: Sequence[str]) -> Sequence[str]:
+    """What a removal request names; empty where it points at the last selection ("it", "the last one")."""
+    rest = list(words_after)
+    while rest and rest[0] in patterns.DETERMINERS:
+        rest = rest[1:]
+    if not rest or rest[0] in patterns.CONNECTIVES or rest[0] in patterns.LATEST:
+        return ()
+    if rest[0] in patterns.POINTERS and (len(rest) == 1 or rest[1] in patterns.AFTER_POINTER):
+        return ()
+    ends = [at for at, word in enumerate(rest) if word in ("and", "then")]
+    return rest[: ends[0]] if ends else rest
+
+
+def _is_fix(exchange: Exchange) -> bool:
+    """Whether the action answers a rejection by both deselecting and selecting."""
+    rejected = patterns.REJECTION.search(read(exchange.utterance).text)
+    return bool(rejected and exchange.action.startswith("deselect") and _selected_by(exchange)[0])
+
+
+def _ever(pattern: re.Pattern[str], utterances: Sequence[str]) -> bool:
+    return any(pattern.search(read(utterance).text) for utterance in utterances)
+
+
+def similarity(one: frozenset[str], other: frozenset[str]) -> float:
+    """Weighted share of the content words that two utterances have in common, 0 to 1.
+
+    Counted against the shorter one, since people shorten and lengthen when they rephrase, but never
+    against less than one telling word.
+    """
+    smaller = min(_weight(one), _weight(other))
+    return _weight(one & other) / max(smaller, 1.0)
+
+
+def _weight(content: frozenset[str]) -> float:
+    return sum(_WEIGHTS.get(word, 1.0) for word in content)
+
+
+def _selected_by(exchange: Exchange) -> tuple[frozenset[str], frozenset[str]]:
+    """(letters selected by the action, letters selected before it and kept)."""
+    try:
+        _, new = parse_action(exchange.action)
+    except IllegalAction:
+        return frozenset(), frozenset()
+    after = _letters(exchange.state_after) if exchange.state_after is not None else new
+    return new, after - new
+
+
+def _letters(state: str) -> frozenset[str]:
+    try:
+        return parse_state(state)
+    except ValueError:
+        return frozenset(state.split())
+
+
+_UNTELLING = lexicon.FUNCTION_WORDS | lexicon.FILLERS | {"|"}
+_WEIGHTS = {
+    **{stem(word): 0.2 for word in lexicon.LAYOUT_WORDS},
+    **{stem(word): 0.4 for word in lexicon.COMMON_NOUNS},
+}

@@ -1,0 +1,178 @@
+"""Turns whatever people type into clauses of plain words, in bounded time. It never raises."""
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from functools import lru_cache
+
+from learner.feedback.rules import lexicon
+
+HEAD, TAIL = 1200, 400
+"""Characters read of a long text: its opening, where people confirm or reject, and its ending."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """An utterance as clauses, each a tuple of words."""
+
+    clauses: tuple[tuple[str, ...], ...]
+    """Without what stood in quotation marks, unless nothing else was said."""
+    content: frozenset[str]
+    """Stems of the words that say which figure is meant, quoted ones included."""
+
+    @property
+    def text(self) -> str:
+        """All clauses in one line, each between bars: "| yes | the bird |"."""
+        return "| " + " | ".join(" ".join(clause) for clause in self.clauses) + " |"
+
+
+def read(text: str) -> Reading:
+    """The clauses and the content words of one utterance."""
+    if len(text) > HEAD + TAIL:  # cut between words: half a "now" is a "no"
+        text = " . ".join((*text[:HEAD].rsplit(maxsplit=1)[:1], *text[-TAIL:].split(maxsplit=1)[1:]))
+    return _read(text)
+
+
+@lru_cache(maxsize=4096)
+def _read(text: str) -> Reading:
+    plain = _plain(text)
+    unquoted = re.sub(r'"[^"]*"', " , ", plain)
+    clauses = _clauses(unquoted) or _clauses(plain)
+    content = frozenset(
+        stem(word)
+        for clause in _clauses(plain)
+        for word in clause
+        if word not in lexicon.FUNCTION_WORDS and not (word.isascii() and word in lexicon.DESELECT_VERBS)
+    )
+    return Reading(clauses, content)
+
+
+def _plain(text: str) -> str:
+    """Lower case, one kind of quotation mark, emoji as words, Discord's markup gone, contractions open."""
+    text = "".join(_EMOJI_WORDS.get(character, character) for character in text)
+    text = unicodedata.normalize("NFKC", text).lower()[: 4 * (HEAD + TAIL)]
+    text = re.sub(r"[’‘`´ʼ]", "'", text).translate(_QUOTES)
+    text = re.sub(r"[\u200b-\u200f\u2060\ufe00-\ufe0f\ufeff\U0001f3fb-\U0001f3ff]", "", text)
+    text = re.sub(r"<a?:(\w+):\d+>", r" :\1: ", text)
+    text = re.sub(r"<[@#][!&]?\d*>|https?://\S+", " ", text)
+    text = re.sub(r":([\w+-]{1,40}):", lambda found: _emoji_name(found[1]), text)
+    text = re.sub(r"(?<!\S)\+1(?!\S)", " , yes , ", text)
+    text = re.sub(r"(?<!\S)-1(?!\S)", " , no , ", text)
+    quoted_lines = [line for line in text.split("\n") if line.lstrip().startswith(">")]
+    if quoted_lines and len(quoted_lines) < len([line for line in text.split("\n") if line.strip()]):
+        text = "\n".join(line for line in text.split("\n") if not line.lstrip().startswith(">"))
+    text = re.sub(r"(?<!\S)/s(?:arcasm)?(?!\S)", " , no , ", text)
+    text = re.sub(r"~~[^~]*~~", " ", text)
+    text = re.sub(r"'{2,}", " ", text)
+    text = re.sub(r"(?<=[a-z]);(?=[a-z])", "l", text)  # the key beside it
+    text = re.sub(r"[*_~|#]+", " ", text)
+    for pattern, replacement in _CONTRACTIONS:
+        text = pattern.sub(replacement, text)
+    return text
+
+
+def _emoji_name(name: str) -> str:
+    meaning = lexicon.EMOJI_NAMES.get(name)
+    return f" , {meaning} , " if meaning else f" {name.replace('_', ' ')} "
+
+
+def _clauses(plain: str) -> tuple[tuple[str, ...], ...]:
+    clauses = []
+    for part in _BREAK.split(plain):
+        tokens = [_unstretched(token) for token in _WORD.findall(part)]
+        if tokens:
+            tokens[0:1] = _translated(tokens[0])
+            clauses.append(tuple(_spelt(token) for token in tokens))
+    return tuple(clauses)
+
+
+def _translated(token: str) -> list[str]:
+    """English for a known word of another language, which may be glued to what follows it."""
+    if token in lexicon.TRANSLATIONS:
+        return [lexicon.TRANSLATIONS[token]]
+    if token and not token.isascii():
+        for length in (4, 3, 2):
+            if token[:length] in lexicon.TRANSLATIONS and len(token) > length and _unspaced(token[0]):
+                return [lexicon.TRANSLATIONS[token[:length]], token[length:]]
+    return [token]
+
+
+def _unspaced(character: str) -> bool:
+    """Whether the script is written without spaces (CJK and kana)."""
+    return "\u3040" <= character <= "\u9fff"
+
+
+def _unstretched(token: str) -> str:
+    """ "nooo" as "no", "goood" as "good"."""
+    if not _STRETCH.search(token):
+        return token
+    once, twice = _STRETCH.sub(r"\1", token), _STRETCH.sub(r"\1\1", token)
+    return twice if twice in _KNOWN and once not in _KNOWN else once
+
+
+@lru_cache(maxsize=8192)
+def _spelt(token: str) -> str:
+    """A telling word with one slip mended: one letter missing, added, changed, or two swapped."""
+    token = {"de-select": "deselect", "un-select": "unselect", "un-click": "unclick"}.get(token, token)
+    if token in _KNOWN or not 4 <= len(token) <= 12 or not token.isascii() or token in lexicon.NOT_FUZZY:
+        return token
+    return next((word for word in lexicon.FUZZY if _one_slip(token, word)), token)
+
+
+def _one_slip(typed: str, meant: str) -> bool:
+    if abs(len(typed) - len(meant)) > 1 or typed[0] != meant[0]:
+        return False
+    start = 0
+    while start < min(len(typed), len(meant)) and typed[start] == meant[start]:
+        start += 1
+    a, b = typed[start:], meant[start:]
+    swapped = len(a) > 1 and a[:2] == b[1::-1] and a[2:] == b[2:]
+    return a[1:] == b[1:] or a[1:] == b or a == b[1:] or swapped
+
+
+def stem(word: str) -> str:
+    """A crude common form of a word's inflections ("birds", "bird's" -> "bird")."""
+    word = word.removesuffix("'s")
+    for ending in ("ing", "ed", "es", "s"):
+        if word.endswith(ending) and len(word) - len(ending) >= 3 and not word.endswith("ss"):
+            word = word.removesuffix(ending)
+            break
+    if len(word) > 3 and word[-1] == word[-2]:  # "sitting", "sit"
+        word = word[:-1]
+    return word.removesuffix("e") if len(word) > 3 else word
+
+
+_EMOJI_WORDS = {sign: f" , {english} , " for sign, english in lexicon.EMOJI.items()}
+_QUOTES = str.maketrans({"“": '"', "”": '"', "„": '"', "«": '"', "»": '"', "「": '"', "」": '"'})
+_BREAK = re.compile(r"[.!?,;:()\[\]{}\n\r/。、！？…]+|\s-+>?\s*|\s[–—]\s|--+|[–—]|(?=\bbut\b)")
+_WORD = re.compile(r"[^\W_]+(?:[-'][^\W_]+)*")
+_STRETCH = re.compile(r"([^\W\d_])\1{2,}")
+_KNOWN = (
+    lexicon.POSITIVE_OPENERS
+    | lexicon.PRAISE_OR_DESCRIPTION
+    | lexicon.ACKNOWLEDGEMENTS
+    | lexicon.FILLERS
+    | lexicon.REJECTIONS
+    | lexicon.DESELECT_VERBS
+    | frozenset(lexicon.TRANSLATIONS)
+    | frozenset(lexicon.FUZZY)
+)
+_CONTRACTIONS = tuple(
+    (re.compile(pattern), replacement)
+    for pattern, replacement in (
+        (r"\bcan'?t\b|\bcannot\b", "can not"),
+        (r"\bwon't\b", "will not"),
+        (r"\b(is|are|was|were|do|does|did|has|have|had|would|should|could)n'?t\b", r"\1 not"),
+        (r"\bain't\b|\baint\b", "is not"),
+        (r"\b(that|it|he|she|there|here|what|this|which|who)'s\b", r"\1 is"),
+        (r"\b(thats|whats|theres|heres)\b", lambda found: found[1][:-1] + " is"),
+        (r"\bdat\b", "that"),
+        (r"\bi'm\b|\bim\b", "i am"),
+        (r"\b(you|they|we)'re\b|\b(you|they)re\b", r"\1\2 are"),
+        (r"\b(i|you|we|they)'ve\b", r"\1 have"),
+        (r"\b(de|un)[- ](select|click|pick)(ed)?\b", r"\1\2"),
+        (r"\b(?:de|di|dis|des|un|uns)-?s{1,2}e{0,2}l{1,2}[ei]{0,2}c{0,2}t\b", "deselect"),
+        (r"\b(deselected|unselected)\b(?= (it|that|this|the|and|last)\b)", "deselect"),
+        (r"\b(?:to|too) the (right|left)\b", r"to the \1"),
+    )
+)

@@ -1,0 +1,263 @@
+"""Interactions in, padded tensors out: what training asks of the policy, and the log-probabilities that it gets.
+
+One sequence an interaction; actions that were not played (relabelled turns) stand as branches after it.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from games import GAMES
+from games.core import Step
+from learner.examples.labels import TrainingGame, TurnLabel
+from learner.policy.grammar import ActionTrie
+from learner.policy.prompt import Prompt
+
+
+@dataclass(frozen=True)
+class Example:
+    """One interaction, or the beginning of one: its prompt is computed once for all of its turns.
+
+    `steps` is what was played, turn by turn; it is the history that later turns see. `wanted[t]` are the
+    actions whose log-probability in turn t is wanted: `()` if none (the turn is only history), usually
+    `(steps[t].action,)`, or another action for a turn that was relabelled. Every one must be legal in
+    `steps[t].state`.
+    """
+
+    images: str
+    """Image set spec (`games.figures.open_images`)."""
+    context: tuple[str, ...]
+    """Figure ids in the listener's order."""
+    steps: tuple[Step, ...]
+    wanted: tuple[tuple[str, ...], ...]
+    game: str = "multiref"
+
+    def __post_init__(self) -> None:
+        if len(self.wanted) != len(self.steps):
+            raise ValueError(
+                f"{len(self.steps)} steps need as many tuples of actions, not {len(self.wanted)}"
+            )
+
+    @property
+    def rows(self) -> int:
+        """How many actions it asks about."""
+        return sum(len(actions) for actions in self.wanted)
+
+
+@dataclass(frozen=True)
+class Row:
+    """Which action of which turn a row of `ActionLogps` is about."""
+
+    example: int
+    """Index into the examples given to `Policy.batch`."""
+    step: int
+    action: str
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Padded tensors of several examples. B examples, L positions, R rows, T tokens, V action tokens."""
+
+    input_ids: torch.Tensor
+    """[B, L] token ids, padded at the right; branches of relabelled turns stand after the interaction."""
+    features: torch.Tensor
+    """[image tokens, D]: frozen image features in the order of the image positions."""
+    image_positions: torch.Tensor
+    """[B, L] bool."""
+    position_ids: torch.Tensor
+    """[B, L], or [3, B, L] for models with three-dimensional positions."""
+    attention: torch.Tensor | None
+    """None (causal) where every wanted action was played, else additive [B, 1, L, L]."""
+    rows: tuple[Row, ...]
+    """Example-major, then by step, then in the order of its wanted actions."""
+    where: torch.Tensor
+    """[R, T] index into the flattened [B * L] positions whose output predicts the token."""
+    vocabulary: torch.Tensor
+    """[V] the token ids that actions are made of."""
+    tokens: torch.Tensor
+    """[R, T] index into `vocabulary`."""
+    legal: torch.Tensor
+    """[R, T, V] bool: what the grammar allows there."""
+    mask: torch.Tensor
+    """[R, T] bool: false where a row is padding."""
+
+    def to(self, device: torch.device | str) -> "Batch":
+        """The same batch on another device."""
+        moved = {
+            name: value.to(device) for name, value in vars(self).items() if isinstance(value, torch.Tensor)
+        }
+        return replace(self, **moved)
+
+
+@dataclass(frozen=True)
+class ActionLogps:
+    """log π(a|x) under the grammar, the end token included; differentiable."""
+
+    sum: torch.Tensor
+    """[R] ℓ = log π(a|x)."""
+    tokens: torch.Tensor
+    """[R] n, tokens of the action with its end token (float)."""
+    per_token: torch.Tensor
+    """[R, T], 0 where padded. Its sum over T is `sum`."""
+    smooth: torch.Tensor
+    """[R] mean over the action's tokens of the mean log-probability over the tokens legal there (≤ 0).
+
+    Label smoothing ε of −ℓ/n is (1 − ε)·(−ℓ/n) + ε·(−smooth).
+    """
+    smooth_per_token: torch.Tensor
+    """[R, T], 0 where padded."""
+    mask: torch.Tensor
+    """[R, T] bool."""
+
+
+Positions = Callable[[Prompt], torch.Tensor]
+"""[n] or [3, n] position ids of a prompt's tokens."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One action asked about: which row it becomes, and where."""
+
+    row: Row
+    start: int
+    """Tokens of the interaction before the action."""
+    played: bool
+    """Whether the interaction itself goes on with this action."""
+    trie: ActionTrie
+
+
+@dataclass(frozen=True)
+class Laid:
+    """One example, ready to be padded."""
+
+    prompt: Prompt
+    positions: torch.Tensor
+    """[n] or [3, n]."""
+    features: torch.Tensor
+    """[image tokens, D]."""
+    asked: tuple[Asked, ...]
+
+
+def lay_out(examples: Sequence[Laid], image_token_id: int, pad_id: int) -> Batch:
+    """Pad several examples to one batch (see `Batch`)."""
+    sequences = [_with_branches(example) for example in examples]
+    length = max(len(sequence.ids) for sequence in sequences)
+    count = len(sequences)
+    ids = torch.full((count, length), pad_id)
+    axes = sequences[0].positions.shape[:-1]
+    positions = torch.zeros(*axes, count, length, dtype=torch.long)
+    branched = any(sequence.branches for sequence in sequences)
+    for b, sequence in enumerate(sequences):
+        size = len(sequence.ids)
+        ids[b, :size] = torch.tensor(sequence.ids)
+        positions[..., b, :size] = sequence.positions
+        if size < length:
+            rest = torch.arange(1, length - size + 1)
+            positions[..., b, size:] = sequence.positions.max() + rest
+    rows = [asked.row for example in examples for asked in example.asked]
+    vocabulary, legal, tokens, mask = _targets(examples)
+    where = torch.zeros(tokens.shape, dtype=torch.long)
+    row = 0
+    for b, sequence in enumerate(sequences):
+        for places in sequence.places:
+            where[row, : len(places)] = torch.tensor(places) + b * length
+            row += 1
+    return Batch(
+        input_ids=ids,
+        features=torch.cat([example.features for example in examples]),
+        image_positions=ids == image_token_id,
+        position_ids=positions,
+        attention=_attention(sequences, length) if branched else None,
+        rows=tuple(rows),
+        where=where,
+        vocabulary=torch.from_numpy(vocabulary),
+        tokens=torch.from_numpy(tokens),
+        legal=torch.from_numpy(legal),
+        mask=torch.from_numpy(mask),
+    )
+
+
+@dataclass(frozen=True)
+class _Sequence:
+    ids: list[int]
+    positions: torch.Tensor
+    trunk: int
+    branches: tuple[tuple[int, int, int], ...]
+    """(tokens of the trunk it sees, its first place, its length)."""
+    places: tuple[list[int], ...]
+    """For each asked action, the positions whose output predicts its tokens."""
+
+
+def _with_branches(example: Laid) -> _Sequence:
+    ids = list(example.prompt.ids)
+    positions = [example.positions]
+    branches = []
+    places = []
+    for asked in example.asked:
+        path = asked.trie.path(asked.row.action)
+        if asked.played:
+            places.append(list(range(asked.start - 1, asked.start - 1 + len(path))))
+            continue
+        tokens = asked.trie.vocabulary[list(path[:-1])].tolist()
+        first = len(ids)
+        branches.append((asked.start, first, len(tokens)))
+        places.append([asked.start - 1, *range(first, first + len(tokens))])
+        ids += tokens
+        before = example.positions[..., asked.start - 1 : asked.start]
+        positions.append(before + torch.arange(1, len(tokens) + 1))
+    return _Sequence(
+        ids, torch.cat(positions, dim=-1), len(example.prompt.ids), tuple(branches), tuple(places)
+    )
+
+
+def _attention(sequences: Sequence[_Sequence], length: int) -> torch.Tensor:
+    allowed = torch.ones(length, length, dtype=torch.bool).tril().repeat(len(sequences), 1, 1)
+    for b, sequence in enumerate(sequences):
+        for start, first, size in sequence.branches:
+            allowed[b, first : first + size, start:first] = False
+    return additive(allowed)
+
+
+def additive(allowed: torch.Tensor) -> torch.Tensor:
+    """[B, Q, K] bool to the additive [B, 1, Q, K] that attention takes."""
+    mask = torch.zeros(allowed.shape)
+    return mask.masked_fill(~allowed, torch.finfo(torch.float32).min)[:, None]
+
+
+def _targets(examples: Sequence[Laid]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """(vocabulary [V], legal [R, T, V], tokens [R, T], mask [R, T])."""
+    asked = [each for example in examples for each in example.asked]
+    vocabulary = np.unique(np.concatenate([each.trie.vocabulary for each in asked])).astype(np.int64)
+    paths = [each.trie.path(each.row.action) for each in asked]
+    longest = max(map(len, paths))
+    legal = np.zeros((len(asked), longest, len(vocabulary)), dtype=bool)
+    tokens = np.zeros((len(asked), longest), dtype=np.int64)
+    mask = np.zeros((len(asked), longest), dtype=bool)
+    legal[:, :, 0] = True
+    for row, (each, path) in enumerate(zip(asked, paths, strict=True)):
+        columns = np.searchsorted(vocabulary, each.trie.vocabulary)
+        size = len(path)
+        legal[row, :size, 0] = False
+        legal[row, :size, columns] = each.trie.legal(each.trie.nodes(path)).T
+        tokens[row, :size] = columns[list(path)]
+        mask[row, :size] = True
+    return vocabulary, legal, tokens, mask
+
+
+def to_example(
+    game: TrainingGame, labels: Sequence[TurnLabel], order: Sequence[int] | None = None
+) -> Example:
+    """A game as the policy takes it, asking for the actions of `labels`, had its board stood in `order`."""
+    steps = list(game.steps[: labels[-1].step + 1])
+    context = game.context
+    asked = [Step(steps[label.step].state, "", label.action) for label in labels]
+    if order is not None:
+        rules = GAMES[game.game]
+        context, moved = rules.reorder(context, [*steps, *asked], order)
+        steps, asked = moved[: len(steps)], moved[len(steps) :]
+    wanted: list[tuple[str, ...]] = [() for _ in steps]
+    for label, step in zip(labels, asked, strict=True):
+        wanted[label.step] += (step.action,)
+    return Example(game.images, context, tuple(steps), tuple(wanted), game.game)

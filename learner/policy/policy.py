@@ -1,0 +1,388 @@
+"""The policy π(a|x): a base model with adapters, acting under the grammar and scoring actions exactly."""
+
+import hashlib
+import random
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.nn import functional
+from transformers import GenerationConfig
+
+from games import GAMES
+from games.core import Game, IllegalAction, Message, Text
+from games.figures import ImageSet, open_images
+from learner.conversation import conversation_of, game_of
+from learner.policy.backend import PaddedEngine
+from learner.policy.batch import ActionLogps, Asked, Batch, Example, Laid, Row, additive, lay_out
+from learner.policy.cache import PrefixCache
+from learner.policy.figures import FigureEncoder
+from learner.policy.grammar import Grammar, masked_log_softmax
+from learner.policy.loading import BaseModel, choose_device, load_base
+from learner.policy.lora import Adapters
+from learner.policy.prompt import Prompt, PromptBuilder
+from learner.policy.sampling import Actor, Turn
+from learner.policy.tiny.engine import PackedEngine
+from learner.policy.tiny.matcher import matching_of
+from learner.protocol import BASE_ADAPTER, TurnRequest
+from learner.settings import LearnerSettings
+
+
+class Policy:
+    """A base model, its adapters, and everything that is remembered for them. For one thread at a time."""
+
+    def __init__(
+        self,
+        base: BaseModel,
+        games: dict[str, Game] | None = None,
+        open_set: Callable[[str], ImageSet] = open_images,
+        cache: PrefixCache | None = None,
+        temperature: float = 1.0,
+    ) -> None:
+        self._base = base
+        self._model: Any = base.model
+        self.device: torch.device = base.model.device
+        """Where the model is."""
+        self.temperature = temperature
+        """What the output is divided by: π is the distribution that is sampled from."""
+        self._games = games or GAMES
+        self.adapters = Adapters(base.model, base.fingerprint)
+        self.figures = FigureEncoder(base, open_set)
+        self.prompts = PromptBuilder(base.processor)
+        self.cache = cache if cache is not None else PrefixCache()
+        self._pad: int = base.processor.tokenizer.pad_token_id or 0
+        self._grammars: dict[str, Grammar] = {}
+        self.matching = matching_of(base.model, self.figures.encode)
+        """What learns the names of figures on its own; None where the model has no such part."""
+        self._merge = getattr(base.model.model, "merge_embeddings", None)
+        base.model.generation_config = GenerationConfig(
+            do_sample=False, eos_token_id=self.prompts.end_id, pad_token_id=self._pad, use_cache=True
+        )
+        self._engine = PackedEngine(base.model) if self._merge is not None else PaddedEngine(base.model)
+        self._actor = Actor(self._engine, self.adapters, self.cache, self.embed, self._tempered, self._pad)
+
+    @classmethod
+    def load(cls, spec: str = "tiny", device: str = "auto", threads: int = 0, **options: Any) -> "Policy":
+        """The policy over a base model: 'tiny' (embedded), a folder, or a model id.
+
+        `threads` 0 leaves torch's own number; `options` go to the constructor. Raises `PolicyLoadError`.
+        """
+        if threads:
+            torch.set_num_threads(threads)
+        return cls(load_base(spec, choose_device(device)), **options)
+
+    @classmethod
+    def of(cls, settings: LearnerSettings, threads: int | None = None) -> "Policy":
+        """The policy that the settings name, with so many threads, by default one process's share of the cores.
+
+        Raises `PolicyLoadError`.
+        """
+        threads = settings.threads_each if threads is None else threads
+        return cls.load(settings.policy, settings.device, threads, temperature=settings.temperature)
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of the base model's weights."""
+        return self._base.fingerprint
+
+    # Acting
+
+    def act(
+        self, requests: Sequence[TurnRequest], seed: int = 0, greedy: bool = False
+    ) -> list[tuple[str, float]]:
+        """(action, log-propensity) for each request, sampled under its state's grammar.
+
+        One batch, whatever adapters, states and games the requests have. A row's draw depends on `seed` and its
+        `request_id` alone, so a request that is sent again is answered with the same action. Raises
+        `PolicyLoadError` for an adapter that is not loaded, KeyError or ValueError for an unknown figure, set,
+        game or state.
+        """
+        turns = [self._turn(request) for request in requests]
+        sources = None if greedy else [source_of(seed, request.request_id) for request in requests]
+        return self._actor.act(turns, sources)
+
+    def _turn(self, request: TurnRequest) -> Turn:
+        self.adapters.require(request.adapter)
+        prompt = self._prompt(request.images, conversation_of(self._game(request.game), request))
+        return Turn(
+            game_id=request.game_id,
+            adapter=request.adapter,
+            board=(request.images, *prompt.figures),
+            ids=prompt.ids,
+            positions=self._positions(prompt, request.images),
+            features=self.figures.encode(request.images, prompt.figures),
+            image_token_id=self.figures.image_token_id,
+            trie=self._grammar(request.game).trie(request.state),
+        )
+
+    def warming(self) -> Iterator[None]:
+        """Make what every game needs sooner or later, in steps of a few milliseconds.
+
+        It is the tries of all states that a first action leads to.
+        """
+        for name, game in self._games.items():
+            grammar, state = self._grammar(name), game.initial_state
+            for action in grammar.trie(state).actions:
+                grammar.trie(game.apply(state, action))
+                yield
+
+    # Training and scoring
+
+    def batch(self, examples: Sequence[Example]) -> Batch:
+        """Tokenised and padded tensors of examples; every row is one (example, step, target). See `Batch`.
+
+        Raises `IllegalAction` for a target that its state does not allow, ValueError if nothing is asked.
+        """
+        laid = [self._lay(number, example) for number, example in enumerate(examples)]
+        if not any(example.asked for example in laid):
+            raise ValueError("None of the examples asks for an action")
+        return lay_out(laid, self.figures.image_token_id, self._pad).to(self.device)
+
+    def prompt_of(self, example: Example) -> Prompt:
+        """The prompt of an example up to the last action that it asks for, with what was played there."""
+        last = max((t for t, actions in enumerate(example.wanted) if actions), default=len(example.steps) - 1)
+        *past, step = example.steps[: last + 1]
+        messages = self._game(example.game).prompt(example.context, past, step.state, step.utterance)
+        messages.append(Message("assistant", (Text(step.action),)))
+        return self._prompt(example.images, messages, close=True)
+
+    def _lay(self, number: int, example: Example) -> Laid:
+        grammar = self._grammar(example.game)
+        prompt = self.prompt_of(example)
+        asked = [
+            Asked(
+                Row(number, t, action),
+                prompt.turns[t],
+                action == example.steps[t].action,
+                grammar.trie(example.steps[t].state),
+            )
+            for t, actions in enumerate(example.wanted)
+            for action in actions
+        ]
+        for each in asked:
+            each.trie.path(each.row.action)
+        return Laid(
+            prompt,
+            self._positions(prompt, example.images),
+            self.figures.encode(example.images, prompt.figures),
+            tuple(asked),
+        )
+
+    def forward_logps(
+        self, batch: Batch, adapter: str | None = None, temperature: float | None = None
+    ) -> ActionLogps:
+        """log π of every row under an adapter, by default the active one; differentiable in its parameters.
+
+        At the policy's own temperature unless another is given. One forward over each interaction, output only
+        where actions stand and only for tokens of actions. Turn `train()` off to compare with logged propensities.
+        """
+        with self.adapters.use(adapter):
+            embeddings = self.embed(batch.input_ids, batch.features)
+            hidden = self._hidden(embeddings, batch.position_ids, batch.attention)
+        picked = hidden.flatten(0, 1)[batch.where]
+        logits = self._logits(picked, batch.vocabulary) / (temperature or self.temperature)
+        logps = logits.masked_fill(~batch.legal, -torch.inf).log_softmax(-1)
+        per_token = logps.gather(-1, batch.tokens[..., None])[..., 0].masked_fill(~batch.mask, 0.0)
+        allowed = logps.masked_fill(~batch.legal, 0.0)
+        smooth_per_token = (allowed.sum(-1) / batch.legal.sum(-1)).masked_fill(~batch.mask, 0.0)
+        tokens = batch.mask.sum(-1).to(per_token.dtype)
+        return ActionLogps(
+            sum=per_token.sum(-1),
+            tokens=tokens,
+            per_token=per_token,
+            smooth=smooth_per_token.sum(-1) / tokens,
+            smooth_per_token=smooth_per_token,
+            mask=batch.mask,
+        )
+
+    def action_logps(self, examples: Sequence[Example], adapter: str | None = None) -> torch.Tensor:
+        """[R] log π of every asked action, without gradients."""
+        with torch.no_grad():
+            return self.forward_logps(self.batch(examples), adapter).sum
+
+    def all_action_logps(self, request: TurnRequest) -> dict[str, float]:
+        """log π of every legal action in a request's state: the whole distribution, in one forward over its trie."""
+        turn = self._turn(request)
+        trie, start = turn.trie, len(turn.ids)
+        nodes = len(trie.ends)
+        parents = [0] * nodes
+        columns = [0] * nodes
+        depth = torch.zeros(nodes, dtype=torch.long)
+        sees = torch.eye(nodes, dtype=torch.bool)
+        for node in range(nodes):
+            for column in trie.following(node):
+                child = trie.step(node, column)
+                parents[child], columns[child] = node, column
+        for node in range(1, nodes):
+            depth[node] = depth[parents[node]] + 1
+            sees[node] |= sees[parents[node]]
+        ids = torch.tensor([[*turn.ids, *trie.vocabulary[columns[1:]].tolist()]], device=self.device)
+        allowed = torch.ones(ids.shape[1], ids.shape[1], dtype=torch.bool).tril()
+        allowed[start:, start:] = sees[1:, 1:]
+        after = turn.positions[..., -1:] + depth[1:]
+        positions = torch.cat([turn.positions, after], dim=-1)[..., None, :].to(self.device)
+        with torch.no_grad(), self.adapters.use(request.adapter):
+            hidden = self._hidden(
+                self.embed(ids, turn.features), positions, additive(allowed[None]).to(self.device)
+            )
+            logits = self._tempered(hidden[0, start - 1 :], torch.from_numpy(trie.vocabulary).to(self.device))
+        logps = masked_log_softmax(logits.double().cpu().numpy(), trie.legal(range(nodes)))
+        end = int(trie.vocabulary.searchsorted(trie.end_id))
+        totals = [0.0] * nodes
+        result = {}
+        for node in range(nodes):
+            if node:
+                totals[node] = totals[parents[node]] + float(logps[parents[node], columns[node]])
+            if trie.ends[node] >= 0:
+                result[trie.actions[trie.ends[node]]] = totals[node] + float(logps[node, end])
+        return result
+
+    def score(
+        self, messages: Sequence[Message], answers: Sequence[str], images: str = "classic"
+    ) -> list[float]:
+        """log-probability of each answer with its end token, by the base model, over its whole vocabulary."""
+        prompt = self._prompt(images, messages)
+        features = self.figures.encode(images, prompt.figures) if prompt.figures else None
+        start = self._positions(prompt, images)
+        scores = []
+        with torch.no_grad(), self.adapters.use("base"):
+            for answer in answers:
+                tokens = [*self.prompts.action_ids(answer), self.prompts.end_id]
+                ids = torch.tensor([[*prompt.ids, *tokens[:-1]]], device=self.device)
+                positions = torch.cat([start, start[..., -1:] + torch.arange(1, len(tokens))], dim=-1)
+                embeddings = self.embed(ids, features)
+                hidden = self._hidden(embeddings, positions[..., None, :].to(self.device), None)
+                logps = self._logits(hidden[0, len(prompt.ids) - 1 :], None).log_softmax(-1)
+                scores.append(float(logps[torch.arange(len(tokens)), torch.tensor(tokens)].sum()))
+        return scores
+
+    # Adapters
+
+    def new_adapter(
+        self,
+        name: str,
+        rank: int = 16,
+        alpha: float = 16,
+        dropout: float = 0.1,
+        seed: int = 0,
+        like: str = BASE_ADAPTER,
+    ) -> None:
+        """A fresh trainable LoRA adapter, made active. See `Adapters.new`."""
+        self.adapters.new(name, rank, alpha, dropout, seed, like)
+
+    def load_adapter(self, name: str, folder: Path) -> None:
+        """Load a saved adapter for use. Raises `PolicyLoadError`, changing nothing, if it is bad or does not fit."""
+        self.adapters.load(name, folder)
+
+    def unload_adapter(self, name: str) -> None:
+        """Forget an adapter and its games' prefixes."""
+        self.adapters.unload(name)
+        self._forget(name)
+
+    def save_adapter(self, name: str, folder: Path) -> None:
+        """Write an adapter's configuration and weights to a folder."""
+        self.adapters.save(name, folder)
+
+    def use_adapter(self, name: str) -> None:
+        """Make a loaded adapter (or the base) the active one."""
+        self.adapters.activate(name)
+
+    def trainable(self) -> list[torch.nn.Parameter]:
+        """The parameters of the active adapter."""
+        return self.adapters.trainable()
+
+    def train(self) -> None:
+        """Dropout on."""
+        self._forget()
+        self.adapters.train(True)
+
+    def eval(self) -> None:
+        """Dropout off. Prefixes are dropped: adapters may have changed."""
+        self._forget()
+        self.adapters.train(False)
+
+    # Figures and prompts
+
+    def encode_figures(self, images: ImageSet, ids: Iterable[str] | None = None) -> None:
+        """Encode the figures of an opened set now instead of when they are first played."""
+        self.figures.add_set(images)
+        for figure in images.ids if ids is None else ids:
+            self.figures(images.spec, figure)
+
+    def embed(self, input_ids: torch.Tensor, features: torch.Tensor | None) -> torch.Tensor:
+        """[B, L, D] input embeddings, with image features [image tokens, D] at the image positions in order."""
+        input_ids = input_ids.to(self.device)
+        if features is not None:
+            features = features.to(self.device, self._model.dtype) if len(features) else None
+        if self._merge is not None:
+            return self._merge(input_ids, features)
+        if features is None:
+            return self._model.get_input_embeddings()(input_ids)
+        embeddings = self._model.get_input_embeddings()(input_ids)
+        return embeddings.index_put(
+            (input_ids == self.figures.image_token_id).nonzero(as_tuple=True), features
+        )
+
+    def _forget(self, adapter: str | None = None) -> None:
+        """Drop what was computed under an adapter, or under any."""
+        self.cache.forget(adapter)
+        self._engine.forget(adapter)
+
+    def _prompt(self, images: str, messages: Sequence[Message], close: bool = False) -> Prompt:
+        return self.prompts.build(messages, lambda figure: self.figures(images, figure).ids, close)
+
+    def _positions(self, prompt: Prompt, images: str) -> torch.Tensor:
+        count = len(prompt.ids)
+        grids = [self.figures(images, figure).grid for figure in prompt.figures]
+        if not grids or grids[0] is None:
+            return _counting(count)
+        ids = torch.tensor([prompt.ids])
+        positions, _ = self._model.model.get_rope_index(
+            ids,
+            mm_token_type_ids=(ids == self.figures.image_token_id).int(),
+            image_grid_thw=torch.cat(grids),  # type: ignore[arg-type]
+        )
+        return positions[:, 0]
+
+    def _hidden(
+        self, embeddings: torch.Tensor, positions: torch.Tensor, attention: torch.Tensor | None
+    ) -> torch.Tensor:
+        mask = attention.to(embeddings.dtype) if attention is not None else None
+        return self._model.model(
+            inputs_embeds=embeddings, position_ids=positions, attention_mask=mask, use_cache=False
+        ).last_hidden_state
+
+    def _logits(self, hidden: torch.Tensor, vocabulary: torch.Tensor | None) -> torch.Tensor:
+        head = self._model.get_output_embeddings()
+        weight, bias = head.weight, head.bias
+        if vocabulary is not None:
+            weight, bias = weight[vocabulary], bias[vocabulary] if bias is not None else None
+        with torch.autocast(hidden.device.type, enabled=False):
+            return functional.linear(hidden.to(weight.dtype), weight, bias).float()
+
+    def _tempered(self, hidden: torch.Tensor, vocabulary: torch.Tensor | None) -> torch.Tensor:
+        return self._logits(hidden, vocabulary) / self.temperature
+
+    def _game(self, name: str) -> Game:
+        return game_of(self._games, name)
+
+    def _grammar(self, name: str) -> Grammar:
+        if name not in self._grammars:
+            self._grammars[name] = Grammar(self._game(name), self.prompts.all_action_ids, self.prompts.end_id)
+        return self._grammars[name]
+
+
+@lru_cache(maxsize=4096)
+def _counting(count: int) -> torch.Tensor:
+    return torch.arange(count)
+
+
+def source_of(seed: int, request_id: str) -> random.Random:
+    """Where the draws of one request come from."""
+    digest = hashlib.sha256(f"{seed}:{request_id}".encode()).digest()
+    return random.Random(int.from_bytes(digest[:8]))
+
+
+__all__ = ["IllegalAction", "Policy"]

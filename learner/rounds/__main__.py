@@ -1,0 +1,67 @@
+"""`python -m learner.rounds --round-id N`: runs one round that was queued, alone or with the processes beside it."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import structlog
+from pydantic import ValidationError
+from sqlalchemy.exc import SQLAlchemyError
+
+from learner.rounds.pipeline import run_round
+from learner.rounds.work import RoundError
+from learner.settings import LearnerSettings
+from store.database import Database
+from store.models import RoundStatus
+
+if TYPE_CHECKING:
+    from learner.training.distributed import Team
+
+log = structlog.get_logger(__name__)
+
+
+def _team(settings: LearnerSettings) -> "Team | None":
+    """This process and those that were started with it; None if it is alone."""
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        return None
+    from learner.policy.loading import choose_device  # torch is loaded only here
+    from learner.training.distributed import Team
+
+    return Team(cpu=choose_device(settings.device).type == "cpu")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """`python -m learner.rounds --round-id N`: 0 if the round is done, 1 if not."""
+    parser = argparse.ArgumentParser(prog="python -m learner.rounds", description=__doc__)
+    parser.add_argument("--round-id", type=int, required=True, help="Id of the round's row.")
+    asked = parser.parse_args(arguments)
+    try:
+        settings = LearnerSettings()  # pyright: ignore[reportCallIssue]
+    except ValidationError as error:
+        log.error("settings cannot be read", error=str(error))
+        return 1
+    team = _team(settings)
+    if team is not None and team.rank > 0:
+        from learner.rounds.ranks import assist
+
+        assist(team, settings)
+        team.part()
+        return 0
+    database = Database(settings.url)
+    try:
+        row = run_round(database, settings, asked.round_id, team=team)
+    except (RoundError, SQLAlchemyError) as error:
+        log.error("round could not be run", round_id=asked.round_id, error=str(error))
+        return 1
+    finally:
+        database.close()
+        if team is not None:
+            team.tell(None)
+            team.part()
+    return 0 if row.status == RoundStatus.DONE else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

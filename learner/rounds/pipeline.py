@@ -1,0 +1,328 @@
+"""A round of learning: collect → decode → examples → train → evaluate → gate → publish.
+
+torch is loaded only inside the stages that need it: a round without anything to train needs none.
+"""
+
+import fcntl
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from learner.examples.build import build_examples
+from learner.examples.hindsight import Hindsight
+from learner.examples.labels import TrainingGame, digest, lineage, parse_system, split_held_out
+from learner.examples.seed import SeedError, seed_games_of
+from learner.examples.trust import screen
+from learner.feedback import open_decoder
+from learner.feedback.decode import decode_interactions
+from learner.protocol import BASE_ADAPTER
+from learner.registry import AdapterError, Card
+from learner.rounds.parents import load, made_before, start, usable_parent
+from learner.rounds.rollback import worse_in_play
+from learner.rounds.work import OnProgress, RoundError, RoundWork
+from learner.settings import LearnerSettings
+from store import rounds as store_rounds
+from store.database import Database
+from store.models import Feedback, Round, RoundStatus, now
+from store.training import Interaction, record_lineage, usable_interactions
+
+if TYPE_CHECKING:
+    from learner.policy import Policy
+    from learner.training.distributed import Team
+    from learner.training.evaluation import Comparison, Decision
+    from learner.training.train import TrainingConfig
+
+log = structlog.get_logger(__name__)
+
+STAGES = ("collect", "decode", "examples", "train", "evaluate", "gate", "publish")
+
+
+def run_round(
+    database: Database,
+    settings: LearnerSettings,
+    round_id: int,
+    policy: "Policy | None" = None,
+    *,
+    config: "TrainingConfig | None" = None,
+    hindsight: Hindsight | None = None,
+    on_progress: OnProgress | None = None,
+    team: "Team | None" = None,
+) -> Round:
+    """Run a round from the first stage that is not done to the end, and give its row.
+
+    `policy` is a loaded policy to work with; None loads the one of the settings when it is needed. The row
+    says how the round ended (status, error, results); raised is only what keeps it from being written, and
+    `RoundError` for an id that is not there or while another process runs a round. A round that has ended is
+    left as it is.
+    """
+    with database.session() as session:
+        row = session.get(Round, round_id)
+    if row is None:
+        raise RoundError(f"There is no round with id {round_id}: `respect round history` lists them")
+    if row.status in (RoundStatus.DONE, RoundStatus.FAILED):
+        return row
+    hindsight = hindsight or Hindsight.parse(settings.hindsight)
+    work = RoundWork(
+        database, settings, round_id, row.number, row.system, policy, config, hindsight, on_progress, team
+    )
+    bound = log.bind(round=row.number, system=row.system)
+    with _alone(settings.adapters_dir):
+        try:
+            adapter_id, results = pipeline(work)
+        except Exception as error:
+            bound.exception("round failed", stage=work.stage)
+            with database.session() as session:
+                return store_rounds.finish(session, round_id, error=_sentence(work.stage, error))
+        bound.info("round done", adapter=results.get("adapter"), promoted=results["promoted"])
+        with database.session() as session:
+            return store_rounds.finish(session, round_id, adapter_id=adapter_id, **results)
+
+
+def pipeline(work: RoundWork) -> tuple[int | None, dict[str, Any]]:
+    """The stages, in order. Gives the id of the new adapter's row (None if none was made) and the results.
+
+    Results: interactions, turns, decoded_turns, positive_turns, promoted, reason and, where an adapter was
+    trained, adapter, train_games, train_turns, training (`TrainingResult`), held_out (`Comparison`); trust
+    (`learner.examples.trust.Screened`) where that is on; rolled_back where the adapter in use was given up.
+    """
+    interactions = collect(work)
+    verdicts = decode(work, interactions)
+    results: dict[str, Any] = _counts(interactions, verdicts)
+    if work.system == "control":
+        return None, {**results, "promoted": False, "reason": "control never trains"}
+    if work.settings.trust:
+        screened = screen(interactions, verdicts)
+        interactions, results["trust"] = screened.interactions, screened.metrics()
+    interactions = [interaction for interaction in interactions if not interaction.in_quarantine]
+    results |= go_back_if_worse(work, interactions, verdicts)
+    games, held_out = examples(work, interactions, verdicts)
+    if not games:
+        return None, {**results, "promoted": False, "reason": "no turn has feedback to learn from yet"}
+    card = train(work, games, held_out, start(work, interactions))
+    comparison = evaluate(work, card, held_out)
+    adapter_id, decision = judge(work, card, comparison, results.get("trust"))
+    if decision.passed:
+        publish(work, card)
+    return adapter_id, {
+        **results,
+        "promoted": decision.passed,
+        "reason": decision.reason,
+        "adapter": card.name,
+        "train_games": len(card.games),
+        "train_turns": card.turns,
+        "training": card.metrics["training"],
+        "held_out": comparison.metrics(),
+    }
+
+
+def collect(work: RoundWork) -> list[Interaction]:
+    """Finished games that may be trained on, up to the moment the round began: the same ones on a restart."""
+    work.report("collect")
+    with work.database.session() as session:
+        row = session.get_one(Round, work.round_id)
+        permission = work.settings.discord_training_permission
+        found = usable_interactions(session, permission, until=row.started_at)
+        row.interactions = sum(interaction.round == work.number - 1 for interaction in found)
+        session.add(row)
+    if not found:
+        raise RoundError("There are no finished games to learn from yet")
+    return found
+
+
+def decode(work: RoundWork, interactions: Sequence[Interaction]) -> dict[int, Feedback]:
+    """Decode every turn that has a next utterance and no verdict yet; gives all verdicts by turn id."""
+    work.report("decode")
+    scheme, _ = parse_system(work.system)
+    scorer = work.policy if work.settings.decoder == "prompted" else None
+    decoder = open_decoder(work.settings.decoder, scheme, scorer)
+    return decode_interactions(
+        work.database, interactions, decoder, lambda done, total: work.report("decode", done, total)
+    )
+
+
+def go_back_if_worse(
+    work: RoundWork, interactions: Sequence[Interaction], verdicts: dict[int, Feedback]
+) -> dict[str, Any]:
+    """Roll back where the adapter in use did worse than the one before it; gives what to tell of it."""
+    registry = work.registry
+    current, before = registry.current(), registry.previous()
+    with work.database.session() as session:
+        row = session.get_one(Round, work.round_id)
+        if "rolled_back" in row.results:  # by a process of this round that was killed since
+            return row.results
+        reason = worse_in_play(interactions, verdicts, current, before) if before else None
+        if reason is None:
+            return {}
+        try:
+            registry.rollback(session)
+        except AdapterError as error:
+            log.warning("the adapter in use is worse, but cannot be left", reason=reason, error=str(error))
+            return {}
+        registry.reject(session, current)
+        row.results = {"rolled_back": {"from": current, "to": before, "reason": reason}}
+        session.add(row)
+        return row.results
+
+
+def examples(
+    work: RoundWork, interactions: Sequence[Interaction], verdicts: dict[int, Feedback]
+) -> tuple[list[TrainingGame], list[TrainingGame]]:
+    """(training examples of everything so far, held-out examples of the newest round for the gate)."""
+    from learner.training.evaluation import held_out_labels
+
+    work.report("examples")
+    _, objective = parse_system(work.system)
+    base_model = work.policy.fingerprint
+    training, held_out = split_held_out(interactions)
+    return (
+        build_examples(training, verdicts, objective, base_model, work.hindsight),
+        held_out_labels(held_out, verdicts, base_model),
+    )
+
+
+def train(
+    work: RoundWork,
+    games: Sequence[TrainingGame],
+    held_out: Sequence[TrainingGame] = (),
+    like: str = BASE_ADAPTER,
+) -> Card:
+    """Train a fresh adapter that begins `like` another, and put it into the registry as a candidate.
+
+    It stops early where it no longer gains on the held-out games.
+
+    If the registry has it already, made by this round from the very same examples, it is loaded instead.
+    """
+    from learner.training.evaluation import FEWEST_TURNS, chance_of_right
+    from learner.training.train import TrainingDiverged
+    from learner.training.train import train as train_adapter
+
+    work.report("train")
+    _, objective = parse_system(work.system)
+    fingerprint = work.policy.fingerprint
+    seeds = seed_games_of(work.settings, work.policy, objective)
+    made_from = digest([*games, *seeds])
+    right = sum(label.behaviour_logp is None for game in held_out for label in game.labels)
+
+    def quality() -> float:
+        return chance_of_right(work.policy, held_out, work.name)
+
+    if card := made_before(work, made_from):
+        load(work, card.name)
+    else:
+        work.policy.unload_adapter(work.name)  # left in this process by a round that failed
+        watched = right >= FEWEST_TURNS
+        if work.team is not None:
+            from learner.rounds.ranks import Job
+
+            work.team.tell(Job(work.name, games, objective, work.training, like, seeds, watched))
+        try:
+            result = train_adapter(
+                work.policy,
+                work.name,
+                games,
+                objective,
+                work.training,
+                lambda at: work.report("train", at.step, at.total, at.loss, at.seconds_left),
+                quality if watched else None,
+                like,
+                seeds,
+            )
+        except TrainingDiverged as error:
+            raise RoundError(str(error)) from error
+        card = Card(
+            name=work.name,
+            base_model=fingerprint,
+            policy=work.settings.policy,
+            system=work.system,
+            round=work.number,
+            round_id=work.round_id,
+            parent=None if like == BASE_ADAPTER else like,
+            decoder=work.settings.decoder,
+            created=now(),
+            games={game.game_id: len(game.labels) for game in games},
+            turns=sum(len(game.labels) for game in games),
+            training={**asdict(work.training), "hindsight": asdict(work.hindsight)},
+            metrics={"digest": made_from, "training": result.metrics()},
+        )
+        work.registry.publish(card, lambda folder: work.policy.save_adapter(card.name, folder))
+    with work.database.session() as session:
+        adapter = work.registry.record(session, card)
+        record_lineage(session, adapter, lineage(games))
+    return card
+
+
+def evaluate(work: RoundWork, card: Card, held_out: Sequence[TrainingGame]) -> "Comparison":
+    """Compare the candidate with the adapter in use on the held-out games."""
+    from learner.training.evaluation import compare
+
+    work.report("evaluate", 0, len(held_out))
+    parent = usable_parent(work)
+    return compare(work.policy, held_out, card.name, parent)
+
+
+def judge(
+    work: RoundWork, card: Card, comparison: "Comparison", trust: dict[str, Any] | None = None
+) -> tuple[int, "Decision"]:
+    """The gate: note evaluation and trust on the card and in the row; refuse what is broken or worse."""
+    from learner.training.evaluation import gate
+
+    work.report("gate")
+    decision = gate(comparison, card.metrics["training"]["losses"])
+    metrics = {**card.metrics, "held_out": comparison.metrics(), "gate": asdict(decision), "trust": trust}
+    card = card.model_copy(update={"metrics": metrics})
+    work.registry.update_card(card)
+    with work.database.session() as session:
+        adapter = work.registry.record(session, card)
+        if not decision.passed:
+            work.registry.reject(session, card.name)
+        assert adapter.id is not None
+        return adapter.id, decision
+
+
+def publish(work: RoundWork, card: Card) -> None:
+    """Make the adapter the one that new games take."""
+    work.report("publish")
+    with work.database.session() as session:
+        work.registry.promote(session, card.name)
+
+
+def _counts(interactions: Sequence[Interaction], verdicts: dict[int, Feedback]) -> dict[str, Any]:
+    turns = [turn_id for interaction in interactions for turn_id in interaction.turn_ids]
+    found = [verdicts[turn_id].label for turn_id in turns if turn_id in verdicts]
+    return {
+        "interactions": len(interactions),
+        "turns": len(turns),
+        "decoded_turns": len(found),
+        "positive_turns": sum(label > 0 for label in found),
+    }
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """One round at a time works on a registry. The lock goes with the process, however it ends."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".round.lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise RoundError("Another process is running a round; wait until it ends") from None
+        yield
+
+
+def _sentence(stage: str, error: Exception) -> str:
+    """What a moderator is told."""
+    from learner.policy.loading import PolicyLoadError  # torch is loaded by now, or a round has failed anyway
+
+    if isinstance(error, RoundError | AdapterError | PolicyLoadError | SeedError):
+        return str(error)
+    if isinstance(error, MemoryError) or "out of memory" in str(error).lower():
+        return f"The machine ran out of memory in the stage '{stage}': make the micro-batches smaller."
+    if isinstance(error, SQLAlchemyError):
+        return f"The database could not be written in the stage '{stage}': {error.__cause__ or error}"
+    said = str(error).strip().splitlines()
+    return f"The stage '{stage}' failed: {said[0] if said else type(error).__name__}"

@@ -1,0 +1,62 @@
+"""Going back by itself: whether the adapter in use did worse in its games than the one it took over from.
+
+Pure functions of interactions and decoded feedback, whose wins and praise are known to everybody. The gate
+(`learner.training.evaluation`) judges an adapter before anybody has played with it, this afterwards.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from learner.examples.labels import Labelled
+from store.training import Interaction
+
+FEWEST_GAMES = 20
+"""Of each adapter, without which nothing is said."""
+MARGIN = 0.05
+"""By how much wins or praise must have fallen, with 97.5% certainty, before it counts as worse."""
+
+
+def worse_in_play(
+    interactions: Sequence[Interaction], verdicts: Mapping[int, Labelled], current: str, before: str
+) -> str | None:
+    """Why `current` is worse than `before`, the adapter it took over from, in a sentence; None if it is not.
+
+    Worse is who wins less, or is praised in fewer of its turns and does not win more.
+    """
+    played = [one for one in interactions if one.adapter == current]
+    base_models = {one.base_model for one in played}
+    parents = [one for one in interactions if one.adapter == before and one.base_model in base_models]
+    if min(len(played), len(parents)) < FEWEST_GAMES:
+        return None
+    wins, wins_before = ([float(one.won) for one in games] for games in (played, parents))
+    if _fallen(wins, wins_before):
+        return (
+            f"{current} won {np.mean(wins):.0%} of {len(wins)} games, {before} {np.mean(wins_before):.0%} "
+            f"of {len(wins_before)}"
+        )
+    praise, praise_before = (_praise(games, verdicts) for games in (played, parents))
+    if np.mean(wins) <= np.mean(wins_before) and _fallen(praise, praise_before):
+        return (
+            f"{current} was praised in {np.mean(praise):.0%} of its turns, {before} in "
+            f"{np.mean(praise_before):.0%}"
+        )
+    return None
+
+
+def _praise(games: Sequence[Interaction], verdicts: Mapping[int, Labelled]) -> list[float]:
+    """Share of praised turns of each game that has decoded ones."""
+    decoded = [[verdicts[turn].label > 0 for turn in one.turn_ids if turn in verdicts] for one in games]
+    return [float(np.mean(labels)) for labels in decoded if labels]
+
+
+def _fallen(values: Sequence[float], before: Sequence[float], resamples: int = 2000) -> bool:
+    """Whether the mean over games is lower by more than the margin, by the bootstrap's 95% interval."""
+    if min(len(values), len(before)) < FEWEST_GAMES:
+        return False
+    rng = np.random.default_rng(0)
+
+    def means(of: Sequence[float]) -> np.ndarray:
+        return np.asarray(of)[rng.integers(0, len(of), size=(resamples, len(of)))].mean(axis=1)
+
+    return float(np.percentile(means(values) - means(before), 97.5)) < -MARGIN

@@ -1,0 +1,99 @@
+"""What the stages of a round share, and what they tell of their progress."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from learner.examples.hindsight import Hindsight
+from learner.registry import AdapterRegistry, adapter_name
+from learner.settings import LearnerSettings
+from store import rounds as store_rounds
+from store.database import Database
+
+if TYPE_CHECKING:
+    from learner.policy import Policy
+    from learner.training.distributed import Team
+    from learner.training.train import TrainingConfig
+
+REPORT_EVERY_SECONDS = 1.0
+
+
+class RoundError(RuntimeError):
+    """Why a round cannot go on, in a sentence for moderators."""
+
+
+@dataclass(frozen=True)
+class RoundProgress:
+    """Where a round stands, as told to whoever runs it in their own process."""
+
+    stage: str
+    done: int = 0
+    total: int = 0
+    loss: float | None = None
+    seconds_left: float | None = None
+
+
+OnProgress = Callable[[RoundProgress], None]
+
+
+@dataclass
+class RoundWork:
+    """What the stages of one round share."""
+
+    database: Database
+    settings: LearnerSettings
+    round_id: int
+    number: int
+    system: str
+    loaded: "Policy | None" = None
+    config: "TrainingConfig | None" = None
+    hindsight: Hindsight = Hindsight()  # noqa: RUF009 - frozen
+    on_progress: OnProgress | None = None
+    team: "Team | None" = None
+    """Processes that train along, if there are any."""
+    stage: str = "start"
+    reported_at: float = field(default=0.0, repr=False)
+
+    @property
+    def name(self) -> str:
+        """Of the adapter this round makes."""
+        return adapter_name(self.number, self.system)
+
+    @property
+    def registry(self) -> AdapterRegistry:
+        return AdapterRegistry(self.settings.adapters_dir)
+
+    @property
+    def policy(self) -> "Policy":
+        """Loaded when it is first needed: a round that has nothing to train needs none."""
+        if self.loaded is None:
+            from learner.policy import Policy  # torch is loaded only here
+
+            self.loaded = Policy.of(self.settings)
+        return self.loaded
+
+    @property
+    def training(self) -> "TrainingConfig":
+        """The hyper-parameters."""
+        from learner.training.train import TrainingConfig  # torch is loaded only here
+
+        return self.config or TrainingConfig(epochs=self.settings.epochs, seed=self.settings.seed)
+
+    def report(
+        self,
+        stage: str,
+        done: int = 0,
+        total: int = 0,
+        loss: float | None = None,
+        seconds_left: float | None = None,
+    ) -> None:
+        """Tell the round's row (at most once a second within a stage) and whoever watches."""
+        moment = time.monotonic()
+        if stage != self.stage or moment - self.reported_at >= REPORT_EVERY_SECONDS:
+            self.stage, self.reported_at = stage, moment
+            progress = {"done": done, "total": total, "loss": loss, "seconds_left": seconds_left}
+            with self.database.session() as session:
+                store_rounds.report(session, self.round_id, stage, **progress)
+        if self.on_progress is not None:
+            self.on_progress(RoundProgress(stage, done, total, loss, seconds_left))

@@ -1,0 +1,206 @@
+"""The policy as the bot knows it: a client, and a supervisor of a service on this machine. Loads no torch.
+
+A request may be sent again as often as it takes: the same `request_id` is answered with the same action.
+"""
+
+import asyncio
+import contextlib
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import structlog
+
+from learner.protocol import (
+    PROTOCOL_VERSION,
+    GameFinished,
+    PolicyError,
+    PolicyStatus,
+    TurnAnswer,
+    TurnRequest,
+)
+from learner.serving.http import PATIENCE_SECONDS, Remote
+from learner.serving.vllm import VllmPolicy
+from learner.settings import LearnerSettings
+
+log = structlog.get_logger(__name__)
+
+VLLM = "vllm+"
+"""Before the URL of a vLLM server."""
+START_SECONDS = 120.0
+PROBE_SECONDS = 5.0
+HANGING_PROBES = 6
+"""So many failed probes in a row and the local service is taken to hang."""
+RESTART_SECONDS = 0.5
+
+
+class PolicyClient(Remote):
+    """Speaks to one policy service. Use it as an async context manager."""
+
+    async def act(self, request: TurnRequest) -> TurnAnswer:
+        """Play a turn, however often it has to be asked for. Raises `PolicyError` when patience ends."""
+        async for attempt in self.patiently():
+            with attempt:
+                return TurnAnswer.model_validate(await self._ask("POST", "/v1/act", request.model_dump()))
+        raise AssertionError("unreachable")
+
+    async def status(self) -> PolicyStatus:
+        """What the service says of itself. Raises `PolicyError`; asks once."""
+        status = PolicyStatus.model_validate(await self._ask("GET", "/v1/status"))
+        if status.protocol != PROTOCOL_VERSION:
+            raise PolicyError(
+                f"The policy service at {self.url} speaks protocol {status.protocol}, this bot "
+                f"{PROTOCOL_VERSION}: install the same version of respect on both machines",
+                retry=False,
+            )
+        return status
+
+    async def finished(self, game_id: str) -> None:
+        """Tell that a game is over. A service that does not hear it forgets the game by itself, later."""
+        with contextlib.suppress(PolicyError):
+            await self._ask("POST", "/v1/finished", GameFinished(game_id=game_id).model_dump())
+
+    async def reload(self) -> PolicyStatus:
+        """Have the service look at once for a newly published adapter."""
+        return PolicyStatus.model_validate(await self._ask("POST", "/v1/reload"))
+
+    async def _ask(self, method: str, path: str, body: object = None) -> object:
+        status, answer = await self.fetch(method, path, body)
+        if not isinstance(answer, dict):
+            raise PolicyError(f"The policy service at {self.url} does not answer: what it says is not JSON")
+        if status == 200:
+            return answer
+        raise PolicyError(str(answer.get("error", status)), retry=bool(answer.get("retry", False)))
+
+
+def connect(
+    url: str, settings: LearnerSettings, *, patience: float = PATIENCE_SECONDS
+) -> PolicyClient | VllmPolicy:
+    """A client of the service at a URL: ours, or a vLLM server where it begins with "vllm+".
+
+    Raises `PolicyError` for settings that cannot go together.
+    """
+    if url.startswith(VLLM):
+        return VllmPolicy(url.removeprefix(VLLM), settings, patience=patience)
+    return PolicyClient(url, settings.policy_secret, patience=patience)
+
+
+class LocalPolicy:
+    """Runs the policy service in a process of its own, and starts it again when it dies or hangs.
+
+    The address stays the same over restarts, so that clients only ever have to ask again.
+    """
+
+    def __init__(self, settings: LearnerSettings) -> None:
+        self._settings = settings
+        self._process: asyncio.subprocess.Process | None = None
+        self._keeper: asyncio.Task[None] | None = None
+        self._stack = contextlib.AsyncExitStack()
+        self._port = settings.policy_port
+        self.client: PolicyClient
+        self.starts = 0
+
+    @property
+    def pid(self) -> int | None:
+        """Process id of the service, None while it is down."""
+        running = self._process is not None and self._process.returncode is None
+        return self._process.pid if running and self._process else None
+
+    async def __aenter__(self) -> Self:
+        url = await self._start()
+        self.client = await self._stack.enter_async_context(PolicyClient(url, self._settings.policy_secret))
+        self._keeper = asyncio.create_task(self._keep())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._keeper is not None:
+            self._keeper.cancel()
+            await asyncio.gather(self._keeper, return_exceptions=True)
+        await self._stack.aclose()
+        await self._stop()
+
+    async def act(self, request: TurnRequest) -> TurnAnswer:
+        """Play a turn (`PolicyClient.act`), over restarts of the service too."""
+        return await self.client.act(request)
+
+    async def finished(self, game_id: str) -> None:
+        """Tell that a game is over (`PolicyClient.finished`)."""
+        await self.client.finished(game_id)
+
+    async def status(self) -> PolicyStatus:
+        """What the service says of itself (`PolicyClient.status`)."""
+        return await self.client.status()
+
+    async def _start(self) -> str:
+        """Start the service and wait until it listens. Gives its URL. Raises `PolicyError`."""
+        with tempfile.TemporaryDirectory(prefix="respect-policy-") as folder:
+            url_file = Path(folder) / "url"
+            self._process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "learner.serving", "--url-file", str(url_file)),
+                *("--port", str(self._port), "--parent", str(os.getpid())),
+                env={**os.environ, **self._settings.environment()},
+            )
+            self.starts += 1
+            deadline = time.monotonic() + START_SECONDS
+            while not url_file.exists():
+                if self._process.returncode is not None or time.monotonic() > deadline:
+                    await self._stop()
+                    raise PolicyError(
+                        "The policy service did not start; its log above says why. `respect doctor` checks "
+                        "the model.",
+                        retry=False,
+                    )
+                await asyncio.sleep(0.05)
+            url = url_file.read_text().strip()
+        self._port = int(url.rsplit(":", 1)[1])
+        log.info("the policy service is up", url=url, pid=self._process.pid)
+        return url
+
+    async def _keep(self) -> None:
+        failed = 0
+        while True:
+            await self._sleep_or_exit(1.0)
+            if self.pid is not None:
+                try:
+                    async with asyncio.timeout(PROBE_SECONDS):
+                        await self.client.status()
+                    failed = 0
+                    continue
+                except (PolicyError, TimeoutError):
+                    failed += 1
+                    if self.pid is not None and failed < HANGING_PROBES:
+                        continue
+            code = self._process.returncode if self._process else None
+            log.warning("the policy service is started again", exit_code=code, failed_probes=failed)
+            await self._stop()
+            failed = 0
+            try:
+                await self._start()
+            except (PolicyError, OSError) as error:
+                log.error("the policy service could not be started again", error=str(error))
+                await asyncio.sleep(RESTART_SECONDS * 4)
+
+    async def _sleep_or_exit(self, seconds: float) -> None:
+        """Sleeps, but not past the end of the process."""
+        if self._process is None or self._process.returncode is not None:
+            await asyncio.sleep(RESTART_SECONDS)
+            return
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(asyncio.shield(self._process.wait()), seconds)
+
+    async def _stop(self) -> None:
+        if self._process is None or self._process.returncode is not None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            self._process.terminate()
+            try:
+                await asyncio.wait_for(self._process.wait(), 5)
+            except TimeoutError:
+                self._process.kill()
+                await self._process.wait()

@@ -1,0 +1,134 @@
+"""The registry's adapters on a vLLM server: loaded when a game needs them, released when the last one ends."""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+
+import structlog
+
+from learner.protocol import BASE_ADAPTER, PolicyError
+from learner.registry import CONFIG, AdapterError, AdapterRegistry, Card, check
+from learner.serving.pins import Pins
+from learner.serving.vllm.server import Model, VllmServer
+
+log = structlog.get_logger(__name__)
+
+
+class ServedAdapters:
+    """Which adapters of a registry a server serves, and the games pinned to them."""
+
+    def __init__(self, server: VllmServer, registry: AdapterRegistry, policy: str) -> None:
+        """`policy` names the base model, as RESPECT_POLICY does."""
+        self._server = server
+        self._registry = registry
+        self._policy = policy
+        self._pins = Pins()
+        self._cards: dict[str, Card] = {}
+        """Of the adapters that were looked at and are of this base model."""
+        self._moving = asyncio.Lock()
+        """Held while an adapter is loaded or released."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Those that are served."""
+        return self._pins.names
+
+    def base_model(self, adapter: str = BASE_ADAPTER) -> str:
+        """Fingerprint of the base model, from an adapter's card or the newest one.
+
+        A server does not tell what weights it has, so before the first adapter they are known by name alone.
+        """
+        if adapter in self._cards:
+            return self._cards[adapter].base_model
+        newest = max(self._cards.values(), key=lambda card: card.created, default=None)
+        return newest.base_model if newest else f"vllm:{self._policy}"
+
+    def take_stock(self, models: Sequence[Model]) -> None:
+        """Learn what a server serves: it may have been started again, or have served this bot before."""
+        for name in self._registry.names():
+            with contextlib.suppress(AdapterError):
+                card = self._registry.card(name)
+                if card.policy == self._policy:
+                    self._cards[name] = card
+        served = {model.id for model in models if self._is_ours(model)}
+        for name in self._pins.names:
+            if name not in served:
+                self._pins.drop(name)
+        for name in served:
+            self._pins.use(name)
+
+    async def use(self, name: str, probe: Callable[[], Awaitable[object]]) -> None:
+        """See that an adapter is served and has passed a probe. Raises `PolicyError` with the reason if not."""
+        if name == BASE_ADAPTER:
+            return
+        if name not in self._pins:
+            async with self._moving:
+                if name not in self._pins:
+                    await self._load(name, probe)
+        self._pins.use(name)
+
+    def hold(self, name: str, game_id: str) -> None:
+        """A game has a turn under an adapter."""
+        self._pins.hold(name, game_id)
+
+    def end(self, game_id: str) -> None:
+        """A game is over."""
+        self._pins.end(game_id)
+
+    async def release_idle(self, current: str) -> None:
+        """Release what no game under way is pinned to and new ones do not take. Raises `PolicyError`."""
+        async with self._moving:
+            for name in self._pins.idle(current):
+                self._pins.drop(name)
+                await self._server.unload(name)
+                log.info("adapter released", adapter=name)
+
+    async def _load(self, name: str, probe: Callable[[], Awaitable[object]]) -> None:
+        try:
+            folder = self._registry.path(name)
+            self._cards[name] = self._fitting(folder)
+        except AdapterError as error:
+            raise PolicyError(f"Adapter {name!r} is refused: {error}", retry=False) from error
+        if not any(self._is_ours(model) for model in await self._server.models() if model.id == name):
+            await self._server.load(name, folder)
+        try:
+            await probe()
+        except PolicyError as error:
+            with contextlib.suppress(PolicyError):
+                await self._server.unload(name)
+            if error.retry:
+                raise
+            raise PolicyError(
+                f"Adapter {name!r} is refused, it cannot play a probe turn: {error}", retry=False
+            ) from error
+        log.info("adapter loaded", adapter=name)
+
+    def _fitting(self, folder: Path) -> Card:
+        """The card of an adapter that may be served. Raises `AdapterError`."""
+        if problems := check(folder):
+            raise AdapterError("; ".join(problems))
+        card = self._registry.card(folder.name)
+        if card.policy == "tiny" or _has_matcher(folder):
+            raise AdapterError("it is one of the embedded model, which vLLM cannot serve")
+        if card.policy != self._policy:
+            raise AdapterError(
+                f"it was trained on {card.policy or 'a base model that its card does not name'}, RESPECT_POLICY "
+                f"is {self._policy}"
+            )
+        newest = max([card, *self._cards.values()], key=lambda one: one.created)
+        if card.base_model != newest.base_model:
+            raise AdapterError(
+                f"it was trained on other weights of {card.policy} ({card.base_model}) than {newest.name} "
+                f"({newest.base_model})"
+            )
+        return card
+
+    def _is_ours(self, model: Model) -> bool:
+        return model.parent is not None and Path(model.root or "") == self._registry.folder / model.id
+
+
+def _has_matcher(folder: Path) -> bool:
+    """Whether an adapter changes the part that only the embedded model has."""
+    return "matcher" in str(json.loads((folder / CONFIG).read_text()).get("target_modules"))

@@ -1,0 +1,87 @@
+"""What training steps are made of: games and their labels, put into batches, on boards that change."""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from games import GAMES
+from learner.examples.labels import TrainingGame, TurnLabel
+
+
+@dataclass(frozen=True)
+class Item:
+    """One forward's share of a game: the labels whose board may be shuffled, or those whose may not."""
+
+    game: TrainingGame
+    labels: tuple[TurnLabel, ...]
+    as_played: bool
+    free: tuple[int, ...] = ()
+    """Places of the figures that nobody clicked: any other figure might stand there."""
+
+
+def items_of(games: Sequence[TrainingGame]) -> list[Item]:
+    """Labels with a propensity stay on the board that it was logged for: ℓ and p₀ must be of the same x."""
+    items = []
+    for game in games:
+        paired = tuple(label for label in game.labels if label.behaviour_logp is not None)
+        free = tuple(label for label in game.labels if label.behaviour_logp is None)
+        if free:
+            items.append(Item(game, free, False, _unclicked(game)))
+        if paired:
+            items.append(Item(game, paired, True))
+    return items
+
+
+def _unclicked(game: TrainingGame) -> tuple[int, ...]:
+    rules = GAMES[game.game]
+    actions = [(step.state, step.action) for step in game.steps]
+    actions += [(game.steps[label.step].state, label.action) for label in game.labels]
+    clicked: set[str] = set()
+    for state, action in actions:
+        clicked.update(rules.selected(game.context, state))
+        clicked.update(rules.selected(game.context, rules.apply(state, action)))
+    return tuple(place for place, figure in enumerate(game.context) if figure not in clicked)
+
+
+def plan_epochs(
+    items: Sequence[Item], epochs: int, least_steps: int, batch_turns: int, rng: random.Random
+) -> list[list[list[Item]]]:
+    """Epochs of effective batches: `epochs`, and for a small set up to three times as many."""
+    plan = [_effective_batches(items, batch_turns, rng) for _ in range(epochs)]
+    while len(plan) < 3 * epochs and len(plan[0]) * len(plan) < least_steps:
+        plan.append(_effective_batches(items, batch_turns, rng))
+    return plan
+
+
+def _effective_batches(items: Sequence[Item], batch_turns: int, rng: random.Random) -> list[list[Item]]:
+    """One epoch: shuffled, then bucketed by length within windows of a few batches, then batches shuffled."""
+    shuffled = rng.sample(items, len(items))
+    turns = sum(len(item.labels) for item in items)
+    window = max(1, round(8 * batch_turns * len(items) / turns))
+    batches: list[list[Item]] = []
+    for start in range(0, len(shuffled), window):
+        batch: list[Item] = []
+        for item in sorted(shuffled[start : start + window], key=_length):
+            batch.append(item)
+            if sum(len(each.labels) for each in batch) >= batch_turns:
+                batches.append(batch)
+                batch = []
+        if batch:
+            batches.append(batch)
+    rng.shuffle(batches)
+    return batches
+
+
+def _length(item: Item) -> int:
+    """Characters up to the last label: proportional enough to tokens to put like with like."""
+    steps = item.game.steps[: item.labels[-1].step + 1]
+    return sum(len(step.utterance) + len(step.action) + len(step.state) + 24 for step in steps)
+
+
+def micro_batches(batch: Sequence[Item], turns: int) -> list[list[Item]]:
+    parts: list[list[Item]] = [[]]
+    for item in batch:
+        if parts[-1] and sum(len(each.labels) for each in parts[-1]) + len(item.labels) > turns:
+            parts.append([])
+        parts[-1].append(item)
+    return parts

@@ -1,0 +1,148 @@
+"""Held-out evaluation of a candidate adapter and the gate that it must pass. It never sees targets."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from learner.examples.build import build_examples
+from learner.examples.hindsight import Hindsight
+from learner.examples.labels import Labelled, TrainingGame
+from learner.policy import Policy
+from learner.policy.batch import to_example
+from store.training import Interaction
+
+FEWEST_TURNS = 50
+"""Held-out right actions without which the comparison says nothing."""
+FEWEST_EFFECTIVE = 100.0
+"""Turns that an estimate from all turns that were taken must be worth, after weighting, to be believed."""
+MARGIN = 0.05
+"""How much less often the candidate may take held-out right actions before it is clearly worse."""
+BATCH_GAMES = 32
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A candidate beside the adapter in use, on turns that neither was trained on."""
+
+    turns: int
+    """Held-out turns with a label."""
+    right_turns: int
+    """Held-out turns whose right action is known."""
+    chance_candidate: float | None
+    """Mean π(a|x) of held-out right actions: how often sampling would take them. None without any."""
+    chance_parent: float | None
+    difference_ci95: tuple[float, float] | None
+    """Bootstrap interval of the mean difference over turns."""
+    reward_logged: float | None
+    """Share of positive turns among the labelled ones, as played."""
+    reward_candidate: float | None
+    """The same under the candidate, by self-normalised importance sampling on the logged propensities."""
+    effective_turns: float | None
+    """How many turns that estimate is worth: (Σw)² / Σw²."""
+
+    def metrics(self) -> dict[str, Any]:
+        """For the adapter's card."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Whether a candidate may be used, and why, in a sentence."""
+
+    passed: bool
+    reason: str
+
+
+def action_logps(policy: Policy, games: Sequence[TrainingGame], adapter: str) -> np.ndarray:
+    """[turns] ℓ of every labelled turn under `adapter`, on the board as it was played."""
+    policy.eval()
+    values: list[float] = []
+    for start in range(0, len(games), BATCH_GAMES):
+        examples = [to_example(game, game.labels) for game in games[start : start + BATCH_GAMES]]
+        values += policy.action_logps(examples, adapter).double().tolist()
+    return np.asarray(values)
+
+
+def held_out_labels(
+    interactions: Sequence[Interaction], verdicts: Mapping[int, Labelled], base_model: str
+) -> list[TrainingGame]:
+    """What held-out interactions tell: their right actions, and how each action that was taken turned out.
+
+    Right actions come from hindsight too, since those that were praised at once are the ones which the parent
+    takes anyway. They have no propensity (as for sup); the others have it (as for kto).
+    """
+    right = build_examples(interactions, verdicts, "sup", base_model, Hindsight(win=True, correction=True))
+    return right + build_examples(interactions, verdicts, "kto", base_model)
+
+
+def chance_of_right(policy: Policy, games: Sequence[TrainingGame], adapter: str) -> float:
+    """Mean π(a|x) of the right actions of `held_out_labels`: how often sampling would take them.
+
+    Steadier than the mean of ℓ, which a few unlikely turns rule. NaN where there is none.
+    """
+    right = [game for game in games if game.labels[0].behaviour_logp is None]
+    return float(np.exp(action_logps(policy, right, adapter)).mean())
+
+
+def compare(policy: Policy, games: Sequence[TrainingGame], candidate: str, parent: str) -> Comparison:
+    """Evaluate `candidate` and `parent` (names of loaded adapters) on `held_out_labels`."""
+    labels = [label for game in games for label in game.labels]
+    if not labels:
+        return Comparison(0, 0, None, None, None, None, None, None)
+    new, old = action_logps(policy, games, candidate), action_logps(policy, games, parent)
+    right = np.array([label.behaviour_logp is None for label in labels])
+    chances = np.exp(new[right]), np.exp(old[right])
+    taken = ~right
+    positive = np.array([label.reward > 0 for label in labels])[taken]
+    logged = np.array([label.behaviour_logp or 0.0 for label in labels])[taken]
+    weights = np.exp(np.clip(new[taken] - logged, None, math.log(20.0)))
+    total = float(weights.sum())
+    return Comparison(
+        turns=int(taken.sum()),
+        right_turns=int(right.sum()),
+        chance_candidate=float(chances[0].mean()) if right.any() else None,
+        chance_parent=float(chances[1].mean()) if right.any() else None,
+        difference_ci95=_interval(chances[0] - chances[1]) if right.any() else None,
+        reward_logged=float(positive.mean()) if taken.any() else None,
+        reward_candidate=float((weights * positive).sum()) / total if total > 0 else None,
+        effective_turns=total**2 / float((weights**2).sum()) if total > 0 else None,
+    )
+
+
+def gate(comparison: Comparison, losses: Sequence[float]) -> Decision:
+    """Refuse an adapter that is broken or clearly worse than the one in use; pass every other."""
+    if not losses or not all(math.isfinite(loss) for loss in losses):
+        return Decision(False, "its training loss is not finite")
+    if comparison.right_turns == 0 or comparison.difference_ci95 is None:
+        return Decision(True, "no held-out turns to compare on")
+    low, high = comparison.difference_ci95
+    if not (math.isfinite(low) and math.isfinite(high)):
+        return Decision(False, "its probabilities of held-out turns are not finite")
+    if comparison.right_turns < FEWEST_TURNS:
+        return Decision(True, f"only {comparison.right_turns} held-out turns: too few to judge by")
+    assert comparison.chance_candidate is not None and comparison.chance_parent is not None
+    found = (
+        f"it takes {comparison.chance_candidate:.1%} of {comparison.right_turns} held-out right actions, "
+        f"the adapter in use {comparison.chance_parent:.1%}"
+    )
+    if high >= -MARGIN:
+        return Decision(True, found)
+    # What is known to be right is mostly what the adapter in use took; all that was taken tells more fairly.
+    believed = comparison.effective_turns is not None and comparison.effective_turns >= FEWEST_EFFECTIVE
+    if believed and comparison.reward_candidate is not None and comparison.reward_logged is not None:
+        expected = (
+            f"{found}, but {comparison.reward_candidate:.1%} of its turns would be praised instead of "
+            f"{comparison.reward_logged:.1%}"
+        )
+        if comparison.reward_candidate > comparison.reward_logged:
+            return Decision(True, expected)
+    return Decision(False, found)
+
+
+def _interval(differences: np.ndarray, resamples: int = 2000) -> tuple[float, float]:
+    picks = np.random.default_rng(0).integers(0, len(differences), size=(resamples, len(differences)))
+    low, high = np.percentile(differences[picks].mean(axis=1), [2.5, 97.5])
+    return float(low), float(high)

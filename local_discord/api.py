@@ -1,0 +1,143 @@
+"""Around every REST request: the log, the faults, the token and errors in Discord's shape."""
+
+import asyncio
+import json
+import logging
+import time
+from typing import Any
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from local_discord.errors import ApiError, missing_permissions, unauthorized
+from local_discord.faults import Fault
+from local_discord.request_log import RequestRecord
+from local_discord.service import SERVICE
+from local_discord.web_io import BODY, FILES, answer
+
+log = logging.getLogger(__name__)
+
+PREFIX = "/api/v10"
+WITHOUT_TOKEN = ("/interactions/", "/webhooks/{webhook_id}/{webhook_token}")
+"""These carry a token of their own in the path."""
+
+
+def route_of(request: web.Request) -> str:
+    """Discord's path template of the route, empty where there is none."""
+    resource = request.match_info.route.resource
+    return resource.canonical.removeprefix(PREFIX) if resource else ""
+
+
+@web.middleware
+async def rest(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Guards what is under the API's prefix and leaves the rest alone."""
+    if not request.path.startswith(PREFIX):
+        return await handler(request)
+    service = request.app[SERVICE]
+    route = route_of(request)
+    path = request.path.removeprefix(PREFIX)
+    started = time.perf_counter()
+    authorized = request.headers.get("Authorization") == f"Bot {service.world.app.token}"
+    struck = service.faults.strike(request.method, path, route)
+    for fault in struck:
+        if fault.kind == "delay":
+            await asyncio.sleep(fault.delay)
+    fatal = next((fault for fault in struck if fault.kind != "delay"), None)
+    response: web.StreamResponse | None = None
+    if fatal is None or fatal.after:
+        response = await _answered(request, handler, route, authorized)
+    elif fatal.kind != "drop":
+        await request.read()
+    if fatal is not None:
+        response = _fault_answer(fatal)
+    status = response.status if response else 0
+    service.log.add(_record(request, path, route, status, started, authorized, response))
+    if response is None:
+        if request.transport is not None:
+            request.transport.abort()
+        return web.Response(status=500)
+    return response
+
+
+async def _answered(
+    request: web.Request, handler: Handler, route: str, authorized: bool
+) -> web.StreamResponse:
+    try:
+        if not authorized and not route.startswith(WITHOUT_TOKEN) and route != "/gateway":
+            raise unauthorized()
+        response = await handler(request)
+    except ApiError as error:
+        response = answer(error.payload(), error.status)
+    except web.HTTPException as error:
+        response = answer({"message": f"{error.status}: {error.reason}", "code": 0}, error.status)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        log.exception("a request this service did not understand: %s %s", request.method, request.path)
+        response = answer({"message": f"Invalid Form Body ({error})", "code": 50035, "errors": {}}, 400)
+    return _with_limits(response, f"{request.method} {route}")
+
+
+def _with_limits(response: web.StreamResponse, bucket: str) -> web.StreamResponse:
+    """Generous rate-limit headers, so that the client keeps its buckets as it would with Discord."""
+    response.headers.update(
+        {
+            "X-RateLimit-Limit": "1000",
+            "X-RateLimit-Remaining": "999",
+            "X-RateLimit-Reset": f"{time.time() + 1:.3f}",
+            "X-RateLimit-Reset-After": "1.000",
+            "X-RateLimit-Bucket": f"{abs(hash(bucket)):x}",
+            "Via": "1.1 local",
+        }
+    )
+    return response
+
+
+def _fault_answer(fault: Fault) -> web.Response | None:
+    if fault.kind == "rate_limit":
+        body = {
+            "message": "You are being rate limited.",
+            "retry_after": fault.retry_after,
+            "global": fault.is_global,
+        }
+        response = answer(body, 429)
+        response.headers["Retry-After"] = str(fault.retry_after)
+        response.headers["X-RateLimit-Scope"] = "global" if fault.is_global else "user"
+        if fault.is_global:
+            response.headers["X-RateLimit-Global"] = "true"
+        if fault.via:
+            response.headers["Via"] = "1.1 local"
+        return response
+    if fault.kind == "error":
+        return web.Response(status=fault.status, text="upstream connect error", content_type="text/plain")
+    if fault.kind == "forbidden":
+        error = missing_permissions()
+        return answer(error.payload(), error.status)
+    return None
+
+
+def _record(
+    request: web.Request,
+    path: str,
+    route: str,
+    status: int,
+    started: float,
+    authorized: bool,
+    response: web.StreamResponse | None,
+) -> RequestRecord:
+    given: Any = None
+    if isinstance(response, web.Response) and response.body:
+        try:
+            given = json.loads(response.text or "null")
+        except ValueError:
+            given = None
+    return RequestRecord(
+        request.method,
+        path,
+        route,
+        dict(request.query),
+        request.get(BODY),
+        request.get(FILES, ()),
+        status,
+        time.perf_counter() - started,
+        authorized,
+        given,
+    )

@@ -1,0 +1,202 @@
+"""The service as a whole: one port with REST, gateway, files and the page, and a lounge to play in."""
+
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from aiohttp import WSCloseCode, web
+
+from local_discord import (
+    api,
+    local,
+    routes_channels,
+    routes_commands,
+    routes_guilds,
+    routes_interactions,
+    routes_messages,
+)
+from local_discord.faults import Faults
+from local_discord.gateway import Gateway
+from local_discord.interactions import Interactions
+from local_discord.model import Channel, Guild
+from local_discord.people import People
+from local_discord.permissions import BOT_INVITE, Overwrite, Permission
+from local_discord.request_log import RequestLog, Validator
+from local_discord.service import SERVICE, Service
+from local_discord.web_io import answer
+from local_discord.world import World
+
+MAX_BODY = 128 * 1024 * 1024
+SAFE = {
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "sandbox; default-src 'none'; style-src 'unsafe-inline'",
+}
+"""A file somebody sent must not act as a part of the page."""
+ROUTES = (routes_messages, routes_channels, routes_guilds, routes_commands, routes_interactions)
+
+
+class LocalDiscord:
+    """A local Discord: `async with LocalDiscord() as service: ...`.
+
+    `port` 0 takes a free one. `page` is a folder with the browser page, `validator` is shown every request of
+    the bot. `message_content` is the portal's switch for that intent, `bot_permissions` what the bot was
+    invited with. Times are in seconds.
+    """
+
+    def __init__(
+        self,
+        port: int = 0,
+        *,
+        host: str = "127.0.0.1",
+        page: Path | None = None,
+        guild_name: str = "Tangram Lounge",
+        token: str | None = None,
+        message_content: bool = True,
+        bot_permissions: Permission = BOT_INVITE,
+        response_window: float = 3.0,
+        token_lifetime: float = 900.0,
+        heartbeat_seconds: float = 41.25,
+        resumable_seconds: float = 120.0,
+        validator: Validator | None = None,
+        log_size: int = 2_000,
+    ) -> None:
+        self.world = World(token=token, message_content=message_content, bot_permissions=bot_permissions)
+        self.guild = self.world.add_guild(guild_name)
+        self.channels = _lounge(self.world, self.guild)
+        self.gateway = Gateway(
+            self.world, heartbeat_seconds=heartbeat_seconds, resumable_seconds=resumable_seconds
+        )
+        self.interactions = Interactions(
+            self.world, response_window=response_window, token_lifetime=token_lifetime
+        )
+        self.people = People(self.world, self.interactions, self.guild)
+        self.faults = Faults()
+        self.log = RequestLog(log_size, validator)
+        self._page = page
+        self._host, self._port = host, port
+        self._runner: web.AppRunner | None = None
+        self.app = self._build()
+
+    @property
+    def token(self) -> str:
+        """The bot's token."""
+        return self.world.app.token
+
+    @property
+    def base_url(self) -> str:
+        """Where the page is."""
+        return self.world.base_url
+
+    @property
+    def rest_url(self) -> str:
+        """What `discord.http.Route.BASE` has to be."""
+        return self.base_url + api.PREFIX
+
+    @property
+    def gateway_url(self) -> str:
+        """What `discord.gateway.DiscordWebSocket.DEFAULT_GATEWAY` has to be."""
+        return self.gateway.url
+
+    def channel(self, name: str) -> Channel:
+        """`general`, `play` or `moderators`, or a thread by its name."""
+        return self.world.channel_named(name)
+
+    def _build(self) -> web.Application:
+        app = web.Application(client_max_size=MAX_BODY, middlewares=[api.rest, local.page_errors])
+        app[SERVICE] = Service(
+            self.world,
+            self.guild,
+            self.gateway,
+            self.interactions,
+            self.people,
+            self.faults,
+            self.log,
+            self._page,
+        )
+        app[local.PAGE] = local.Page()
+        for module in ROUTES:
+            app.add_routes(
+                web.RouteDef(route.method, api.PREFIX + route.path, route.handler, dict(route.kwargs))
+                for route in module.routes
+                if isinstance(route, web.RouteDef)
+            )
+        app.router.add_route("*", api.PREFIX + "/{rest:.*}", _no_such_route)
+        app.add_routes(local.routes)
+        app.router.add_get("/attachments/{channel_id}/{attachment_id}/{filename}", _file)
+        app.router.add_get("/gateway", self.gateway.handle)
+        app.router.add_get("/{path:.*}", _page)
+        return app
+
+    async def start(self) -> None:
+        self._runner = web.AppRunner(self.app, access_log=None, shutdown_timeout=1.0)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, self._host, self._port)
+        await site.start()
+        host, port = self._runner.addresses[0][:2]
+        self.world.base_url = f"http://{host}:{port}"
+        self.gateway.url = f"ws://{host}:{port}/gateway"
+
+    async def stop(self) -> None:
+        self.interactions.stop()
+        self.people.stop()
+        await self.gateway.close(WSCloseCode.GOING_AWAY)
+        for socket in list(self.app[local.PAGE].sockets):
+            await socket.close(code=WSCloseCode.GOING_AWAY)
+        if self._runner:
+            await self._runner.cleanup()
+        self.gateway.stop()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+
+def _lounge(world: World, guild: Guild) -> dict[str, Channel]:
+    """The channels everybody finds: #general, #play, and #moderators for moderators and the bot."""
+    view = Permission.VIEW_CHANNEL
+    staff_only = {
+        guild.id: Overwrite(0, deny=view),
+        world.moderator_role(guild).id: Overwrite(0, allow=view),
+        world.bot_role(guild).id: Overwrite(0, allow=view),
+    }
+    made = [
+        world.add_channel(guild, "general", topic="Anything and everything"),
+        world.add_channel(guild, "play", topic="Describe the figures, the bot finds them"),
+        world.add_channel(guild, "moderators", topic="For moderators", overwrites=staff_only),
+    ]
+    return {channel.name: channel for channel in made}
+
+
+async def _no_such_route(request: web.Request) -> web.Response:
+    return answer({"message": "404: Not Found", "code": 0}, 404)
+
+
+async def _file(request: web.Request) -> web.Response:
+    """An attachment's bytes, as Discord's CDN serves them."""
+    service = request.app[SERVICE]
+    text = request.match_info["attachment_id"]
+    upload = service.world.file(int(text)) if text.isdigit() else None
+    if upload is None or upload.filename != request.match_info["filename"]:
+        raise web.HTTPNotFound
+    headers = {"Content-Type": upload.content_type, "Cache-Control": "private, max-age=31536000, immutable"}
+    return web.Response(body=upload.data, headers=headers | SAFE)
+
+
+async def _page(request: web.Request) -> web.StreamResponse:
+    """The page's files; a WebSocket to the root is the gateway."""
+    service = request.app[SERVICE]
+    path = request.match_info["path"]
+    if not path and request.headers.get("Upgrade", "").lower() == "websocket":
+        return await service.gateway.handle(request)
+    if service.page is None:
+        raise web.HTTPNotFound
+    root = service.page.resolve()
+    found = (root / (path or "index.html")).resolve()
+    if not found.is_relative_to(root) or not found.is_file():
+        raise web.HTTPNotFound
+    return web.FileResponse(found, headers={"Cache-Control": "no-cache"})

@@ -1,0 +1,31 @@
+"""The parts of the running service that its routes share, and how they find them."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from aiohttp import web
+
+from local_discord.faults import Faults
+from local_discord.gateway import Gateway
+from local_discord.interactions import Interactions
+from local_discord.model import Guild
+from local_discord.people import People
+from local_discord.request_log import RequestLog
+from local_discord.world import World
+
+
+@dataclass(eq=False)
+class Service:
+    """Everything behind the sockets."""
+
+    world: World
+    guild: Guild
+    gateway: Gateway
+    interactions: Interactions
+    people: People
+    faults: Faults = field(default_factory=Faults)
+    log: RequestLog = field(default_factory=RequestLog)
+    page: Path | None = None
+
+
+SERVICE = web.AppKey("service", Service)

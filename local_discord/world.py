@@ -1,0 +1,316 @@
+"""The state of the local world and every change to it; says what happened, knows nothing of sockets."""
+
+import re
+import secrets
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+
+from local_discord import payloads
+from local_discord.errors import missing_access, unknown
+from local_discord.model import (
+    Application,
+    Attachment,
+    Channel,
+    ChannelType,
+    Event,
+    Guild,
+    Json,
+    Member,
+    Message,
+    Role,
+    Upload,
+    User,
+)
+from local_discord.permissions import (
+    ALL,
+    BOT_INVITE,
+    EVERYONE,
+    MODERATOR,
+    NONE,
+    Overwrite,
+    Permission,
+    add_up,
+)
+from local_discord.snowflake import Snowflakes, now_iso
+
+Listener = Callable[[Event], None]
+
+COLORS = ("#5865f2", "#3ba55d", "#c27c0e", "#eb459e", "#ed4245", "#1abc9c", "#9b59b6", "#206694", "#a84300")
+MAX_STORED_BYTES = 128 * 1024 * 1024
+
+
+class World:
+    """Guilds, channels, people, messages and files. `listen` hears every `Event` in order."""
+
+    def __init__(
+        self,
+        *,
+        token: str | None = None,
+        message_content: bool = True,
+        bot_permissions: Permission = BOT_INVITE,
+    ) -> None:
+        self.base_url = ""
+        """Where attachments are served; the server sets it once it knows its port."""
+        self.snowflakes = Snowflakes()
+        self.guilds: dict[int, Guild] = {}
+        self.channels: dict[int, Channel] = {}
+        self.users: dict[int, User] = {}
+        self.messages: dict[int, dict[int, Message]] = {}
+        self.commands: dict[int | None, dict[int, Json]] = {None: {}}
+        """Application commands, global under None and a guild's under its id."""
+        self._files: OrderedDict[int, Upload] = OrderedDict()
+        self._file_bytes = 0
+        self._listeners: list[Listener] = []
+        self._bot_permissions = bot_permissions
+        owner = self.add_user("operator", "Operator")
+        bot = self.add_user("tangram-bot", None, bot=True)
+        self.app = Application(
+            bot.id, bot, token or f"local.{secrets.token_hex(16)}", owner, message_content=message_content
+        )
+
+    # What happened
+
+    def listen(self, listener: Listener) -> Callable[[], None]:
+        """Calls `listener` with every event from now on; the result stops it."""
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
+    def emit(self, event: Event) -> None:
+        for listener in list(self._listeners):
+            listener(event)
+
+    def emit_channel(self, name: str, channel: Channel, data: Json) -> None:
+        self.emit(Event(name, data, channel.guild_id, channel))
+
+    # People and places
+
+    def add_user(self, username: str, global_name: str | None, *, bot: bool = False) -> User:
+        user_id = self.snowflakes.next()
+        user = User(user_id, username, global_name, bot, COLORS[len(self.users) % len(COLORS)])
+        self.users[user_id] = user
+        return user
+
+    def add_guild(self, name: str) -> Guild:
+        """A guild owned by the operator, with the application's bot in it."""
+        guild_id = self.snowflakes.next()
+        guild = Guild(guild_id, name, self.app.owner.id)
+        guild.roles[guild_id] = Role(guild_id, "@everyone", EVERYONE)
+        self.guilds[guild_id] = guild
+        self.commands[guild_id] = {}
+        moderators = self.add_role(guild, "Moderators", MODERATOR)
+        bot_role = self.add_role(guild, self.app.user.username, self._bot_permissions, managed=True)
+        guild.members[self.app.owner.id] = Member(self.app.owner, now_iso(), {moderators.id})
+        guild.members[self.app.user.id] = Member(self.app.user, now_iso(), {bot_role.id})
+        data = payloads.gateway_guild_payload(self, guild, members=False)
+        self.emit(Event("GUILD_CREATE", data, guild_id, to_people=False))
+        return guild
+
+    def add_role(self, guild: Guild, name: str, permissions: Permission, *, managed: bool = False) -> Role:
+        role = Role(self.snowflakes.next(), name, permissions, len(guild.roles), managed)
+        guild.roles[role.id] = role
+        data = {"guild_id": str(guild.id), "role": payloads.role_payload(role, self.app)}
+        self.emit(Event("GUILD_ROLE_CREATE", data, guild.id, to_people=False))
+        return role
+
+    def set_role_permissions(self, guild: Guild, role: Role, permissions: Permission) -> None:
+        role.permissions = permissions
+        data = {"guild_id": str(guild.id), "role": payloads.role_payload(role, self.app)}
+        self.emit(Event("GUILD_ROLE_UPDATE", data, guild.id, to_people=False))
+
+    def moderator_role(self, guild: Guild) -> Role:
+        return next(role for role in guild.roles.values() if role.name == "Moderators")
+
+    def bot_role(self, guild: Guild) -> Role:
+        return next(role for role in guild.roles.values() if role.managed)
+
+    def add_channel(
+        self,
+        guild: Guild,
+        name: str,
+        *,
+        topic: str | None = None,
+        overwrites: dict[int, Overwrite] | None = None,
+    ) -> Channel:
+        position = sum(c.guild_id == guild.id and not c.is_thread for c in self.channels.values())
+        channel = Channel(
+            self.snowflakes.next(), ChannelType.TEXT, name, guild.id, position=position, topic=topic
+        )
+        channel.overwrites = dict(overwrites or {})
+        self.channels[channel.id] = channel
+        self.messages[channel.id] = {}
+        self.emit_channel("CHANNEL_CREATE", channel, payloads.channel_payload(channel))
+        return channel
+
+    def set_overwrite(
+        self,
+        channel: Channel,
+        target: Role | User,
+        *,
+        allow: Permission = NONE,
+        deny: Permission = NONE,
+    ) -> None:
+        """Gives and takes permissions for one role or person in one channel; neither: takes it away."""
+        if allow or deny:
+            channel.overwrites[target.id] = Overwrite(int(isinstance(target, User)), allow, deny)
+        else:
+            channel.overwrites.pop(target.id, None)
+        data = payloads.channel_payload(channel)
+        # Told to the application even where it just lost sight of the channel, as Discord does.
+        self.emit(Event("CHANNEL_UPDATE", data, channel.guild_id, to_people=False))
+        self.emit(Event("CHANNEL_UPDATE", data, channel.guild_id, channel, to_app=False))
+
+    def join(self, name: str, guild: Guild, *, moderator: bool = False, administrator: bool = False) -> User:
+        """A new person in the guild. Moderators have the Moderators role, administrators may do anything."""
+        slug = re.sub(r"[^a-z0-9_.]+", "_", name.lower()).strip("_") or "someone"
+        taken = {user.username for user in self.users.values()}
+        username = next(s for s in (slug, *(f"{slug}{i}" for i in range(2, 10_000))) if s not in taken)
+        user = self.add_user(username, name[:32])
+        member = Member(user, now_iso())
+        if moderator:
+            member.roles.add(self.moderator_role(guild).id)
+        if administrator:
+            member.roles.add(self._administrators(guild).id)
+        guild.members[user.id] = member
+        data = payloads.member_payload(member) | {"guild_id": str(guild.id)}
+        self.emit(Event("GUILD_MEMBER_ADD", data, guild.id, to_people=False))
+        self.emit(Event("MEMBER_JOIN", self.person_payload(user, guild), guild.id, to_app=False))
+        return user
+
+    def leave(self, user: User, guild: Guild) -> None:
+        """Takes a person out of the guild and its threads; what they wrote stays."""
+        if guild.members.pop(user.id, None) is None:
+            return
+        for channel in self.channels_of(guild.id):
+            channel.thread_members.pop(user.id, None)
+        data = {"guild_id": str(guild.id), "user": payloads.user_payload(user)}
+        self.emit(Event("GUILD_MEMBER_REMOVE", data, guild.id, to_people=False))
+        self.emit(Event("MEMBER_LEAVE", payloads.user_payload(user), guild.id, to_app=False))
+
+    def _administrators(self, guild: Guild) -> Role:
+        found = next((role for role in guild.roles.values() if role.name == "Administrators"), None)
+        return found or self.add_role(guild, "Administrators", Permission.ADMINISTRATOR)
+
+    def person_payload(self, user: User, guild: Guild) -> Json:
+        """A member as the browser page lists them."""
+        member = guild.members.get(user.id)
+        staff = Permission.MANAGE_GUILD | Permission.ADMINISTRATOR
+        moderator = bool(member and not user.bot and self.base_permissions(guild, member) & staff)
+        return payloads.user_payload(user) | {"avatar_color": user.avatar_color, "moderator": moderator}
+
+    def open_dm(self, user: User) -> Channel:
+        """The direct-message channel of a person and the bot."""
+        for channel in self.channels.values():
+            if channel.type is ChannelType.DM and user in channel.recipients:
+                return channel
+        channel = Channel(self.snowflakes.next(), ChannelType.DM, "", recipients=[user])
+        self.channels[channel.id] = channel
+        self.messages[channel.id] = {}
+        return channel
+
+    def remove_channel(self, channel: Channel) -> None:
+        for thread in [c for c in self.channels.values() if c.parent_id == channel.id]:
+            self.remove_channel(thread)
+        data = payloads.channel_payload(channel)
+        if channel.is_thread:
+            data = {key: data[key] for key in ("id", "guild_id", "parent_id", "type")}
+        self.emit_channel("THREAD_DELETE" if channel.is_thread else "CHANNEL_DELETE", channel, data)
+        for message in self.messages.pop(channel.id, {}).values():
+            self.drop_files(message.attachments)
+        self.channels.pop(channel.id, None)
+
+    # Looking things up
+
+    def channels_of(self, guild_id: int) -> list[Channel]:
+        return [c for c in self.channels.values() if c.guild_id == guild_id]
+
+    def channel(self, channel_id: int) -> Channel:
+        if (channel := self.channels.get(channel_id)) is None:
+            raise unknown("channel")
+        return channel
+
+    def guild(self, guild_id: int) -> Guild:
+        """A guild the application is in; any other is unknown to it."""
+        if (guild := self.guilds.get(guild_id)) is None:
+            raise unknown("guild")
+        return guild
+
+    def message(self, channel_id: int, message_id: int, *, ephemeral: bool = False) -> Message:
+        message = self.messages.get(channel_id, {}).get(message_id)
+        if message is None or (message.ephemeral and not ephemeral):
+            raise unknown("message")
+        return message
+
+    def channel_named(self, name: str) -> Channel:
+        """A text channel or thread by its name, the youngest first."""
+        for channel in reversed(self.channels.values()):
+            if channel.name == name.removeprefix("#"):
+                return channel
+        raise LookupError(f"no channel is called {name!r}")
+
+    def visible_channels(self, user_id: int) -> list[Channel]:
+        return [c for c in self.channels.values() if self.may(user_id, c, Permission.VIEW_CHANNEL)]
+
+    # Who may do what
+
+    def base_permissions(self, guild: Guild, member: Member) -> Permission:
+        if guild.owner_id == member.user.id:
+            return ALL
+        granted = guild.everyone.permissions
+        for role in member.roles:
+            granted |= guild.roles[role].permissions
+        return ALL if granted & Permission.ADMINISTRATOR else granted
+
+    def permissions(self, user_id: int, channel: Channel) -> Permission:
+        """What someone may do in a channel; threads follow their parent."""
+        if channel.guild_id is None:
+            return ALL if user_id in {self.app.user.id, *(u.id for u in channel.recipients)} else NONE
+        guild = self.guilds[channel.guild_id]
+        if (member := guild.members.get(user_id)) is None:
+            return NONE
+        base = self.base_permissions(guild, member)
+        place = self.channels.get(channel.parent_id, channel) if channel.parent_id else channel
+        granted = base if base == ALL else add_up(guild.id, user_id, member.roles, base, place.overwrites)
+        if channel.type is ChannelType.PRIVATE_THREAD and not (
+            user_id in channel.thread_members or granted & Permission.MANAGE_THREADS
+        ):
+            return NONE
+        return granted
+
+    def may(self, user_id: int, channel: Channel, *needed: Permission) -> bool:
+        granted = self.permissions(user_id, channel)
+        return all(granted & permission for permission in needed)
+
+    def audience(self, event: Event, user_id: int) -> bool:
+        """Whether a person hears of an event."""
+        if not event.to_people:
+            return False
+        if event.users is not None:
+            return user_id in event.users
+        if event.channel is not None:
+            return self.may(user_id, event.channel, Permission.VIEW_CHANNEL)
+        return event.guild_id is not None and user_id in self.guilds[event.guild_id].members
+
+    def viewable(self, user_id: int, channel_id: int) -> Channel:
+        """The channel, or Discord's error for one that is not there or cannot be seen."""
+        channel = self.channel(channel_id)
+        if not self.may(user_id, channel, Permission.VIEW_CHANNEL):
+            raise missing_access()
+        return channel
+
+    # Files
+
+    def store_file(self, attachment_id: int, upload: Upload) -> None:
+        """Keeps a file in memory; the oldest make room when there is too much."""
+        self._files[attachment_id] = upload
+        self._file_bytes += len(upload.data)
+        while self._file_bytes > MAX_STORED_BYTES:
+            _, oldest = self._files.popitem(last=False)
+            self._file_bytes -= len(oldest.data)
+
+    def file(self, attachment_id: int) -> Upload | None:
+        return self._files.get(attachment_id)
+
+    def drop_files(self, attachments: Iterable[Attachment]) -> None:
+        for attachment in attachments:
+            if upload := self._files.pop(attachment.id, None):
+                self._file_bytes -= len(upload.data)

@@ -1,0 +1,169 @@
+"""The bot goes away in the middle of games and comes back."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from bot_house import House, ObedientPolicy, buttons, has_board
+
+from games.core import Outcome
+from local_discord import Fault, Person
+
+ROOT = Path(__file__).parents[3]
+PROGRAM = """
+import asyncio
+from bot.app import serve
+from bot.settings import BotSettings
+asyncio.run(serve(BotSettings()))
+"""
+
+
+@asynccontextmanager
+async def bot_process(house: House) -> AsyncIterator[asyncio.subprocess.Process]:
+    """The bot in a process of its own, so that it can be killed."""
+    settings = house.settings
+    assert settings.discord_token is not None
+    environment = {
+        "RESPECT_DISCORD_TOKEN": settings.discord_token.get_secret_value(),
+        "RESPECT_DISCORD_API": str(settings.discord_api),
+        "RESPECT_DISCORD_GATEWAY": str(settings.discord_gateway),
+        "RESPECT_DATA_DIR": str(settings.data_dir),
+        "RESPECT_POLICY_URL": house.policy.url,
+        "RESPECT_PLAY_COOLDOWN": "0",
+        "PYTHONPATH": str(ROOT),
+    }
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", PROGRAM, env={**os.environ, **environment}, cwd=settings.data_dir
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+async def test_a_stopped_bot_reads_what_it_missed_and_buttons_still_work(house: House, ada: Person):
+    thread = await house.play(ada)
+    await house.turn(ada, thread, "select A")
+    await house.settled(thread)
+    await house.stop()
+    await ada.say(thread, "select B")
+    await ada.say(thread, "// is it asleep?")
+    await ada.say(thread, "select C")
+    await house.start()
+    await house.eventually(lambda: len(house.boards(ada, thread)) == 4)
+    assert [turn.action for turn in await house.turns(thread)] == ["select A", "select B", "select C"]
+    await house.stop()
+    await house.start()
+    await ada.press_labelled(house.boards(ada, thread)[-1], "Describe")
+    form = await ada.wait_modal()
+    await ada.submit_modal(form, {"utterance": "select D"})
+    await house.next_board(ada, thread)
+    assert len(house.boards(ada, thread)) == 5
+
+
+async def test_a_form_opened_before_a_restart_can_be_sent_after_it(house: House, ada: Person):
+    thread = await house.play(ada)
+    await ada.press_labelled(house.boards(ada, thread)[0], "Describe")
+    form = await ada.wait_modal()
+    await house.stop()
+    await house.start()
+    await ada.submit_modal(form, {"utterance": "select D"})
+    await house.next_board(ada, thread)
+    assert [turn.action for turn in await house.turns(thread)] == ["select D"]
+
+
+async def test_a_bot_killed_while_the_policy_thinks_plays_everything_once(
+    stopped_house: House, ada: Person, policy: ObedientPolicy
+):
+    house = stopped_house
+    async with bot_process(house) as process:
+        await house.eventually(lambda: house.discord.gateway.connected, timeout=20)
+        thread = await house.play(ada)
+        await house.turn(ada, thread, "select A")
+        policy.open.clear()
+        await ada.say(thread, "select B")
+        await ada.say(thread, "deselect A")
+        await house.eventually(lambda: len(policy.asked) == 2)
+        process.send_signal(signal.SIGKILL)
+        await process.wait()
+    await ada.say(thread, "select C D")
+    policy.open.set()
+    async with bot_process(house) as process:
+        await house.eventually(lambda: len(house.boards(ada, thread)) == 5, timeout=20)
+        assert [turn.action for turn in await house.turns(thread)] == [
+            "select A",
+            "select B",
+            "deselect A",
+            "select C D",
+        ]
+        result = await house.turn(ada, thread, await house.winning_words(thread))
+        assert buttons(result) == ["New game"]
+        await house.settled(thread)
+        process.terminate()
+        assert await process.wait() == 0
+    assert (await house.game(thread)).outcome is Outcome.WON
+    assert len(house.boards(ada, thread)) == 6
+
+
+async def test_a_board_that_was_sent_but_not_noted_is_not_sent_again(house: House, ada: Person):
+    thread = await house.play(ada)
+    await house.turn(ada, thread, "select A")
+    await house.settled(thread)
+    await house.stop()
+    async with house.database.async_session() as session:  # as a kill between sending and noting leaves it
+        game = await house.game(thread)
+        game.shown_turns, game.board_message_id = 0, str(house.boards(ada, thread)[0].id)
+        session.add(game)
+    await house.start()
+    game = await house.settled(thread)
+    assert len(house.boards(ada, thread)) == 2
+    assert game.board_message_id == str(house.boards(ada, thread)[1].id)
+
+
+async def test_a_board_that_was_never_sent_is_shown_after_a_restart(house: House, ada: Person):
+    thread = await house.play(ada)
+    house.discord.faults.add(Fault(kind="error", method="POST", route="/channels/*/messages", count=None))
+    await ada.say(thread, await house.winning_words(thread))
+
+    async def won() -> bool:
+        return (await house.game(thread)).outcome is Outcome.WON
+
+    await house.eventually(won)
+    await house.stop()
+    house.discord.faults.clear()
+    assert len(house.boards(ada, thread)) == 1
+    await house.start()
+    await house.settled(thread)
+    assert buttons(house.boards(ada, thread)[-1]) == ["New game"]
+    assert len(house.boards(ada, thread)) == 2
+
+
+async def test_a_board_whose_sending_was_cut_off_is_not_doubled(house: House, ada: Person):
+    thread = await house.play(ada)
+    house.discord.faults.add(Fault(kind="drop", method="POST", route="/channels/*/messages", after=True))
+    await ada.say(thread, "select A")
+    await ada.say(thread, "select B")
+
+    async def both() -> bool:
+        return len(await house.turns(thread)) == 2
+
+    await house.eventually(both, timeout=10)
+    await house.settled(thread)
+    assert len(house.boards(ada, thread)) == 3
+
+
+async def test_a_lost_gateway_session_loses_no_message(house: House, ada: Person):
+    thread = await house.play(ada)
+    await house.turn(ada, thread, "select A")
+    await house.discord.gateway.strike("invalidate", resumable=False)
+    await ada.say(thread, "select B")
+    await house.eventually(lambda: len(house.boards(ada, thread)) == 3, timeout=15)
+    await house.turn(ada, thread, "select C")
+    assert [turn.action for turn in await house.turns(thread)] == ["select A", "select B", "select C"]
+    assert has_board(house.boards(ada, thread)[-1])

@@ -1,0 +1,68 @@
+"""Players and what is kept about them."""
+
+import json
+
+from bot_house import House
+from sqlmodel import select
+
+from bot import texts
+from local_discord import Person
+from local_discord.model import Message
+from store.models import ConsentKind, Game, Player, Turn
+from store.players import consents
+
+
+async def panel(person: Person) -> Message:
+    await person.slash("general", "privacy")
+    return await person.wait_message(lambda message: message.ephemeral)
+
+
+async def test_the_two_opt_ins_are_separate_and_off_at_first(house: House, ada: Person):
+    shown = await panel(ada)
+    assert shown.content.count("you don't agree") == 2
+    await ada.press_labelled(shown, "Allow learning from my games")
+    shown = await ada.wait_message(lambda message: "✅ you agree" in message.content)
+    assert shown.content.count("you don't agree") == 1
+    async with house.database.async_session() as session:
+        assert await consents(session, 1) == {ConsentKind.TRAINING: True, ConsentKind.RESEARCH: False}
+    await ada.press_labelled(shown, "Stop learning from my games")
+    await ada.wait_message(lambda message: message.content.count("you don't agree") == 2)
+
+
+async def test_ones_data_can_be_exported(house: House, ada: Person, bob: Person):
+    thread = await house.play(ada)
+    await house.turn(ada, thread, "the one like a swan")
+    his = await house.play(bob)
+    await house.turn(bob, his, "the one like a boat")
+    await ada.press_labelled(await panel(ada), "Export my data")
+    answer = await ada.wait_message(lambda message: message.ephemeral and message.attachments)
+    file = house.discord.world.file(answer.attachments[0].id)
+    assert file is not None
+    found = json.loads(file.data)
+    assert found["player"]["name"] == "Ada"
+    assert [turn["utterance"] for game in found["games"] for turn in game["turns"]] == ["the one like a swan"]
+
+
+async def test_everything_can_be_erased_even_in_the_middle_of_a_game(house: House, ada: Person, bob: Person):
+    thread = await house.play(ada)
+    await house.turn(ada, thread, "the one like a swan")
+    his = await house.play(bob)
+    await house.turn(bob, his, "the one like a boat")
+    await ada.press_labelled(await panel(ada), "Erase everything")
+    sure = await ada.wait_message(lambda message: message.content == texts.ERASE_SURE)
+    await ada.press_labelled(sure, "Yes, erase everything")
+    await ada.wait_message(lambda message: message.content == texts.erased(1))
+    async with house.database.async_session() as session:
+        assert [player.name for player in await session.exec(select(Player))] == ["Bob"]
+        assert len((await session.exec(select(Game))).all()) == 1
+        assert [turn.utterance for turn in await session.exec(select(Turn))] == ["the one like a boat"]
+    await house.turn(bob, his, "no, the other boat")
+    await house.play(ada)
+
+
+async def test_nothing_to_export_or_erase_is_said_so(house: House, ada: Person):
+    shown = await panel(ada)
+    await ada.press_labelled(shown, "Export my data")
+    await ada.wait_message(lambda message: message.content == texts.NOTHING_KEPT)
+    async with house.database.async_session() as session:
+        assert not (await session.exec(select(Player))).all()

@@ -1,0 +1,222 @@
+"""Rounds: who may start them, what may be learned from, one at a time, never lost, never doubled."""
+
+import asyncio
+import fcntl
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from bot_house import House, ObedientPolicy
+
+from bot import texts
+from bot.rounds.schedule import RoundSchedule
+from local_discord import ActionRefused, Person
+from store.migrations import upgrade
+from store.models import ConsentKind, Origin, Round, RoundStatus, now
+from store.players import give_consent
+from store.rounds import latest_rounds, request_round
+from web.metrics import Metrics
+
+ROOT = Path(__file__).parents[3]
+STAND_IN = """
+import sys, time
+from pathlib import Path
+sys.path.insert(0, sys.argv[2])
+from store.database import Database
+from store.rounds import finish, report
+from store.settings import StoreSettings
+settings, round_id = StoreSettings(), int(sys.argv[1])
+(settings.data_dir / "runs").open("a").write("run ")
+database = Database(settings.url)
+with database.session() as session:
+    report(session, round_id, "train", done=3, total=8, loss=0.5, seconds_left=90.0)
+while not (settings.data_dir / "go").exists():
+    time.sleep(0.02)
+with database.session() as session:
+    finish(session, round_id, adapter="round-0001-b-sup", promoted=True, reason="better")
+"""
+"""A round's process that reports, waits for a file named "go" and ends well."""
+
+
+@pytest.fixture(autouse=True)
+def stand_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "bot.rounds.schedule.command",
+        lambda round_id, processes: [sys.executable, "-c", STAND_IN, str(round_id), str(ROOT)],
+    )
+
+
+@pytest.fixture
+async def grace(house: House) -> Person:
+    return await house.discord.people.join("Grace", moderator=True)
+
+
+async def finish_a_game(house: House, person: Person) -> None:
+    thread = await house.play(person)
+    await house.turn(person, thread, await house.winning_words(thread))
+    await house.settled(thread)
+
+
+def rounds(house: House) -> list[Round]:
+    with house.database.session() as session:
+        return list(latest_rounds(session))
+
+
+def runs(house: House) -> int:
+    path = house.settings.data_dir / "runs"
+    return len(path.read_text().split()) if path.exists() else 0
+
+
+async def say(house: House, person: Person, command: str, **options: object) -> str:
+    await person.slash("play", command, options)
+    return (await person.wait_message(lambda message: message.ephemeral)).content
+
+
+async def test_a_moderator_starts_a_round_and_hears_how_it_ended(
+    house: House, ada: Person, grace: Person, policy: ObedientPolicy
+):
+    moderators = house.discord.channel("moderators")
+    assert f"<#{moderators.id}>" in await say(house, grace, "setup", channel=moderators.id)
+    assert await say(house, grace, "round start") == texts.NOTHING_TO_LEARN
+    await finish_a_game(house, ada)
+    assert await say(house, grace, "round start") == texts.round_queued(1)
+    await house.eventually(lambda: runs(house) == 1 and rounds(house)[0].stage == "train")
+    status = await say(house, grace, "round status")
+    assert "training (3 of 8, loss 0.500, about 2 min left)" in status and "100%" in status
+    assert "Round 1 is under way" in await say(house, grace, "round start")
+    (house.settings.data_dir / "go").touch()
+    told = await grace.wait_message(where=moderators, timeout=10)
+    assert "Round 1 is done (better)" in told.content and "round-0001-b-sup" in told.content
+    assert policy.reloads == 1
+    assert "**Round 1** done" in await say(house, grace, "round history")
+    assert runs(house) == 1
+
+
+async def test_round_is_for_moderators_even_if_the_command_was_opened_to_all(house: House, ada: Person):
+    with pytest.raises(ActionRefused):
+        await ada.slash("play", "round start")
+    for command in house.discord.world.commands[None].values():
+        command["default_member_permissions"] = None  # as an administrator may
+    for command in ("round start", "round status", "round history", "setup"):
+        assert await say(house, ada, command) == texts.MODERATORS_ONLY
+    assert not rounds(house)
+
+
+async def test_dialogues_from_discord_are_not_learned_from_without_permission(
+    house: House, ada: Person, grace: Person, monkeypatch: pytest.MonkeyPatch
+):
+    # Tests have no Discord: what is played is made to count as if it had come from there.
+    monkeypatch.setattr(type(house.settings), "origin", Origin.DISCORD)
+    await finish_a_game(house, ada)
+    answer = await say(house, grace, "round start")
+    assert answer == texts.TRAINING_OFF
+    assert "rule 21" in answer and "RESPECT_DISCORD_TRAINING_PERMISSION" in answer
+    assert texts.TRAINING_OFF_SHORT in await say(house, grace, "round status")
+    assert not rounds(house)
+
+
+async def test_with_permission_only_consenting_players_count(stopped_house: House, ada: Person):
+    house = stopped_house
+    house.with_settings(discord_training_permission="DEV-1234")
+    await house.start()
+    grace = await house.discord.people.join("Grace", moderator=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(type(house.settings), "origin", Origin.DISCORD)
+        await finish_a_game(house, ada)
+        assert await say(house, grace, "round start") == texts.NO_CONSENT
+        async with house.database.async_session() as session:
+            await give_consent(session, 1, ConsentKind.TRAINING, True, "test")
+        assert await say(house, grace, "round start") == texts.round_queued(1)
+
+
+async def test_a_round_starts_after_enough_games_and_only_one(stopped_house: House, ada: Person, bob: Person):
+    house = stopped_house
+    house.with_settings(round_every_games=2)
+    await house.start()
+    await finish_a_game(house, ada)
+    assert not rounds(house)
+    await finish_a_game(house, bob)
+    await house.eventually(lambda: runs(house) == 1)
+    await finish_a_game(house, ada)
+    await finish_a_game(house, bob)
+    (house.settings.data_dir / "go").touch()
+    await house.eventually(lambda: rounds(house)[0].status is RoundStatus.DONE, timeout=10)
+    assert [row.trigger for row in rounds(house)][-1] == "turns"
+
+
+async def test_a_killed_round_fails_with_its_reason_and_the_next_can_start(
+    house: House, ada: Person, grace: Person, monkeypatch: pytest.MonkeyPatch
+):
+    await finish_a_game(house, ada)
+    kill = "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
+    with monkeypatch.context() as patch:
+        patch.setattr("bot.rounds.schedule.command", lambda round_id, processes: [sys.executable, "-c", kill])
+        await say(house, grace, "round start")
+        await house.eventually(lambda: rounds(house)[0].status is RoundStatus.FAILED)
+        assert "SIGKILL" in str(rounds(house)[0].error)
+        patch.setattr(
+            "bot.rounds.schedule.command",
+            lambda round_id, processes: [sys.executable, "-c", "raise SystemExit('no model')"],
+        )
+        await say(house, grace, "round start")
+        await house.eventually(lambda: len(rounds(house)) == 2 and rounds(house)[0].error)
+        assert "no model" in str(rounds(house)[0].error)
+    assert await say(house, grace, "round start") == texts.round_queued(1)
+
+
+async def test_a_round_cut_short_with_the_bot_goes_on_at_the_next_start(
+    house: House, ada: Person, grace: Person
+):
+    await finish_a_game(house, ada)
+    await say(house, grace, "round start")
+    await house.eventually(lambda: rounds(house)[0].stage == "train")
+    await house.stop()
+    assert rounds(house)[0].status is RoundStatus.RUNNING
+    (house.settings.data_dir / "go").touch()
+    await house.start()
+    await house.eventually(lambda: rounds(house)[0].status is RoundStatus.DONE, timeout=10)
+    assert runs(house) == 2 and len(rounds(house)) == 1
+
+
+async def test_a_round_whose_process_outlived_the_bot_is_waited_for(stopped_house: House):
+    house = stopped_house
+    adapters = house.settings.adapters_dir
+    adapters.mkdir(parents=True)
+    upgrade(house.database)
+    with house.database.session() as session:
+        request_round(session, "b-sup")
+    with (adapters / ".round.lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        await house.start()
+        await asyncio.sleep(0.5)
+        assert runs(house) == 0
+    (house.settings.data_dir / "go").touch()
+    await house.eventually(lambda: rounds(house)[0].status is RoundStatus.DONE, timeout=10)
+    assert runs(house) == 1
+
+
+async def test_a_scheduled_round_that_fell_into_an_outage_is_made_up_for(
+    house: House, ada: Person, monkeypatch: pytest.MonkeyPatch
+):
+    await finish_a_game(house, ada)
+    await house.stop()
+    with house.database.session() as session:
+        row = request_round(session, "b-sup", "schedule")
+        row.created_at = now() - timedelta(days=2)
+        row.status, row.active = RoundStatus.DONE, None
+        session.add(row)
+    house.with_settings(round_schedule="0 4 * * *")
+    await house.start()
+    await house.eventually(lambda: len(rounds(house)) == 2)
+    await house.stop()
+
+
+async def test_asking_at_the_same_time_gives_one_round(house: House, ada: Person):
+    await finish_a_game(house, ada)
+    await house.stop()
+    schedule = RoundSchedule(house.settings, house.database, Metrics())
+    found = await asyncio.gather(*(schedule.request("manual") for _ in range(5)), return_exceptions=True)
+    assert sum(isinstance(one, Round) for one in found) == 1
+    await schedule.close()
+    assert len(rounds(house)) == 1

@@ -1,0 +1,131 @@
+"""Seed games: read, checked, and trained on in every round."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from learner.examples.seed import (
+    SEED_FILE,
+    SeedError,
+    SeedGame,
+    SeedStep,
+    read_seed_games,
+    seed_games_of,
+    write_seed_games,
+)
+from learner.policy import Policy
+from learner.policy.tiny import TINY_WEIGHTS
+from learner.protocol import BASE_ADAPTER
+from learner.training.evaluation import action_logps
+from store.models import AdapterTurn
+from tests.learner.played import settings_for
+from tests.learner.rounds.test_rounds import House, house  # noqa: F401 - a fixture
+
+CONTEXT = tuple(f"figure-{number}" for number in range(10))
+GAME = SeedGame(
+    game="multiref",
+    images="classic",
+    context=CONTEXT,
+    steps=(
+        SeedStep(state="", utterance="the bird", action="select A", right="select B"),
+        SeedStep(state="A", utterance="no, undo that, it's the bird", action="deselect A select B"),
+        SeedStep(state="B", utterance="yes. a boat", action="select C", right="select C"),
+        SeedStep(state="B C", utterance="good. a hat", action="select D"),
+    ),
+)
+
+
+def test_what_is_written_is_read(tmp_path: Path):
+    write_seed_games([GAME, GAME], tmp_path / "seeds")
+    first, second = read_seed_games(tmp_path / "seeds")
+    assert first.game_id != second.game_id
+    assert [(label.step, label.action) for label in first.labels] == [(0, "select B"), (2, "select C")]
+    assert len(first.steps) == 3  # nothing is learnt from the fourth
+    assert first.context == CONTEXT
+
+
+@pytest.mark.parametrize(
+    ("broken", "said"),
+    [
+        ("{", "no seed game"),
+        ('{"game": "multiref"}', "no seed game"),
+        (GAME.model_dump_json().replace("multiref", "chess"), "chess"),
+        (GAME.model_dump_json().replace("select D", "select A deselect D"), "turn 4"),
+        (GAME.model_dump_json().replace('"select C"', '"deselect C"'), "turn 3"),
+    ],
+)
+def test_a_broken_line_is_named(tmp_path: Path, broken: str, said: str):
+    path = tmp_path / "seeds"
+    path.write_text(f"{GAME.model_dump_json()}\n{broken}\n")
+    with pytest.raises(SeedError, match="Line 2") as raised:
+        read_seed_games(path)
+    assert said in str(raised.value)
+
+
+def test_a_missing_file_is_said(tmp_path: Path, policy: Policy):
+    with pytest.raises(SeedError, match="cannot be read"):
+        seed_games_of(settings_for(tmp_path, seed_games=str(tmp_path / "none here")), policy, "sup")
+
+
+def test_games_on_figures_that_are_not_here_are_left_out(tmp_path: Path, policy: Policy):
+    elsewhere = GAME.model_copy(update={"images": "kilogram:/not/here"})
+    write_seed_games([GAME, elsewhere], tmp_path / "seeds")  # classic has no figure-0 either
+    assert seed_games_of(settings_for(tmp_path, seed_games=str(tmp_path / "seeds")), policy, "sup") == []
+
+
+def test_the_embedded_policy_comes_with_games_that_it_knows(tmp_path: Path, policy: Policy):
+    games = seed_games_of(settings_for(tmp_path, seed_games=None), policy, "sup")
+    assert len(games) >= 100
+    assert {game.images for game in games} == {"classic"}
+    chances = np.exp(action_logps(policy, games[:60], BASE_ADAPTER))
+    assert chances.mean() > 0.5
+    assert seed_games_of(settings_for(tmp_path, seed_games="none"), policy, "sup") == []
+    folder = tmp_path / "another base"
+    folder.mkdir()
+    assert seed_games_of(settings_for(tmp_path, policy=str(folder), seed_games=None), policy, "sup") == []
+
+
+@pytest.fixture
+def few(tmp_path: Path) -> Path:
+    """Twenty of the games that the embedded policy comes with."""
+    lines = (TINY_WEIGHTS / SEED_FILE).read_text("utf-8").splitlines()
+    (tmp_path / "few").write_text("\n".join(lines[:20]), "utf-8")
+    return tmp_path / "few"
+
+
+def test_propensities_of_kto_are_the_base_models(few: Path, policy: Policy):
+    games = seed_games_of(settings_for(few.parent, seed_games=str(few)), policy, "kto")
+    logged = [label.behaviour_logp for game in games for label in game.labels]
+    assert logged == pytest.approx(action_logps(policy, games, BASE_ADAPTER).tolist())
+
+
+@pytest.mark.parametrize("system", ["b-sup", "b-kto"])
+def test_a_round_trains_on_them_too(house: House, few: Path, system: str):  # noqa: F811
+    house.settings = settings_for(house.folder, seed_games=str(few))
+    row = house.run(house.ask(system))
+    assert row.error is None
+    own = row.results["train_turns"]
+    seeds = sum(len(game.labels) for game in read_seed_games(few))
+    assert row.results["training"]["turns"] == own + seeds
+    lineage = house.rows(AdapterTurn)
+    assert all(learnt.turn_id for learnt in lineage)  # of what people said, and not of seed games
+    assert sum(learnt.reward != 0 for learnt in lineage) == own
+
+
+def test_other_seed_games_make_another_training_set(house: House, few: Path):  # noqa: F811
+    """What a killed round had trained is not taken for what is asked for with other seed games."""
+    digests = []
+    for seeds in ("none", str(few)):
+        house.settings = settings_for(house.folder, seed_games=seeds)
+        name = house.run(house.ask()).results["adapter"]
+        digests.append(house.registry.card(name).metrics["digest"])
+    assert digests[0] != digests[1]
+
+
+def test_bad_seed_games_fail_a_round_in_a_sentence(house: House, tmp_path: Path):  # noqa: F811
+    (tmp_path / "bad").write_text("{}\n")
+    house.settings = settings_for(house.folder, seed_games=str(tmp_path / "bad"))
+    row = house.run(house.ask())
+    assert row.error is not None
+    assert "Line 1 of" in row.error and "mend or delete it" in row.error

@@ -1,0 +1,356 @@
+"""Trust per player: who is left out of training, who is not, and what becomes of an adapter that plays worse."""
+
+import json
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import count
+from pathlib import Path
+
+import pytest
+from sqlmodel import col, select, update
+
+from games import GAMES
+from games.core import Outcome, Step
+from games.figures import held_out, open_images
+from learner.conversation import conversation_of
+from learner.examples import trust
+from learner.examples.trust import Trust, by_certainty, by_outcome, screen, trust_of_players, within_caps
+from learner.feedback import open_decoder
+from learner.feedback.decode import decode_interactions
+from learner.feedback.rules.decoder import without_verdict
+from learner.policy import Policy
+from learner.policy.tiny import TINY_WEIGHTS
+from learner.protocol import BASE_ADAPTER, TurnRequest
+from learner.registry import AdapterRegistry
+from learner.rounds.pipeline import run_round
+from learner.rounds.rollback import worse_in_play
+from sim.players import open_players
+from sim.playing import Playground
+from store.database import Database
+from store.migrations import upgrade
+from store.models import Adapter, AdapterTurn, Feedback, Game, Round, Turn, now
+from store.rounds import finish, quarantined, request_round
+from store.training import Interaction, usable_interactions
+from tests.learner.played import GAMES_PLAYED, copy_of, settings_for
+
+LETTERS = "ABCDEFGHIJ"
+TURN_IDS = count()
+SURE, UNSURE = -0.2, -3.0
+
+
+class House:
+    """A folder of games with its database, where rounds are run."""
+
+    def __init__(self, folder: Path) -> None:
+        self.settings = settings_for(folder)
+        self.database = Database(self.settings.url)
+        self.registry = AdapterRegistry(self.settings.adapters_dir)
+
+    def games(self) -> Sequence[Game]:
+        with self.database.session() as session:
+            return session.exec(select(Game).order_by(col(Game.id))).all()
+
+    def run(self, policy: Policy) -> Round:
+        with self.database.session() as session:
+            row = request_round(session, "b-sup")
+        assert row.id is not None
+        return run_round(self.database, self.settings, row.id, policy)
+
+
+class Overheard(Policy):
+    """The policy, and what it was asked."""
+
+    def __init__(self, policy: Policy) -> None:
+        self.__dict__.update(vars(policy))
+        self.requests: list[TurnRequest] = []
+
+    def act(self, requests: Sequence[TurnRequest], seed: int) -> list[tuple[str, float]]:
+        self.requests += requests
+        return super().act(requests, seed)
+
+
+@dataclass(frozen=True)
+class Read:
+    label: int
+    confidence: float = 0.97
+
+
+def game_of(
+    *picks: str,
+    logps: tuple[float, ...] = (),
+    won: bool = False,
+    player: int = 1,
+    game_id: str = "g",
+    at: int = 0,
+) -> Interaction:
+    """A game of one pick after another."""
+    steps, state = [], ""
+    for pick in picks:
+        steps.append(Step(state, f"the one like {pick}", f"select {pick}"))
+        state = " ".join(sorted([*state.split(), pick]))
+    return Interaction(
+        game_id=game_id,
+        game="multiref",
+        images="classic",
+        context=tuple(f"figure-{letter}" for letter in LETTERS),
+        steps=tuple(steps),
+        turn_ids=tuple(next(TURN_IDS) for _ in picks),
+        logps=logps or (-1.0,) * len(picks),
+        base_model="aaaa",
+        adapter="base",
+        player_id=player,
+        round=at,
+        won=won,
+    )
+
+
+def read(game: Interaction, *labels: int, confidence: float = 0.97) -> dict[int, Read]:
+    return {turn: Read(label, confidence) for turn, label in zip(game.turn_ids, labels, strict=False)}
+
+
+def test_a_won_game_shows_who_told_the_truth():
+    game = game_of("A", "B", "C", won=True)
+    assert by_outcome(game, read(game, 1, 1)) == (pytest.approx(1.88), 0)
+    assert by_outcome(game, read(game, -1, 1)) == (pytest.approx(0.94), pytest.approx(0.94))
+
+
+def test_a_pick_that_was_taken_back_before_the_win_was_wrong():
+    steps = (
+        Step("", "a bird", "select A"),
+        Step("A", "not that", "deselect A"),
+        Step("", "wings", "select B"),
+    )
+    game = replace(game_of("A", "B", "C", won=True), steps=steps)
+    assert by_outcome(game, read(game, -1, 1)) == (pytest.approx(1.88), 0)
+    assert by_outcome(game, read(game, 1, 1)) == (pytest.approx(0.94), pytest.approx(0.94))
+
+
+def test_silence_that_is_read_as_blame_counts_for_nothing():
+    game = game_of("A", "B", "C", won=True)
+    assert by_outcome(game, read(game, -1, -1, confidence=0.5)) == (0, 0)
+
+
+def test_nothing_is_known_of_new_players_and_they_are_learnt_from():
+    game = game_of("A", "B")
+    assert trust_of_players([game], {}) == {1: Trust(0, 0)}
+    assert Trust(0, 0).mean == 0.5
+    assert screen([game], {}).interactions == [game]
+
+
+def games_of(
+    player: int, praises: str, games_played: int = 8, **options
+) -> tuple[list[Interaction], dict[int, Read]]:
+    """Lost games of ten turns, the policy sure of every other pick; `praises` "sure", "unsure" or "none"."""
+    games, verdicts = [], {}
+    for number in range(games_played):
+        logps = tuple((SURE if turn % 2 == number % 2 else UNSURE) - 0.01 * turn for turn in range(10))
+        game = game_of(*LETTERS, logps=logps, player=player, game_id=f"{player}-{number}", **options)
+        labels = [1 if (logp > -1.5) == (praises == "sure") and praises != "none" else -1 for logp in logps]
+        games.append(game)
+        verdicts |= read(game, *labels)
+    return games, verdicts
+
+
+def test_who_never_wins_is_known_by_what_the_policy_was_sure_of():
+    agreed, disagreed = by_certainty(*games_of(1, "unsure"))
+    assert agreed == 0
+    assert disagreed > 20
+    assert by_certainty(*games_of(1, "sure"))[1] == 0
+    assert by_certainty(*games_of(1, "none")) == (0, 0)
+
+
+def test_actions_that_take_back_are_no_witness():
+    game = replace(
+        game_of("A", "B", "C", logps=(-1.0, -0.1, -1.0)),
+        steps=(Step("", "a", "select A"), Step("A", "no", "deselect A"), Step("", "b", "select B")),
+    )
+    assert by_certainty([game], read(game, -1, 1)) == (0, 0)
+
+
+def test_only_liars_are_put_in_quarantine():
+    honest, said = games_of(1, "sure")
+    liars, lies = games_of(2, "unsure")
+    silent, nothing = games_of(3, "none")
+    found = screen([*honest, *liars, *silent], {**said, **lies, **nothing})
+    assert found.quarantined == (2,)
+    assert {game.player_id for game in found.interactions} == {1, 3}
+    assert found.metrics()["quarantined"].keys() == {"2"}
+
+
+def test_feedback_at_random_is_no_reason_for_quarantine():
+    """Of many players whose words say nothing of the policy's certainty, next to none may be left out."""
+    rng = random.Random(0)
+    games, verdicts = [], {}
+    for player in range(200):
+        for number in range(4):
+            logps = tuple(rng.uniform(-4, 0) for _ in LETTERS)
+            game = game_of(*LETTERS, logps=logps, player=player, game_id=f"{player}-{number}")
+            games.append(game)
+            verdicts |= read(game, *(rng.choice((1, -1)) for _ in LETTERS))
+    assert len(screen(games, verdicts).quarantined) <= 6
+
+
+def test_nobody_dominates_a_round():
+    many = [game_of(*LETTERS, player=1, game_id=f"many-{number}") for number in range(50)]
+    others = [game_of(*LETTERS, player=2 + number // 5, game_id=f"few-{number}") for number in range(20)]
+    kept = within_caps([*many, *others])
+    assert sum(len(game.steps) for game in kept if game.player_id == 1) == trust.TIMES_MEDIAN * 50
+    assert [game for game in kept if game.player_id != 1] == others
+    again = within_caps([*others, *reversed(many)])
+    assert {game.game_id for game in again} == {game.game_id for game in kept}
+    assert screen([*many, *others], {}).capped == (1,)
+    alone = [replace(game, round=1) for game in many]
+    assert within_caps(alone) == alone
+
+
+def test_real_poisoners_are_found_and_nobody_else(tmp_path: Path, policy: Policy):
+    database = Database(f"sqlite:///{tmp_path / 'respect.db'}")
+    upgrade(database)
+    images = open_images("classic")
+    unknown = held_out(images.ids, json.loads((TINY_WEIGHTS / "build.json").read_text())["holdout"])
+    known = [figure for figure in images.ids if figure not in unknown]  # of others its certainty tells little
+    playground = Playground(
+        database, policy, GAMES["multiref"], images, known, open_players("people"), 10, 3, poison=0.2
+    )
+    playground.play(0, 140, BASE_ADAPTER, lambda tally: None)
+    with database.session() as session:
+        found = usable_interactions(session, None)
+    verdicts = decode_interactions(database, found, open_decoder("rules", "binary"))
+    quarantined = set(screen(found, verdicts).quarantined)
+    assert len(playground.poisoners) == 2
+    assert quarantined == playground.poisoners
+    with database.session() as session:
+        for game in session.exec(select(Game)):
+            game.targets = list(reversed(game.listener))[:3]
+            session.add(game)
+    with database.session() as session:
+        again = usable_interactions(session, None)
+    assert set(screen(again, verdicts).quarantined) == quarantined
+    database.close()
+
+
+def test_a_round_learns_nothing_from_who_is_in_quarantine(played: Path, tmp_path: Path, policy: Policy):
+    house = House(copy_of(played, tmp_path))
+    liar = house.games()[0].player_id
+    ids = {game.id for game in house.games()[:12]}
+    with house.database.session() as session:
+        session.exec(update(Game).where(col(Game.id).in_(ids)).values(player_id=liar))
+        found = usable_interactions(session, None)
+    decode_interactions(house.database, found, open_decoder("rules", "binary"))
+    lies = {turn for game in found if game.player_id == liar for turn in game.turn_ids}
+    with house.database.session() as session:
+        for entry in session.exec(select(Feedback).where(col(Feedback.turn_id).in_(lies))):
+            entry.label, entry.confidence = -entry.label, 0.97
+            session.add(entry)
+
+    row = house.run(policy)
+    assert list(row.results["trust"]["quarantined"]) == [str(liar)]
+    with house.database.session() as session:
+        learnt = set(session.exec(select(Game.player_id).join(Turn).join(AdapterTurn)))
+        (adapter,) = session.exec(select(Adapter)).all()
+    assert learnt
+    assert liar not in learnt
+    assert adapter.card["metrics"]["trust"] == row.results["trust"]
+    assert len(house.games()) == GAMES_PLAYED
+
+    house.settings = settings_for(tmp_path, trust=False)
+    row = house.run(policy)
+    assert "trust" not in row.results
+    with house.database.session() as session:
+        assert liar in set(session.exec(select(Game.player_id).join(Turn).join(AdapterTurn)))
+
+
+def test_who_is_in_quarantine_is_not_heeded_and_nothing_is_learnt_of_it(tmp_path: Path, policy: Policy):
+    house = House(tmp_path)
+    upgrade(house.database)
+    images, heard = open_images("classic"), Overheard(policy)
+    playground = Playground(
+        house.database, heard, GAMES["multiref"], images, images.ids, open_players("patient"), 4, seed=2
+    )
+    playground.play(0, 8, BASE_ADAPTER, lambda tally: None)
+    with house.database.session() as session:
+        row = request_round(session, "b-sup")
+        assert row.id is not None
+        finish(session, row.id, trust={"quarantined": {"1": 0.1, "2": 0.2}})
+    playground.play(1, 8, BASE_ADAPTER, lambda tally: None)
+    with house.database.session() as session:
+        assert quarantined(session, 1) == {1, 2} and not quarantined(session, 2)
+        games = {game.id: game for game in session.exec(select(Game))}
+        said = {(turn.game_id, turn.number): turn.utterance for turn in session.exec(select(Turn))}
+        unheeded = {one.game_id for one in usable_interactions(session, None) if one.in_quarantine}
+    assert unheeded == {game.id for game in games.values() if game.round == 1 and game.player_id in (1, 2)}
+    assert any(without_verdict(words) != words for (game, _), words in said.items() if game in unheeded)
+    for request in heard.requests:
+        assert request.heeded == (request.game_id not in unheeded)
+        shown = conversation_of(GAMES["multiref"], request)
+        told = [*(step.utterance for step in request.history), request.utterance]
+        assert told == [said[request.game_id, number] for number in range(1, len(told) + 1)]
+        hear = without_verdict if request.game_id in unheeded else str
+        steps = zip(request.history, map(hear, told), strict=False)
+        history = [Step(past.state, words, past.action) for past, words in steps]
+        assert shown == GAMES["multiref"].prompt(request.context, history, request.state, hear(told[-1]))
+
+    house.run(policy)
+    with house.database.session() as session:
+        learnt = set(session.exec(select(Turn.game_id).join(AdapterTurn)))
+    assert learnt and not learnt & unheeded
+    house.database.close()
+
+
+def record(adapter: str, won: int, games: int, labels: Sequence[int] = ()) -> tuple[list[Interaction], dict]:
+    found = [replace(game_of("A", "B", won=number < won), adapter=adapter) for number in range(games)]
+    return found, {
+        turn: Read(label) for game in found for turn, label in zip(game.turn_ids, labels, strict=False)
+    }
+
+
+def verdict_on(now: tuple[list[Interaction], dict], before: tuple[list[Interaction], dict]) -> str | None:
+    return worse_in_play(now[0] + before[0], now[1] | before[1], "now", "before")
+
+
+def test_worse_in_play_is_who_credibly_wins_less():
+    assert verdict_on(record("now", 20, 100), record("before", 60, 100)) == (
+        "now won 20% of 100 games, before 60% of 100"
+    )
+    assert verdict_on(record("now", 55, 100), record("before", 60, 100)) is None
+    assert verdict_on(record("now", 0, 10), record("before", 60, 100)) is None, "too few to judge by"
+    assert verdict_on(record("now", 0, 100), ([], {})) is None
+
+
+def test_worse_in_play_is_who_is_praised_less_unless_it_wins_more():
+    praised, scolded = (1,), (-1,)
+    found = verdict_on(record("now", 50, 100, scolded), record("before", 50, 100, praised))
+    assert found == "now was praised in 0% of its turns, before in 100%"
+    assert verdict_on(record("now", 60, 100, scolded), record("before", 50, 100, praised)) is None
+
+
+def test_an_adapter_that_plays_worse_than_the_one_before_is_left(
+    played: Path, tmp_path: Path, policy: Policy
+):
+    house = House(copy_of(played, tmp_path))
+    first = house.run(policy).results["adapter"]
+    assert house.registry.current() == first
+    with house.database.session() as session:
+        for number, game in enumerate(session.exec(select(Game).order_by(col(Game.id))).all()):
+            turns = session.exec(select(Turn).where(Turn.game_id == game.id)).all()
+            game.outcome = Outcome.WON if number % 5 else Outcome.LOST
+            session.add(game)
+            fields = game.model_dump() | {"id": f"later-{game.id}", "adapter": first, "round": 1}
+            session.add(Game(**fields | {"outcome": Outcome.LOST, "ended_at": now()}))
+            session.flush()
+            for turn in turns:
+                session.add(Turn(**turn.model_dump() | {"id": None, "game_id": f"later-{game.id}"}))
+
+    row = house.run(policy)
+    assert row.status == "done", row.error
+    assert row.results["rolled_back"] == {
+        "from": first,
+        "to": "base",
+        "reason": f"{first} won 0% of 30 games, base 80% of 30",
+    }
+    with house.database.session() as session:
+        status = {adapter.name: adapter.status for adapter in session.exec(select(Adapter))}
+    assert status[first] == "rejected"
+    assert house.registry.current() in ("base", row.results["adapter"])
+    assert house.registry.previous() in (None, "base")

@@ -1,0 +1,188 @@
+"""The matcher's own training: what words are about, from the labels of turns."""
+
+import math
+import random
+from dataclasses import replace
+
+import torch
+
+from games.core import Step
+from games.figures import open_images
+from learner.examples.labels import TrainingGame, TurnLabel
+from learner.examples.seed import SEED_FILE, read_seed_games
+from learner.policy import Policy
+from learner.policy.tiny import TINY_WEIGHTS
+from learner.policy.tiny.grounding import ENOUGH, ODDS, doubted, ground, references_of
+from learner.protocol import TurnRequest
+from tests.learner.model_classes import CLASSES
+
+FIGURES = open_images("classic").ids[:20]
+NAMES = {figure: f"{word} thing" for figure, word in zip(FIGURES, (
+    "brulk", "fenzo", "quarp", "dimble", "swotch", "plinth", "gorv", "hexle", "jundo", "kraft",
+    "lomp", "mizzle", "nurf", "ostro", "pavel", "rudge", "snark", "tozzle", "umbra", "vexil",
+), strict=True)}  # fmt: skip
+
+
+def game(number: int, wanted: str, others: list[str]) -> TrainingGame:
+    """Somebody asks for a figure by a name that nobody has heard, and gets it; then takes it back."""
+    rng = random.Random(number)
+    context = rng.sample([wanted, *others], 10)
+    letter = "ABCDEFGHIJ"[context.index(wanted)]
+    steps = (
+        Step("", f"the {NAMES[wanted]}", f"select {letter}"),
+        Step(letter, "undo that", f"deselect {letter}"),
+    )
+    labels = tuple(TurnLabel(t, 2 * number + t, step.action, 1.0) for t, step in enumerate(steps))
+    return TrainingGame(str(number), "multiref", "classic", tuple(context), steps, labels)
+
+
+def played(times: int = 3) -> list[TrainingGame]:
+    rng = random.Random(0)
+    return [
+        game(number, wanted, rng.sample([one for one in FIGURES if one != wanted], 9))
+        for number, wanted in enumerate(FIGURES * times)
+    ]
+
+
+def full(rate: float, games: list[TrainingGame]) -> float:
+    """What to ask for, so that so few references are learnt at this rate."""
+    return rate * max(1.0, ENOUGH * len(FIGURES) / len(games))
+
+
+def test_a_reference_is_the_words_of_a_turn_and_what_it_selects(policy: Policy):
+    (found,) = references_of(policy, played()[:1])
+    (wanted,) = found.figures
+    assert policy.prompts.tokenise(f"the {NAMES[wanted]}") == found.words  # without the board and the state
+
+
+def test_only_what_was_right_is_a_reference(policy: Policy):
+    one = played()[0]
+    wrong = replace(one, labels=tuple(replace(label, reward=-0.1) for label in one.labels))
+    assert references_of(policy, [wrong]) == []
+
+
+def test_grounding_learns_names_and_the_policy_acts_on_them(policy: Policy):
+    games = played()
+    policy.new_adapter("grounded", rank=16, alpha=32, dropout=0.0)
+    language = [
+        value for name, value in policy._model.named_parameters() if "layers" in name and "lora" in name
+    ]
+    before = [value.clone() for value in language]
+    losses = ground(policy, games, 16, full(2e-3, games), 0.0, random.Random(0))
+    policy.eval()
+    least = math.log((ODDS + 9) / ODDS)  # sure of every figure that was picked among nine others
+    assert losses[-1] - least < (losses[0] - least) / 3
+    assert language and all(map(torch.equal, language, before))
+    requests = [
+        TurnRequest(
+            request_id=f"{number}",
+            game_id=f"{number}",
+            images="classic",
+            context=tuple(random.Random(number + 999).sample(one.context, 10)),
+            state="",
+            utterance=one.steps[0].utterance,
+            adapter="grounded",
+        )
+        for number, one in enumerate(games[:20])
+    ]
+    right = 0
+    for request, one, (action, _) in zip(requests, games, policy.act(requests, greedy=True), strict=False):
+        wanted = one.context["ABCDEFGHIJ".index(one.steps[0].action[-1])]
+        right += action == f"select {'ABCDEFGHIJ'[request.context.index(wanted)]}"
+    assert right >= 15
+
+
+def test_wrong_labels_are_outvoted_and_then_doubted(policy: Policy):
+    """A pick that was right by accident only is accepted like any other; what is said of it is learnt elsewhere."""
+    games = played(times=6)
+    wrong = games[0]
+    (meant,) = references_of(policy, [wrong])[0].figures
+    picked = next(figure for figure in wrong.context if figure != meant)
+    letter = "ABCDEFGHIJ"[wrong.context.index(picked)]
+    steps = (
+        replace(wrong.steps[0], action=f"select {letter}"),
+        Step(letter, wrong.steps[1].utterance, f"deselect {letter}"),
+    )
+    labels = tuple(
+        replace(label, action=step.action) for label, step in zip(wrong.labels, steps, strict=True)
+    )
+    games[0] = replace(wrong, steps=steps, labels=labels)
+    policy.new_adapter("grounded", rank=16, alpha=32, dropout=0.0)
+    ground(policy, games, 16, full(2e-3, games), 0.0, random.Random(0))
+    policy.eval()
+    weights = [game.labels[0].weight for game in doubted(policy, games)]
+    assert weights[0] < 0.2
+    assert sum(weight > 0.8 for weight in weights[1:]) > 0.8 * len(weights[1:])
+    assert all(game.labels[1].weight == 1 for game in doubted(policy, games))  # nothing is picked there
+
+
+def test_a_won_game_says_what_its_turns_were_about(policy: Policy):
+    one = played()[0]
+    (open_ended,) = references_of(policy, [one])
+    assert {*open_ended.figures, *open_ended.others} == {*one.context}
+    final = (*open_ended.figures, *open_ended.others[:2])
+    (won,) = references_of(policy, [replace(one, possible=final)])
+    assert won.figures == open_ended.figures
+    assert {*won.others} == {*open_ended.others[:2]}
+
+
+def test_a_model_without_a_matcher_has_nothing_to_ground(tmp_path):
+    CLASSES["llava"](tmp_path)
+    large = Policy.load(str(tmp_path), "cpu")
+    large.new_adapter("new")
+    assert large.matching is None
+    assert ground(large, played()[:2], 2, 2e-3, 0.0, random.Random(0)) == []
+
+
+def test_a_rejected_turn_was_about_another_figure(policy: Policy):
+    one = played()[0]
+    ((label, _), (picked,)) = one.labels, references_of(policy, [one])[0].figures
+    rejected = replace(one, labels=(), rejected=(replace(label, reward=0.0),))
+    (found,) = references_of(policy, [rejected])
+    assert found.figures == ()
+    assert {*found.others} == {*one.context} - {picked}
+    (narrowed,) = references_of(policy, [replace(rejected, possible=tuple(one.context[:4]))])
+    assert {*narrowed.others} == {*one.context[:4]} - {picked}
+
+
+def test_names_are_learnt_from_rejections_alone(policy: Policy):
+    """Each name is said on several boards, and never is the right figure picked: what they share must be it."""
+    games = []
+    for one in played(times=10):
+        (wanted,) = references_of(policy, [one])[0].figures
+        other = next(figure for figure in one.context if figure != wanted)
+        letter = "ABCDEFGHIJ"[one.context.index(other)]
+        step, label = replace(one.steps[0], action=f"select {letter}"), one.labels[0]
+        rejected = (replace(label, action=step.action, reward=0.0),)
+        games.append(replace(one, steps=(step,), labels=(), rejected=rejected))
+    policy.new_adapter("grounded", rank=16, alpha=32, dropout=0.0)
+    ground(policy, games, 32, full(2e-3, games), 0.0, random.Random(0))
+    policy.eval()
+    assert policy.matching is not None
+    words = [policy.prompts.tokenise(f"the {NAMES[figure]}") for figure in FIGURES]
+    with torch.no_grad():
+        best = policy.matching.logps(words, "classic", FIGURES).argmax(-1)
+    assert sum(int(place) == number for number, place in enumerate(best)) >= 15
+
+
+def test_seed_games_keep_what_the_base_knows(policy: Policy):
+    """New names for some figures, far too eagerly learnt: what the base calls the others is gone without seed games."""
+    seeds = read_seed_games(TINY_WEIGHTS / SEED_FILE)
+    games, known = played(times=6), references_of(policy, seeds)[:400]
+    ids = sorted({figure for each in known for figure in each.figures})
+
+    def right() -> float:
+        assert policy.matching is not None
+        policy.eval()
+        with torch.no_grad():
+            best = policy.matching.logps([each.words for each in known], "classic", ids).argmax(-1)
+        return sum(ids[place] in each.figures for place, each in zip(best, known, strict=True)) / len(known)
+
+    before = right()
+    after = []
+    for name, also, epochs in (("without", [], 32), ("with", seeds, 3)):  # about as many steps
+        policy.new_adapter(name, rank=16, alpha=32, dropout=0.0)
+        ground(policy, games, epochs, full(1e-2, games), 0.0, random.Random(0), also)
+        after.append(right())
+    assert after[0] < before / 2
+    assert after[1] > before - 0.02

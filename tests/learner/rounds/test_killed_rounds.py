@@ -1,0 +1,136 @@
+"""Rounds in processes that are really killed, and that come to the very same adapter."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from safetensors.torch import load_file
+from sqlmodel import select
+
+from learner.registry import WEIGHTS, AdapterRegistry
+from learner.rounds import command
+from learner.rounds.pipeline import STAGES
+from learner.settings import LearnerSettings
+from store.database import Database
+from store.models import Adapter, Feedback, Round
+from store.rounds import request_round
+from tests.learner.played import copy_of, settings_for
+
+KILLED_AT = """
+import os, signal, sys
+from learner.rounds.pipeline import run_round
+from learner.settings import LearnerSettings
+from store.database import Database
+
+def on_progress(at):
+    if at.stage == sys.argv[2] and (at.stage != "train" or at.done == 1):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+settings = LearnerSettings()
+run_round(Database(settings.url), settings, int(sys.argv[1]), on_progress=on_progress)
+"""
+
+
+class House:
+    def __init__(self, played: Path, folder: Path) -> None:
+        self.settings: LearnerSettings = settings_for(copy_of(played, folder), device="cpu", threads=1)
+        self.database = Database(self.settings.url)
+        self.registry = AdapterRegistry(self.settings.adapters_dir)
+        self.environment = {
+            **os.environ,
+            "RESPECT_DATA_DIR": str(folder),
+            "RESPECT_DATABASE_URL": self.settings.url,
+            "RESPECT_EPOCHS": "1",
+            "RESPECT_DEVICE": "cpu",
+            "RESPECT_THREADS": "1",
+        }
+        with self.database.session() as session:
+            row = request_round(session, "b-sup")
+        assert row.id is not None
+        self.round_id = row.id
+
+    def row(self) -> Round:
+        with self.database.session() as session:
+            return session.get_one(Round, self.round_id)
+
+    def weights(self) -> Path:
+        return self.registry.path(self.row().results["adapter"]) / WEIGHTS
+
+    def run(self) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            command(self.round_id), env=self.environment, capture_output=True, text=True, check=False
+        )
+
+
+@pytest.fixture
+def house(played: Path, tmp_path: Path):
+    house = House(played, tmp_path / "house")
+    yield house
+    house.database.close()
+
+
+def test_a_round_killed_at_every_stage_makes_the_adapter_it_would_have_made(
+    house: House, played: Path, tmp_path: Path
+):
+    made: set[tuple[int, int]] = set()
+    for stage in STAGES:
+        ended = subprocess.run(
+            [sys.executable, "-c", KILLED_AT, str(house.round_id), stage], env=house.environment, check=False
+        )
+        assert ended.returncode == -signal.SIGKILL, stage
+        assert (house.row().status, house.row().stage) == ("running", stage)
+        for path in house.settings.adapters_dir.glob(f"*/{WEIGHTS}"):
+            made.add((path.stat().st_ino, path.stat().st_mtime_ns))
+    ended = house.run()
+    assert ended.returncode == 0, ended.stderr
+    assert (house.row().status, house.row().results["promoted"]) == ("done", True)
+    assert len(made) == 1  # trained once, although four processes came after
+    with house.database.session() as session:
+        assert len(session.exec(select(Adapter)).all()) == 1
+        turns = [row.turn_id for row in session.exec(select(Feedback))]
+    assert len(turns) == len(set(turns)) == house.row().results["decoded_turns"]
+
+    unharmed = House(played, tmp_path / "unharmed")
+    assert unharmed.run().returncode == 0
+    assert house.weights().read_bytes() == unharmed.weights().read_bytes()
+    unharmed.database.close()
+
+
+def test_two_processes_train_the_adapter_that_one_trains(house: House, played: Path, tmp_path: Path):
+    alone = subprocess.run(command(house.round_id), env=house.environment, check=False)
+    assert alone.returncode == 0
+    pair = House(played, tmp_path / "pair")
+    together = subprocess.run(
+        command(pair.round_id, processes=2), env=pair.environment, capture_output=True, text=True, check=False
+    )
+    assert together.returncode == 0, together.stderr
+    training = [house.row().results["training"] for house in (house, pair)]
+    assert [found["processes"] for found in training] == [1, 2]
+    assert training[1]["losses"] == pytest.approx(training[0]["losses"], rel=0.01)
+    one, other = load_file(house.weights()), load_file(pair.weights())
+    assert one.keys() == other.keys()
+    for name, value in one.items():
+        assert (other[name] - value).norm() < 0.03 * value.norm(), name
+    pair.database.close()
+
+
+def test_a_round_killed_from_outside_while_it_trains_is_taken_up(house: House):
+    patient = {**house.environment, "RESPECT_EPOCHS": "500"}
+    process = subprocess.Popen(command(house.round_id), env=patient, stderr=subprocess.DEVNULL)
+    try:
+        while house.row().progress.get("done", 0) < 1 or house.row().stage != "train":
+            assert process.poll() is None, "the round ended before it could be killed"
+            time.sleep(0.05)
+        progress = house.row().progress
+    finally:
+        process.kill()
+        process.wait()
+    assert progress["total"] > progress["done"]
+    assert progress["loss"] > 0 and progress["seconds_left"] > 0
+    ended = house.run()
+    assert ended.returncode == 0, ended.stderr
+    assert house.registry.current() == house.row().results["adapter"]

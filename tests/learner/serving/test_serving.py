@@ -1,0 +1,238 @@
+"""The policy service: a real process, a real model, adapters that change under it."""
+
+import asyncio
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+import torch
+from pydantic import SecretStr
+
+import learner.serving.client
+from games import GAMES
+from games.figures import open_images
+from learner.policy import Policy
+from learner.protocol import BASE_ADAPTER, PolicyError, TurnRequest
+from learner.registry import AdapterRegistry, Card
+from learner.serving.client import LocalPolicy, PolicyClient
+from learner.settings import LearnerSettings
+
+rules = GAMES["multiref"]
+images = open_images("classic")
+
+
+def request(name: str, adapter: str = BASE_ADAPTER) -> TurnRequest:
+    deal = rules.deal(images.ids, random.Random(name))
+    return TurnRequest(
+        request_id=f"{name}:1",
+        game_id=name,
+        images="classic",
+        context=deal.listener,
+        state="",
+        utterance=images[deal.speaker[0]].names[0],
+        adapter=adapter,
+    )
+
+
+def publish(settings: LearnerSettings, number: int, shift: float = 0.05) -> str:
+    """A new adapter, current at once, all of whose weights are moved by `shift`."""
+    policy = Policy.load("tiny", "cpu")
+    policy.new_adapter("new", rank=2, alpha=4, dropout=0.0, seed=number)
+    with torch.no_grad():
+        for parameter in policy.trainable():
+            parameter.add_(shift)
+    registry = AdapterRegistry(settings.adapters_dir)
+    name = f"round-{number:04d}-b-sup"
+    card = Card(
+        name=name,
+        base_model=policy.fingerprint,
+        system="b-sup",
+        round=number,
+        round_id=number,
+        created=datetime.now(UTC),
+        games={},
+        turns=0,
+        training={},
+    )
+    registry.publish(card, lambda folder: policy.save_adapter("new", folder))
+    point_at(settings, name)
+    return name
+
+
+def point_at(settings: LearnerSettings, name: str) -> None:
+    settings.adapters_dir.mkdir(parents=True, exist_ok=True)
+    partial = settings.adapters_dir / "current.partial"
+    partial.write_text(json.dumps({"name": name, "before": []}))
+    partial.rename(settings.adapters_dir / "current.json")
+
+
+@pytest.fixture
+async def service(tmp_path: Path) -> AsyncIterator[tuple[LearnerSettings, LocalPolicy]]:
+    settings = LearnerSettings(  # pyright: ignore[reportCallIssue]
+        data_dir=tmp_path, device="cpu", threads=1, policy_secret=SecretStr("between us")
+    )
+    async with LocalPolicy(settings) as policy:
+        yield settings, policy
+
+
+async def test_the_service_samples_at_the_temperature_that_is_set(tmp_path: Path):
+    settings = LearnerSettings(  # pyright: ignore[reportCallIssue]
+        data_dir=tmp_path, device="cpu", threads=1, temperature=0.7
+    )
+    async with LocalPolicy(settings) as service:
+        answer = await service.act(request("one"))
+    for temperature, same in ((0.7, True), (1.0, False)):
+        policy = await asyncio.to_thread(Policy.load, "tiny", "cpu", 1, temperature=temperature)
+        logp = policy.all_action_logps(request("one"))[answer.action]
+        assert (answer.logp == pytest.approx(logp, abs=1e-4)) is same
+
+
+async def test_a_game_stays_on_its_adapter_while_new_ones_take_the_next(
+    service: tuple[LearnerSettings, LocalPolicy],
+):
+    settings, policy = service
+    assert (await policy.status()).current == BASE_ADAPTER
+    before = await policy.act(request("one"))
+    name = await asyncio.to_thread(publish, settings, 1)
+    assert (await policy.client.reload()).current == name
+    again, new = await asyncio.gather(policy.act(request("one-b")), policy.act(request("two", name)))
+    assert (before.adapter, again.adapter, new.adapter) == (BASE_ADAPTER, BASE_ADAPTER, name)
+
+
+async def test_an_adapter_is_released_when_the_last_game_on_it_ends(
+    service: tuple[LearnerSettings, LocalPolicy],
+):
+    settings, policy = service
+    old = await asyncio.to_thread(publish, settings, 1)
+    await policy.client.reload()
+    await asyncio.gather(policy.act(request("one", old)), policy.act(request("two", old)))
+    new = await asyncio.to_thread(publish, settings, 2)
+    assert (await policy.client.reload()).loaded == (old, new)
+    await policy.finished("one")
+    assert (await policy.status()).loaded == (old, new)
+    await policy.finished("two")
+    assert (await policy.status()).loaded == (new,)
+    assert (await policy.act(request("three", old))).adapter == old  # one that opened before the change
+
+
+async def test_a_broken_adapter_is_refused_and_changes_nothing(
+    service: tuple[LearnerSettings, LocalPolicy],
+):
+    settings, policy = service
+    name = await asyncio.to_thread(publish, settings, 1)
+    assert (await policy.client.reload()).current == name
+    broken = settings.adapters_dir / "round-0002-b-sup"
+    broken.mkdir()
+    for file in (settings.adapters_dir / name).iterdir():
+        (broken / file.name).write_bytes(file.read_bytes()[:100])
+    point_at(settings, broken.name)
+    assert (await policy.client.reload()).current == name
+    with pytest.raises(PolicyError, match="round-0002-b-sup"):
+        await policy.act(request("three", broken.name))
+    assert (await policy.act(request("four", name))).adapter == name
+
+
+async def test_an_adapter_that_cannot_act_is_refused_after_a_probe(
+    service: tuple[LearnerSettings, LocalPolicy],
+):
+    settings, policy = service
+    name = await asyncio.to_thread(publish, settings, 1, 1e30)  # finite, and so the files look sound
+    assert (await policy.client.reload()).current == BASE_ADAPTER
+    with pytest.raises(PolicyError, match="probe turn"):
+        await policy.act(request("one", name))
+    assert (await policy.status()).loaded == ()
+    assert (await policy.act(request("two"))).adapter == BASE_ADAPTER
+
+
+async def test_a_service_that_hangs_is_started_again(
+    service: tuple[LearnerSettings, LocalPolicy], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(learner.serving.client, "PROBE_SECONDS", 0.5)
+    monkeypatch.setattr(learner.serving.client, "HANGING_PROBES", 2)
+    _, policy = service
+    assert policy.pid is not None
+    os.kill(policy.pid, signal.SIGSTOP)
+    answer = await policy.act(request("one"))
+    assert (answer.adapter, policy.starts) == (BASE_ADAPTER, 2)
+
+
+async def test_a_community_that_asks_too_much_is_told_and_others_are_served(
+    service: tuple[LearnerSettings, LocalPolicy],
+):
+    _, policy = service
+
+    def of(community: str, number: int) -> TurnRequest:
+        return request(f"{community} {number}").model_copy(update={"community": community})
+
+    secret = SecretStr("between us")
+    async with PolicyClient(policy.client.url, secret, patience=0.0) as impatient:
+        busy = [asyncio.create_task(impatient.act(of("busy", number))) for number in range(300)]
+        await asyncio.sleep(0.2)
+        assert (await impatient.act(of("quiet", 0))).adapter == BASE_ADAPTER
+        answers = await asyncio.gather(*busy, return_exceptions=True)
+    refused = [answer for answer in answers if isinstance(answer, PolicyError)]
+    assert 0 < len(refused) < len(answers)
+    assert {str(error) for error in refused} == {
+        "Too many turns of this community are waiting; try again in a moment"
+    }
+
+
+async def test_a_killed_service_comes_back_and_no_turn_is_lost(service: tuple[LearnerSettings, LocalPolicy]):
+    _, policy = service
+    first = await policy.act(request("one"))
+    assert policy.pid is not None
+    turns = [asyncio.create_task(policy.act(request(f"game {i}"))) for i in range(8)]
+    os.kill(policy.pid, signal.SIGKILL)
+    answers = await asyncio.gather(*turns)
+    assert len(answers) == 8
+    assert policy.starts == 2
+    repeated = await policy.act(request("one"))
+    assert (repeated.action, repeated.logp) == (first.action, pytest.approx(first.logp, abs=1e-4))
+
+
+async def test_the_same_request_sent_twice_is_one_turn(service: tuple[LearnerSettings, LocalPolicy]):
+    _, policy = service
+    one, other = await asyncio.gather(policy.act(request("one")), policy.act(request("one")))
+    assert one == other
+    assert (await policy.status()).turns == 1
+
+
+async def test_a_wrong_secret_and_a_wrong_request_are_refused_in_words(
+    service: tuple[LearnerSettings, LocalPolicy],
+):
+    _, policy = service
+    async with PolicyClient(policy.client.url, SecretStr("guess")) as stranger:
+        with pytest.raises(PolicyError, match="RESPECT_POLICY_SECRET"):
+            await stranger.status()
+    with pytest.raises(PolicyError, match="is not a state"):
+        await policy.act(request("one").model_copy(update={"state": "Z"}))
+    with pytest.raises(PolicyError, match="not-published"):
+        await policy.act(request("one", "not-published"))
+
+
+def test_a_service_for_other_machines_needs_a_secret(tmp_path: Path):
+    environment = {**os.environ, "RESPECT_DATA_DIR": str(tmp_path), "RESPECT_POLICY_HOST": "0.0.0.0"}
+    environment.pop("RESPECT_POLICY_SECRET", None)
+    done = subprocess.run(
+        [sys.executable, "-m", "learner.serving"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 1
+    assert "RESPECT_POLICY_SECRET" in done.stdout + done.stderr
+
+
+async def test_a_model_that_cannot_be_loaded_is_said_at_the_start(tmp_path: Path):
+    settings = LearnerSettings(data_dir=tmp_path, policy=str(tmp_path / "nothing"))  # pyright: ignore[reportCallIssue]
+    with pytest.raises(PolicyError, match="did not start"):
+        async with LocalPolicy(settings):
+            pass

@@ -1,0 +1,176 @@
+"""The adapter registry: whole folders or none, one current adapter, and a way back."""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+from sqlmodel import Session, select
+
+from learner.registry import AdapterError, AdapterRegistry, Card, adapter_name, check
+from store.database import Database
+from store.migrations import upgrade
+from store.models import Adapter, now
+
+
+def write(folder: Path) -> None:
+    (folder / "adapter_config.json").write_text(json.dumps({"peft_type": "LORA"}))
+    save_file({"lora_A": np.ones((2, 3), np.float32)}, folder / "adapter_model.safetensors")
+
+
+def card(number: int, round_id: int = 1) -> Card:
+    return Card(
+        name=adapter_name(number, "b-sup"),
+        base_model="aaaa",
+        system="b-sup",
+        round=number,
+        round_id=round_id,
+        created=now(),
+        games={"g": 2},
+        turns=2,
+        training={"epochs": 1},
+    )
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> AdapterRegistry:
+    return AdapterRegistry(tmp_path / "adapters")
+
+
+@pytest.fixture
+def session(tmp_path: Path):
+    database = Database(f"sqlite:///{tmp_path / 'respect.db'}")
+    upgrade(database)
+    with database.session() as session:
+        yield session
+    database.close()
+
+
+def publish(registry: AdapterRegistry, session: Session, number: int) -> str:
+    made = card(number)
+    registry.publish(made, write)
+    registry.record(session, made)
+    return made.name
+
+
+def statuses(session: Session) -> dict[str, str]:
+    return {row.name: row.status.value for row in session.exec(select(Adapter))}
+
+
+def test_promotion_and_rollback_are_the_same_move(registry: AdapterRegistry, session: Session):
+    assert registry.current() == "base"
+    one, two = publish(registry, session, 1), publish(registry, session, 2)
+    assert registry.promote(session, one) == "base"
+    assert registry.promote(session, two) == one
+    assert statuses(session) == {one: "retired", two: "current"}
+    assert registry.rollback(session) == one
+    assert registry.current() == one
+    assert statuses(session) == {one: "current", two: "retired"}
+    assert registry.rollback(session) == "base"
+    assert statuses(session) == {one: "retired", two: "retired"}
+    with pytest.raises(AdapterError, match="nothing to go back to"):
+        registry.rollback(session)
+
+
+def test_promoting_what_is_current_changes_nothing(registry: AdapterRegistry, session: Session):
+    one = publish(registry, session, 1)
+    registry.promote(session, one)
+    registry.promote(session, one)
+    assert registry.previous() == "base"
+
+
+def test_a_failed_write_leaves_nothing(registry: AdapterRegistry):
+    def fails(folder: Path) -> None:
+        write(folder)
+        raise OSError("No space left on device")
+
+    with pytest.raises(OSError, match="No space"):
+        registry.publish(card(1), fails)
+    assert registry.names() == ()
+    assert list(registry.folder.iterdir()) == []
+
+
+def test_an_incomplete_adapter_is_not_published(registry: AdapterRegistry):
+    with pytest.raises(AdapterError, match="round-0001-b-sup has no adapter_config"):
+        registry.publish(card(1), lambda folder: None)
+
+
+@pytest.mark.parametrize(
+    ("damage", "reason"),
+    [
+        (lambda weights: weights.unlink(), "has no adapter_model.safetensors"),
+        (lambda weights: weights.write_bytes(weights.read_bytes()[:-4]), "is cut short"),
+        (lambda weights: weights.write_bytes(b"\x00" * 100), "not a safetensors file"),
+        (
+            lambda weights: weights.write_bytes((9).to_bytes(8, "little") + b"{garbage!" + b"1" * 9),
+            "broken header",
+        ),
+    ],
+)
+def test_a_broken_folder_is_refused_with_a_reason(
+    registry: AdapterRegistry, session: Session, damage, reason
+):
+    name = publish(registry, session, 1)
+    assert check(registry.path(name), "aaaa") == []
+    damage(registry.path(name) / "adapter_model.safetensors")
+    assert reason in check(registry.path(name))[0]
+    with pytest.raises(AdapterError, match=reason):
+        registry.promote(session, name)
+    assert registry.current() == "base"
+
+
+def test_another_base_model_is_noticed(registry: AdapterRegistry, session: Session):
+    name = publish(registry, session, 1)
+    assert "trained on base model aaaa, this one is bbbb" in check(registry.path(name), "bbbb")[0]
+
+
+def test_a_card_goes_there_and_back(registry: AdapterRegistry):
+    made = card(1)
+    registry.publish(made, write)
+    assert registry.card(made.name) == made
+    better = made.model_copy(update={"metrics": {"gate": "passed"}})
+    registry.update_card(better)
+    assert registry.card(made.name) == better
+
+
+def test_what_was_in_use_is_not_written_over(registry: AdapterRegistry, session: Session):
+    name = publish(registry, session, 1)
+    registry.publish(card(1, round_id=2), write)  # a failed round's number is taken again
+    registry.promote(session, name)
+    with pytest.raises(AdapterError, match="cannot be written over"):
+        registry.publish(card(1, round_id=3), write)
+
+
+def test_an_adapter_of_erased_turns_is_refused(registry: AdapterRegistry, session: Session):
+    name = publish(registry, session, 1)
+    row = session.exec(select(Adapter).where(Adapter.name == name)).one()
+    row.erased_turns = 3
+    with pytest.raises(AdapterError, match="3 turns that have since been erased"):
+        registry.promote(session, name)
+
+
+def test_names_cannot_leave_the_registry(registry: AdapterRegistry, session: Session):
+    for name in ("../elsewhere", "", ".hidden", "a/b"):
+        with pytest.raises(AdapterError, match="is not an adapter's name"):
+            registry.promote(session, name)
+    with pytest.raises(AdapterError, match="There is no adapter 'round-0009-b-sup'"):
+        registry.promote(session, "round-0009-b-sup")
+
+
+def test_a_lost_pointer_can_be_written_anew(registry: AdapterRegistry, session: Session):
+    name = publish(registry, session, 1)
+    registry.promote(session, name)
+    (registry.folder / "current.json").write_text("{")
+    with pytest.raises(AdapterError, match="promote an adapter by name"):
+        registry.current()
+    registry.promote(session, name)
+    assert registry.current() == name
+
+
+def test_the_bot_can_use_it_without_torch():
+    import subprocess
+
+    code = "import sys, learner.registry, learner.rounds.pipeline; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
