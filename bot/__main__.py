@@ -23,7 +23,7 @@ def main() -> None:
         asyncio.run(serve(settings))
     except ValidationError as error:
         wrong = "; ".join(f"RESPECT_{str(item['loc'][0]).upper()}: {item['msg']}" for item in error.errors())
-        log.error("settings not understood", wrong=wrong, mend="see .env.example for what each may be")
+        log.error("settings not understood", wrong=wrong, hint="see .env.example for what each may be")
         sys.exit(1)
     except StartupError as error:
         log.error(str(error))

@@ -88,7 +88,7 @@ class Playground:
             session.add_all(rows)
         self.player_ids = [row.id for row in rows if row.id is not None]
         self.poisoners = {self.player_ids[number] for number in chosen}
-        self._unheeded = frozenset[int]()
+        self._quarantined = frozenset[int]()
         """Players in quarantine in the round that is played."""
 
     def play(self, number: int, games: int, adapter: str, progress: Callable[[Tally], None]) -> Tally:
@@ -98,7 +98,7 @@ class Playground:
         """
         tally, started = Tally(), time.monotonic()
         with self.database.session() as session:
-            self._unheeded = quarantined(session, number)
+            self._quarantined = quarantined(session, number)
         free = list(range(len(self.people)))
         live: list[LiveGame] = []
         opened = 0
@@ -205,7 +205,7 @@ class Playground:
             ),
             state=game.state,
             utterance=game.utterance,
-            heeded=game.row.player_id not in self._unheeded,
+            verdicts_heard=game.row.player_id not in self._quarantined,
             adapter=game.row.adapter,
         )
 

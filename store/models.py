@@ -250,7 +250,7 @@ class Round(SQLModel, table=True):
     """{"done": steps, "total": steps, "loss": ..., "seconds_left": ...} of the stage under way."""
     results: dict[str, Any] = Field(default_factory=dict, sa_type=sa.JSON)
     trigger: str = "manual"
-    """"manual", "schedule" or "turns"."""
+    """"manual", "schedule" or "games" ("turns" in rows of earlier versions)."""
     requested_by: str | None = None
     interactions: int = 0
     adapter_id: int | None = Field(default=None, foreign_key="adapter.id", ondelete="SET NULL")
