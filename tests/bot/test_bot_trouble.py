@@ -121,6 +121,25 @@ async def test_words_in_a_form_that_cannot_be_kept_are_given_back(house: House, 
     other.close()
 
 
+async def test_a_message_that_is_kept_at_the_third_attempt_is_played(house: House, ada: Person):
+    thread = await house.play(ada)
+    refused = []
+
+    @sa.event.listens_for(sa.Engine, "before_cursor_execute")
+    def refuse_twice(_connection, _cursor, statement: str, *_: object) -> None:
+        if statement.startswith("INSERT INTO instruction") and len(refused) < 2:
+            refused.append(statement)
+            raise sa.exc.OperationalError(statement, None, sqlite3.OperationalError("database is locked"))
+
+    try:
+        await house.turn(ada, thread, "select A")
+    finally:
+        sa.event.remove(sa.Engine, "before_cursor_execute", refuse_twice)
+    assert len(refused) == 2
+    assert [turn.action for turn in await house.turns(thread)] == ["select A"]
+    assert not [message for message in ada.history(thread) if message.content == texts.NOT_KEPT]
+
+
 async def test_a_full_disk_is_told_and_survived(house: House, ada: Person):
     thread = await house.play(ada)
     with sqlite3.connect(house.settings.data_dir / "respect.db") as other:

@@ -142,7 +142,7 @@ async def test_a_round_starts_after_enough_games_and_only_one(stopped_house: Hou
     await finish_a_game(house, bob)
     (house.settings.data_dir / "go").touch()
     await house.eventually(lambda: rounds(house)[0].status is RoundStatus.DONE, timeout=10)
-    assert [row.trigger for row in rounds(house)][-1] == "turns"
+    assert [row.trigger for row in rounds(house)][-1] == "games"
 
 
 async def test_a_killed_round_fails_with_its_reason_and_the_next_can_start(
@@ -210,6 +210,26 @@ async def test_a_scheduled_round_that_fell_into_an_outage_is_made_up_for(
     await house.start()
     await house.eventually(lambda: len(rounds(house)) == 2)
     await house.stop()
+
+
+async def test_a_second_bot_in_the_process_answers_as_the_first(house: House, grace: Person):
+    for _ in range(2):
+        assert await say(house, grace, "round start") == texts.NOTHING_TO_LEARN
+        await house.stop()
+        await house.start()
+
+
+@pytest.mark.parametrize("trigger", ["games", "turns"])
+def test_both_names_of_a_trigger_are_understood(trigger: str):
+    row = {
+        "number": 3,
+        "status": "done",
+        "trigger": trigger,
+        "ended": None,
+        "adapter": None,
+        "error": None,
+    }
+    assert texts.round_history([row]) == "**Round 3** done (after enough games)"
 
 
 async def test_asking_at_the_same_time_gives_one_round(house: House, ada: Person):
