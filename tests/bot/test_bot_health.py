@@ -8,7 +8,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
-from bot_house import House, ObedientPolicy
+from bot_house import PROCESS_SECONDS, House, ObedientPolicy
 
 from local_discord import Person
 
@@ -57,15 +57,15 @@ def policy_pids() -> list[int]:
 async def test_a_policy_killed_during_a_turn_loses_nothing(stopped_house: House, ada: Person):
     house = stopped_house
     house.with_settings(policy_url=None, threads=1)
-    await house.start(timeout=120)
+    await house.start(timeout=PROCESS_SECONDS)
     thread = await house.play(ada)
     await ada.say(thread, "the one that looks like a running man")
-    await house.next_board(ada, thread, timeout=30)
+    await house.next_board(ada, thread)
     (pid,) = policy_pids()
     await ada.say(thread, "no, the other one")
     os.kill(pid, signal.SIGKILL)
     await ada.say(thread, "and the boat")
-    await house.eventually(lambda: len(house.boards(ada, thread)) == 4, timeout=120)
+    await house.eventually(lambda: len(house.boards(ada, thread)) == 4, timeout=PROCESS_SECONDS)
     turns = await house.turns(thread)
     assert [turn.number for turn in turns] == [1, 2, 3]
     assert all(turn.logp < 0 and turn.base_model for turn in turns)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from bot_house import House, ObedientPolicy, has_board, house_of
+from bot_house import PATIENCE, House, ObedientPolicy, has_board, house_of
 from pydantic import SecretStr
 
 from bot import texts
@@ -23,10 +23,10 @@ async def test_a_policy_that_comes_back_answers_what_waited(
     policy.away = True
     await ada.say(thread, "select A")
     await ada.say(thread, "select B")
-    await ada.wait_message(lambda message: message.content == texts.POLICY_AWAY, where=thread, timeout=15)
+    await ada.wait_message(lambda message: message.content == texts.POLICY_AWAY, where=thread)
     assert not await house.turns(thread)
     policy.away = False
-    await house.eventually(lambda: len(house.boards(ada, thread)) == 3, timeout=10)
+    await house.eventually(lambda: len(house.boards(ada, thread)) == 3)
     assert [turn.action for turn in await house.turns(thread)] == ["select A", "select B"]
     notices = [m for m in ada.history(thread) if m.content == texts.POLICY_AWAY]
     assert len(notices) == 1
@@ -166,7 +166,7 @@ async def test_a_full_disk_is_told_and_survived(house: House, ada: Person):
         full = False
         if answer.content == texts.NOT_KEPT:
             await ada.say(thread, "a dog")
-        await house.next_board(ada, thread, timeout=10)
+        await house.next_board(ada, thread)
         assert len(await house.turns(thread)) == len(played) + 1
     finally:
         sa.event.remove(sa.pool.Pool, "checkout", no_more_pages)
@@ -224,13 +224,13 @@ async def test_a_wrong_or_missing_token_says_how_to_mend_it(stopped_house: House
     ):
         stopped_house.with_settings(discord_token=SecretStr(token) if token else None)
         with pytest.raises(StartupError, match=words):
-            await asyncio.wait_for(serve(stopped_house.settings), 10)
+            await asyncio.wait_for(serve(stopped_house.settings), PATIENCE)
 
 
 async def test_a_missing_intent_says_how_to_mend_it(stopped_house: House):
     stopped_house.discord.world.app.message_content = False
     with pytest.raises(StartupError, match="RESPECT_MESSAGE_CONTENT=false"):
-        await asyncio.wait_for(serve(stopped_house.settings), 10)
+        await asyncio.wait_for(serve(stopped_house.settings), PATIENCE)
 
 
 @pytest.mark.parametrize(
@@ -252,10 +252,10 @@ async def test_other_bad_settings_say_how_to_mend_them(stopped_house: House, tmp
         ({"discord_gateway": None}, "RESPECT_DISCORD_GATEWAY"),
     ):
         with pytest.raises(StartupError, match=words):
-            await asyncio.wait_for(serve(good.model_copy(update=changes)), 10)
+            await asyncio.wait_for(serve(good.model_copy(update=changes)), PATIENCE)
 
 
 async def test_a_service_that_is_not_there_is_named(stopped_house: House):
     stopped_house.with_settings(discord_api="http://127.0.0.1:9/api/v10")
     with pytest.raises(StartupError, match="cannot be reached"):
-        await asyncio.wait_for(serve(stopped_house.settings), 20)
+        await asyncio.wait_for(serve(stopped_house.settings), PATIENCE)
