@@ -33,8 +33,8 @@ BOT_MAY_IMPORT_OF_LEARNER = {
 MODULES = sorted(path for room in MAY_IMPORT for path in (ROOT / room).rglob("*.py"))
 
 
-CYCLES_LEFT: dict[str, set[str]] = {}
-"""Modules of a package that still import each other in a circle."""
+CYCLES_LEFT = {"local_discord": {"local_discord.payloads", "local_discord.world"}}
+"""Modules of a package that still import each other in a circle. Delete an entry once they do not."""
 
 
 def name_of(path: Path) -> str:
