@@ -71,10 +71,10 @@ def test_every_module_can_be_imported_where_there_is_no_posix():
     program = f"""
 import builtins, importlib
 real = builtins.__import__
-def without_posix(name, globals=None, *rest):  # for our modules; those of others know the system they are on
+def without_posix(name, globals=None, *rest, **options):  # for our modules; those of others know the system they are on
     if name in {POSIX_ONLY!r} and str((globals or {{}}).get("__name__")).split(".")[0] in {PACKAGES!r}:
         raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
-    return real(name, globals, *rest)
+    return real(name, globals, *rest, **options)
 builtins.__import__ = without_posix
 for name in {names!r}:
     importlib.import_module(name)
