@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import typer
 from pydantic import ValidationError
 from structlog.testing import capture_logs
 from typer.main import get_command
@@ -14,6 +15,7 @@ from typer.testing import CliRunner
 
 from bot.settings import BotSettings
 from cli.main import app
+from cli.options import with_options
 from cli.settings import env_example
 from learner.settings import LearnerSettings, TrainingConfig
 from store import settings as module
@@ -208,3 +210,18 @@ def test_every_setting_that_is_spoken_of_exists():
         if name not in KNOWN and not name.startswith("RESPECT_TEST_")
     }
     assert not wrong
+
+
+def test_the_options_of_a_section_reach_the_command():
+    given: dict[str, object] = {}
+    program = typer.Typer()
+
+    @program.command()
+    @with_options(TrainingConfig, panel="Training", leave_out=["seed"])
+    def run(seed: int = 5, *, section_values: dict[str, object]) -> None:
+        given.update(section_values, seed=seed)
+
+    result = CliRunner().invoke(program, ["--rank", "4", "--learning-rate", "1e-5", "--no-reorder"])
+    assert result.exit_code == 0, result.output
+    assert given == {"rank": 4, "learning_rate": 1e-5, "reorder": False, "seed": 5}
+    assert CliRunner().invoke(program, ["--rank", "0"]).exit_code == 2
