@@ -58,7 +58,10 @@ class RespectBot(commands.AutoShardedBot):
         ready: asyncio.Event | None = None,
     ) -> None:
         intents = discord.Intents(
-            guilds=True, guild_messages=True, dm_messages=True, message_content=settings.message_content
+            guilds=True,
+            guild_messages=True,
+            dm_messages=True,
+            message_content=settings.discord.message_content,
         )
         super().__init__(
             command_prefix=commands.when_mentioned,
@@ -69,7 +72,7 @@ class RespectBot(commands.AutoShardedBot):
             member_cache_flags=discord.MemberCacheFlags.none(),
             chunk_guilds_at_startup=False,
             max_messages=None,
-            guild_ready_timeout=LOCAL_GUILD_TIMEOUT if settings.discord_api else GUILD_TIMEOUT,
+            guild_ready_timeout=LOCAL_GUILD_TIMEOUT if settings.discord.api else GUILD_TIMEOUT,
         )
         self.settings = settings
         self.database = database
@@ -77,10 +80,10 @@ class RespectBot(commands.AutoShardedBot):
         self.metrics = metrics
         self.images = ImageSets()
         self.schedule = RoundSchedule(settings, database, metrics)
-        display = BoardDisplay(self, self.images, settings.message_content)
+        display = BoardDisplay(self, self.images, settings.discord.message_content)
         self.games = GameSessions(database, policy, display, metrics, self.schedule.game_finished)
         self.opener = GameOpener(self, settings, database, policy, self.games, self.images)
-        self.inbox = Inbox(self, database, self.games, settings.message_content)
+        self.inbox = Inbox(self, database, self.games, settings.discord.message_content)
         self._ready_event = ready
 
     async def setup_hook(self) -> None:
@@ -92,7 +95,7 @@ class RespectBot(commands.AutoShardedBot):
         for feature in FEATURES:
             await feature.setup(self)
         assert isinstance(self.tree, CommandTree)
-        await self.tree.sync_if_changed(self.settings.data_dir / "commands.sha256")
+        await self.tree.sync_if_changed(self.settings.store.data_dir / "commands.sha256")
         await self.schedule.start()
 
     async def on_message(self, message: discord.Message, /) -> None:
@@ -154,10 +157,10 @@ async def serve(settings: BotSettings, *, ready: asyncio.Event | None = None) ->
     `ready` is set once it is signed in and every game continues. Raises StartupError, which says what to do,
     if it cannot run.
     """
-    token = settings.discord_token.get_secret_value().strip() if settings.discord_token else ""
+    token = settings.discord.token.get_secret_value().strip() if settings.discord.token else ""
     if not token:
         raise StartupError(
-            f"RESPECT_DISCORD_TOKEN is not set: copy the token from {PORTAL} > your application > Bot "
+            f"RESPECT_DISCORD__TOKEN is not set: copy the token from {PORTAL} > your application > Bot "
             "into .env. To play without Discord, run `respect demo`."
         )
     redirect(settings)
@@ -176,12 +179,12 @@ async def serve(settings: BotSettings, *, ready: asyncio.Event | None = None) ->
         }
         try:
             pages = await stack.enter_async_context(
-                serving(make_app(checks, metrics, bot.refresh_metrics), settings.web_host, settings.web_port)
+                serving(make_app(checks, metrics, bot.refresh_metrics), settings.web.host, settings.web.port)
             )
         except OSError as error:
             raise StartupError(
-                f"{settings.web_host}:{settings.web_port} is not free for the health page "
-                f"({error.strerror}): set RESPECT_WEB_PORT to another port, or to 0."
+                f"{settings.web.host}:{settings.web.port} is not free for the health page "
+                f"({error.strerror}): set RESPECT_WEB__PORT to another port, or to 0."
             ) from error
         log.info("health and metrics", url=pages.url)
         await _run(bot, token)
@@ -193,22 +196,22 @@ async def _run(bot: RespectBot, token: str) -> None:
     except discord.LoginFailure as error:
         raise StartupError(
             f"Discord refuses the token: reset it at {PORTAL} > your application > Bot, and copy the whole "
-            "of it into RESPECT_DISCORD_TOKEN."
+            "of it into RESPECT_DISCORD__TOKEN."
         ) from error
     except discord.PrivilegedIntentsRequired as error:
         raise StartupError(
             f"The message-content intent is not granted: switch it on at {PORTAL} > your application > Bot, "
-            "or set RESPECT_MESSAGE_CONTENT=false; people then press the Describe button."
+            "or set RESPECT_DISCORD__MESSAGE_CONTENT=false; people then press the Describe button."
         ) from error
     except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
-        where = bot.settings.discord_api or "Discord"
+        where = bot.settings.discord.api or "Discord"
         raise StartupError(f"{where} cannot be reached: {error}. Check this machine's network.") from error
 
 
 @asynccontextmanager
 async def _open_database(settings: BotSettings) -> AsyncIterator[Database]:
     try:
-        database = Database(settings.url, settings.database_timeout)
+        database = Database(settings.store.url, settings.store.database_timeout)
         try:
             await asyncio.to_thread(upgrade, database)
         except BaseException:
@@ -217,8 +220,8 @@ async def _open_database(settings: BotSettings) -> AsyncIterator[Database]:
     except (SQLAlchemyError, OSError) as error:
         cause = error.__cause__ or error
         raise StartupError(
-            f"The database cannot be opened: {cause}. `respect doctor` says more; check RESPECT_DATA_DIR "
-            "and RESPECT_DATABASE_URL."
+            f"The database cannot be opened: {cause}. `respect doctor` says more; check RESPECT_STORE__DATA_DIR "
+            "and RESPECT_STORE__DATABASE_URL."
         ) from error
     try:
         yield database
@@ -231,7 +234,7 @@ async def _policy(settings: BotSettings) -> AsyncIterator[Policy]:
     """A client of the policy service of the settings, or of one that is started here."""
     async with AsyncExitStack() as stack:
         try:
-            url = settings.policy_url
+            url = settings.service.url
             if url is None:
                 url = (await stack.enter_async_context(LocalPolicy(settings))).client.url
             # A short time: the games' workers try again themselves, and tell their players.
@@ -243,10 +246,10 @@ async def _policy(settings: BotSettings) -> AsyncIterator[Policy]:
 
 async def _check_images(bot: RespectBot) -> None:
     try:
-        await bot.images.open(bot.settings.images)
+        await bot.images.open(bot.settings.play.images)
     except (ValueError, OSError) as error:
         raise StartupError(
-            f"{error}. Set RESPECT_IMAGES to 'classic' or to 'kilogram:' and a KiloGram folder."
+            f"{error}. Set RESPECT_PLAY__IMAGES to 'classic' or to 'kilogram:' and a KiloGram folder."
         ) from error
 
 
