@@ -19,7 +19,7 @@ from learner.examples.labels import parse_system
 from learner.feedback import open_decoder
 from learner.feedback.decode import decode_interactions
 from learner.settings import LearnerSettings
-from local_discord import PAGE, LocalDiscord
+from local_discord import LocalDiscord
 from local_discord.invoke import ActionRefused
 from local_discord.people import Person
 from sim.community import LIVELY, NAMES, CommunityMember, Pace
@@ -182,7 +182,15 @@ async def running_demo(options: DemoOptions, once: bool = False) -> AsyncIterato
     await asyncio.to_thread(upgrade, database)
     pace = Pace() if once else LIVELY
     try:
-        async with LocalDiscord(port=options.port, page=PAGE) as service:
+        async with LocalDiscord(
+            port=options.port,
+            page=True,
+            icon=Path(__file__).parent / "icon.svg",
+            welcome="Play tangram reference games with the bot, and watch others play.",
+            guild_name="Tangram Lounge",
+            channels={CHANNEL: "Describe the figures, the bot finds them", "general": "Anything else"},
+            bot_name="tangram-bot",
+        ) as service:
             bot = BotProcess(_environment(options, service, once), options.data_dir / "bot.log")
             keeper = asyncio.create_task(bot.keep_running())
             try:

@@ -23,6 +23,7 @@ from local_discord.model import Channel, Message
 from store.database import Database
 from store.models import Game, Instruction, Turn
 
+CHANNELS = {"general": "Anything", "play": "Games"}
 MULTIREF = GAMES["multiref"]
 
 

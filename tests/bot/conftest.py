@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from aiohttp import web
-from bot_house import House, ObedientPolicy, house_of
+from bot_house import CHANNELS, House, ObedientPolicy, house_of
 
 from local_discord import LocalDiscord, Person
 from local_discord.openapi import OpenApi
@@ -41,7 +41,7 @@ def validator() -> Validator | None:
 
 @pytest.fixture
 async def discord_service(validator: Validator | None) -> AsyncIterator[LocalDiscord]:
-    async with LocalDiscord(validator=validator) as service:
+    async with LocalDiscord(channels=CHANNELS, validator=validator) as service:
         yield service
         assert not [
             problem for record in service.log for problem in record.problems or () if record.status < 400

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from bot_house import House, ObedientPolicy, has_board, house_of
+from bot_house import CHANNELS, House, ObedientPolicy, has_board, house_of
 from pydantic import SecretStr
 
 from bot import texts
@@ -187,7 +187,10 @@ async def test_missing_permissions_are_named(house: House, ada: Person):
 async def test_nothing_is_done_for_an_interaction_that_is_too_old_to_answer(
     policy: ObedientPolicy, tmp_path: Path
 ):
-    async with LocalDiscord(response_window=0.2) as service, house_of(service, policy, tmp_path) as house:
+    async with (
+        LocalDiscord(channels=CHANNELS, response_window=0.2) as service,
+        house_of(service, policy, tmp_path) as house,
+    ):
         await house.start()
         ada = await service.people.join("Ada")
         service.faults.add(Fault(kind="delay", route="/interactions/*/callback", delay=0.6))

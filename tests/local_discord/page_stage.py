@@ -14,8 +14,6 @@ from PIL import Image
 from local_discord import LocalDiscord, Person, redirect
 from local_discord.client import running
 
-PAGE = Path(__file__).parents[2] / "local_discord" / "page"
-
 
 def board(color: str) -> discord.File:
     data = io.BytesIO()
@@ -107,7 +105,12 @@ class Stage:
     """The service and the bot in a thread with a loop of its own, so that a test can drive the browser."""
 
     def __init__(self) -> None:
-        self.service = LocalDiscord(page=PAGE, response_window=1.0)
+        self.service = LocalDiscord(
+            page=True,
+            channels={"general": "Anything", "play": "Games"},
+            bot_name="tangram-bot",
+            response_window=1.0,
+        )
         self.loop = asyncio.new_event_loop()
         self.ready = threading.Event()
         self.over = asyncio.Event()

@@ -59,13 +59,13 @@ async def bot(service: LocalDiscord) -> AsyncIterator[Bot]:
 
 
 def play(bot: Bot, service: LocalDiscord) -> discord.TextChannel:
-    channel = bot.get_channel(service.channel("play").id)
+    channel = bot.get_channel(service.channel("general").id)
     assert isinstance(channel, discord.TextChannel)
     return channel
 
 
 def contents(service: LocalDiscord) -> list[str]:
-    return [message.content for message in service.world.messages[service.channel("play").id].values()]
+    return [message.content for message in service.world.messages[service.channel("general").id].values()]
 
 
 @pytest.mark.parametrize("is_global", [False, True])
@@ -101,7 +101,7 @@ async def test_a_nonce_keeps_a_message_from_being_sent_twice(bot: Bot, service: 
     await play(bot, service).send("once")  # discord.py gives every message a nonce
     service.faults.add(Fault(kind="error", after=True))
     route = discord.http.Route(
-        "POST", "/channels/{channel_id}/messages", channel_id=service.channel("play").id
+        "POST", "/channels/{channel_id}/messages", channel_id=service.channel("general").id
     )
     await bot.http.request(route, json={"content": "twice"})
     assert contents(service) == ["once", "twice", "twice"]
@@ -136,7 +136,7 @@ async def test_faults_end_by_themselves(service: LocalDiscord):
 
 
 async def test_missing_permissions_in_a_channel(bot: Bot, service: LocalDiscord):
-    channel, role = service.channel("play"), service.world.bot_role(service.guild)
+    channel, role = service.channel("general"), service.world.bot_role(service.guild)
     service.world.set_overwrite(channel, role, deny=Permission.SEND_MESSAGES)
     with pytest.raises(discord.Forbidden) as refused:
         await play(bot, service).send("x")
@@ -160,11 +160,11 @@ async def test_somebody_takes_no_private_messages(bot: Bot, service: LocalDiscor
 
 async def test_nothing_is_lost_over_a_dropped_connection(bot: Bot, service: LocalDiscord):
     ada = await service.people.join("Ada")
-    await ada.say("play", "before")
+    await ada.say("general", "before")
     await bot.until(lambda: "before" in bot.heard)
     service.gateway.drop()
     for number in range(20):
-        await ada.say("play", str(number))
+        await ada.say("general", str(number))
     await bot.until(lambda: bot.resumes)
     await bot.until(lambda: len(bot.heard) == 21)
     assert bot.heard == ["before", *map(str, range(20))]
@@ -175,7 +175,7 @@ async def test_nothing_is_lost_over_a_dropped_connection(bot: Bot, service: Loca
 async def test_the_client_resumes(bot: Bot, service: LocalDiscord, how: str | int):
     await service.gateway.strike(how)
     ada = await service.people.join("Ada")
-    await ada.say("play", "meanwhile")
+    await ada.say("general", "meanwhile")
     await bot.until(lambda: "meanwhile" in bot.heard and bot.resumes)
     assert service.gateway.identified == 1
 
@@ -212,10 +212,10 @@ async def test_content_is_blank_without_the_intent(service: LocalDiscord):
     bot = Bot()
     async with running(bot, service.token):
         ada = await service.people.join("Ada")
-        await ada.say("play", "hidden")
+        await ada.say("general", "hidden")
         own = await play(bot, service).send("mine")
-        await ada.say("play", f"<@{service.world.app.user.id}> for you")
-        await ada.say("play", "a reply", reply_to=own.id)
+        await ada.say("general", f"<@{service.world.app.user.id}> for you")
+        await ada.say("general", "a reply", reply_to=own.id)
         await ada.say(await ada.direct(), "in private")
         await bot.until(lambda: len(bot.heard) == 5)
         assert bot.heard == ["", "mine", f"<@{service.world.app.user.id}> for you", "a reply", "in private"]
@@ -235,7 +235,7 @@ async def test_an_answer_after_the_window_is_unknown(bot: Bot, service: LocalDis
 
     await bot.tree.sync()
     ada = await service.people.join("Ada")
-    await ada.slash("play", "late")
+    await ada.slash("general", "late")
     assert "did not respond" in (await ada.wait_for("INTERACTION_FAILED"))["reason"]
     await bot.until(lambda: caught)
     assert caught[0].code == 10062
@@ -257,7 +257,7 @@ async def test_an_interaction_is_answered_once(bot: Bot, service: LocalDiscord):
 
     await bot.tree.sync()
     ada = await service.people.join("Ada")
-    await ada.slash("play", "twice")
+    await ada.slash("general", "twice")
     await bot.until(lambda: caught)
     assert (caught[0].status, caught[0].code) == (400, 40060)
 
@@ -278,7 +278,7 @@ async def test_a_form_that_breaks_a_limit_is_refused_with_the_place(
     bot: Bot, service: LocalDiscord, field: str
 ):
     route = discord.http.Route(
-        "POST", "/channels/{channel_id}/messages", channel_id=service.channel("play").id
+        "POST", "/channels/{channel_id}/messages", channel_id=service.channel("general").id
     )
     with pytest.raises(discord.HTTPException) as refused:
         await bot.http.request(route, json=LIMITS[field])
@@ -308,5 +308,5 @@ async def test_sharded_clients_are_served(service: LocalDiscord):
     async with running(bot, service.token):
         assert bot.shard_count == 2 and len(bot.guilds) == 1
         ada = await service.people.join("Ada")
-        await ada.say("play", "x")
+        await ada.say("general", "x")
         await asyncio.wait_for(heard.wait(), 3)

@@ -101,8 +101,8 @@ async def test_the_page_is_served_and_nothing_outside_it(service: LocalDiscord, 
 
 async def test_the_state_names_everything_the_page_draws(bot: Bot, service: LocalDiscord, ada: Browser):
     state = await ada.call("GET", f"state?user={ada.user['id']}")
-    assert state["guild"]["name"] == "Tangram Lounge"
-    assert [channel["name"] for channel in state["channels"]] == ["general", "play"]
+    assert state["guild"]["name"] == "Local Guild"
+    assert [channel["name"] for channel in state["channels"]] == ["general"]
     assert state["me"]["global_name"] == "Ada" and not state["me"]["moderator"]
     assert {"id", "username", "global_name", "bot", "avatar_color", "moderator"} <= set(state["users"][0])
     assert {command["name"] for command in state["commands"]} == {"name", "ask", "silent"}
@@ -141,7 +141,7 @@ async def test_files_come_with_a_message_and_are_served(service: LocalDiscord, a
 async def test_a_command_with_autocomplete_and_an_ephemeral_answer(
     bot: Bot, service: LocalDiscord, ada: Browser
 ):
-    about = {"channel_id": str(service.channel("play").id), "command": "name"}
+    about = {"channel_id": str(service.channel("general").id), "command": "name"}
     asked = about | {"kind": "autocomplete", "options": {"figure": "b"}, "focused": "figure"}
     choices = (await ada.call("POST", "interactions", asked))["choices"]
     assert [choice["value"] for choice in choices] == ["bird", "boat"]
@@ -153,7 +153,7 @@ async def test_a_command_with_autocomplete_and_an_ephemeral_answer(
 
 
 async def test_a_modal_is_opened_and_answered(bot: Bot, service: LocalDiscord, ada: Browser):
-    about = {"channel_id": str(service.channel("play").id)}
+    about = {"channel_id": str(service.channel("general").id)}
     await ada.call("POST", "interactions", about | {"kind": "command", "command": "ask", "nonce": "1"})
     opened = await ada.until("MODAL_OPEN")
     assert {"interaction_id", "custom_id", "title", "components", "channel_id"} <= set(opened)
@@ -165,7 +165,7 @@ async def test_a_modal_is_opened_and_answered(bot: Bot, service: LocalDiscord, a
 async def test_no_answer_is_told_to_the_person(bot: Bot, service: LocalDiscord, ada: Browser):
     about = {
         "kind": "command",
-        "channel_id": str(service.channel("play").id),
+        "channel_id": str(service.channel("general").id),
         "command": "silent",
         "nonce": "9",
     }
