@@ -18,6 +18,7 @@ from games import GAMES
 from games.core import Outcome
 from learner.protocol import PolicyStatus, TurnAnswer, TurnRequest
 from local_discord import LocalDiscord, Person
+from local_discord.client import START_SECONDS
 from local_discord.feed import PATIENCE_SECONDS
 from local_discord.model import Channel, Message
 from store.database import Database
@@ -94,7 +95,7 @@ class House:
     def with_settings(self, **changes: Any) -> None:
         self.settings = self.settings.model_copy(update=changes)
 
-    async def start(self, timeout: float = 15.0) -> None:
+    async def start(self, timeout: float = START_SECONDS) -> None:
         ready = asyncio.Event()
         self.bot = asyncio.create_task(serve(self.settings, ready=ready))
         waiting = asyncio.create_task(ready.wait())
@@ -200,7 +201,6 @@ async def house_of(
         discord_gateway=discord_service.gateway_url,
         policy_url=policy.url,
         play_cooldown=0,
-        database_timeout=0.3,
         **settings,
     )
     house = House(discord_service, policy, chosen, Database(chosen.url))

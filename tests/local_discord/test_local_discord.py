@@ -10,6 +10,7 @@ from discord.ext import commands
 
 from local_discord import ActionRefused, LocalDiscord, Upload, redirect
 from local_discord.client import running
+from local_discord.feed import PATIENCE_SECONDS
 
 
 class Bot(commands.Bot):
@@ -214,7 +215,7 @@ async def _soon(bot: Bot, check) -> discord.Message:
     for message in bot.heard:
         if check(message):
             return message
-    return await bot.wait_for("message", check=check, timeout=3)
+    return await bot.wait_for("message", check=check, timeout=PATIENCE_SECONDS)
 
 
 def picture() -> discord.File:

@@ -12,6 +12,7 @@ from discord.ext import commands
 
 from local_discord import Fault, LocalDiscord, Permission, redirect
 from local_discord.client import running
+from local_discord.feed import PATIENCE_SECONDS
 
 
 class Bot(commands.Bot):
@@ -37,7 +38,7 @@ class Bot(commands.Bot):
         self.changed.set()
 
     async def until(self, check: Callable[[], Any]) -> None:
-        async with asyncio.timeout(8):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while not check():
                 self.changed.clear()
                 await self.changed.wait()
@@ -45,7 +46,7 @@ class Bot(commands.Bot):
 
 @pytest.fixture
 async def service() -> AsyncIterator[LocalDiscord]:
-    async with LocalDiscord(response_window=0.3) as service:
+    async with LocalDiscord(response_window=PATIENCE_SECONDS) as service:
         with redirect(service.rest_url, service.gateway_url):
             yield service
 
@@ -125,10 +126,10 @@ async def test_slow_answers(bot: Bot, service: LocalDiscord):
 
 
 async def test_faults_end_by_themselves(service: LocalDiscord):
-    service.faults.add(Fault(kind="error", seconds=0.05, count=None))
+    service.faults.add(Fault(kind="error", seconds=0.3, count=None))
     service.faults.add(Fault(kind="error", method="DELETE", count=2))
-    assert len(service.faults.current()) == 2
-    await asyncio.sleep(0.06)
+    assert [fault.count for fault in service.faults.current()] == [None, 2]
+    await asyncio.sleep(0.31)
     assert [fault.count for fault in service.faults.current()] == [2]
     for _ in range(2):
         assert service.faults.strike("DELETE", "/channels/1", "/channels/{channel_id}")
@@ -223,10 +224,12 @@ async def test_content_is_blank_without_the_intent(service: LocalDiscord):
 
 async def test_an_answer_after_the_window_is_unknown(bot: Bot, service: LocalDiscord):
     caught: list[discord.NotFound] = []
+    expired = asyncio.Event()
+    service.interactions.response_window = 0.3
 
     @bot.tree.command(name="late", description="Late")
     async def late(interaction: discord.Interaction) -> None:
-        await asyncio.sleep(0.4)
+        await expired.wait()
         try:
             await interaction.response.send_message("x")
         except discord.NotFound as error:
@@ -237,6 +240,7 @@ async def test_an_answer_after_the_window_is_unknown(bot: Bot, service: LocalDis
     ada = await service.people.join("Ada")
     await ada.slash("general", "late")
     assert "did not respond" in (await ada.wait_for("INTERACTION_FAILED"))["reason"]
+    expired.set()
     await bot.until(lambda: caught)
     assert caught[0].code == 10062
 
@@ -309,4 +313,4 @@ async def test_sharded_clients_are_served(service: LocalDiscord):
         assert bot.shard_count == 2 and len(bot.guilds) == 1
         ada = await service.people.join("Ada")
         await ada.say("general", "x")
-        await asyncio.wait_for(heard.wait(), 3)
+        await asyncio.wait_for(heard.wait(), PATIENCE_SECONDS)

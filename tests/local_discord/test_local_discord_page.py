@@ -14,6 +14,7 @@ from discord.ext import commands
 
 from local_discord import LocalDiscord, redirect
 from local_discord.client import running
+from local_discord.feed import PATIENCE_SECONDS
 
 
 class Bot(commands.Bot):
@@ -60,7 +61,7 @@ class Browser:
             return await response.json() if response.status != 204 else None
 
     async def until(self, name: str) -> dict[str, Any]:
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while True:
                 frame = json.loads((await self.socket.receive()).data)
                 if frame["t"] == name:
@@ -70,7 +71,7 @@ class Browser:
 @pytest.fixture
 async def service(tmp_path: Path) -> AsyncIterator[LocalDiscord]:
     (tmp_path / "index.html").write_text("<title>Lounge</title>")
-    async with LocalDiscord(page=tmp_path, response_window=0.5) as service:
+    async with LocalDiscord(page=tmp_path, response_window=PATIENCE_SECONDS) as service:
         with redirect(service.rest_url, service.gateway_url):
             yield service
 
@@ -115,7 +116,7 @@ async def test_a_stranger_is_refused(service: LocalDiscord, ada: Browser):
 
 
 async def test_writing_editing_and_deleting(service: LocalDiscord, ada: Browser):
-    place = f"channels/{service.channel('play').id}/messages"
+    place = f"channels/{service.channel('general').id}/messages"
     sent = await ada.call("POST", place, {"content": "hi", "nonce": "n1"})
     assert (await ada.until("MESSAGE_CREATE"))["nonce"] == "n1"
     reply = await ada.call("POST", place, {"content": "me too", "reply_to": sent["id"]})
@@ -130,7 +131,7 @@ async def test_writing_editing_and_deleting(service: LocalDiscord, ada: Browser)
 async def test_files_come_with_a_message_and_are_served(service: LocalDiscord, ada: Browser):
     form = aiohttp.FormData({"payload_json": json.dumps({"content": "look"})})
     form.add_field("files[0]", b"<svg/>", filename="a.svg", content_type="image/svg+xml")
-    place = f"/local/channels/{service.channel('play').id}/messages"
+    place = f"/local/channels/{service.channel('general').id}/messages"
     async with ada.session.post(place, data=form, headers=ada.headers) as response:
         attachment = (await response.json())["attachments"][0]
     assert attachment["url"].startswith("/attachments/")
@@ -163,6 +164,7 @@ async def test_a_modal_is_opened_and_answered(bot: Bot, service: LocalDiscord, a
 
 
 async def test_no_answer_is_told_to_the_person(bot: Bot, service: LocalDiscord, ada: Browser):
+    service.interactions.response_window = 0.3
     about = {
         "kind": "command",
         "channel_id": str(service.channel("general").id),

@@ -86,7 +86,7 @@ async def test_a_moderator_starts_a_round_and_hears_how_it_ended(
     assert "training (3 of 8, loss 0.500, about 2 min left)" in status and "100%" in status
     assert "Round 1 is under way" in await say(house, grace, "round start")
     (house.settings.data_dir / "go").touch()
-    told = await grace.wait_message(where=moderators, timeout=10)
+    told = await grace.wait_message(where=moderators)
     assert "Round 1 is done (better)" in told.content and "round-0001-b-sup" in told.content
     assert policy.reloads == 1
     assert "**Round 1** done" in await say(house, grace, "round history")
@@ -141,7 +141,7 @@ async def test_a_round_starts_after_enough_games_and_only_one(stopped_house: Hou
     await finish_a_game(house, ada)
     await finish_a_game(house, bob)
     (house.settings.data_dir / "go").touch()
-    await house.eventually(lambda: rounds(house)[0].status is RoundStatus.DONE, timeout=10)
+    await house.eventually(lambda: rounds(house)[0].status is RoundStatus.DONE)
     assert [row.trigger for row in rounds(house)][-1] == "turns"
 
 
@@ -175,7 +175,7 @@ async def test_a_round_cut_short_with_the_bot_goes_on_at_the_next_start(
     assert rounds(house)[0].status is RoundStatus.RUNNING
     (house.settings.data_dir / "go").touch()
     await house.start()
-    await house.eventually(lambda: rounds(house)[0].status is RoundStatus.DONE, timeout=10)
+    await house.eventually(lambda: rounds(house)[0].status is RoundStatus.DONE)
     assert runs(house) == 2 and len(rounds(house)) == 1
 
 
@@ -192,7 +192,7 @@ async def test_a_round_whose_process_outlived_the_bot_is_waited_for(stopped_hous
         await asyncio.sleep(0.5)
         assert runs(house) == 0
     (house.settings.data_dir / "go").touch()
-    await house.eventually(lambda: rounds(house)[0].status is RoundStatus.DONE, timeout=10)
+    await house.eventually(lambda: rounds(house)[0].status is RoundStatus.DONE)
     assert runs(house) == 1
 
 
