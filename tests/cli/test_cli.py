@@ -37,8 +37,8 @@ COMMANDS = dict(commands())
 def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Data in a folder of the test's own, no `.env` and no token."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("RESPECT_DATA_DIR", str(tmp_path / "data"))
-    monkeypatch.delenv("RESPECT_DISCORD_TOKEN", raising=False)
+    monkeypatch.setenv("RESPECT_STORE__DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.delenv("RESPECT_DISCORD__TOKEN", raising=False)
     return tmp_path
 
 
@@ -155,17 +155,17 @@ def test_the_doctor_says_what_is_missing_and_what_to_do():
     failed = {name for name, check in found.items() if check["status"] == "failed"}
     assert failed == {"database", "Discord token"}
     assert "respect db upgrade" in found["database"]["mend"]
-    assert "RESPECT_DISCORD_TOKEN is not set" in found["Discord token"]["found"]
+    assert "RESPECT_DISCORD__TOKEN is not set" in found["Discord token"]["found"]
     shown = respect("doctor")
     assert shown.exit_code == 1
-    assert "✗ Discord token: RESPECT_DISCORD_TOKEN is not set" in " ".join(shown.stdout.split())
+    assert "✗ Discord token: RESPECT_DISCORD__TOKEN is not set" in " ".join(shown.stdout.split())
 
 
 async def test_the_doctor_finds_a_bot_that_can_run_healthy(monkeypatch: pytest.MonkeyPatch):
     async with LocalDiscord() as service:
-        monkeypatch.setenv("RESPECT_DISCORD_API", service.rest_url)
-        monkeypatch.setenv("RESPECT_DISCORD_GATEWAY", service.gateway_url)
-        monkeypatch.setenv("RESPECT_DISCORD_TOKEN", service.token)
+        monkeypatch.setenv("RESPECT_DISCORD__API", service.rest_url)
+        monkeypatch.setenv("RESPECT_DISCORD__GATEWAY", service.gateway_url)
+        monkeypatch.setenv("RESPECT_DISCORD__TOKEN", service.token)
         assert (await asyncio.to_thread(respect, "db", "upgrade")).exit_code == 0
         result = await asyncio.to_thread(respect, "doctor", "--json")
         assert result.exit_code == 0, result.stdout
@@ -173,11 +173,11 @@ async def test_the_doctor_finds_a_bot_that_can_run_healthy(monkeypatch: pytest.M
         service.world.app.message_content = False
         result = await asyncio.to_thread(respect, "doctor", "--json")
         assert result.exit_code == 1
-        assert "RESPECT_MESSAGE_CONTENT=false" in diagnosis(result)["message-content intent"]["mend"]
+        assert "RESPECT_DISCORD__MESSAGE_CONTENT=false" in diagnosis(result)["message-content intent"]["mend"]
 
 
 def test_a_setting_that_cannot_be_read_is_named(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv("RESPECT_THREADS", "many")
+    monkeypatch.setenv("RESPECT_POLICY__THREADS", "many")
     result = respect("doctor", "--json")
     assert result.exit_code == 1
-    assert "RESPECT_THREADS" in diagnosis(result)["settings"]["found"]
+    assert "RESPECT_POLICY__THREADS" in diagnosis(result)["settings"]["found"]
