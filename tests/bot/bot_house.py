@@ -18,14 +18,14 @@ from games import GAMES
 from games.core import Outcome
 from learner.protocol import PolicyStatus, TurnAnswer, TurnRequest
 from local_discord import LocalDiscord, Person
+from local_discord.client import START_SECONDS
+from local_discord.feed import PATIENCE_SECONDS
 from local_discord.model import Channel, Message
 from store.database import Database
 from store.models import Game, Instruction, Turn
 
+CHANNELS = {"general": "Anything", "play": "Games"}
 MULTIREF = GAMES["multiref"]
-
-PATIENCE, PROCESS_SECONDS = 60.0, 150.0
-"""Seconds to wait for what should come at once, and for what has to start a process first."""
 
 
 @dataclass
@@ -95,7 +95,7 @@ class House:
     def with_settings(self, **sections: dict[str, Any]) -> None:
         self.settings = self.settings.changed(**sections)
 
-    async def start(self, timeout: float = PATIENCE) -> None:
+    async def start(self, timeout: float = START_SECONDS) -> None:
         ready = asyncio.Event()
         self.bot = asyncio.create_task(serve(self.settings, ready=ready))
         waiting = asyncio.create_task(ready.wait())
@@ -124,7 +124,6 @@ class House:
 
     async def next_board(self, person: Person, thread: Channel, **options: Any) -> Message:
         """The next board that has buttons: a new one, not an old one that loses them."""
-        options.setdefault("timeout", PATIENCE)
         return await person.wait_message(
             lambda message: has_board(message) and message.components, where=thread, **options
         )
@@ -169,7 +168,7 @@ class House:
         assert action is not None
         return action
 
-    async def eventually(self, check: Callable[[], Any], timeout: float = PATIENCE) -> Any:
+    async def eventually(self, check: Callable[[], Any], timeout: float = PATIENCE_SECONDS) -> Any:
         """Waits until `check` gives something true; it may be a coroutine function."""
         async with asyncio.timeout(timeout):
             while True:
@@ -195,7 +194,7 @@ async def house_of(
     discord_service: LocalDiscord, policy: ObedientPolicy, folder: Path
 ) -> AsyncIterator[House]:
     chosen = BotSettings(_env_file=None).changed(  # pyright: ignore[reportCallIssue]
-        store={"data_dir": folder, "database_timeout": 0.3},
+        store={"data_dir": folder},
         discord={
             "token": SecretStr(discord_service.token),
             "api": discord_service.rest_url,

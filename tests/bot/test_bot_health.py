@@ -1,6 +1,5 @@
 """The running bot's health page, and the policy service it starts for itself."""
 
-import asyncio
 import os
 import signal
 import socket
@@ -8,7 +7,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
-from bot_house import PROCESS_SECONDS, House, ObedientPolicy
+from bot_house import House, ObedientPolicy
 
 from local_discord import Person
 
@@ -57,7 +56,7 @@ def policy_pids() -> list[int]:
 async def test_a_policy_killed_during_a_turn_loses_nothing(stopped_house: House, ada: Person):
     house = stopped_house
     house.with_settings(service={"url": None}, policy={"threads": 1})
-    await house.start(timeout=PROCESS_SECONDS)
+    await house.start()
     thread = await house.play(ada)
     await ada.say(thread, "the one that looks like a running man")
     await house.next_board(ada, thread)
@@ -65,10 +64,9 @@ async def test_a_policy_killed_during_a_turn_loses_nothing(stopped_house: House,
     await ada.say(thread, "no, the other one")
     os.kill(pid, signal.SIGKILL)
     await ada.say(thread, "and the boat")
-    await house.eventually(lambda: len(house.boards(ada, thread)) == 4, timeout=PROCESS_SECONDS)
+    await house.eventually(lambda: len(house.boards(ada, thread)) == 4)
     turns = await house.turns(thread)
     assert [turn.number for turn in turns] == [1, 2, 3]
     assert all(turn.logp < 0 and turn.base_model for turn in turns)
     await house.stop()
-    await asyncio.sleep(0.2)
-    assert not policy_pids()
+    await house.eventually(lambda: not policy_pids())

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from bot_house import PROCESS_SECONDS, House, ObedientPolicy, buttons, has_board
+from bot_house import House, ObedientPolicy, buttons, has_board
 
 from games.core import Outcome
 from local_discord import Fault, Person
@@ -83,7 +83,7 @@ async def test_a_bot_killed_while_the_policy_thinks_plays_everything_once(
 ):
     house = stopped_house
     async with bot_process(house) as process:
-        await house.eventually(lambda: house.discord.gateway.connected, timeout=PROCESS_SECONDS)
+        await house.eventually(lambda: house.discord.gateway.connected)
         thread = await house.play(ada)
         await house.turn(ada, thread, "select A")
         policy.open.clear()
@@ -95,7 +95,7 @@ async def test_a_bot_killed_while_the_policy_thinks_plays_everything_once(
     await ada.say(thread, "select C D")
     policy.open.set()
     async with bot_process(house) as process:
-        await house.eventually(lambda: len(house.boards(ada, thread)) == 5, timeout=PROCESS_SECONDS)
+        await house.eventually(lambda: len(house.boards(ada, thread)) == 5)
         assert [turn.action for turn in await house.turns(thread)] == [
             "select A",
             "select B",
