@@ -88,6 +88,7 @@ class Opener:
                 thread_id=str(thread.id),
                 adapter=status.current,
                 base_model=status.base_model,
+                images_hash=images.fingerprint,
                 round=start.round,
             )
             try:
