@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+from sqlmodel import col
 
 from games import GAMES
 from games.core import Outcome
@@ -67,7 +68,7 @@ def generate(database: Database, turns: int, seed: int = 0) -> int:
                 for i in range(PLAYERS)
             ],
         )
-        players = list(connection.execute(sa.select(Player.id)).scalars())
+        players = list(connection.execute(sa.select(col(Player.id))).scalars())
     made = number = 0
     while made < turns:
         games: list[dict[str, Any]] = []
@@ -81,7 +82,10 @@ def generate(database: Database, turns: int, seed: int = 0) -> int:
             length = rng.randint(4, rules.max_turns)
             for turn in range(1, length + 1):
                 made += 1
-                action = rng.choice(rules.legal_actions(state))
+                action = None
+                while action is None:
+                    wanted = frozenset(rng.sample(deal.listener, rng.randint(1, 5)))
+                    action = rules.action_to(deal.listener, state, wanted)
                 after = rules.apply(state, action)
                 rows.append(
                     {

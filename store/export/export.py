@@ -148,7 +148,7 @@ class _Run:
                 Game, finished, sa.not_(allowed)
             ),
         }
-        self.decoders = self._newest_decoders()
+        self.decoders = newest_decoders(connection)
         self._images: set[str] = set()
         self.missing_images: list[str] = []
         """Image sets that games were played with and that cannot be opened here: not in `shape`."""
@@ -177,7 +177,7 @@ class _Run:
     def _add(self, table: Table, row: dict[str, Any]) -> None:
         self._writers[table.name].add(row)
 
-    def _rows(self, query: sa.Select[Any]) -> Iterator[Any]:
+    def _rows(self, query: sa.Executable) -> Iterator[Any]:
         with self._connection.execution_options(yield_per=5000).execute(query) as result:
             yield from result
 
@@ -185,20 +185,6 @@ class _Run:
         return self._connection.execute(
             sa.select(sa.func.count()).select_from(kind).where(*where)
         ).scalar_one()
-
-    def _newest_decoders(self) -> dict[str, tuple[str, str]]:
-        """scheme -> (decoder, version) that decoded last."""
-        found = {}
-        for scheme in ("binary", "ternary"):
-            query = (
-                sa.select(_FEEDBACK.decoder, _FEEDBACK.version)
-                .where(_FEEDBACK.scheme == scheme)
-                .order_by(_FEEDBACK.id.desc())
-                .limit(1)
-            )
-            if row := self._connection.execute(query).first():
-                found[scheme] = (row.decoder, row.version)
-        return found
 
     def _games(self, on_progress: OnProgress) -> None:
         total, done, last = self._count(Game, self._exported), 0, ""
@@ -359,6 +345,21 @@ class _Run:
                     f"The table {name} has {self.rows[name]} rows where the database has {count}: run it again, and "
                     "report this as a fault if it stays"
                 )
+
+
+def newest_decoders(connection: sa.Connection) -> dict[str, tuple[str, str]]:
+    """scheme -> (decoder, version) that decoded last."""
+    found = {}
+    for scheme in ("binary", "ternary"):
+        query = (
+            sa.select(_FEEDBACK.decoder, _FEEDBACK.version)
+            .where(_FEEDBACK.scheme == scheme)
+            .order_by(_FEEDBACK.id.desc())
+            .limit(1)
+        )
+        if row := connection.execute(query).first():
+            found[scheme] = (row.decoder, row.version)
+    return found
 
 
 def _of_decoder(decoder: str, version: str, scheme: str) -> tuple[sa.ColumnElement[bool], ...]:

@@ -1,7 +1,7 @@
 """From finished games to rows of the exported tables. It reads the targets: for evaluation only."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -33,7 +33,7 @@ def game_turn_id(game_id: str, number: int) -> str:
     return f"{public_id(game_id)}_{number - 1}"
 
 
-def reference(before: Sequence[str], after: Sequence[str], targets: Sequence[str]) -> int | None:
+def reference(before: Collection[str], after: Collection[str], targets: Collection[str]) -> int | None:
     """1 if all clicks between two selections were right, 0 if some, -1 if none; None for no click."""
     selected, deselected = set(after) - set(before), set(before) - set(after)
     right = len(selected & set(targets)) + len(deselected - set(targets))
