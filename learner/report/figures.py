@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import numpy as np
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -67,7 +68,7 @@ def render(drawing: Drawing, deployments: Sequence[Deployment], theme: Theme, ki
     columns = min(drawing.panels, 2)
     lines = -(-drawing.panels // columns)
     with rc_context(style):
-        figure = Figure(figsize=(4.2 * columns if columns > 1 else 6, 3.3 * lines), layout="constrained")
+        figure = Figure(figsize=(8.4, 3.3 * lines), layout="constrained")
         axes = list(figure.subplots(lines, columns, squeeze=False).flat)
         drawing.draw(deployments, axes, theme)
         file = io.BytesIO()
@@ -150,21 +151,23 @@ def _confusion(deployments: Sequence[Deployment], axes: Sequence[Axes], theme: T
                     label=CELLS[cell] if index == 0 and row is deployment.rounds[0] else None,
                 )
                 bottom += share
-    names = " (left) and ".join(deployment.name for deployment in deployments)
-    title = "Decoded feedback and clicks" + (f": {names} (right)" if len(deployments) > 1 else "")
-    _label(axes[0], "round", title, "share")
+    _label(axes[0], "round", "Decoded feedback and clicks", "share")
+    if len(deployments) > 1:
+        axes[0].set_xlabel(f"round (left {deployments[0].name}, right {deployments[1].name})")
     axes[0].set_ylim(0, 1)
     axes[0].legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=8, reverse=True)
 
 
 def _lengths(deployments: Sequence[Deployment], axes: Sequence[Axes], theme: Theme) -> None:
-    for deployment, colour in zip(deployments, COLOURS[theme], strict=False):
-        means = [player.mean for player in deployment.players]
-        axes[0].hist(means, bins=20, color=colour, alpha=0.6, label=deployment.name)
+    lengths = [[player.mean for player in deployment.players] for deployment in deployments]
+    edges = np.histogram_bin_edges(np.concatenate(lengths), bins=25)
+    for deployment, means, colour in zip(deployments, lengths, COLOURS[theme], strict=False):
+        shares = np.full(len(means), 1 / max(1, len(means)))
+        axes[0].hist(means, edges, weights=shares, color=colour, alpha=0.6, label=deployment.name)
     axes[0].set_title("Message length of each player")
     axes[0].set_xlabel("mean words per message")
-    axes[0].set_ylabel("players")
-    axes[0].yaxis.set_major_locator(MaxNLocator(integer=True))
+    axes[0].set_ylabel("share of players")
+    axes[0].yaxis.set_major_formatter(PercentFormatter(1))
     if len(deployments) > 1:
         axes[0].legend(loc="best")
 

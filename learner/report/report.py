@@ -156,7 +156,7 @@ def _page(deployments: Sequence[Deployment], shown: Sequence[Shown], found: Sequ
 
 
 def _shown(value: float, unit: str, sign: bool = False) -> str:
-    scaled, ending = (100 * value, "%") if unit == "share" else (value, "")
+    scaled, ending = (100 * value, " points" if sign else "%") if unit == "share" else (value, "")
     return f"{scaled:{'+' if sign else ''}.1f}{ending}"
 
 

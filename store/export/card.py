@@ -27,6 +27,7 @@ CONTEXT: dict[str, Any] = {
     "data": {"@id": "cr:data", "@type": "@json"},
     "dataType": {"@id": "cr:dataType", "@type": "@vocab"},
     "dct": "http://purl.org/dc/terms/",
+    "equivalentProperty": "cr:equivalentProperty",
     "examples": {"@id": "cr:examples", "@type": "@json"},
     "extract": "cr:extract",
     "field": "cr:field",
@@ -46,6 +47,7 @@ CONTEXT: dict[str, Any] = {
     "regex": "cr:regex",
     "repeated": "cr:repeated",
     "replace": "cr:replace",
+    "samplingRate": "cr:samplingRate",
     "sc": "https://schema.org/",
     "separator": "cr:separator",
     "source": "cr:source",
@@ -125,26 +127,25 @@ def _croissant(
                 "@id": table.name,
                 "name": table.name,
                 "description": table.about,
-                "field": [_field(table, column, kind) for column in table.columns],
+                "field": [_field(table, column) for column in table.columns],
             }
             for table in tables
         ],
     }
 
 
-def _field(table: Table, column: Column, kind: Format) -> dict[str, Any]:
-    extract = {"jsonPath": f"$['{column.name}']"} if kind is Format.JSONL else {"column": column.name}
+def _field(table: Table, column: Column) -> dict[str, Any]:
     value = column.type
     while pa.types.is_list(value):
         value = value.value_type
     return {
         "@type": "cr:Field",
-        "@id": f"{table.name}/{column.name}",
+        "@id": f"{table.name}/{column.name.replace(' ', '_')}",
         "name": column.name,
         "description": column.about,
         "dataType": _croissant_type(value),
         **({"repeated": True} if pa.types.is_list(column.type) else {}),
-        "source": {"fileObject": {"@id": f"{table.name}-file"}, "extract": extract},
+        "source": {"fileObject": {"@id": f"{table.name}-file"}, "extract": {"column": column.name}},
     }
 
 
@@ -159,8 +160,8 @@ def _croissant_type(value: pa.DataType) -> str:
 def _card(kind: Format, tables: Sequence[Table], rows: Mapping[str, int], about: dict[str, Any]) -> str:
     lines = ["---", "pretty_name: Games of respect", "configs:"]
     for table in tables:
-        if kind is not Format.PARQUET and not rows[table.name]:
-            continue  # a file without rows has no types to read
+        if not rows[table.name]:
+            continue  # `datasets` refuses to load a split without rows
         lines += [
             f"- config_name: {table.name}",
             "  data_files:",
