@@ -127,14 +127,14 @@ def _croissant(
                 "@id": table.name,
                 "name": table.name,
                 "description": table.about,
-                "field": [_field(table, column) for column in table.columns],
+                "field": [_field(table, column, kind) for column in table.columns],
             }
             for table in tables
         ],
     }
 
 
-def _field(table: Table, column: Column) -> dict[str, Any]:
+def _field(table: Table, column: Column, kind: Format) -> dict[str, Any]:
     value = column.type
     while pa.types.is_list(value):
         value = value.value_type
@@ -144,7 +144,7 @@ def _field(table: Table, column: Column) -> dict[str, Any]:
         "name": column.name,
         "description": column.about,
         "dataType": _croissant_type(value),
-        **({"repeated": True} if pa.types.is_list(column.type) else {}),
+        **({"repeated": True} if pa.types.is_list(column.type) and kind is not Format.CSV else {}),
         "source": {"fileObject": {"@id": f"{table.name}-file"}, "extract": {"column": column.name}},
     }
 

@@ -17,7 +17,7 @@ ROWS_AT_A_TIME = 4096
 
 
 MEDIA_TYPES = {
-    Format.PARQUET: "application/vnd.apache.parquet",
+    Format.PARQUET: "application/x-parquet",
     Format.JSONL: "application/jsonlines",
     Format.CSV: "text/csv",
 }
