@@ -49,19 +49,27 @@ class Interaction(BaseModel):
         return self
 
 
-T = TypeVar("T", bound=Interaction)
+Line = TypeVar("Line", bound=Interaction)
 
 
-def read_interactions(path: Path, kind: type[T] = Interaction) -> list[T]:
-    """The interactions of a JSON-lines file, as `kind`; empty lines are skipped.
+def read_interactions(path: Path) -> list[Interaction]:
+    """The interactions of a JSON-lines file; empty lines are skipped.
 
     Raises BadLine for a line or a file that cannot be used, OSError for one that cannot be read.
+    """
+    return [interaction for _, interaction in read_lines(path, Interaction)]
+
+
+def read_lines(path: Path, kind: type[Line]) -> list[tuple[int, Line]]:
+    """(line number from 1, interaction) of a JSON-lines file; empty lines are skipped.
+
+    `kind` is `Interaction` or a class of it with more keys. Raises as `read_interactions`.
     """
     found = []
     try:
         for number, line in enumerate(path.read_text(encoding="utf-8-sig").split("\n"), 1):
             if line.strip():
-                found.append(_parsed(line, number, kind))
+                found.append((number, _parsed(line, number, kind)))
     except UnicodeDecodeError as error:
         raise BadLine(
             f"The file is not UTF-8 text ({error.reason} at byte {error.start}): save it as UTF-8"
@@ -71,7 +79,7 @@ def read_interactions(path: Path, kind: type[T] = Interaction) -> list[T]:
     return found
 
 
-def _parsed(line: str, number: int, kind: type[T]) -> T:
+def _parsed(line: str, number: int, kind: type[Line]) -> Line:
     try:
         value = json.loads(line)
     except (ValueError, RecursionError) as error:

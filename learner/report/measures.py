@@ -161,7 +161,7 @@ def measure_deployment(name: str, games: Sequence[PlayedGame], seed: int = 0) ->
     for number in sorted({game.round for game in games}):
         of_round = [game for game in games if game.round == number]
         cumulative += len(of_round)
-        rounds.append(_round(number, cumulative, of_round, np.random.default_rng([seed, number])))
+        rounds.append(_round(number, cumulative, of_round, np.random.default_rng([seed, len(rounds)])))
     return Deployment(name, tuple(rounds), _players(games))
 
 

@@ -17,7 +17,7 @@ from sqlmodel import col, select
 from games import GAMES
 from games.core import Outcome
 from learner.feedback import Decoder, Label, open_decoder
-from learner.feedback.evaluate import BadLine, Interaction, exchanges, read_interactions
+from learner.feedback.evaluate import BadLine, Interaction, exchanges, read_lines
 from store.database import Database
 from store.export.export import newest_decoders
 from store.export.rows import reference
@@ -82,12 +82,17 @@ def open_source(source: str) -> list[PlayedGame]:
 
 
 def from_database(url: str) -> list[PlayedGame]:
-    """Every finished game of a database, with the verdicts of the binary decoder that was used last."""
+    """Every finished game of a database, with the verdicts of the binary decoder that was used last.
+
+    Imported games (round -1) are left out: they measure no policy of this deployment.
+    """
     database = Database(url)
     try:
         with database.session() as session:
             games = session.exec(
-                select(Game).where(Game.outcome != Outcome.OPEN).order_by(col(Game.started_at), col(Game.id))
+                select(Game)
+                .where(Game.outcome != Outcome.OPEN, Game.round >= 0)
+                .order_by(col(Game.started_at), col(Game.id))
             ).all()
             decoded: dict[int, int] = {}
             if found := newest_decoders(session.connection()).get("binary"):
@@ -127,7 +132,7 @@ def from_database(url: str) -> list[PlayedGame]:
 def from_file(path: Path) -> list[PlayedGame]:
     """Every interaction of a JSON-lines file, decoded by the rules decoder."""
     try:
-        return list(_recorded(read_interactions(path, RecordedInteraction)))
+        return list(_recorded(line for _, line in read_lines(path, RecordedInteraction)))
     except BadLine as error:
         raise ReportError(f"{path}: {error}") from error
     except OSError as error:
