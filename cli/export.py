@@ -43,7 +43,7 @@ def export(
     from store.export.export import export as run_export
     from store.export.pseudonyms import Pseudonyms, SecretError
 
-    settings = StoreSettings()  # pyright: ignore[reportCallIssue]
+    settings = StoreSettings().store
     secret = secret or settings.data_dir / SECRET
     if secret.resolve().is_relative_to(folder.resolve()):
         fail(escape(f"The secret {secret} lies in {folder}: keep it where the export is not."))

@@ -38,7 +38,7 @@ def report(
     from learner.report.played import ReportError, open_source  # pyarrow and matplotlib: only where needed
     from learner.report.report import PAGE, write_report
 
-    first = str(file) if file else StoreSettings().url  # pyright: ignore[reportCallIssue]
+    first = str(file) if file else StoreSettings().store.url
     names = [_name(source) for source in (first, compare) if source]
     if len(set(names)) < len(names):
         names[1] += " (2)"

@@ -160,7 +160,7 @@ def _confusion(deployments: Sequence[Deployment], axes: Sequence[Axes], theme: T
 
 def _lengths(deployments: Sequence[Deployment], axes: Sequence[Axes], theme: Theme) -> None:
     lengths = [[player.mean for player in deployment.players] for deployment in deployments]
-    edges = np.histogram_bin_edges(np.concatenate(lengths), bins=25)
+    edges = np.histogram_bin_edges(np.concatenate(lengths), bins=25).tolist()
     for deployment, means, colour in zip(deployments, lengths, COLOURS[theme], strict=False):
         shares = np.full(len(means), 1 / max(1, len(means)))
         axes[0].hist(means, edges, weights=shares, color=colour, alpha=0.6, label=deployment.name)
