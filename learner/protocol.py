@@ -61,6 +61,10 @@ class TurnAnswer(BaseModel):
     """Fingerprint of the base model's weights."""
     seconds: float
     """Time in the service, waiting included."""
+    temperature: float | None = None
+    """Sampling temperature."""
+    seed: int | None = None
+    """The service's seed; a turn's draw depends on it and on the request's id."""
 
 
 class GameFinished(BaseModel):

@@ -137,6 +137,7 @@ class Playground:
             origin=models.Origin.SIMULATED,
             adapter=adapter,
             base_model=self.policy.fingerprint,
+            images_hash=self.images.fingerprint,
             round=number,
         )
         return LiveGame(row, deal, person, self.rules.initial_state)
@@ -179,6 +180,8 @@ class Playground:
                     adapter=game.row.adapter,
                     base_model=game.row.base_model,
                     seconds=seconds,
+                    temperature=self.policy.temperature,
+                    seed=self.seed,
                     asked_at=asked_at,
                     answered_at=answered_at,
                 )

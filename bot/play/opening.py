@@ -92,6 +92,7 @@ class GameOpener:
                 thread_id=str(thread.id),
                 adapter=status.current,
                 base_model=status.base_model,
+                images_hash=images.fingerprint,
                 round=start.round,
             )
             try:

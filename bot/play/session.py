@@ -295,6 +295,8 @@ class GameSessions:
             adapter=answer.adapter,
             base_model=answer.base_model,
             seconds=answer.seconds,
+            temperature=answer.temperature,
+            seed=answer.seed,
             asked_at=waiting.received_at,
         )
         await self._commit(game, waiting, turn, worker)
