@@ -113,9 +113,7 @@ class KVCacheStore:
         known.kv.cut(common)
         return known.kv
 
-    def put(
-        self, game: str, adapter: str, board: tuple[str, ...], ids: tuple[int, ...], kv: KVCache
-    ) -> None:
+    def put(self, game: str, adapter: str, board: tuple[str, ...], ids: tuple[int, ...], kv: KVCache) -> None:
         """Store a game's KV cache, and drop what is old or too much."""
         if not self._entries:
             return

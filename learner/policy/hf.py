@@ -55,7 +55,9 @@ class HfBackend(Backend):
         self._window: int | None = getattr(text, "sliding_window", None)
         layers = set(getattr(text, "layer_types", None) or [SLIDING if self._window else FULL])
         if unknown := layers - {FULL, SLIDING}:
-            raise ValueError(f"its language part has layers of {', '.join(sorted(unknown))}: only a KV cache is kept")
+            raise ValueError(
+                f"its language part has layers of {', '.join(sorted(unknown))}: only a KV cache is kept"
+            )
         self._kinds = tuple(sorted(layers))
 
     def encode(self, pictures: Sequence[Any]) -> FigureTokens:
@@ -148,7 +150,12 @@ class HfBackend(Backend):
         return [hidden[row, new - span.outputs :] for row, span in enumerate(spans)]
 
     def _forward(
-        self, ids: torch.Tensor, features: ImageFeatures | None, positions: torch.Tensor, mask: Any, **options: Any
+        self,
+        ids: torch.Tensor,
+        features: ImageFeatures | None,
+        positions: torch.Tensor,
+        mask: Any,
+        **options: Any,
     ) -> torch.Tensor:
         if features is not None and len(features):
             options["mm_encoder_outputs"] = {"image": features.output()}

@@ -199,7 +199,11 @@ class Adapters:
             for key in ("use_dora", "modules_to_save", "trainable_token_indices", "auto_mapping")
             if given.get(key)
         ]
-        if unusual or given.get("bias", "none") != "none" or given.get("target_modules") != self._targets.modules:
+        if (
+            unusual
+            or given.get("bias", "none") != "none"
+            or given.get("target_modules") != self._targets.modules
+        ):
             raise PolicyLoadError(
                 f"{folder.name} changes other parts of the model than adapters of this policy do: {unusual}"
             )

@@ -69,7 +69,9 @@ def verify(policy: "Policy") -> None:
     try:
         found = compare(policy)
     except (ValueError, RuntimeError, TypeError, LookupError, AttributeError) as error:
-        raise PolicyLoadError(f"A {name} cannot be used: a turn that it is tried with fails: {error}") from error
+        raise PolicyLoadError(
+            f"A {name} cannot be used: a turn that it is tried with fails: {error}"
+        ) from error
     allowed = TOLERANCE[model.dtype] * found.spread
     if found.played <= allowed and found.trained <= allowed:
         return
@@ -87,7 +89,7 @@ def verify(policy: "Policy") -> None:
 def compare(policy: "Policy") -> Comparison:
     """Play two turns of two games, the second from the KV cache, and compare its logits with the plain forward's."""
     first = [_request(number, said[0]) for number, said in enumerate(UTTERANCES)]
-    answers = policy.act(first, greedy=True)
+    action, _ = policy.act(first, greedy=True)[0]
     second = [
         request.model_copy(
             update={
@@ -96,7 +98,7 @@ def compare(policy: "Policy") -> Comparison:
                 "utterance": said[1],
             }
         )
-        for request, (action, _), said in zip(first, answers, UTTERANCES, strict=True)
+        for request, said in zip(first, UTTERANCES, strict=True)
     ]
     turns = [policy.inputs(request) for request in second]
     draws = [RecordedDraw(turn.trie) for turn in turns]

@@ -133,8 +133,9 @@ def train(
 
     Seed games (`learner.examples.seed`) are trained on like the others.
 
-    A base model may train in its own way first (`Policy.warm_start`). `quality` says then and after each epoch how good the adapter is on held-out turns, more is better; where it has not gained for `config.patience`
-    epochs, training stops. It ends with the best.
+    A base model may train in its own way first (`Policy.warm_start`). `quality` says then and after each epoch how
+    good the adapter is on held-out turns, more is better; where it has not gained for `config.patience` epochs,
+    training stops. It ends with the best.
     The adapter stays loaded in the policy, which is left in evaluation mode. Deterministic for a seed on the
     same machine. Where several processes were started together (`learner.training.distributed`), all of them call
     this with the same arguments and share the work of each step; `quality` is asked in the first one only. Raises
