@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from transformers import DynamicCache
 
-from learner.policy.backend import Backend, FigureTokens, LoraTargets, Span
+from learner.policy.backend import Backend, FigureTokens, LoraTargets, PolicyLoadError, Span
 from learner.policy.cache import KVCache
 from learner.policy.features import ImageFeatures
 
@@ -31,7 +31,7 @@ class HfBackend(Backend):
     def __init__(
         self, model: Any, processor: Any, fingerprint: str, raster: int, lora: LoraTargets | None = None
     ) -> None:
-        """Raises ValueError, with the reason, for a model that cannot be run exactly."""
+        """Raises `PolicyLoadError`, with the reason, for a model that cannot be run exactly."""
         self.model = model
         self.processor = processor
         self.fingerprint = fingerprint
@@ -42,22 +42,12 @@ class HfBackend(Backend):
         self.image_token_id: int = model.config.image_token_id
         self.pad_id: int = tokenizer.pad_token_id or 0
         self._accepted = set(inspect.signature(model.get_image_features).parameters)
-        if "mm_encoder_outputs" not in inspect.signature(model.model.forward).parameters:
-            raise ValueError(f"{type(model).__name__} does not take image features that were computed before")
         text = model.config.get_text_config()
-        kind = model.config.model_type
-        if kind in PREFIX:
-            raise ValueError(
-                f"in a {kind} model a prompt attends to itself in both directions, so that nothing can be kept from "
-                "one turn to the next"
-            )
-        self._blockwise = kind in BLOCKWISE
+        self._blockwise = model.config.model_type in BLOCKWISE
         self._window: int | None = getattr(text, "sliding_window", None)
         layers = set(getattr(text, "layer_types", None) or [SLIDING if self._window else FULL])
-        if unknown := layers - {FULL, SLIDING}:
-            raise ValueError(
-                f"its language part has layers of {', '.join(sorted(unknown))}: only a KV cache is kept"
-            )
+        if reason := _unfit(model, layers):
+            raise PolicyLoadError(f"A {type(model).__name__} cannot be used: {reason}")
         self._kinds = tuple(sorted(layers))
 
     def encode(self, pictures: Sequence[Any]) -> FigureTokens:
@@ -198,6 +188,20 @@ class HfBackend(Backend):
                     joined[1, row, :, width - caches[row].length :] = layer[1]
             data.append((joined[0], joined[1]))
         return DynamicCache(data)
+
+
+def _unfit(model: Any, layers: set[str]) -> str:
+    """Why a model cannot be run exactly; empty where nothing speaks against it. `layers` are kinds of its layers."""
+    if "mm_encoder_outputs" not in inspect.signature(model.model.forward).parameters:
+        return "its forward does not take image features that were computed before"
+    if model.config.model_type in PREFIX:
+        return (
+            "its prompt attends to itself in both directions, so that each new turn changes what was computed for the"
+            " turns before"
+        )
+    if unknown := sorted(layers - {FULL, SLIDING}):
+        return f"its language part has layers of the kind {', '.join(unknown)}, for which a KV cache is not enough"
+    return ""
 
 
 def additive(attends: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:

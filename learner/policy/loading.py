@@ -5,7 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoConfig, AutoModelForImageTextToText, GenerationConfig, ProcessorMixin
+from transformers import (
+    AutoConfig,
+    AutoModelForImageTextToText,
+    GenerationConfig,
+    Idefics3Processor,
+    ProcessorMixin,
+)
 from transformers.models.auto.processing_auto import PROCESSOR_MAPPING
 from transformers.utils import logging as transformers_logging
 
@@ -16,6 +22,10 @@ from learner.policy.hf import HfBackend
 from learner.policy.tiny import TINY_WEIGHTS
 from learner.policy.tiny.backend import TinyBackend
 from learner.policy.tiny.modeling import TinyVlmConfig, register
+
+PROCESSORS: dict[str, type[ProcessorMixin]] = {"smolvlm": Idefics3Processor}
+"""Model type -> the processor taken instead of its own. SmolVLM's writes images as Idefics3's does, but is not made
+without num2words and a video part."""
 
 __all__ = ["PolicyLoadError", "choose_device", "fingerprint", "load_base"]
 
@@ -75,7 +85,8 @@ def fingerprint(model: torch.nn.Module) -> str:
 
 def _load_processor(source: str, config: Any) -> Any:
     """The model's own processor for text and images, its image part with PIL. Raises ValueError without a template."""
-    processor = _image_only(PROCESSOR_MAPPING[type(config)]).from_pretrained(source, backend="pil")
+    kind = PROCESSORS.get(config.model_type) or PROCESSOR_MAPPING[type(config)]
+    processor = _image_only(kind).from_pretrained(source, backend="pil")
     images = processor.image_processor
     if hasattr(images, "do_image_splitting"):
         images.do_image_splitting = False
@@ -96,15 +107,25 @@ def _image_only(kind: type[ProcessorMixin]) -> type[ProcessorMixin]:
     if "video_processor" not in kind.get_attributes():
         return kind
 
-    class ImageOnly(kind):
-        """Text and images."""
+    class Parts(kind):
+        """Names the parts that are loaded."""
 
         @classmethod
         def get_attributes(cls) -> list[str]:
-            return [name for name in kind.get_attributes() if name != "video_processor"]
+            return [name for name in super().get_attributes() if name != "video_processor"]
 
-        def __init__(self, image_processor: Any = None, tokenizer: Any = None, **options: Any) -> None:
-            super().__init__(image_processor=image_processor, tokenizer=tokenizer, **options)
+    class ImageOnly(kind):
+        """Has None for a video part."""
+
+        @classmethod
+        def get_attributes(cls) -> list[str]:
+            return kind.get_attributes()
+
+        @classmethod
+        def _get_arguments_from_pretrained(cls, *args: Any, **options: Any) -> list[Any]:
+            loaded = Parts._get_arguments_from_pretrained(*args, **options)
+            parts = dict(zip(Parts.get_attributes(), loaded, strict=True))
+            return [parts.get(name) for name in cls.get_attributes()]
 
         def check_argument_for_proper_class(self, argument_name: str, argument: Any) -> Any:
             if argument is None:

@@ -76,12 +76,12 @@ def verify(policy: "Policy") -> None:
     if found.played <= allowed and found.trained <= allowed:
         return
     if found.trained <= allowed:
-        what, difference = "with a KV cache and draft tokens", found.played
+        what, difference = "continued from a KV cache with draft tokens", found.played
     else:
-        what, difference = "from image features that were computed before", found.trained
+        what, difference = "given image features, positions and attention masks", found.trained
     raise PolicyLoadError(
-        f"A {name} cannot be used: {what} it computes other logits than from pixels at once. They differ by"
-        f" {difference:.2g}, and {allowed:.2g} would be rounding. `docs/models.md` lists the models that are exact."
+        f"A {name} cannot be used: {what}, it gives other logits than transformers' own forward of pixels. They differ"
+        f" by {difference:.2g}, and {allowed:.2g} would be rounding. `docs/models.md` lists models that are exact."
     )
 
 
