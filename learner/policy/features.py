@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from transformers.utils import ModelOutput
+from transformers.utils.generic import ModelOutput
 
 POOLED = "pooler_output"
 """The field of one entry for each image; lists in other fields have one entry for each layer."""

@@ -44,7 +44,7 @@ class HfBackend(Backend):
         self._accepted = set(inspect.signature(model.get_image_features).parameters)
         text = model.config.get_text_config()
         self._blockwise = model.config.model_type in BLOCKWISE
-        self._window: int | None = getattr(text, "sliding_window", None)
+        self._window: int = getattr(text, "sliding_window", None) or 0
         layers = set(getattr(text, "layer_types", None) or [SLIDING if self._window else FULL])
         if reason := _unfit(model, layers):
             raise PolicyLoadError(f"A {type(model).__name__} cannot be used: {reason}")

@@ -85,7 +85,7 @@ def fingerprint(model: torch.nn.Module) -> str:
 
 def _load_processor(source: str, config: Any) -> Any:
     """The model's own processor for text and images, its image part with PIL. Raises ValueError without a template."""
-    kind = PROCESSORS.get(config.model_type) or PROCESSOR_MAPPING[type(config)]
+    kind: Any = PROCESSORS.get(config.model_type) or PROCESSOR_MAPPING[type(config)]
     processor = _image_only(kind).from_pretrained(source, backend="pil")
     images = processor.image_processor
     if hasattr(images, "do_image_splitting"):

@@ -344,7 +344,7 @@ def save_paligemma(folder: Path) -> None:
     words.chat_template = QWEN_TEMPLATE.replace(
         "<|vision_start|><|image_pad|><|vision_end|>", "<image_soft_token>"
     )
-    images = SiglipImageProcessorPil(size={"height": 56, "width": 56})
+    images: Any = SiglipImageProcessorPil(size={"height": 56, "width": 56})
     images.image_seq_length = 16
     processor = PaliGemmaProcessor(images, words, chat_template=words.chat_template)
     config = PaliGemmaConfig(

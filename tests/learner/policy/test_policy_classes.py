@@ -165,7 +165,7 @@ class MovesDraftTokens(HfBackend):
     """Errs only where there is a KV cache."""
 
     def _joined(self, caches: Sequence[Any], width: int):
-        cache = super()._joined(caches, width)
+        cache: Any = super()._joined(caches, width)
         for layer in cache.layers:
             layer.keys = layer.keys.roll(1, dims=2)
         return cache
