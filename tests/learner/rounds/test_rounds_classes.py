@@ -9,7 +9,7 @@ from sqlmodel import select
 from learner.policy import Policy
 from learner.registry import AdapterRegistry, check
 from learner.rounds.pipeline import run_round
-from learner.training.train import TrainingConfig
+from learner.settings import TrainingConfig
 from store.database import Database
 from store.models import AdapterTurn, Feedback
 from store.rounds import request_round
@@ -24,7 +24,7 @@ def test_a_round_trains_and_publishes_an_adapter(
 ):
     policy = Policy.load(str(model_folder(name)), "cpu")
     play_games(tmp_path, policy, games=2, players=2)
-    settings = settings_for(tmp_path, policy=str(model_folder(name)))
+    settings = settings_for(tmp_path, policy={"name": str(model_folder(name))})
     database = Database(settings.url)
     try:
         with database.session() as session:
