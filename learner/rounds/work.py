@@ -73,6 +73,11 @@ class RoundWork:
         return self.loaded
 
     @property
+    def usable_hindsight(self) -> Hindsight:
+        """Without what the policy cannot learn from: what is not learnt from is not recorded as such."""
+        return self.hindsight.usable(self.policy.learns_from_rejections)
+
+    @property
     def training(self) -> TrainingConfig:
         """The hyper-parameters."""
         return self.config or self.settings.training
