@@ -112,9 +112,12 @@ def compare(policy: Policy, games: Sequence[TrainingGame], candidate: str, paren
     )
 
 
-def gate(comparison: Comparison, losses: Sequence[float]) -> Decision:
-    """Refuse an adapter that is broken or clearly worse than the one in use; pass every other."""
-    if not losses or not all(math.isfinite(loss) for loss in losses):
+def gate(comparison: Comparison, losses: Sequence[float | None]) -> Decision:
+    """Refuse an adapter that is broken or clearly worse than the one in use; pass every other.
+
+    `losses` are those of the adapter's card, where None stands for one that was not finite.
+    """
+    if not losses or not all(loss is not None and math.isfinite(loss) for loss in losses):
         return Decision(False, "its training loss is not finite")
     if comparison.right_turns == 0 or comparison.difference_ci95 is None:
         return Decision(True, "no held-out turns to compare on")

@@ -5,7 +5,7 @@ import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, astuple, dataclass, field, fields, replace
 from typing import Any, TypeVar
 
 import structlog
@@ -19,6 +19,7 @@ from learner.policy.batch import Batch, Example, to_example
 from learner.policy.tiny.grounding import doubted, ground
 from learner.protocol import BASE_ADAPTER
 from learner.training.batching import Item, items_of, micro_batches, plan_epochs
+from learner.training.diagnostics import Diagnostics, Update, diagnostics
 from learner.training.distributed import Team
 from learner.training.objectives import OBJECTIVES, Statistics, kl_terms
 
@@ -92,6 +93,8 @@ class TrainingResult:
     """Over all epochs."""
     losses: tuple[float, ...]
     """Mean loss of each epoch that was run."""
+    diagnostics: tuple[Diagnostics, ...]
+    """Of each epoch that was run."""
     grounding: tuple[float, ...]
     """Mean loss of each epoch of the matcher's own training."""
     held_out: tuple[float, ...]
@@ -105,12 +108,11 @@ class TrainingResult:
     seconds: float
 
     def metrics(self) -> dict[str, Any]:
-        """For the adapter's card."""
-        rounded = {
-            name: [round(value, 5) for value in getattr(self, name)]
-            for name in ("losses", "grounding", "held_out")
-        }
-        return {**asdict(self), **rounded}
+        """For the adapter's card: everything, each of the diagnostics as a list with one value an epoch."""
+        found = asdict(self)
+        epochs = found.pop("diagnostics")
+        found |= {entry.name: [epoch[entry.name] for epoch in epochs] for entry in fields(Diagnostics)}
+        return {name: _rounded(value) for name, value in found.items()}
 
 
 def train(
@@ -156,7 +158,7 @@ def train(
         optimizer = accelerator.prepare(
             torch.optim.AdamW(policy.trainable(), lr=config.learning_rate, weight_decay=config.weight_decay)
         )
-        losses, step, skipped, in_a_row = [], 0, 0, 0
+        losses, means, step, skipped, in_a_row = [], [], 0, 0, 0
         best = _Best(policy.trainable(), config.patience)
         policy.train()
         try:
@@ -184,12 +186,12 @@ def train(
             loop = _Loop(policy, objective, config, accelerator, team, optimizer, rng, [*games, *seeds])
             looped = time.monotonic()
             for batches in plan:
-                sums: list[Statistics] = []
+                updates: list[Update] = []
                 for parts in _ahead(loop.prepare, batches):
-                    statistics = loop.step(parts)
+                    update = loop.step(parts)
                     schedule.step()
                     step += 1
-                    if statistics is None:
+                    if update is None:
                         skipped, in_a_row = skipped + 1, in_a_row + 1
                         log.warning("step skipped: the loss is not finite", adapter=name, step=step)
                         if in_a_row >= config.bad_steps or skipped > total // 2:
@@ -198,12 +200,15 @@ def train(
                             )
                         continue
                     in_a_row = 0
-                    sums.append(statistics)
+                    updates.append(update)
+                    log.debug("trained a step", adapter=name, step=step, loss=update.loss, **_said([update]))
                     if progress is not None:
                         left = (time.monotonic() - looped) / step * (total - step)
-                        progress(Progress(step, total, statistics.loss / statistics.turns, left))
-                turns = sum(entry.turns for entry in sums)
-                losses.append(sum(entry.loss for entry in sums) / turns if turns else math.nan)
+                        progress(Progress(step, total, update.loss, left))
+                turns = sum(update.sums.turns for update in updates)
+                losses.append(sum(update.sums.loss for update in updates) / turns if turns else math.nan)
+                means.append(diagnostics(updates))
+                log.info("trained an epoch", adapter=name, step=step, loss=losses[-1], **_said(updates))
                 if quality is not None and best.exhausted(_told(team, quality)) and config.patience:
                     break
                 policy.train()
@@ -216,6 +221,7 @@ def train(
         turns=sum(len(item.labels) for item in items),
         turns_seen=len(losses) * sum(len(item.labels) for item in items),
         losses=tuple(losses),
+        diagnostics=tuple(means),
         grounding=tuple(grounding),
         held_out=tuple(best.qualities),
         restored=best.restored,
@@ -223,6 +229,19 @@ def train(
         processes=team.size,
         seconds=time.monotonic() - started,
     )
+
+
+def _said(updates: Sequence[Update]) -> dict[str, float]:
+    """Their diagnostics for the log, without those that there are none of."""
+    found = asdict(diagnostics(updates))
+    return {name: round(value, 6) for name, value in found.items() if value is not None}
+
+
+def _rounded(value: Any) -> Any:
+    """A value for JSON: floats of lists with five digits, None for those that are not finite."""
+    if not isinstance(value, list | tuple):
+        return value
+    return [round(each, 5) if each is not None and math.isfinite(each) else None for each in value]
 
 
 def _told(team: Team, quality: Callable[[], float]) -> float:
@@ -320,11 +339,11 @@ class _Loop:
         turns = sum(len(item.labels) for item in batch)
         return min(self.config.micro_batch_turns, max(1, turns // self.team.size))
 
-    def step(self, parts: Sequence[Part]) -> Statistics | None:
+    def step(self, parts: Sequence[Part]) -> Update | None:
         """One update on one effective batch; None if its loss or gradient was not finite."""
         count = round(self.team.totals([sum(len(labels) for _, labels in parts)])[0])
-        z = self._kl(parts, count) if self.objective == "kto" else 0.0
-        sums = [Statistics(0, 0.0, 0.0, 0.0)]
+        z = self._kl(parts, count) if self.objective == "kto" else None
+        own = Statistics()
         for inputs, labels in parts:
             with torch.autocast(self.policy.device.type, torch.bfloat16, enabled=self.halves):
                 logps = self.policy.forward_logps(inputs, temperature=self.temperature)
@@ -334,28 +353,25 @@ class _Loop:
                 logps.tokens,
                 logps.smooth,
                 count=count,
-                z=z,
+                z=z or 0.0,
                 **self.options,
             )
-            sums.append(statistics)
+            own += statistics
             if not torch.isfinite(loss):
                 break
             self.accelerator.backward(loss)
-        totals = self.team.totals(
-            [sum(getattr(entry, name) for entry in sums) for name in ("loss", "logp", "ratio")]
-        )
-        if not math.isfinite(totals[0]):
+        sums = Statistics(*self.team.totals(astuple(own)))
+        if not math.isfinite(sums.loss):
             self.optimizer.zero_grad(set_to_none=True)
             return None
         self.team.add_gradients(self.policy.trainable())
         norm = self.accelerator.clip_grad_norm_(self.policy.trainable(), self.config.clip)
-        finite = norm is None or bool(torch.isfinite(norm))
+        gradient_norm = float(norm or 0.0)
+        finite = math.isfinite(gradient_norm)
         if finite:
             self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
-        if not finite:
-            return None
-        return Statistics(count, *totals)
+        return Update(sums, z, gradient_norm, gradient_norm > self.config.clip) if finite else None
 
     @torch.no_grad()
     def _kl(self, parts: Sequence[Part], count: int) -> float:
@@ -369,9 +385,10 @@ class _Loop:
     def _columns(
         self, labels: Sequence[TurnLabel], like: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """(log p₀, reward, weight), each [R]; log p₀ is 0 where it is not used."""
+        """(log p₀, reward, weight), each [R]; log p₀ is NaN where it is not known."""
+        known = [math.nan if label.behaviour_logp is None else label.behaviour_logp for label in labels]
         return (
-            like.new_tensor([label.behaviour_logp or 0.0 for label in labels]),
+            like.new_tensor(known),
             like.new_tensor([label.reward for label in labels]),
             like.new_tensor([label.weight for label in labels]),
         )
