@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 
 from games import GAMES
 from games.core import Game
-from learner.examples.labels import Labelled
+from learner.examples.labels import DecodedFeedback
 from learner.feedback.rules.decoder import asks_for_another, asks_to_put_back, only_takes_back
 from store.training import Interaction
 
@@ -49,7 +49,7 @@ class Lesson:
 
 
 def possible_targets(
-    interaction: Interaction, verdicts: Mapping[int, Labelled], hindsight: Hindsight
+    interaction: Interaction, verdicts: Mapping[int, DecodedFeedback], hindsight: Hindsight
 ) -> tuple[str, ...]:
     """The figures that may be targets, as far as hindsight shows, in the listener's order; empty for all of them."""
     if hindsight.win and interaction.won:
@@ -93,7 +93,7 @@ def final_selection(interaction: Interaction) -> tuple[str, ...]:
 
 
 def relabel_corrected(
-    game: Game, interaction: Interaction, decoded: Sequence[Lesson], verdicts: Mapping[int, Labelled]
+    game: Game, interaction: Interaction, decoded: Sequence[Lesson], verdicts: Mapping[int, DecodedFeedback]
 ) -> list[Lesson]:
     """The lessons, with every utterance of a streak of wrong turns given its net effect on the way to its end.
 
@@ -129,7 +129,7 @@ def relabel_corrected(
 
 
 def _refused(
-    game: Game, interaction: Interaction, verdicts: Mapping[int, Labelled], number: int
+    game: Game, interaction: Interaction, verdicts: Mapping[int, DecodedFeedback], number: int
 ) -> frozenset[str]:
     """The pick that the utterance of a turn plainly rejects: of the turn before, if that picked just one."""
     verdict = verdicts.get(interaction.turn_ids[number - 1]) if number else None

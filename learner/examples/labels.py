@@ -8,12 +8,12 @@ from typing import Literal, Protocol
 
 from games.core import Step
 from learner.feedback import Scheme
-from store.training import Example, Interaction
+from store.training import Interaction, LineageEntry
 
-Objective = Literal["sup", "rl", "kto"]
+ObjectiveName = Literal["sup", "rl", "kto"]
 
 
-REWARDS: dict[Objective, dict[int, float]] = {
+REWARDS: dict[ObjectiveName, dict[int, float]] = {
     "sup": {1: 1.0},
     "rl": {1: 1.0, -1: -0.1},
     "kto": {1: 1.0, -1: -1.0},
@@ -21,7 +21,7 @@ REWARDS: dict[Objective, dict[int, float]] = {
 """Reward of each label (METHOD: "Rounds"); labels that are left out have no gradient and are dropped."""
 
 
-class Labelled(Protocol):
+class DecodedFeedback(Protocol):
     """A decoder's verdict on a turn (`store.models.Feedback`, `learner.feedback.Verdict`)."""
 
     @property
@@ -64,7 +64,7 @@ class TrainingGame:
     """The figures that what was asked for can have been about; empty for all of them."""
 
 
-def parse_system(system: str) -> tuple[Scheme, Objective]:
+def parse_system(system: str) -> tuple[Scheme, ObjectiveName]:
     """(scheme, objective) of a system in the paper's names. `control` decodes, never trains."""
     schemes: dict[str, Scheme] = {"b": "binary", "t": "ternary"}
     scheme, _, objective = system.partition("-")
@@ -77,7 +77,7 @@ def parse_system(system: str) -> tuple[Scheme, Objective]:
     return schemes[scheme], objective
 
 
-def lineage(games: Sequence[TrainingGame]) -> list[Example]:
+def lineage(games: Sequence[TrainingGame]) -> list[LineageEntry]:
     """The turns of a training set with their rewards and weights, for the store.
 
     A turn of which only the matcher learns what its words are not about has the reward 0.
@@ -85,7 +85,7 @@ def lineage(games: Sequence[TrainingGame]) -> list[Example]:
     turns = {}
     for game in games:
         for label in (*game.rejected, *game.labels):
-            turns[label.turn_id] = Example(label.turn_id, label.reward, label.weight)
+            turns[label.turn_id] = LineageEntry(label.turn_id, label.reward, label.weight)
     return list(turns.values())
 
 

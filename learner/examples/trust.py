@@ -10,11 +10,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from statistics import median
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from games import GAMES
+from learner.examples.labels import DecodedFeedback
 from store.training import Interaction
 
 PRIOR = (2.0, 2.0)
@@ -26,16 +27,6 @@ TIMES_MEDIAN = 3
 """Of one player in one round, at most so many times the turns of the round's median player are learnt from."""
 FEW_TURNS = 60
 """So many are never too many."""
-
-
-class Judged(Protocol):
-    """A decoder's verdict on a turn with its certainty, 0.5 to 1 (`store.models.Feedback`)."""
-
-    @property
-    def label(self) -> int: ...
-
-    @property
-    def confidence(self) -> float: ...
 
 
 @dataclass(frozen=True)
@@ -59,7 +50,7 @@ class Trust:
 
 
 @dataclass(frozen=True)
-class Screened:
+class TrustFilter:
     """What is left to learn from, and what was left out. It all stays in the store."""
 
     interactions: list[Interaction]
@@ -75,7 +66,9 @@ class Screened:
         return {"players": len(self.players), "quarantined": trust, "capped": list(self.capped)}
 
 
-def screen(interactions: Sequence[Interaction], verdicts: Mapping[int, Judged]) -> Screened:
+def filter_by_trust(
+    interactions: Sequence[Interaction], verdicts: Mapping[int, DecodedFeedback]
+) -> TrustFilter:
     """Leave out players in quarantine, and of each other player what is too much in one round."""
     players = trust_of_players(interactions, verdicts)
     quarantined = tuple(player for player, trust in sorted(players.items()) if trust.quarantined)
@@ -83,10 +76,12 @@ def screen(interactions: Sequence[Interaction], verdicts: Mapping[int, Judged]) 
     kept = within_caps(trusted)
     ids = {one.game_id for one in kept}
     capped = {one.player_id for one in trusted if one.game_id not in ids}
-    return Screened(kept, players, quarantined, tuple(sorted(capped)))
+    return TrustFilter(kept, players, quarantined, tuple(sorted(capped)))
 
 
-def trust_of_players(interactions: Sequence[Interaction], verdicts: Mapping[int, Judged]) -> dict[int, Trust]:
+def trust_of_players(
+    interactions: Sequence[Interaction], verdicts: Mapping[int, DecodedFeedback]
+) -> dict[int, Trust]:
     """Trust of every player, from all games that each has finished."""
     games: dict[int, list[Interaction]] = {}
     for interaction in interactions:
@@ -102,7 +97,7 @@ def trust_of_players(interactions: Sequence[Interaction], verdicts: Mapping[int,
     return found
 
 
-def by_outcome(interaction: Interaction, verdicts: Mapping[int, Judged]) -> tuple[float, float]:
+def by_outcome(interaction: Interaction, verdicts: Mapping[int, DecodedFeedback]) -> tuple[float, float]:
     """(agreed, disagreed) of a won game: praise and scolding beside what its final selection proves.
 
     A turn counts as far as its verdict is certain, 0 to 1, so that silence read as blame counts little; a turn
@@ -122,7 +117,9 @@ def by_outcome(interaction: Interaction, verdicts: Mapping[int, Judged]) -> tupl
     return counts[True], counts[False]
 
 
-def by_certainty(interactions: Sequence[Interaction], verdicts: Mapping[int, Judged]) -> tuple[float, float]:
+def by_certainty(
+    interactions: Sequence[Interaction], verdicts: Mapping[int, DecodedFeedback]
+) -> tuple[float, float]:
     """(agreed, disagreed) of all games of one player: was the policy surer where it was praised?
 
     The share of (praised, scolded) pairs of turns in which the praised action had the higher propensity, with

@@ -20,7 +20,7 @@ class BadLine(ValueError):
     """A line that is no interaction; the message names it and says what to mend."""
 
 
-class Interaction(BaseModel):
+class RecordedInteraction(BaseModel):
     """One finished game as a line of JSON. Its other keys are not needed here."""
 
     model_config = ConfigDict(frozen=True, strict=True, extra="ignore")
@@ -33,7 +33,7 @@ class Interaction(BaseModel):
     """`chat[i]` is the utterance of turn i; there may be one more, said after the last action."""
 
     @model_validator(mode="after")
-    def _fits_together(self) -> "Interaction":
+    def _fits_together(self) -> "RecordedInteraction":
         board = set(self.context)
         if len(board) != len(LETTERS) or len(self.context) != len(LETTERS):
             raise ValueError(f"`context` must name {len(LETTERS)} different figures")
@@ -48,7 +48,7 @@ class Interaction(BaseModel):
         return self
 
 
-def read_interactions(path: Path) -> list[Interaction]:
+def read_interactions(path: Path) -> list[RecordedInteraction]:
     """The interactions of a JSON-lines file; empty lines are skipped.
 
     Raises BadLine for a line or a file that cannot be used, OSError for one that cannot be read.
@@ -67,7 +67,7 @@ def read_interactions(path: Path) -> list[Interaction]:
     return found
 
 
-def _parsed(line: str, number: int) -> Interaction:
+def _parsed(line: str, number: int) -> RecordedInteraction:
     try:
         value = json.loads(line)
     except (ValueError, RecursionError) as error:
@@ -75,7 +75,7 @@ def _parsed(line: str, number: int) -> Interaction:
     if not isinstance(value, dict):
         raise BadLine(f"Line {number} is no JSON object: give context, targets, clicks and chat in one")
     try:
-        return Interaction.model_validate(value)
+        return RecordedInteraction.model_validate(value)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
@@ -83,7 +83,7 @@ def _parsed(line: str, number: int) -> Interaction:
         raise BadLine(f"Line {number}: {f'`{where}`: ' if where else ''}{what}") from None
 
 
-def exchanges(interaction: Interaction) -> Iterator[tuple[Label, Exchange]]:
+def labelled_exchanges(interaction: RecordedInteraction) -> Iterator[tuple[Label, Exchange]]:
     """(reference label, exchange) of every turn that has a next utterance and at least one click."""
     game, targets = MultiRef(), frozenset(interaction.targets)
     state, previous_action = game.initial_state, ""
@@ -168,9 +168,9 @@ def _share(part: int, whole: int) -> float | None:
     return part / whole if whole else None
 
 
-def evaluate(interactions: Sequence[Interaction], decoder: Decoder) -> Scores:
+def evaluate(interactions: Sequence[RecordedInteraction], decoder: Decoder) -> Scores:
     """Scores of a decoder over all turns that have a reference label."""
-    labelled = [pair for interaction in interactions for pair in exchanges(interaction)]
+    labelled = [pair for interaction in interactions for pair in labelled_exchanges(interaction)]
     verdicts = decoder.decode([exchange for _, exchange in labelled])
     return score(
         ((reference, verdict.label) for (reference, _), verdict in zip(labelled, verdicts, strict=True)),

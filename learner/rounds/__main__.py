@@ -17,19 +17,19 @@ from store.database import Database
 from store.models import RoundStatus
 
 if TYPE_CHECKING:
-    from learner.training.distributed import Team
+    from learner.training.distributed import ProcessGroup
 
 log = structlog.get_logger(__name__)
 
 
-def _team(settings: LearnerSettings) -> "Team | None":
+def _process_group(settings: LearnerSettings) -> "ProcessGroup | None":
     """This process and those that were started with it; None if it is alone."""
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         return None
     from learner.policy.loading import choose_device  # torch is loaded only here
-    from learner.training.distributed import Team
+    from learner.training.distributed import ProcessGroup
 
-    return Team(cpu=choose_device(settings.device).type == "cpu")
+    return ProcessGroup(cpu=choose_device(settings.device).type == "cpu")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -42,24 +42,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ValidationError as error:
         log.error("settings cannot be read", error=str(error))
         return 1
-    team = _team(settings)
-    if team is not None and team.rank > 0:
-        from learner.rounds.ranks import assist
+    group = _process_group(settings)
+    if group is not None and group.rank > 0:
+        from learner.rounds.ranks import run_training_jobs
 
-        assist(team, settings)
-        team.part()
+        run_training_jobs(group, settings)
+        group.destroy()
         return 0
     database = Database(settings.url)
     try:
-        row = run_round(database, settings, asked.round_id, team=team)
+        row = run_round(database, settings, asked.round_id, group=group)
     except (RoundError, SQLAlchemyError) as error:
         log.error("round could not be run", round_id=asked.round_id, error=str(error))
         return 1
     finally:
         database.close()
-        if team is not None:
-            team.tell(None)
-            team.part()
+        if group is not None:
+            group.broadcast(None)
+            group.destroy()
     return 0 if row.status == RoundStatus.DONE else 1
 
 

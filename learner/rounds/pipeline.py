@@ -16,8 +16,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from learner.examples.build import build_examples
 from learner.examples.hindsight import Hindsight
 from learner.examples.labels import TrainingGame, digest, lineage, parse_system, split_held_out
-from learner.examples.seed import SeedError, seed_games_of
-from learner.examples.trust import screen
+from learner.examples.seed import SeedError
+from learner.examples.trust import filter_by_trust
 from learner.feedback import open_decoder
 from learner.feedback.decode import decode_interactions
 from learner.protocol import BASE_ADAPTER
@@ -33,7 +33,7 @@ from store.training import Interaction, record_lineage, usable_interactions
 
 if TYPE_CHECKING:
     from learner.policy import Policy
-    from learner.training.distributed import Team
+    from learner.training.distributed import ProcessGroup
     from learner.training.evaluation import Comparison, Decision
     from learner.training.train import TrainingConfig
 
@@ -51,7 +51,7 @@ def run_round(
     config: "TrainingConfig | None" = None,
     hindsight: Hindsight | None = None,
     on_progress: OnProgress | None = None,
-    team: "Team | None" = None,
+    group: "ProcessGroup | None" = None,
 ) -> Round:
     """Run a round from the first stage that is not done to the end, and give its row.
 
@@ -68,7 +68,7 @@ def run_round(
         return row
     hindsight = hindsight or Hindsight.parse(settings.hindsight)
     work = RoundWork(
-        database, settings, round_id, row.number, row.system, policy, config, hindsight, on_progress, team
+        database, settings, round_id, row.number, row.system, policy, config, hindsight, on_progress, group
     )
     bound = log.bind(round=row.number, system=row.system)
     with _alone(settings.adapters_dir):
@@ -88,7 +88,7 @@ def pipeline(work: RoundWork) -> tuple[int | None, dict[str, Any]]:
 
     Results: interactions, turns, decoded_turns, positive_turns, promoted, reason and, where an adapter was
     trained, adapter, train_games, train_turns, training (`TrainingResult`), held_out (`Comparison`); trust
-    (`learner.examples.trust.Screened`) where that is on; rolled_back where the adapter in use was given up.
+    (`learner.examples.trust.TrustFilter`) where that is on; rolled_back where the adapter in use was given up.
     """
     interactions = collect(work)
     verdicts = decode(work, interactions)
@@ -96,8 +96,8 @@ def pipeline(work: RoundWork) -> tuple[int | None, dict[str, Any]]:
     if work.system == "control":
         return None, {**results, "promoted": False, "reason": "control never trains"}
     if work.settings.trust:
-        screened = screen(interactions, verdicts)
-        interactions, results["trust"] = screened.interactions, screened.metrics()
+        filtered = filter_by_trust(interactions, verdicts)
+        interactions, results["trust"] = filtered.interactions, filtered.metrics()
     interactions = [interaction for interaction in interactions if not interaction.in_quarantine]
     results |= go_back_if_worse(work, interactions, verdicts)
     games, held_out = examples(work, interactions, verdicts)
@@ -198,6 +198,7 @@ def train(
     If the registry has it already, made by this round from the very same examples, it is loaded instead.
     """
     from learner.training.evaluation import FEWEST_TURNS, chance_of_right
+    from learner.training.seeds import seed_games_of
     from learner.training.train import TrainingDiverged
     from learner.training.train import train as train_adapter
 
@@ -216,10 +217,12 @@ def train(
     else:
         work.policy.unload_adapter(work.name)  # left in this process by a round that failed
         watched = right >= FEWEST_TURNS
-        if work.team is not None:
-            from learner.rounds.ranks import Job
+        if work.group is not None:
+            from learner.rounds.ranks import TrainingJob
 
-            work.team.tell(Job(work.name, games, objective, work.training, like, seeds, watched))
+            work.group.broadcast(
+                TrainingJob(work.name, games, objective, work.training, like, seeds, watched)
+            )
         try:
             result = train_adapter(
                 work.policy,

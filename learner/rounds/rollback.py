@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from learner.examples.labels import Labelled
+from learner.examples.labels import DecodedFeedback
 from store.training import Interaction
 
 FEWEST_GAMES = 20
@@ -18,7 +18,7 @@ MARGIN = 0.05
 
 
 def worse_in_play(
-    interactions: Sequence[Interaction], verdicts: Mapping[int, Labelled], current: str, before: str
+    interactions: Sequence[Interaction], verdicts: Mapping[int, DecodedFeedback], current: str, before: str
 ) -> str | None:
     """Why `current` is worse than `before`, the adapter it took over from, in a sentence; None if it is not.
 
@@ -44,7 +44,7 @@ def worse_in_play(
     return None
 
 
-def _praise(games: Sequence[Interaction], verdicts: Mapping[int, Labelled]) -> list[float]:
+def _praise(games: Sequence[Interaction], verdicts: Mapping[int, DecodedFeedback]) -> list[float]:
     """Share of praised turns of each game that has decoded ones."""
     decoded = [[verdicts[turn].label > 0 for turn in one.turn_ids if turn in verdicts] for one in games]
     return [float(np.mean(labels)) for labels in decoded if labels]

@@ -13,7 +13,7 @@ from store.database import Database
 
 if TYPE_CHECKING:
     from learner.policy import Policy
-    from learner.training.distributed import Team
+    from learner.training.distributed import ProcessGroup
     from learner.training.train import TrainingConfig
 
 REPORT_EVERY_SECONDS = 1.0
@@ -50,8 +50,8 @@ class RoundWork:
     config: "TrainingConfig | None" = None
     hindsight: Hindsight = Hindsight()  # noqa: RUF009 - frozen
     on_progress: OnProgress | None = None
-    team: "Team | None" = None
-    """Processes that train along, if there are any."""
+    group: "ProcessGroup | None" = None
+    """The processes that train together, if there are several."""
     stage: str = "start"
     reported_at: float = field(default=0.0, repr=False)
 

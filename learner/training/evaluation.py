@@ -9,7 +9,7 @@ import numpy as np
 
 from learner.examples.build import build_examples
 from learner.examples.hindsight import Hindsight
-from learner.examples.labels import Labelled, TrainingGame
+from learner.examples.labels import DecodedFeedback, TrainingGame
 from learner.policy import Policy
 from learner.policy.batch import to_example
 from store.training import Interaction
@@ -67,7 +67,7 @@ def action_logps(policy: Policy, games: Sequence[TrainingGame], adapter: str) ->
 
 
 def held_out_labels(
-    interactions: Sequence[Interaction], verdicts: Mapping[int, Labelled], base_model: str
+    interactions: Sequence[Interaction], verdicts: Mapping[int, DecodedFeedback], base_model: str
 ) -> list[TrainingGame]:
     """What held-out interactions tell: their right actions, and how each action that was taken turned out.
 

@@ -13,14 +13,14 @@ import torch
 from accelerate import Accelerator
 from transformers import get_cosine_schedule_with_warmup
 
-from learner.examples.labels import Objective, TrainingGame, TurnLabel
+from learner.examples.labels import ObjectiveName, TrainingGame, TurnLabel
 from learner.policy import Policy
 from learner.policy.batch import Batch, Example, to_example
 from learner.policy.tiny.grounding import doubted, ground
 from learner.protocol import BASE_ADAPTER
 from learner.training.batching import Item, items_of, micro_batches, plan_epochs
 from learner.training.diagnostics import Diagnostics, Update, diagnostics
-from learner.training.distributed import Team
+from learner.training.distributed import ProcessGroup
 from learner.training.objectives import OBJECTIVES, Statistics, kl_terms
 
 log = structlog.get_logger(__name__)
@@ -119,7 +119,7 @@ def train(
     policy: Policy,
     name: str,
     games: Sequence[TrainingGame],
-    objective: Objective,
+    objective: ObjectiveName,
     config: TrainingConfig = TrainingConfig(),
     progress: Callable[[Progress], None] | None = None,
     quality: Callable[[], float] | None = None,
@@ -135,7 +135,7 @@ def train(
     epochs, training stops. It ends with the best.
     The adapter stays loaded in the policy, which is left in evaluation mode. Deterministic for a seed on the
     same machine. Where several processes were started together (`learner.training.distributed`), all of them call
-    this with the same arguments and share the work of each step; `quality` is asked in the first one only. Raises
+    this with the same arguments and share the work of each step; `quality` is called on rank 0 only. Raises
     ValueError without examples, `TrainingDiverged` where the loss stays non-finite.
     """
     if not any(game.labels for game in games):
@@ -146,7 +146,7 @@ def train(
     with torch.random.fork_rng(devices=devices):
         torch.manual_seed(config.seed)
         on_cpu = policy.device.type == "cpu"
-        team, accelerator = Team(on_cpu), Accelerator(cpu=on_cpu)
+        group, accelerator = ProcessGroup(on_cpu), Accelerator(cpu=on_cpu)
         policy.new_adapter(
             name,
             rank=config.rank,
@@ -171,11 +171,11 @@ def train(
                 rng,
                 seeds,
             )
-            team.copy_weights(policy.trainable())
+            group.broadcast_parameters(policy.trainable())
             if grounding:
                 games = doubted(policy, games)
                 if quality is not None:
-                    best.exhausted(_told(team, quality))
+                    best.exhausted(_broadcast_quality(group, quality))
                     policy.train()
             items = items_of([*games, *seeds])
             replays = like != BASE_ADAPTER
@@ -183,7 +183,7 @@ def train(
             plan = plan_epochs(items, epochs, least, config.batch_turns, rng)
             total = sum(map(len, plan))
             schedule = get_cosine_schedule_with_warmup(optimizer, min(config.warmup_steps, total // 4), total)
-            loop = _Loop(policy, objective, config, accelerator, team, optimizer, rng, [*games, *seeds])
+            loop = _Loop(policy, objective, config, accelerator, group, optimizer, rng, [*games, *seeds])
             looped = time.monotonic()
             for batches in plan:
                 updates: list[Update] = []
@@ -209,7 +209,11 @@ def train(
                 losses.append(sum(update.sums.loss for update in updates) / turns if turns else math.nan)
                 means.append(diagnostics(updates))
                 log.info("trained an epoch", adapter=name, step=step, loss=losses[-1], **_said(updates))
-                if quality is not None and best.exhausted(_told(team, quality)) and config.patience:
+                if (
+                    quality is not None
+                    and best.exhausted(_broadcast_quality(group, quality))
+                    and config.patience
+                ):
                     break
                 policy.train()
             best.restore()
@@ -226,7 +230,7 @@ def train(
         held_out=tuple(best.qualities),
         restored=best.restored,
         skipped=skipped,
-        processes=team.size,
+        processes=group.size,
         seconds=time.monotonic() - started,
     )
 
@@ -244,9 +248,9 @@ def _rounded(value: Any) -> Any:
     return [round(each, 5) if each is not None and math.isfinite(each) else None for each in value]
 
 
-def _told(team: Team, quality: Callable[[], float]) -> float:
-    """The quality as the first process finds it."""
-    return team.tell(quality() if team.rank == 0 else math.nan)
+def _broadcast_quality(group: ProcessGroup, quality: Callable[[], float]) -> float:
+    """The quality as rank 0 finds it, on every rank."""
+    return group.broadcast(quality() if group.rank == 0 else math.nan)
 
 
 def _ahead(prepare: Callable[[_Taken], _Made], batches: Sequence[_Taken]) -> Iterator[_Made]:
@@ -301,21 +305,21 @@ class _Loop:
     def __init__(
         self,
         policy: Policy,
-        objective: Objective,
+        objective: ObjectiveName,
         config: TrainingConfig,
         accelerator: Accelerator,
-        team: Team,
+        group: ProcessGroup,
         optimizer: Any,
         rng: random.Random,
         games: Sequence[TrainingGame],
     ) -> None:
         self.policy = policy
-        self.objective: Objective = objective
+        self.objective: ObjectiveName = objective
         self.loss = OBJECTIVES[objective]
         self.options = {} if config.smoothing is None else {"smoothing": config.smoothing}
         self.config = config
         self.accelerator = accelerator
-        self.team = team
+        self.group = group
         self.optimizer = optimizer
         self.rng = rng
         seen: dict[str, set[str]] = {}
@@ -332,16 +336,16 @@ class _Loop:
     def prepare(self, batch: Sequence[Item]) -> list[Part]:
         """This process's micro-batches of an effective batch, each on boards drawn anew."""
         drawn = [self._examples(items) for items in micro_batches(batch, self._micro_batch_turns(batch))]
-        return [(self.policy.batch(examples), labels) for examples, labels in self.team.mine(drawn)]
+        return [(self.policy.batch(examples), labels) for examples, labels in self.group.shard(drawn)]
 
     def _micro_batch_turns(self, batch: Sequence[Item]) -> int:
         """Turns computed at a time: no more than there is memory for, and no fewer parts than processes."""
         turns = sum(len(item.labels) for item in batch)
-        return min(self.config.micro_batch_turns, max(1, turns // self.team.size))
+        return min(self.config.micro_batch_turns, max(1, turns // self.group.size))
 
     def step(self, parts: Sequence[Part]) -> Update | None:
         """One update on one effective batch; None if its loss or gradient was not finite."""
-        count = round(self.team.totals([sum(len(labels) for _, labels in parts)])[0])
+        count = round(self.group.all_reduce_sum([sum(len(labels) for _, labels in parts)])[0])
         z = self._kl(parts, count) if self.objective == "kto" else None
         own = Statistics()
         for inputs, labels in parts:
@@ -360,11 +364,11 @@ class _Loop:
             if not torch.isfinite(loss):
                 break
             self.accelerator.backward(loss)
-        sums = Statistics(*self.team.totals(astuple(own)))
+        sums = Statistics(*self.group.all_reduce_sum(astuple(own)))
         if not math.isfinite(sums.loss):
             self.optimizer.zero_grad(set_to_none=True)
             return None
-        self.team.add_gradients(self.policy.trainable())
+        self.group.all_reduce_gradients(self.policy.trainable())
         norm = self.accelerator.clip_grad_norm_(self.policy.trainable(), self.config.clip)
         gradient_norm = float(norm or 0.0)
         finite = math.isfinite(gradient_norm)
@@ -380,7 +384,7 @@ class _Loop:
         for inputs, labels in parts:
             logps = self.policy.forward_logps(inputs).sum
             terms += float(kl_terms(logps, self._columns(labels, logps)[0]).sum())
-        return max(0.0, self.team.totals([terms])[0] / count)
+        return max(0.0, self.group.all_reduce_sum([terms])[0] / count)
 
     def _columns(
         self, labels: Sequence[TurnLabel], like: torch.Tensor

@@ -11,13 +11,13 @@ from learner.examples.seed import (
     SeedGame,
     SeedStep,
     read_seed_games,
-    seed_games_of,
     write_seed_games,
 )
 from learner.policy import Policy
 from learner.policy.tiny import TINY_WEIGHTS
 from learner.protocol import BASE_ADAPTER
 from learner.training.evaluation import action_logps
+from learner.training.seeds import seed_games_of
 from store.models import AdapterTurn
 from tests.learner.played import settings_for
 from tests.learner.rounds.test_rounds import House, house  # noqa: F401 - a fixture
@@ -128,4 +128,4 @@ def test_bad_seed_games_fail_a_round_in_a_sentence(house: House, tmp_path: Path)
     house.settings = settings_for(house.folder, seed_games=str(tmp_path / "bad"))
     row = house.run(house.ask())
     assert row.error is not None
-    assert "Line 1 of" in row.error and "mend or delete it" in row.error
+    assert "Line 1 of" in row.error and "fix or delete it" in row.error

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from learner.examples.build import build_examples
-from learner.examples.labels import Objective, TrainingGame
+from learner.examples.labels import ObjectiveName, TrainingGame
 from learner.policy import Policy
 from learner.policy.batch import to_example
 from learner.training.evaluation import Comparison, action_logps, chance_of_right, gate
@@ -43,7 +43,7 @@ def interactions(played: Path) -> list[Interaction]:
 
 
 def games_of(
-    policy: Policy, interactions: list[Interaction], objective: Objective = "sup"
+    policy: Policy, interactions: list[Interaction], objective: ObjectiveName = "sup"
 ) -> list[TrainingGame]:
     right = {turn: AlwaysRight() for interaction in interactions for turn in interaction.turn_ids}
     return build_examples(interactions[:10], right, objective, policy.fingerprint)
@@ -217,7 +217,7 @@ def test_imitation_is_of_what_was_done_and_comparison_with_how_it_was_sampled(po
 
 
 @pytest.mark.parametrize("objective", ["rl", "kto"])
-def test_the_other_objectives_train_too(policy: Policy, interactions, objective: Objective):
+def test_the_other_objectives_train_too(policy: Policy, interactions, objective: ObjectiveName):
     class Alternating:
         def __init__(self, turn: int) -> None:
             self.label = 1 if turn % 2 else -1
