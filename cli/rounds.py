@@ -8,6 +8,7 @@ import typer
 from pydantic import ValidationError
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session, select
 
 from cli.console import err, fail, out, print_json
@@ -34,7 +35,7 @@ def run(
 
     A round that was killed is taken up where it stood. Exit code 1 if the round fails.
     """
-    with _house() as (settings, database):
+    with _opened() as (settings, database):
         with database.session() as session:
             row = active_round(session)
             if row is None:
@@ -58,7 +59,7 @@ def run(
 @app.command()
 def status(as_json: AsJson = False) -> None:
     """Say which adapter is current and how the latest round stands."""
-    with _house() as (settings, database), database.session() as session:
+    with _opened() as (settings, database), database.session() as session:
         current = AdapterRegistry(settings.adapters_dir).current()
         rows = latest_rounds(session, 1)
         if as_json:
@@ -76,7 +77,7 @@ def history(
     as_json: AsJson = False,
 ) -> None:
     """List rounds and adapters, newest first."""
-    with _house() as (settings, database), database.session() as session:
+    with _opened() as (settings, database), database.session() as session:
         registry = AdapterRegistry(settings.adapters_dir)
         rows, adapters = latest_rounds(session, limit), _adapters(session)
         if as_json:
@@ -115,7 +116,7 @@ def promote(
     as_json: AsJson = False,
 ) -> None:
     """Make an adapter current: new games take it, games under way keep theirs."""
-    with _house() as (settings, database):
+    with _opened() as (settings, database):
         registry = AdapterRegistry(settings.adapters_dir)
         with database.session() as session:
             before = registry.promote(session, name)
@@ -128,7 +129,7 @@ def promote(
 @app.command()
 def rollback(as_json: AsJson = False) -> None:
     """Go back to the adapter that was current before."""
-    with _house() as (settings, database):
+    with _opened() as (settings, database):
         registry = AdapterRegistry(settings.adapters_dir)
         before = registry.current()
         with database.session() as session:
@@ -140,8 +141,8 @@ def rollback(as_json: AsJson = False) -> None:
 
 
 @contextmanager
-def _house() -> Iterator[tuple[LearnerSettings, Database]]:
-    """Settings and the migrated database; errors an operator can mend end the program with a sentence."""
+def _opened() -> Iterator[tuple[LearnerSettings, Database]]:
+    """Settings and the migrated database; errors that an operator can fix end the program with a sentence."""
     try:
         settings = LearnerSettings()  # pyright: ignore[reportCallIssue]
     except ValidationError as error:
@@ -152,6 +153,8 @@ def _house() -> Iterator[tuple[LearnerSettings, Database]]:
         yield settings, database
     except AdapterError as error:
         fail(str(error))
+    except SQLAlchemyError as error:
+        fail(f"The database {database.url.render_as_string()} cannot be used: {error.__cause__ or error}")
     finally:
         database.close()
 

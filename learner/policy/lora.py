@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save_file
 
 from learner.policy.loading import PolicyLoadError
 from learner.protocol import BASE_ADAPTER
+from learner.registry import CARD, CONFIG, WEIGHTS
 
 TARGETS = (
     r"model\.(language_model|text_model)\..*"
@@ -27,8 +28,6 @@ MATCHER = r"model\.(matcher\.(query|key)|language_model\.embed_tokens)"
 MATCHER_TARGETS = rf"{TARGETS}|{MATCHER}"
 MATCHER_RANKS = 8
 """Times the rank: that hundreds of figures are called what they are called does not fit into a low rank."""
-
-CONFIG, WEIGHTS, CARD = "adapter_config.json", "adapter_model.safetensors", "card.json"
 
 
 class Adapters:

@@ -1,6 +1,7 @@
 """`python -m learner.rounds --round-id N`: runs one round that was queued, alone or with the processes beside it."""
 
 import argparse
+import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -63,5 +64,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0 if row.status == RoundStatus.DONE else 1
 
 
+def configure_logging() -> None:
+    """Logs of this process: to standard error, from info on, for people to read."""
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="%Y-%m-%d %H:%M:%S", utc=False),
+            structlog.dev.ConsoleRenderer(
+                colors=False,
+                exception_formatter=structlog.dev.plain_traceback,  # without local variables: they hold people's words
+            ),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+
+
 if __name__ == "__main__":
+    configure_logging()
     sys.exit(main())

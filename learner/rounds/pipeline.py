@@ -22,6 +22,7 @@ from learner.feedback import open_decoder
 from learner.feedback.decode import decode_interactions
 from learner.protocol import BASE_ADAPTER
 from learner.registry import AdapterError, Card
+from learner.rounds import LOCK_FILE
 from learner.rounds.parents import load, made_before, start, usable_parent
 from learner.rounds.rollback import worse_in_play
 from learner.rounds.work import OnProgress, RoundError, RoundWork
@@ -66,7 +67,6 @@ def run_round(
         raise RoundError(f"There is no round with id {round_id}: `respect round history` lists them")
     if row.status in (RoundStatus.DONE, RoundStatus.FAILED):
         return row
-    hindsight = hindsight or Hindsight.parse(settings.hindsight)
     work = RoundWork(
         database, settings, round_id, row.number, row.system, policy, config, hindsight, on_progress, group
     )
@@ -75,9 +75,14 @@ def run_round(
         try:
             adapter_id, results = pipeline(work)
         except Exception as error:
-            bound.exception("round failed", stage=work.stage)
+            sentence = _known_failure(work.stage, error)
+            if sentence is None:
+                bound.exception("round failed", stage=work.stage)
+                sentence = f"The stage '{work.stage}' failed: {_first_line(error)}"
+            else:
+                bound.info("round failed", stage=work.stage, reason=sentence)  # whoever runs it tells
             with database.session() as session:
-                return store_rounds.finish(session, round_id, error=_sentence(work.stage, error))
+                return store_rounds.finish(session, round_id, error=sentence)
         bound.info("round done", adapter=results.get("adapter"), promoted=results["promoted"])
         with database.session() as session:
             return store_rounds.finish(session, round_id, adapter_id=adapter_id, **results)
@@ -101,8 +106,9 @@ def pipeline(work: RoundWork) -> tuple[int | None, dict[str, Any]]:
     interactions = [interaction for interaction in interactions if not interaction.in_quarantine]
     results |= go_back_if_worse(work, interactions, verdicts)
     games, held_out = examples(work, interactions, verdicts)
-    if not games:
-        return None, {**results, "promoted": False, "reason": "no turn has feedback to learn from yet"}
+    if not any(game.labels for game in games):  # seed games alone teach nothing new
+        reason = "no turn shows a right action yet" if games else "no turn has feedback to learn from yet"
+        return None, {**results, "promoted": False, "reason": reason}
     card = train(work, games, held_out, start(work, interactions))
     comparison = evaluate(work, card, held_out)
     adapter_id, decision = judge(work, card, comparison, results.get("trust"))
@@ -309,7 +315,7 @@ def _counts(interactions: Sequence[Interaction], verdicts: dict[int, Feedback]) 
 def _alone(folder: Path) -> Iterator[None]:
     """One round at a time works on a registry. The lock goes with the process, however it ends."""
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".round.lock").open("w") as file:
+    with (folder / LOCK_FILE).open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -317,8 +323,8 @@ def _alone(folder: Path) -> Iterator[None]:
         yield
 
 
-def _sentence(stage: str, error: Exception) -> str:
-    """What a moderator is told."""
+def _known_failure(stage: str, error: Exception) -> str | None:
+    """What a moderator is told of a failure that is no fault of the program; None if it may be one."""
     from learner.policy.loading import PolicyLoadError  # torch is loaded by now, or a round has failed anyway
 
     if isinstance(error, RoundError | AdapterError | PolicyLoadError | SeedError):
@@ -327,5 +333,11 @@ def _sentence(stage: str, error: Exception) -> str:
         return f"The machine ran out of memory in the stage '{stage}': make the micro-batches smaller."
     if isinstance(error, SQLAlchemyError):
         return f"The database could not be written in the stage '{stage}': {error.__cause__ or error}"
-    said = str(error).strip().splitlines()
-    return f"The stage '{stage}' failed: {said[0] if said else type(error).__name__}"
+    if isinstance(error, OSError):
+        return f"The stage '{stage}' failed: {_first_line(error)}"
+    return None
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

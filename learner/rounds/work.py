@@ -48,7 +48,8 @@ class RoundWork:
     system: str
     loaded: "Policy | None" = None
     config: "TrainingConfig | None" = None
-    hindsight: Hindsight = Hindsight()  # noqa: RUF009 - frozen
+    asked_hindsight: Hindsight | None = None
+    """None takes that of the settings."""
     on_progress: OnProgress | None = None
     group: "ProcessGroup | None" = None
     """The processes that train together, if there are several."""
@@ -72,6 +73,14 @@ class RoundWork:
 
             self.loaded = Policy.of(self.settings)
         return self.loaded
+
+    @property
+    def hindsight(self) -> Hindsight:
+        """What is learnt beyond the next utterance. Raises `RoundError` for a setting that is not understood."""
+        try:
+            return self.asked_hindsight or Hindsight.parse(self.settings.hindsight)
+        except ValueError as error:
+            raise RoundError(f"RESPECT_HINDSIGHT: {error}") from None
 
     @property
     def training(self) -> "TrainingConfig":
