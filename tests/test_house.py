@@ -29,6 +29,14 @@ BOT_MAY_IMPORT_OF_LEARNER = {
     "learner.rounds",
     "learner.registry",
 }
+LEARNER_FLOORS = (
+    {"protocol", "settings", "feedback"},
+    {"conversation", "registry", "examples"},
+    {"policy"},
+    {"training", "serving"},
+    {"rounds"},
+)
+"""What is in `learner/`, from the ground up: nothing imports from its own floor or from one above it."""
 MODULES = sorted(path for room in MAY_IMPORT for path in (ROOT / room).rglob("*.py"))
 
 
@@ -40,6 +48,8 @@ def imports_of(path: Path) -> set[str]:
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: import by full name"
             names.add(node.module or "")
+            if node.module == "learner":
+                names |= {f"learner.{alias.name}" for alias in node.names}
     return names
 
 
@@ -55,6 +65,24 @@ def test_imports_only_point_down(path: Path):
     if room == "bot":
         learner = {name for name in imports_of(path) if name.split(".")[0] == "learner"}
         assert learner <= BOT_MAY_IMPORT_OF_LEARNER
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        path
+        for path in MODULES
+        if path.is_relative_to(ROOT / "learner") and path != ROOT / "learner/__init__.py"
+    ],
+    ids=lambda path: str(path.relative_to(ROOT)),
+)
+def test_imports_inside_the_learner_only_point_down(path: Path):
+    floor_of = {name: number for number, names in enumerate(LEARNER_FLOORS) for name in names}
+    own = path.relative_to(ROOT / "learner").with_suffix("").parts[0]
+    others = {name.split(".")[1] for name in imports_of(path) if name.startswith("learner.")} - {own}
+    assert others <= floor_of.keys(), f"say in LEARNER_FLOORS where {others - floor_of.keys()} belong"
+    up = {other for other in others if own not in floor_of or floor_of[other] >= floor_of[own]}
+    assert not up, f"learner.{own} may not import learner.{up}"
 
 
 @pytest.mark.parametrize(

@@ -4,10 +4,11 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, get_args
 
 from games.core import Step
 from learner.feedback import Scheme
+from learner.settings import System
 from store.training import Interaction, LineageEntry
 
 ObjectiveName = Literal["sup", "rl", "kto"]
@@ -72,7 +73,7 @@ def parse_system(system: str) -> tuple[Scheme, ObjectiveName]:
         return "binary", "sup"
     if scheme not in schemes or objective not in REWARDS:
         raise ValueError(
-            f"Unknown system {system!r}: expected control, b-sup, t-sup, b-rl, t-rl, b-kto or t-kto"
+            f"Unknown system {system!r}: expected {', '.join(get_args(System)[:-1])} or {get_args(System)[-1]}"
         )
     return schemes[scheme], objective
 
