@@ -311,11 +311,12 @@ def comparison(right: int, difference: float, spread: float = 0.02) -> Compariso
         (replace(comparison(80, -0.1), reward_candidate=0.6), [1.0], False, "40.0%"),
         (comparison(80, math.nan), [1.0], False, "not finite"),
         (comparison(80, 0.1), [math.nan], False, "loss is not finite"),
+        (comparison(80, 0.1), [1.0, None], False, "loss is not finite"),
         (comparison(30, -0.4), [1.0], True, "too few to judge"),
         (Comparison(0, 0, None, None, None, None, None, None), [1.0], True, "no held-out turns"),
     ],
 )
-def test_the_gate(found: Comparison, losses: list[float], passed: bool, reason: str):
+def test_the_gate(found: Comparison, losses: list[float | None], passed: bool, reason: str):
     decision = gate(found, losses)
     assert decision.passed is passed
     assert reason in decision.reason
