@@ -35,7 +35,7 @@ class Interaction:
     round: int
     won: bool
     in_quarantine: bool = False
-    """Its player's verdicts were not heard when it was played, so it shows nothing of how to act on them."""
+    """Its player's verdicts were left out of its prompts, so it shows nothing of how to act on them."""
 
 
 @dataclass(frozen=True)

@@ -68,8 +68,8 @@ def possible_targets(
 def answers_request(game: Game, interaction: Interaction, number: int, action: str) -> bool:
     """Whether an action does something of each kind that its turn's utterance asks for.
 
-    If it does not, it may still be accepted: a pick in answer to "remove the bird" is on the list by luck, and of half
-    an answer, taking back without selecting, nobody complains. Neither is a lesson.
+    If it does not, it may still be accepted: a pick in answer to "remove the bird" is a target by chance, and of half
+    an answer, taking back without selecting, nobody complains. Neither is learnt.
     """
     step = interaction.steps[number]
     before, after = selections(game, interaction, step.state, action)

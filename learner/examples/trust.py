@@ -1,9 +1,9 @@
-"""Trust per player: whether what somebody says about the listener's actions can be learnt from.
+"""Trust per player: whether a player's feedback on the listener's actions can be learnt from.
 
-Pure functions of interactions and decoded feedback. There are two witnesses that a player's words cannot
+Pure functions of interactions and decoded feedback. There are two kinds of evidence that a player's words cannot
 change: a won game, which proves its final selection, and how sure the policy was of each action when it took
-it. An honest player praises what turns out right, and what the policy was surer of, more than the rest, however
-badly the two understand each other; somebody who poisons the feedback does the opposite of both.
+it. An honest player gives more positive feedback to what turns out right, and to what the policy was surer of, however
+badly the two understand each other; a player who poisons the feedback does the opposite of both.
 """
 
 from collections.abc import Mapping, Sequence
@@ -98,10 +98,10 @@ def trust_of_players(
 
 
 def by_outcome(interaction: Interaction, verdicts: Mapping[int, DecodedFeedback]) -> tuple[float, float]:
-    """(agreed, disagreed) of a won game: praise and scolding beside what its final selection proves.
+    """(agreed, disagreed) of a won game: its feedback compared with what its final selection proves.
 
-    A turn counts as far as its verdict is certain, 0 to 1, so that silence read as blame counts little; a turn
-    with both right and wrong clicks does not count.
+    A turn counts as far as its verdict is certain, 0 to 1, so that silence read as negative feedback counts little;
+    a turn with both right and wrong clicks does not count.
     """
     game, last = GAMES[interaction.game], interaction.steps[-1]
     final = set(game.selected(interaction.context, game.apply(last.state, last.action)))
@@ -120,15 +120,15 @@ def by_outcome(interaction: Interaction, verdicts: Mapping[int, DecodedFeedback]
 def by_certainty(
     interactions: Sequence[Interaction], verdicts: Mapping[int, DecodedFeedback]
 ) -> tuple[float, float]:
-    """(agreed, disagreed) of all games of one player: was the policy surer where it was praised?
+    """(agreed, disagreed) of all games of one player: was the policy surer where feedback was positive?
 
-    The share of (praised, scolded) pairs of turns in which the praised action had the higher propensity, with
+    The share of (positive, negative) pairs of turns in which the positive one's action had the higher propensity, with
     the number of independent turns that such a share is worth by the Mann-Whitney variance. It is about ranks
-    within one player, so that those whom the policy understands badly are not taken for liars. Actions that take
+    within one player, so that players whom the policy understands badly are not taken for poisoners. Actions that take
     something back are left out: the player's own complaint asked for them.
     """
-    praised: list[float] = []
-    scolded: list[float] = []
+    positive: list[float] = []
+    negative: list[float] = []
     for interaction in interactions:
         game, context = GAMES[interaction.game], interaction.context
         rows = zip(interaction.steps[:-1], interaction.turn_ids, interaction.logps, strict=False)
@@ -137,12 +137,12 @@ def by_certainty(
             before = set(game.selected(context, step.state))
             after = set(game.selected(context, game.apply(step.state, step.action)))
             if verdict is not None and verdict.label != 0 and before <= after:
-                (praised if verdict.label > 0 else scolded).append(logp)
-    if not praised or not scolded:
+                (positive if verdict.label > 0 else negative).append(logp)
+    if not positive or not negative:
         return 0.0, 0.0
-    surer = np.sign(np.asarray(praised)[:, None] - np.asarray(scolded)[None, :])
+    surer = np.sign(np.asarray(positive)[:, None] - np.asarray(negative)[None, :])
     share = float((surer + 1).mean()) / 2
-    worth = max(0.0, 3 * len(praised) * len(scolded) / (len(praised) + len(scolded) + 1) - 1)
+    worth = max(0.0, 3 * len(positive) * len(negative) / (len(positive) + len(negative) + 1) - 1)
     return share * worth, (1 - share) * worth
 
 

@@ -72,7 +72,7 @@ class VllmPolicy:
         await self._server.__aexit__(kind, error, trace)
 
     async def act(self, request: TurnRequest) -> TurnAnswer:
-        """Play a turn, however often it has to be asked for. Raises `PolicyError` when patience ends."""
+        """Play a turn, however often it has to be asked for. Raises `PolicyError` after `patience` seconds."""
         return await self._answers.once(request.request_id, lambda: self._play(request))
 
     async def status(self) -> PolicyStatus:

@@ -306,7 +306,7 @@ def comparison(right: int, difference: float, spread: float = 0.02) -> Compariso
             replace(comparison(80, -0.1), reward_candidate=0.6, effective_turns=120.0),
             [1.0],
             True,
-            "60.0% of its turns would be praised",
+            "60.0% of its turns would get positive feedback",
         ),
         (replace(comparison(80, -0.1), reward_candidate=0.6), [1.0], False, "40.0%"),
         (comparison(80, math.nan), [1.0], False, "not finite"),
