@@ -5,7 +5,7 @@ import logging
 import typer
 
 from bot.logging import configure_logging
-from cli import bench, bot, db, demo, doctor, feedback, figures, rounds, simulate, tiny
+from cli import bench, bot, db, demo, doctor, feedback, figures, rounds, settings, simulate, tiny
 
 app = typer.Typer(
     name="respect",
@@ -23,6 +23,7 @@ def respect() -> None:
 app.command("demo")(demo.demo)
 app.command("bot")(bot.bot)
 app.command("doctor")(doctor.doctor)
+app.command("settings")(settings.settings)
 app.command("simulate")(simulate.simulate)
 app.add_typer(feedback.app, name="feedback", help="Feedback decoders.")
 app.add_typer(tiny.app, name="tiny", help="The embedded policy.")

@@ -16,6 +16,7 @@ from learner.rounds.work import RoundError
 from learner.settings import LearnerSettings
 from store.database import Database
 from store.models import RoundStatus
+from store.settings import what_is_wrong
 
 if TYPE_CHECKING:
     from learner.training.distributed import ProcessGroup
@@ -30,7 +31,7 @@ def _process_group(settings: LearnerSettings) -> "ProcessGroup | None":
     from learner.policy.loading import choose_device  # torch is loaded only here
     from learner.training.distributed import ProcessGroup
 
-    return ProcessGroup(cpu=choose_device(settings.device).type == "cpu")
+    return ProcessGroup(cpu=choose_device(settings.policy.device).type == "cpu")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -39,9 +40,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--round-id", type=int, required=True, help="Id of the round's row.")
     asked = parser.parse_args(arguments)
     try:
-        settings = LearnerSettings()  # pyright: ignore[reportCallIssue]
+        settings = LearnerSettings()
     except ValidationError as error:
-        log.error("settings cannot be read", error=str(error))
+        log.error("settings not understood", wrong="; ".join(what_is_wrong(error)))
         return 1
     group = _process_group(settings)
     if group is not None and group.rank > 0:
@@ -50,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         run_training_jobs(group, settings)
         group.destroy()
         return 0
-    database = Database(settings.url)
+    database = Database(settings.store.url)
     try:
         row = run_round(database, settings, asked.round_id, group=group)
     except (RoundError, SQLAlchemyError) as error:

@@ -35,11 +35,11 @@ def seed_games_of(settings: LearnerSettings, policy: Policy, objective: Objectiv
 
 
 def _path(settings: LearnerSettings) -> Path | None:
-    if settings.seed_games == "none":
+    if settings.rounds.seed_games == "none":
         return None
-    if settings.seed_games is not None:
-        return Path(settings.seed_games).expanduser()
-    came_with = (TINY_WEIGHTS if settings.policy == "tiny" else Path(settings.policy)) / SEED_FILE
+    if settings.rounds.seed_games is not None:
+        return Path(settings.rounds.seed_games).expanduser()
+    came_with = (TINY_WEIGHTS if settings.policy.model == "tiny" else Path(settings.policy.model)) / SEED_FILE
     return came_with if came_with.is_file() else None
 
 

@@ -11,8 +11,8 @@ import pytest
 def respect(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     environment = {
         **os.environ,
-        "RESPECT_DATA_DIR": str(folder),
-        "RESPECT_DATABASE_URL": f"sqlite:///{folder / 'respect.db'}",
+        "RESPECT_STORE__DATA_DIR": str(folder),
+        "RESPECT_STORE__DATABASE_URL": f"sqlite:///{folder / 'respect.db'}",
     }
     command = [sys.executable, "-c", "from cli.main import app; app()", *arguments]
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)

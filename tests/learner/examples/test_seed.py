@@ -65,25 +65,35 @@ def test_a_broken_line_is_named(tmp_path: Path, broken: str, said: str):
 
 def test_a_missing_file_is_said(tmp_path: Path, policy: Policy):
     with pytest.raises(SeedError, match="cannot be read"):
-        seed_games_of(settings_for(tmp_path, seed_games=str(tmp_path / "none here")), policy, "sup")
+        seed_games_of(
+            settings_for(tmp_path, rounds={"seed_games": str(tmp_path / "none here")}), policy, "sup"
+        )
 
 
 def test_games_on_figures_that_are_not_here_are_left_out(tmp_path: Path, policy: Policy):
     elsewhere = GAME.model_copy(update={"images": "kilogram:/not/here"})
     write_seed_games([GAME, elsewhere], tmp_path / "seeds")  # classic has no figure-0 either
-    assert seed_games_of(settings_for(tmp_path, seed_games=str(tmp_path / "seeds")), policy, "sup") == []
+    assert (
+        seed_games_of(settings_for(tmp_path, rounds={"seed_games": str(tmp_path / "seeds")}), policy, "sup")
+        == []
+    )
 
 
 def test_the_embedded_policy_comes_with_games_that_it_knows(tmp_path: Path, policy: Policy):
-    games = seed_games_of(settings_for(tmp_path, seed_games=None), policy, "sup")
+    games = seed_games_of(settings_for(tmp_path, rounds={"seed_games": None}), policy, "sup")
     assert len(games) >= 100
     assert {game.images for game in games} == {"classic"}
     chances = np.exp(action_logps(policy, games[:60], BASE_ADAPTER))
     assert chances.mean() > 0.5
-    assert seed_games_of(settings_for(tmp_path, seed_games="none"), policy, "sup") == []
+    assert seed_games_of(settings_for(tmp_path, rounds={"seed_games": "none"}), policy, "sup") == []
     folder = tmp_path / "another base"
     folder.mkdir()
-    assert seed_games_of(settings_for(tmp_path, policy=str(folder), seed_games=None), policy, "sup") == []
+    assert (
+        seed_games_of(
+            settings_for(tmp_path, policy={"model": str(folder)}, rounds={"seed_games": None}), policy, "sup"
+        )
+        == []
+    )
 
 
 @pytest.fixture
@@ -95,14 +105,14 @@ def few(tmp_path: Path) -> Path:
 
 
 def test_propensities_of_kto_are_the_base_models(few: Path, policy: Policy):
-    games = seed_games_of(settings_for(few.parent, seed_games=str(few)), policy, "kto")
+    games = seed_games_of(settings_for(few.parent, rounds={"seed_games": str(few)}), policy, "kto")
     logged = [label.behaviour_logp for game in games for label in game.labels]
     assert logged == pytest.approx(action_logps(policy, games, BASE_ADAPTER).tolist())
 
 
 @pytest.mark.parametrize("system", ["b-sup", "b-kto"])
 def test_a_round_trains_on_them_too(house: House, few: Path, system: str):  # noqa: F811
-    house.settings = settings_for(house.folder, seed_games=str(few))
+    house.settings = settings_for(house.folder, rounds={"seed_games": str(few)})
     row = house.run(house.ask(system))
     assert row.error is None
     own = row.results["train_turns"]
@@ -117,7 +127,7 @@ def test_other_seed_games_make_another_training_set(house: House, few: Path):  #
     """What a killed round had trained is not taken for what is asked for with other seed games."""
     digests = []
     for seeds in ("none", str(few)):
-        house.settings = settings_for(house.folder, seed_games=seeds)
+        house.settings = settings_for(house.folder, rounds={"seed_games": seeds})
         name = house.run(house.ask()).results["adapter"]
         digests.append(house.registry.card(name).metrics["digest"])
     assert digests[0] != digests[1]
@@ -125,7 +135,7 @@ def test_other_seed_games_make_another_training_set(house: House, few: Path):  #
 
 def test_bad_seed_games_fail_a_round_in_a_sentence(house: House, tmp_path: Path):  # noqa: F811
     (tmp_path / "bad").write_text("{}\n")
-    house.settings = settings_for(house.folder, seed_games=str(tmp_path / "bad"))
+    house.settings = settings_for(house.folder, rounds={"seed_games": str(tmp_path / "bad")})
     row = house.run(house.ask())
     assert row.error is not None
     assert "Line 1 of" in row.error and "fix or delete it" in row.error
