@@ -87,7 +87,7 @@ def _statistics(
                 faultless.add(turn.id)
     ids = [turn.id for _, rows in played for turn in rows if turn.id is not None]
     decoded = {turn_id for turn_id in ids if turn_id in positive}
-    praised = {turn_id for turn_id in decoded if positive[turn_id]}
+    found_positive = {turn_id for turn_id in decoded if positive[turn_id]}
     deserved = decoded & faultless
     return RoundStatistics(
         round=number,
@@ -96,7 +96,7 @@ def _statistics(
         success_ci95=bootstrap_ci95(successes),
         turns=float(np.mean([len(rows) for _, rows in played])),
         click_accuracy=right / clicks if clicks else 0.0,
-        positive_rate=len(praised) / len(ids) if decoded else None,
-        decoder_precision=len(praised & faultless) / len(praised) if praised else None,
-        decoder_recall=len(praised & faultless) / len(deserved) if deserved else None,
+        positive_rate=len(found_positive) / len(ids) if decoded else None,
+        decoder_precision=len(found_positive & faultless) / len(found_positive) if found_positive else None,
+        decoder_recall=len(found_positive & faultless) / len(deserved) if deserved else None,
     )

@@ -14,15 +14,15 @@ from learner.examples.hindsight import (
     possible_targets,
     relabel_corrected,
 )
-from learner.examples.labels import REWARDS, Labelled, Objective, TrainingGame, TurnLabel
+from learner.examples.labels import REWARDS, DecodedFeedback, ObjectiveName, TrainingGame, TurnLabel
 from learner.feedback.rules.decoder import describes
 from store.training import Interaction
 
 
 def build_examples(
     interactions: Sequence[Interaction],
-    verdicts: Mapping[int, Labelled],
-    objective: Objective,
+    verdicts: Mapping[int, DecodedFeedback],
+    objective: ObjectiveName,
     base_model: str,
     hindsight: Hindsight = Hindsight(),  # noqa: B008 - frozen
 ) -> list[TrainingGame]:
@@ -57,7 +57,7 @@ def build_examples(
 
 
 def _lessons(
-    interaction: Interaction, verdicts: Mapping[int, Labelled], hindsight: Hindsight
+    interaction: Interaction, verdicts: Mapping[int, DecodedFeedback], hindsight: Hindsight
 ) -> list[Lesson]:
     """What each turn teaches, by what was said next and by hindsight."""
     lessons = [
@@ -77,7 +77,7 @@ def _lessons(
 
 
 def _labels(
-    interaction: Interaction, lessons: Sequence[Lesson], objective: Objective, base_model: str
+    interaction: Interaction, lessons: Sequence[Lesson], objective: ObjectiveName, base_model: str
 ) -> list[TurnLabel]:
     """The lessons that an objective learns from."""
     rewards = REWARDS[objective]
@@ -106,7 +106,7 @@ def _rejected(interaction: Interaction, lessons: Sequence[Lesson]) -> list[TurnL
     ]
 
 
-def _decoded(action: str, verdict: Labelled | None, soft: bool) -> Lesson:
+def _decoded(action: str, verdict: DecodedFeedback | None, soft: bool) -> Lesson:
     if verdict is None:
         return Lesson(action, None)
     return Lesson(action, verdict.label, max(0.0, 2 * verdict.confidence - 1) if soft else 1.0)
