@@ -5,7 +5,7 @@ import logging
 import typer
 
 from bot.logging import configure_logging
-from cli import bench, bot, db, demo, doctor, feedback, figures, rounds, simulate, tiny
+from cli import bench, bot, db, demo, doctor, evaluate, feedback, figures, imports, rounds, simulate, tiny
 
 app = typer.Typer(
     name="respect",
@@ -24,6 +24,8 @@ app.command("demo")(demo.demo)
 app.command("bot")(bot.bot)
 app.command("doctor")(doctor.doctor)
 app.command("simulate")(simulate.simulate)
+app.command("evaluate")(evaluate.evaluate)
+app.command("import")(imports.import_games)
 app.add_typer(feedback.app, name="feedback", help="Feedback decoders.")
 app.add_typer(tiny.app, name="tiny", help="The embedded policy.")
 app.add_typer(rounds.app, name="round", help="Rounds of learning and the adapters they publish.")

@@ -128,7 +128,7 @@ def by_certainty(interactions: Sequence[Interaction], verdicts: Mapping[int, Jud
     The share of (praised, scolded) pairs of turns in which the praised action had the higher propensity, with
     the number of independent turns that such a share is worth by the Mann-Whitney variance. It is about ranks
     within one player, so that those whom the policy understands badly are not taken for liars. Actions that take
-    something back are left out: the player's own complaint asked for them.
+    something back are left out: the player's own complaint asked for them. So are turns of unknown propensity.
     """
     praised: list[float] = []
     scolded: list[float] = []
@@ -139,7 +139,7 @@ def by_certainty(interactions: Sequence[Interaction], verdicts: Mapping[int, Jud
             verdict = verdicts.get(turn_id)
             before = set(game.selected(context, step.state))
             after = set(game.selected(context, game.apply(step.state, step.action)))
-            if verdict is not None and verdict.label != 0 and before <= after:
+            if logp is not None and verdict is not None and verdict.label != 0 and before <= after:
                 (praised if verdict.label > 0 else scolded).append(logp)
     if not praised or not scolded:
         return 0.0, 0.0
