@@ -47,7 +47,7 @@ def simulate(
     players: Annotated[
         str,
         typer.Option(
-            help="How players speak: people, fresh (never the same words twice), patient, terse, poison, or file.py:factory."
+            help="Players: people, fresh (never the same words twice), patient, terse, poison, or file.py:factory."
         ),
     ] = "people",
     poison: Annotated[

@@ -40,8 +40,9 @@ def read_games(path: Path, rules: Game, images: ImageSet) -> list[RecordedGame]:
     """The games of a JSON-lines file, in order.
 
     `context[0]` is the listener's first figure, as in `respect feedback evaluate`. Words go through
-    `games.words.plain`, as the bot's do. A figure id may be a file name ("page1-2.png" for "page1-2"). Raises BadLine for a line or a
-    file that cannot be used, also for figures that are not in `images`; OSError for a file that cannot be read.
+    `games.words.plain`, as the bot's do. A figure id may be a file name ("page1-2.png" for "page1-2").
+    Raises BadLine for a line or a file that cannot be used, also for figures that are not in `images`; OSError for a
+    file that cannot be read.
     """
     return [_game(line, number, rules, images) for number, line in read_lines(path, RecordedLine)]
 
