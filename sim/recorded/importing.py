@@ -36,41 +36,42 @@ def import_games(session: Session, games: Sequence[RecordedGame], rules: Game, i
     The store gives each its key as id, the time of the import, `IMPORTED_ROUND`, and no propensities: what needs one
     leaves its turns out. A game whose last selection is its targets is won, whatever its line says of its end.
     """
-    ids = set(session.exec(select(models.Game.id).where(models.Game.origin == Origin.IMPORTED)))
+    playable = [game for game in games if game.steps]
+    new = {f"{IMPORTED}-{game.key}": game for game in playable}
+    for known in session.exec(select(models.Game.id).where(models.Game.origin == Origin.IMPORTED)):
+        new.pop(known, None)
     players = {
         player.external_id: player
         for player in session.exec(select(models.Player).where(models.Player.platform == Origin.IMPORTED))
     }
-    at, strangers, turns, known, added = models.now(), 0, 0, 0, 0
-    for game in games:
-        game_id = f"{IMPORTED}-{game.key}"
-        if not game.steps:
-            continue
-        if game_id in ids:
-            known += 1
-            continue
-        ids.add(game_id)
-        if game.speaker not in players:
-            name = game.speaker or "unknown"
-            players[game.speaker] = models.Player(
-                platform=Origin.IMPORTED, external_id=game.speaker, name=name
-            )
-            session.add(players[game.speaker])
-            session.flush()
-            strangers += 1
-        player_id = players[game.speaker].id
-        assert player_id is not None
-        session.add(_row(game, game_id, player_id, rules, images, at))
-        session.flush()
+    strangers = {
+        speaker: models.Player(platform=Origin.IMPORTED, external_id=speaker, name=speaker or "unknown")
+        for speaker in dict.fromkeys(game.speaker for game in new.values())
+        if speaker not in players
+    }
+    session.add_all(strangers.values())
+    session.flush()
+    players |= strangers
+    at = models.now()
+    session.add_all(
+        _row(game, game_id, players[game.speaker], rules, images, at) for game_id, game in new.items()
+    )
+    session.flush()
+    for game_id, game in new.items():
         session.add_all(_turns(game, game_id, rules, at))
-        added += 1
-        turns += len(game.steps)
-    return Imported(added, turns, strangers, known, sum(not game.steps for game in games))
+    return Imported(
+        games=len(new),
+        turns=sum(len(game.steps) for game in new.values()),
+        players=len(strangers),
+        known=len(playable) - len(new),
+        without_clicks=len(games) - len(playable),
+    )
 
 
 def _row(
-    game: RecordedGame, game_id: str, player_id: int, rules: Game, images: ImageSet, at: datetime
+    game: RecordedGame, game_id: str, player: models.Player, rules: Game, images: ImageSet, at: datetime
 ) -> models.Game:
+    assert player.id is not None
     last = game.steps[-1]
     outcome = rules.outcome(game.deal, rules.apply(last.state, last.action), len(game.steps))
     return models.Game(
@@ -80,7 +81,7 @@ def _row(
         speaker=list(game.deal.speaker),
         listener=list(game.deal.listener),
         targets=sorted(game.deal.targets),
-        player_id=player_id,
+        player_id=player.id,
         origin=Origin.IMPORTED,
         adapter=IMPORTED,
         base_model=IMPORTED,

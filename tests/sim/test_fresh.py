@@ -13,7 +13,7 @@ from games import GAMES
 from games.figures import open_images
 from learner.policy import Policy
 from learner.protocol import BASE_ADAPTER
-from sim.players import FreshPlayers, PlayerFactory, View, open_players
+from sim.players import FreshPlayers, PeoplePlayer, PlayerFactory, View, open_players
 from sim.players.fresh import Words
 from sim.playing import Playground
 from store.database import Database
@@ -49,12 +49,9 @@ def test_the_order_of_a_figures_words_is_its_own():
 
 def test_words_to_avoid_wait_for_another_time():
     words = Words(seed=0)
-    order = [Words(seed=0).deal("duck", DUCK, []), None]
-    avoided = words.deal("duck", DUCK, [[order[0]]])
-    assert avoided != order[0]
-    assert (
-        words.deal("duck", DUCK, [[], [DUCK[0], DUCK[1], DUCK[3]]]) == order[0]
-    )  # all that is left is unwanted
+    first = Words(seed=0).deal("duck", DUCK, [])
+    assert words.deal("duck", DUCK, [[first]]) != first
+    assert words.deal("duck", DUCK, [[], DUCK]) == first  # all that is left is unwanted
 
 
 def first_words(factory: PlayerFactory, count: int, seed: int = 0) -> list[str]:
@@ -85,6 +82,7 @@ def test_apart_from_their_words_they_are_people():
     fresh, people = open_players("fresh"), open_players("people")
     for number in range(20):
         one, other = (factory(random.Random(number), DESCRIPTIONS) for factory in (fresh, people))
+        assert isinstance(one, PeoplePlayer) and isinstance(other, PeoplePlayer)
         assert one.personality == other.personality
 
 
