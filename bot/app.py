@@ -56,7 +56,10 @@ class RespectBot(commands.AutoShardedBot):
         ready: asyncio.Event | None = None,
     ) -> None:
         intents = discord.Intents(
-            guilds=True, guild_messages=True, dm_messages=True, message_content=settings.message_content
+            guilds=True,
+            guild_messages=True,
+            dm_messages=True,
+            message_content=settings.discord.message_content,
         )
         super().__init__(
             command_prefix=commands.when_mentioned,
@@ -67,18 +70,18 @@ class RespectBot(commands.AutoShardedBot):
             member_cache_flags=discord.MemberCacheFlags.none(),
             chunk_guilds_at_startup=False,
             max_messages=None,
-            guild_ready_timeout=LOCAL_READY if settings.discord_api else READY,
+            guild_ready_timeout=LOCAL_READY if settings.discord.api else READY,
         )
         self.settings = settings
         self.database = database
         self.policy = policy
         self.metrics = metrics
         self.images = ImageShelf()
-        self.screen = Screen(self, self.images, settings.message_content)
+        self.screen = Screen(self, self.images, settings.discord.message_content)
         self.schedule = RoundSchedule(settings, database, metrics)
         self.games = LiveGames(database, policy, self.screen, metrics, self.schedule.game_finished)
         self.opener = Opener(self, settings, database, self.games, self.images)
-        self.hearing = Hearing(self, database, self.games, self.screen, settings.message_content)
+        self.hearing = Hearing(self, database, self.games, self.screen, settings.discord.message_content)
         self._told_ready = ready
 
     async def setup_hook(self) -> None:
@@ -87,7 +90,7 @@ class RespectBot(commands.AutoShardedBot):
         for extension in EXTENSIONS:
             await self.load_extension(extension)
         assert isinstance(self.tree, Tree)
-        await self.tree.sync_if_changed(self.settings.data_dir / "commands.sha256")
+        await self.tree.sync_if_changed(self.settings.store.data_dir / "commands.sha256")
         await self.schedule.start()
 
     async def on_message(self, message: discord.Message, /) -> None:
@@ -153,10 +156,10 @@ async def serve(settings: BotSettings, *, ready: asyncio.Event | None = None) ->
     `ready` is set once it is signed in and every game goes on. Raises StartupError, which says how to mend
     it, if it cannot run.
     """
-    token = settings.discord_token.get_secret_value().strip() if settings.discord_token else ""
+    token = settings.discord.token.get_secret_value().strip() if settings.discord.token else ""
     if not token:
         raise StartupError(
-            f"RESPECT_DISCORD_TOKEN is not set: copy the token from {PORTAL} > your application > Bot into "
+            f"RESPECT_DISCORD__TOKEN is not set: copy the token from {PORTAL} > your application > Bot into "
             ".env. "
             "To play without Discord, run `respect demo`."
         )
@@ -176,13 +179,13 @@ async def serve(settings: BotSettings, *, ready: asyncio.Event | None = None) ->
         }
         try:
             pages = await stack.enter_async_context(
-                serving(make_app(checks, metrics, bot.refresh_metrics), settings.web_host, settings.web_port)
+                serving(make_app(checks, metrics, bot.refresh_metrics), settings.web.host, settings.web.port)
             )
         except OSError as error:
             raise StartupError(
-                f"{settings.web_host}:{settings.web_port} is not free for the health page "
+                f"{settings.web.host}:{settings.web.port} is not free for the health page "
                 f"({error.strerror}): "
-                "set RESPECT_WEB_PORT to another port, or to 0."
+                "set RESPECT_WEB__PORT to another port, or to 0."
             ) from error
         log.info("health and metrics", url=pages.url)
         await _run(bot, token)
@@ -195,23 +198,23 @@ async def _run(bot: RespectBot, token: str) -> None:
         raise StartupError(
             f"Discord refuses the token: reset it at {PORTAL} > your application > Bot, and copy it whole "
             "into "
-            "RESPECT_DISCORD_TOKEN."
+            "RESPECT_DISCORD__TOKEN."
         ) from error
     except discord.PrivilegedIntentsRequired as error:
         raise StartupError(
             f"The message-content intent is not granted: switch it on at {PORTAL} > your application > "
             "Bot, or set "
-            "RESPECT_MESSAGE_CONTENT=false; people then press the Describe button."
+            "RESPECT_DISCORD__MESSAGE_CONTENT=false; people then press the Describe button."
         ) from error
     except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
-        where = bot.settings.discord_api or "Discord"
+        where = bot.settings.discord.api or "Discord"
         raise StartupError(f"{where} cannot be reached: {error}. Check this machine's network.") from error
 
 
 @asynccontextmanager
 async def _open_database(settings: BotSettings) -> AsyncIterator[Database]:
     try:
-        database = Database(settings.url, settings.database_timeout)
+        database = Database(settings.store.url, settings.store.database_timeout)
         try:
             await asyncio.to_thread(upgrade, database)
         except BaseException:
@@ -221,8 +224,8 @@ async def _open_database(settings: BotSettings) -> AsyncIterator[Database]:
         cause = error.__cause__ or error
         raise StartupError(
             f"The database cannot be opened: {cause}. `respect doctor` looks closer; check "
-            "RESPECT_DATA_DIR and "
-            "RESPECT_DATABASE_URL."
+            "RESPECT_STORE__DATA_DIR and "
+            "RESPECT_STORE__DATABASE_URL."
         ) from error
     try:
         yield database
@@ -235,7 +238,7 @@ async def _policy(settings: BotSettings) -> AsyncIterator[Policy]:
     """A client of the service elsewhere, or of one that is started here."""
     async with AsyncExitStack() as stack:
         try:
-            url = settings.policy_url
+            url = settings.service.url
             if url is None:
                 url = (await stack.enter_async_context(LocalPolicy(settings))).client.url
             # Short patience: the games' workers try again themselves, and tell their players.
@@ -247,10 +250,10 @@ async def _policy(settings: BotSettings) -> AsyncIterator[Policy]:
 
 async def _check_images(bot: RespectBot) -> None:
     try:
-        await bot.images.open(bot.settings.images)
+        await bot.images.open(bot.settings.play.images)
     except (ValueError, OSError) as error:
         raise StartupError(
-            f"{error}. Set RESPECT_IMAGES to 'classic' or to 'kilogram:' and a KiloGram folder."
+            f"{error}. Set RESPECT_PLAY__IMAGES to 'classic' or to 'kilogram:' and a KiloGram folder."
         ) from error
 
 

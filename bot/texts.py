@@ -140,7 +140,7 @@ def round_queued(number: int) -> str:
 TRAINING_OFF = (
     "I don't learn from games on Discord: its Developer Policy (rule 21) forbids training on message content "
     "without Discord's express permission. Once you have that permission, record its reference in "
-    "`RESPECT_DISCORD_TRAINING_PERMISSION` and restart me; then only players who agree in `/privacy` count. "
+    "`RESPECT_ROUNDS__DISCORD_PERMISSION` and restart me; then only players who agree in `/privacy` count. "
     "Until then there's nothing to learn from."
 )
 TRAINING_OFF_SHORT = (
@@ -151,7 +151,7 @@ NO_CONSENT = (
     "There are no finished games of players who agreed to training (`/privacy`), "
     "so there's nothing to learn from."
 )
-CONTROL_SYSTEM = "The learning system is set to `control`, which never trains (`RESPECT_SYSTEM`)."
+CONTROL_SYSTEM = "The learning system is set to `control`, which never trains (`RESPECT_ROUNDS__SYSTEM`)."
 
 
 STAGES = {
@@ -286,9 +286,7 @@ def not_your_panel() -> str:
 
 SETUP_MESSAGES = "Plain messages in a game's thread (otherwise people press Describe)"
 SETUP_POLICY = "The model that plays is running"
-SETUP_TRAINING = (
-    "Discord's permission to learn from games is recorded (`RESPECT_DISCORD_TRAINING_PERMISSION`)"
-)
+SETUP_TRAINING = "Discord's permission to learn from games is recorded (`RESPECT_ROUNDS__DISCORD_PERMISSION`)"
 
 
 def setup_may_write(channel_id: int) -> str:

@@ -75,7 +75,7 @@ def _adapter_folder(adapter: str) -> Path:
     folder = Path(adapter)
     if folder.is_dir():
         return folder
-    registry = AdapterRegistry(LearnerSettings().adapters_dir)  # pyright: ignore[reportCallIssue]
+    registry = AdapterRegistry(LearnerSettings().adapters_dir)
     if adapter not in registry.names():
         fail(
             escape(

@@ -19,7 +19,7 @@ def import_games(
     file: Annotated[Path, typer.Argument(help="Finished interactions, one JSON object a line.")],
     images: Annotated[str, typer.Option(help="The image set they were played with.")] = "classic",
     data_dir: Annotated[
-        Path | None, typer.Option(help="The folder of the deployment; by default RESPECT_DATA_DIR.")
+        Path | None, typer.Option(help="The folder of the deployment; by default RESPECT_STORE__DATA_DIR.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
@@ -36,10 +36,10 @@ def import_games(
     from sim.recorded.importing import import_games as add  # numpy and the rest only when needed
 
     rules, image_set, games = read(file, images)
-    settings = StoreSettings()  # pyright: ignore[reportCallIssue]
+    settings = StoreSettings()
     if data_dir is not None:
-        settings = settings.model_copy(update={"data_dir": data_dir, "database_url": None})
-    database = Database(settings.url)
+        settings = settings.changed(store={"data_dir": data_dir, "database_url": None})
+    database = Database(settings.store.url)
     try:
         upgrade(database)
         with database.session() as session:

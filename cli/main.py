@@ -5,7 +5,21 @@ import logging
 import typer
 
 from bot.logging import configure_logging
-from cli import bench, bot, db, demo, doctor, evaluate, feedback, figures, imports, rounds, simulate, tiny
+from cli import (
+    bench,
+    bot,
+    db,
+    demo,
+    doctor,
+    evaluate,
+    feedback,
+    figures,
+    imports,
+    rounds,
+    settings,
+    simulate,
+    tiny,
+)
 
 app = typer.Typer(
     name="respect",
@@ -23,6 +37,7 @@ def respect() -> None:
 app.command("demo")(demo.demo)
 app.command("bot")(bot.bot)
 app.command("doctor")(doctor.doctor)
+app.command("settings")(settings.settings)
 app.command("simulate")(simulate.simulate)
 app.command("evaluate")(evaluate.evaluate)
 app.command("import")(imports.import_games)

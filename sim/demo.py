@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import os
 import random
 import signal
 import sys
@@ -28,6 +27,7 @@ from store.database import Database
 from store.migrations import upgrade
 from store.models import Game, Round, RoundStatus
 from store.rounds import active_round, latest_rounds
+from store.settings import RENAMED, variables
 from store.statistics import RoundStatistics, round_statistics
 from store.training import usable_interactions
 
@@ -55,7 +55,7 @@ class DemoOptions:
     players: int = 4
     player_spec: str = "people"
     seed: int = 0
-    settings: LearnerSettings = field(default_factory=lambda: LearnerSettings())  # pyright: ignore[reportCallIssue]
+    settings: LearnerSettings = field(default_factory=LearnerSettings)
 
 
 class BotProcess:
@@ -159,7 +159,7 @@ class Demo:
         """What each round's policy achieved. The newest games, which no round has read yet, are decoded for it."""
         with self.database.session() as session:
             interactions = usable_interactions(session, None)
-        scheme, _ = parse_system(self.options.settings.system)
+        scheme, _ = parse_system(self.options.settings.rounds.system)
         decode_interactions(self.database, interactions, open_decoder("rules", scheme))
         with self.database.session() as session:
             return round_statistics(session, scheme)
@@ -178,7 +178,7 @@ class Demo:
 async def running_demo(options: DemoOptions, once: bool = False) -> AsyncIterator[Demo]:
     """Start everything, wait until the bot is online, and stop everything at the end."""
     options.data_dir.mkdir(parents=True, exist_ok=True)
-    database = Database(options.settings.model_copy(update={"data_dir": options.data_dir}).url)
+    database = Database(options.settings.changed(store={"data_dir": options.data_dir}).store.url)
     await asyncio.to_thread(upgrade, database)
     pace = Pace() if once else LIVELY
     try:
@@ -220,17 +220,15 @@ async def _online(service: LocalDiscord, person: Person, keeper: asyncio.Task[No
 
 
 def _environment(options: DemoOptions, service: LocalDiscord, once: bool) -> dict[str, str]:
-    settings = {
-        "RESPECT_DISCORD_TOKEN": service.token,
-        "RESPECT_DISCORD_API": service.rest_url,
-        "RESPECT_DISCORD_GATEWAY": service.gateway_url,
-        "RESPECT_DATA_DIR": str(options.data_dir),
-        "RESPECT_ROUND_EVERY_GAMES": "0" if once else str(options.games_per_round),
-        "RESPECT_IMAGES": os.environ.get("RESPECT_IMAGES", IMAGES),
-        "RESPECT_PLAY_COOLDOWN": "0",
-        "RESPECT_SEED": str(options.seed),
-        "RESPECT_SYSTEM": options.settings.system,
-        "RESPECT_POLICY": options.settings.policy,
-        "RESPECT_THREADS": str(options.settings.threads),
+    """The bot's: the demo's settings, and those of the bot that a demo needs."""
+    settings = options.settings.changed(store={"data_dir": options.data_dir}, training={"seed": options.seed})
+    chosen = any(RENAMED.get(name, name) == "RESPECT_PLAY__IMAGES" for name in variables())
+    return {
+        **settings.environment(),
+        **({} if chosen else {"RESPECT_PLAY__IMAGES": IMAGES}),
+        "RESPECT_DISCORD__TOKEN": service.token,
+        "RESPECT_DISCORD__API": service.rest_url,
+        "RESPECT_DISCORD__GATEWAY": service.gateway_url,
+        "RESPECT_ROUNDS__EVERY_GAMES": "0" if once else str(options.games_per_round),
+        "RESPECT_PLAY__COOLDOWN": "0",
     }
-    return {**os.environ, **settings}

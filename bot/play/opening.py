@@ -119,12 +119,12 @@ class Opener:
                 player_id=player.id,
                 number=await games_played(session, player.id) + 1,
                 round=await finished_rounds(session),
-                images=(community.images if community else None) or self._settings.images,
+                images=(community.images if community else None) or self._settings.play.images,
             )
         if running is not None and await self._still_there(running):
             raise AlreadyPlaying(running)
         if latest is not None:
-            left = self._settings.play_cooldown - (now() - latest.started_at).total_seconds()
+            left = self._settings.play.cooldown - (now() - latest.started_at).total_seconds()
             if left > 0:
                 raise Refusal(texts.cooldown(left))
         return start

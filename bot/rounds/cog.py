@@ -44,7 +44,7 @@ class Rounds(commands.GroupCog, group_name="round", group_description="Rounds of
     @app_commands.command(description="Learn from the games played so far")
     async def start(self, interaction: Asked) -> None:
         await acknowledge(interaction, thinking=True)
-        if self.bot.settings.system == "control":
+        if self.bot.settings.rounds.system == "control":
             raise Refusal(texts.CONTROL_SYSTEM)
         try:
             row = await self.bot.schedule.request("manual", str(interaction.user.id))
@@ -97,10 +97,10 @@ class Rounds(commands.GroupCog, group_name="round", group_description="Rounds of
     def _why_nothing(self) -> str:
         if self.bot.settings.origin is not Origin.DISCORD:
             return texts.NOTHING_TO_LEARN
-        return texts.NO_CONSENT if self.bot.settings.discord_training_permission else texts.TRAINING_OFF
+        return texts.NO_CONSENT if self.bot.settings.rounds.discord_permission else texts.TRAINING_OFF
 
     def _note(self) -> str | None:
-        off = self.bot.settings.origin is Origin.DISCORD and not self.bot.settings.discord_training_permission
+        off = self.bot.settings.origin is Origin.DISCORD and not self.bot.settings.rounds.discord_permission
         return texts.TRAINING_OFF_SHORT if off else None
 
     def _status(self) -> tuple[dict[str, Any] | None, list[tuple[int, int, float]]]:

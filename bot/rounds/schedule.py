@@ -6,8 +6,6 @@ process died with the bot is run again at the next start; a process that outlive
 
 import asyncio
 import contextlib
-import fcntl
-import os
 import signal
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -15,6 +13,7 @@ from pathlib import Path
 import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.cron import CronTrigger
+from filelock import FileLock, Timeout
 from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import func, select
 
@@ -57,12 +56,12 @@ class RoundSchedule:
     async def start(self) -> None:
         """Continue a round that was under way, and keep the times. Raises StartupError for a bad cron."""
         missed = False
-        if self._settings.round_schedule:
+        if self._settings.rounds.schedule:
             try:
-                trigger = CronTrigger.from_crontab(self._settings.round_schedule)
+                trigger = CronTrigger.from_crontab(self._settings.rounds.schedule)
             except ValueError as error:
                 raise StartupError(
-                    f"RESPECT_ROUND_SCHEDULE {self._settings.round_schedule!r} is not a cron expression: "
+                    f"RESPECT_ROUNDS__SCHEDULE {self._settings.rounds.schedule!r} is not a cron expression: "
                     f"{error}. "
                     "Example: '0 4 * * *' is every day at four."
                 ) from error
@@ -103,16 +102,16 @@ class RoundSchedule:
     def game_finished(self) -> None:
         """A game ended: perhaps there are enough for a round now."""
         counting = self._counting is not None and not self._counting.done()
-        if self._settings.round_every_games and not self._closing and not counting:
+        if self._settings.rounds.every_games and not self._closing and not counting:
             self._counting = asyncio.create_task(self._count())
 
     def _queue(self, trigger: str, requested_by: str | None) -> Round:
         with self._database.session() as session:
             if active_round(session) is None and not usable_interactions(
-                session, self._settings.discord_training_permission
+                session, self._settings.rounds.discord_permission
             ):
                 raise NothingToLearn
-            return request_round(session, self._settings.system, trigger, requested_by)
+            return request_round(session, self._settings.rounds.system, trigger, requested_by)
 
     def _missed(self, trigger: CronTrigger) -> bool:
         """Whether a scheduled round was due while the bot was away."""
@@ -125,7 +124,7 @@ class RoundSchedule:
         def enough() -> bool:
             with self._database.session() as session:
                 new = games_since_last_round(session)
-            return new >= self._settings.round_every_games
+            return new >= self._settings.rounds.every_games
 
         try:
             if await asyncio.to_thread(enough):
@@ -174,16 +173,16 @@ class RoundSchedule:
 
     async def _run(self, row: Round) -> None:
         assert row.id is not None
-        logs = self._settings.data_dir / "logs"
+        logs = self._settings.store.data_dir / "logs"
         logs.mkdir(parents=True, exist_ok=True)
         path = logs / f"round-{row.id}.log"
         with path.open("ab") as output:
             self._process = await asyncio.create_subprocess_exec(
-                *command(row.id, self._settings.training_processes),
+                *command(row.id, self._settings.rounds.processes),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
-                env={**os.environ, **self._settings.environment()},
+                env=self._settings.environment(),
                 start_new_session=True,
             )
         log.info("round started", round=row.number, pid=self._process.pid, log=str(path))
@@ -227,12 +226,11 @@ def _is_locked(path: Path) -> bool:
     """Whether a living process holds the rounds' lock."""
     if not path.exists():
         return False
-    with path.open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            return True
-    return False
+    try:
+        with FileLock(path, blocking=False):
+            return False
+    except Timeout:
+        return True
 
 
 def _reason(code: int, path: Path) -> str:

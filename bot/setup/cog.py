@@ -39,10 +39,10 @@ class Setup(commands.Cog):
         if channel is not None:
             granted = channel.permissions_for(interaction.guild.me)
             lines.append((granted.view_channel and granted.send_messages, texts.setup_may_write(channel.id)))
-        lines.append((self.bot.settings.message_content, texts.SETUP_MESSAGES))
+        lines.append((self.bot.settings.discord.message_content, texts.SETUP_MESSAGES))
         lines.append((await self._policy_answers(), texts.SETUP_POLICY))
         if self.bot.settings.origin is Origin.DISCORD:
-            permitted = bool(self.bot.settings.discord_training_permission)
+            permitted = bool(self.bot.settings.rounds.discord_permission)
             lines.append((permitted, texts.SETUP_TRAINING))
         await answer(interaction, texts.setup_report(lines, row.moderators_channel_id))
 

@@ -79,8 +79,10 @@ class Policy:
 
         Raises `PolicyLoadError`.
         """
-        threads = settings.threads_each if threads is None else threads
-        return cls.load(settings.policy, settings.device, threads, temperature=settings.temperature)
+        threads = settings.policy.threads_each if threads is None else threads
+        return cls.load(
+            settings.policy.model, settings.policy.device, threads, temperature=settings.policy.temperature
+        )
 
     @property
     def fingerprint(self) -> str:

@@ -86,7 +86,7 @@ def connect(
     """
     if url.startswith(VLLM):
         return VllmPolicy(url.removeprefix(VLLM), settings, patience=patience)
-    return PolicyClient(url, settings.policy_secret, patience=patience)
+    return PolicyClient(url, settings.service.secret, patience=patience)
 
 
 class LocalPolicy:
@@ -100,7 +100,7 @@ class LocalPolicy:
         self._process: asyncio.subprocess.Process | None = None
         self._keeper: asyncio.Task[None] | None = None
         self._stack = contextlib.AsyncExitStack()
-        self._port = settings.policy_port
+        self._port = settings.service.port
         self.client: PolicyClient
         self.starts = 0
 
@@ -112,7 +112,7 @@ class LocalPolicy:
 
     async def __aenter__(self) -> Self:
         url = await self._start()
-        self.client = await self._stack.enter_async_context(PolicyClient(url, self._settings.policy_secret))
+        self.client = await self._stack.enter_async_context(PolicyClient(url, self._settings.service.secret))
         self._keeper = asyncio.create_task(self._keep())
         return self
 
@@ -144,7 +144,7 @@ class LocalPolicy:
             self._process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "learner.serving", "--url-file", str(url_file)),
                 *("--port", str(self._port), "--parent", str(os.getpid())),
-                env={**os.environ, **self._settings.environment()},
+                env=self._settings.environment(),
             )
             self.starts += 1
             deadline = time.monotonic() + START_SECONDS

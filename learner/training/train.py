@@ -5,7 +5,7 @@ import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any, TypeVar
 
 import structlog
@@ -18,6 +18,7 @@ from learner.policy import Policy
 from learner.policy.batch import Batch, Example, to_example
 from learner.policy.tiny.grounding import doubted, ground
 from learner.protocol import BASE_ADAPTER
+from learner.settings import TrainingConfig
 from learner.training.batching import Item, items_of, micro_batches, plan_epochs
 from learner.training.distributed import Team
 from learner.training.objectives import OBJECTIVES, Statistics, kl_terms
@@ -33,41 +34,6 @@ _Made = TypeVar("_Made")
 
 class TrainingDiverged(RuntimeError):
     """Training gave no finite loss; its adapter is worth nothing."""
-
-
-def _option(default: Any, text: str) -> Any:
-    return field(default=default, metadata={"help": text})
-
-
-@dataclass(frozen=True)
-class TrainingConfig:
-    """Every hyper-parameter of training."""
-
-    rank: int = _option(16, "LoRA rank r.")
-    alpha: int = _option(32, "LoRA scale; the update is multiplied by alpha / r.")
-    dropout: float = _option(0.0, "LoRA dropout; sup only, the other objectives compare with propensities.")
-    learning_rate: float = _option(2e-4, "Peak learning rate of AdamW.")
-    weight_decay: float = _option(0.01, "Weight decay of AdamW.")
-    warmup_steps: int = _option(10, "Steps of linear warm-up before the cosine.")
-    epochs: int = _option(2, "Passes over the training turns.")
-    replay_epochs: int = _option(1, "The same where training goes on from the adapter in use.")
-    least_steps: int = _option(150, "A small training set is passed over more often, up to so many steps.")
-    grounding_epochs: int = _option(
-        16, "Passes in which the embedded policy's matcher first learns names on its own."
-    )
-    grounding_dropout: float = _option(
-        0.4, "Share of the words that are left out there, others in each pass."
-    )
-    grounding_rate: float = _option(2e-3, "Peak learning rate of AdamW there.")
-    batch_turns: int = _option(32, "Turns of one step: the effective batch.")
-    micro_batch_turns: int = _option(32, "Turns computed at a time; smaller needs less memory.")
-    clip: float = _option(1.0, "Largest norm of the gradient.")
-    smoothing: float | None = _option(0.0, "Label smoothing; None takes the objective's own.")
-    reorder: bool = _option(True, "Shuffle the board of every example anew in each epoch.")
-    swap: float = _option(1.0, "Share of the figures nobody clicked that others replace, anew in each epoch.")
-    patience: int = _option(3, "Epochs without gain on held-out turns before training stops; 0 never stops.")
-    bad_steps: int = _option(10, "Steps in a row without a finite loss before training gives up.")
-    seed: int = _option(0, "Seed of everything random in training.")
 
 
 @dataclass(frozen=True)

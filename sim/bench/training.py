@@ -23,8 +23,8 @@ from learner.policy import Policy
 from learner.policy.batch import ActionLogps, Batch, Example
 from learner.policy.figures import FigureEncoder
 from learner.policy.loading import BaseModel, choose_device, load_base
-from learner.settings import LearnerSettings
-from learner.training.train import TrainingConfig, train
+from learner.settings import RoundsConfig, TrainingConfig
+from learner.training.train import train
 from sim.deployment import DeploymentConfig, simulate
 from store.database import Database
 from store.training import usable_interactions
@@ -155,5 +155,5 @@ def _played(games: int, policy: Policy) -> list[TrainingGame]:
             verdicts = decode_interactions(database, interactions, open_decoder("rules"))
         finally:
             database.close()
-    hindsight = Hindsight.parse(LearnerSettings.model_fields["hindsight"].default)
+    hindsight = Hindsight.parse(RoundsConfig().hindsight)
     return build_examples(interactions, verdicts, "sup", policy.fingerprint, hindsight)

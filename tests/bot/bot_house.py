@@ -90,8 +90,8 @@ class House:
     database: Database
     bot: "asyncio.Task[None] | None" = None
 
-    def with_settings(self, **changes: Any) -> None:
-        self.settings = self.settings.model_copy(update=changes)
+    def with_settings(self, **sections: dict[str, Any]) -> None:
+        self.settings = self.settings.changed(**sections)
 
     async def start(self, timeout: float = 15.0) -> None:
         ready = asyncio.Event()
@@ -189,20 +189,19 @@ def buttons(message: Message) -> list[str]:
 
 @asynccontextmanager
 async def house_of(
-    discord_service: LocalDiscord, policy: ObedientPolicy, folder: Path, **settings: Any
+    discord_service: LocalDiscord, policy: ObedientPolicy, folder: Path
 ) -> AsyncIterator[House]:
-    chosen = BotSettings(
-        _env_file=None,  # pyright: ignore[reportCallIssue]
-        data_dir=folder,
-        discord_token=SecretStr(discord_service.token),
-        discord_api=discord_service.rest_url,
-        discord_gateway=discord_service.gateway_url,
-        policy_url=policy.url,
-        play_cooldown=0,
-        database_timeout=0.3,
-        **settings,
+    chosen = BotSettings(_env_file=None).changed(  # pyright: ignore[reportCallIssue]
+        store={"data_dir": folder, "database_timeout": 0.3},
+        discord={
+            "token": SecretStr(discord_service.token),
+            "api": discord_service.rest_url,
+            "gateway": discord_service.gateway_url,
+        },
+        service={"url": policy.url},
+        play={"cooldown": 0},
     )
-    house = House(discord_service, policy, chosen, Database(chosen.url))
+    house = House(discord_service, policy, chosen, Database(chosen.store.url))
     try:
         yield house
     finally:

@@ -23,10 +23,10 @@ def free_port() -> int:
 
 async def test_health_and_metrics_of_a_running_bot(stopped_house: House, ada: Person, policy: ObedientPolicy):
     house = stopped_house
-    house.with_settings(web_port=free_port())
+    house.with_settings(web={"port": free_port()})
     await house.start()
     await house.turn(ada, await house.play(ada), "select A")
-    url = f"http://127.0.0.1:{house.settings.web_port}"
+    url = f"http://127.0.0.1:{house.settings.web.port}"
     async with aiohttp.ClientSession() as http:
         async with http.get(f"{url}/healthz") as response:
             assert response.status == 200
@@ -56,7 +56,7 @@ def policy_pids() -> list[int]:
 @pytest.mark.skipif(not WEIGHTS.exists(), reason="the embedded policy's weights have not been built")
 async def test_a_policy_killed_during_a_turn_loses_nothing(stopped_house: House, ada: Person):
     house = stopped_house
-    house.with_settings(policy_url=None, threads=1)
+    house.with_settings(service={"url": None}, policy={"threads": 1})
     await house.start(timeout=120)
     thread = await house.play(ada)
     await ada.say(thread, "the one that looks like a running man")

@@ -71,7 +71,7 @@ async def test_an_utterance_no_policy_takes_is_let_go_with_a_sentence(
 async def lock(house: House) -> sqlite3.Connection:
     """Holds the database's write lock, once the bot, which shares this event loop, has let go of it."""
     other = sqlite3.connect(
-        house.settings.data_dir / "respect.db", isolation_level=None, check_same_thread=False
+        house.settings.store.data_dir / "respect.db", isolation_level=None, check_same_thread=False
     )
     await asyncio.to_thread(other.execute, "BEGIN IMMEDIATE")
     return other
@@ -123,7 +123,7 @@ async def test_words_in_a_form_that_cannot_be_kept_are_given_back(house: House, 
 
 async def test_a_full_disk_is_told_and_survived(house: House, ada: Person):
     thread = await house.play(ada)
-    with sqlite3.connect(house.settings.data_dir / "respect.db") as other:
+    with sqlite3.connect(house.settings.store.data_dir / "respect.db") as other:
         (pages,) = other.execute("PRAGMA page_count").fetchone()
     other.close()
     full = True
@@ -200,17 +200,17 @@ async def test_nothing_is_done_for_an_interaction_that_is_too_old_to_answer(
 
 async def test_a_wrong_or_missing_token_says_how_to_mend_it(stopped_house: House):
     for token, words in (
-        (None, "RESPECT_DISCORD_TOKEN is not set"),
+        (None, "RESPECT_DISCORD__TOKEN is not set"),
         ("wrong.token.here", "refuses the token"),
     ):
-        stopped_house.with_settings(discord_token=SecretStr(token) if token else None)
+        stopped_house.with_settings(discord={"token": SecretStr(token) if token else None})
         with pytest.raises(StartupError, match=words):
             await asyncio.wait_for(serve(stopped_house.settings), 10)
 
 
 async def test_a_missing_intent_says_how_to_mend_it(stopped_house: House):
     stopped_house.discord.world.app.message_content = False
-    with pytest.raises(StartupError, match="RESPECT_MESSAGE_CONTENT=false"):
+    with pytest.raises(StartupError, match="RESPECT_DISCORD__MESSAGE_CONTENT=false"):
         await asyncio.wait_for(serve(stopped_house.settings), 10)
 
 
@@ -218,7 +218,7 @@ async def test_a_missing_intent_says_how_to_mend_it(stopped_house: House):
     "url", ["http://192.168.1.5/api/v10", "http://discord.example/api/v10", "http://127.0.0.1.evil.example"]
 )
 async def test_only_this_machine_can_stand_in_for_discord(stopped_house: House, url: str):
-    stopped_house.with_settings(discord_api=url)
+    stopped_house.with_settings(discord={"api": url})
     with pytest.raises(StartupError, match="only a service on this machine"):
         await serve(stopped_house.settings)
 
@@ -227,16 +227,16 @@ async def test_other_bad_settings_say_how_to_mend_them(stopped_house: House, tmp
     good = stopped_house.settings
     (tmp_path / "file").write_text("")
     for changes, words in (
-        ({"images": "kilogram:/nowhere"}, "RESPECT_IMAGES"),
-        ({"round_schedule": "every day"}, "RESPECT_ROUND_SCHEDULE"),
-        ({"database_url": f"sqlite:///{tmp_path / 'file'}/respect.db"}, "RESPECT_DATA_DIR"),
-        ({"discord_gateway": None}, "RESPECT_DISCORD_GATEWAY"),
+        ({"play": {"images": "kilogram:/nowhere"}}, "RESPECT_PLAY__IMAGES"),
+        ({"rounds": {"schedule": "every day"}}, "RESPECT_ROUNDS__SCHEDULE"),
+        ({"store": {"database_url": f"sqlite:///{tmp_path / 'file'}/respect.db"}}, "RESPECT_STORE__DATA_DIR"),
+        ({"discord": {"gateway": None}}, "RESPECT_DISCORD__GATEWAY"),
     ):
         with pytest.raises(StartupError, match=words):
-            await asyncio.wait_for(serve(good.model_copy(update=changes)), 10)
+            await asyncio.wait_for(serve(good.changed(**changes)), 10)
 
 
 async def test_a_service_that_is_not_there_is_named(stopped_house: House):
-    stopped_house.with_settings(discord_api="http://127.0.0.1:9/api/v10")
+    stopped_house.with_settings(discord={"api": "http://127.0.0.1:9/api/v10"})
     with pytest.raises(StartupError, match="cannot be reached"):
         await asyncio.wait_for(serve(stopped_house.settings), 20)

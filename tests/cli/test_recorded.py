@@ -75,7 +75,7 @@ def complaint(result: Result) -> str:
 
 
 def test_what_evaluate_cannot_use_is_named(games: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv("RESPECT_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("RESPECT_STORE__DATA_DIR", str(tmp_path))
     strange = write(tmp_path / "strange.jsonl", WON, WON | {"context": [*BOARD[:9], "page1-2.png"]})
     broken = write(tmp_path / "broken.jsonl", WON, "", "{")
     empty = tmp_path / "empty"

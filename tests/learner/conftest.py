@@ -6,16 +6,16 @@ from pathlib import Path
 import pytest
 
 from learner.policy import Policy
-from learner.settings import LearnerSettings
+from learner.settings import PolicyConfig
 from tests.learner.played import play_games
 
-os.environ.setdefault("RESPECT_SEED_GAMES", "none")
+os.environ.setdefault("RESPECT_ROUNDS__SEED_GAMES", "none")
 """Rounds are quicker on what was played alone; `test_seed.py` tests rounds with seed games."""
 
 
 @pytest.fixture(scope="session")
 def shared_policy() -> Policy:
-    return Policy.load("tiny", device="cpu", temperature=LearnerSettings.model_fields["temperature"].default)
+    return Policy.load("tiny", device="cpu", temperature=PolicyConfig().temperature)
 
 
 @pytest.fixture

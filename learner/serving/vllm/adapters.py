@@ -20,7 +20,7 @@ class ServedAdapters:
     """Which adapters of a registry a server serves, and the games pinned to them."""
 
     def __init__(self, server: VllmServer, registry: AdapterRegistry, policy: str) -> None:
-        """`policy` names the base model, as RESPECT_POLICY does."""
+        """`policy` names the base model, as RESPECT_POLICY__MODEL does."""
         self._server = server
         self._registry = registry
         self._policy = policy
@@ -114,7 +114,7 @@ class ServedAdapters:
             raise AdapterError("it is one of the embedded model, which vLLM cannot serve")
         if card.policy != self._policy:
             raise AdapterError(
-                f"it was trained on {card.policy or 'a base model that its card does not name'}, RESPECT_POLICY "
+                f"it was trained on {card.policy or 'a base model that its card does not name'}, RESPECT_POLICY__MODEL "
                 f"is {self._policy}"
             )
         newest = max([card, *self._cards.values()], key=lambda one: one.created)

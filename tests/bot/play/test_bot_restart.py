@@ -26,18 +26,18 @@ asyncio.run(serve(BotSettings()))
 async def bot_process(house: House) -> AsyncIterator[asyncio.subprocess.Process]:
     """The bot in a process of its own, so that it can be killed."""
     settings = house.settings
-    assert settings.discord_token is not None
+    assert settings.discord.token is not None
     environment = {
-        "RESPECT_DISCORD_TOKEN": settings.discord_token.get_secret_value(),
-        "RESPECT_DISCORD_API": str(settings.discord_api),
-        "RESPECT_DISCORD_GATEWAY": str(settings.discord_gateway),
-        "RESPECT_DATA_DIR": str(settings.data_dir),
-        "RESPECT_POLICY_URL": house.policy.url,
-        "RESPECT_PLAY_COOLDOWN": "0",
+        "RESPECT_DISCORD__TOKEN": settings.discord.token.get_secret_value(),
+        "RESPECT_DISCORD__API": str(settings.discord.api),
+        "RESPECT_DISCORD__GATEWAY": str(settings.discord.gateway),
+        "RESPECT_STORE__DATA_DIR": str(settings.store.data_dir),
+        "RESPECT_SERVICE__URL": house.policy.url,
+        "RESPECT_PLAY__COOLDOWN": "0",
         "PYTHONPATH": str(ROOT),
     }
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", PROGRAM, env={**os.environ, **environment}, cwd=settings.data_dir
+        sys.executable, "-c", PROGRAM, env={**os.environ, **environment}, cwd=settings.store.data_dir
     )
     try:
         yield process

@@ -44,7 +44,7 @@ class House:
 
     def __init__(self, folder: Path) -> None:
         self.settings = settings_for(folder)
-        self.database = Database(self.settings.url)
+        self.database = Database(self.settings.store.url)
         self.registry = AdapterRegistry(self.settings.adapters_dir)
 
     def games(self) -> Sequence[Game]:
@@ -254,7 +254,7 @@ def test_a_round_learns_nothing_from_who_is_in_quarantine(played: Path, tmp_path
     assert adapter.card["metrics"]["trust"] == row.results["trust"]
     assert len(house.games()) == GAMES_PLAYED
 
-    house.settings = settings_for(tmp_path, trust=False)
+    house.settings = settings_for(tmp_path, rounds={"trust": False})
     row = house.run(policy)
     assert "trust" not in row.results
     with house.database.session() as session:

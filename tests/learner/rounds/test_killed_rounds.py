@@ -31,22 +31,24 @@ def on_progress(at):
         os.kill(os.getpid(), signal.SIGKILL)
 
 settings = LearnerSettings()
-run_round(Database(settings.url), settings, int(sys.argv[1]), on_progress=on_progress)
+run_round(Database(settings.store.url), settings, int(sys.argv[1]), on_progress=on_progress)
 """
 
 
 class House:
     def __init__(self, played: Path, folder: Path) -> None:
-        self.settings: LearnerSettings = settings_for(copy_of(played, folder), device="cpu", threads=1)
-        self.database = Database(self.settings.url)
+        self.settings: LearnerSettings = settings_for(
+            copy_of(played, folder), policy={"device": "cpu", "threads": 1}
+        )
+        self.database = Database(self.settings.store.url)
         self.registry = AdapterRegistry(self.settings.adapters_dir)
         self.environment = {
             **os.environ,
-            "RESPECT_DATA_DIR": str(folder),
-            "RESPECT_DATABASE_URL": self.settings.url,
-            "RESPECT_EPOCHS": "1",
-            "RESPECT_DEVICE": "cpu",
-            "RESPECT_THREADS": "1",
+            "RESPECT_STORE__DATA_DIR": str(folder),
+            "RESPECT_STORE__DATABASE_URL": self.settings.store.url,
+            "RESPECT_TRAINING__EPOCHS": "1",
+            "RESPECT_POLICY__DEVICE": "cpu",
+            "RESPECT_POLICY__THREADS": "1",
         }
         with self.database.session() as session:
             row = request_round(session, "b-sup")
@@ -119,7 +121,7 @@ def test_two_processes_train_the_adapter_that_one_trains(house: House, played: P
 
 
 def test_a_round_killed_from_outside_while_it_trains_is_taken_up(house: House):
-    patient = {**house.environment, "RESPECT_EPOCHS": "500"}
+    patient = {**house.environment, "RESPECT_TRAINING__EPOCHS": "500"}
     process = subprocess.Popen(command(house.round_id), env=patient, stderr=subprocess.DEVNULL)
     try:
         while house.row().progress.get("done", 0) < 1 or house.row().stage != "train":

@@ -53,7 +53,9 @@ def later(name: str) -> TurnRequest:
 
 
 def settings_for(folder: Path, policy: str = MODEL) -> LearnerSettings:
-    return LearnerSettings(data_dir=folder, policy=policy, policy_secret=SecretStr("between us"))  # pyright: ignore[reportCallIssue]
+    return LearnerSettings().changed(
+        store={"data_dir": folder}, policy={"model": policy}, service={"secret": SecretStr("between us")}
+    )
 
 
 def publish(
@@ -96,7 +98,7 @@ async def server() -> AsyncIterator[VllmLike]:
 async def playing(
     server: VllmLike, folder: Path, policy: str = MODEL, patience: float = 10.0, temperature: float = 1.0
 ) -> AsyncIterator[VllmPolicy]:
-    settings = settings_for(folder, policy).model_copy(update={"temperature": temperature})
+    settings = settings_for(folder, policy).changed(policy={"temperature": temperature})
     async with connect(f"vllm+{server.url}", settings, patience=patience) as client:
         assert isinstance(client, VllmPolicy)
         yield client
@@ -364,13 +366,13 @@ async def test_a_turn_that_is_none_is_refused_in_words(policy: VllmPolicy):
 
 async def test_a_server_of_another_model_is_refused(server: VllmLike, tmp_path: Path):
     async with playing(server, tmp_path, policy="someone/another") as policy:
-        with pytest.raises(PolicyError, match=f"serves {MODEL}, RESPECT_POLICY is someone/another"):
+        with pytest.raises(PolicyError, match=f"serves {MODEL}, RESPECT_POLICY__MODEL is someone/another"):
             await policy.status()
 
 
 async def test_a_wrong_key_is_said(server: VllmLike, policy: VllmPolicy):
     server.key = "another"
-    with pytest.raises(PolicyError, match="RESPECT_POLICY_SECRET must be its --api-key"):
+    with pytest.raises(PolicyError, match="RESPECT_SERVICE__SECRET must be its --api-key"):
         await policy.status()
 
 
