@@ -1,1 +1,4 @@
-"""The paper's figures over one's own games: success, turns, clicks, language and feedback, with intervals."""
+"""For researchers: reports over finished games, and games read from files to replay or to learn from.
+
+It reads targets, for evaluation alone: training gets its games from the store, without them.
+"""

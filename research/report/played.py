@@ -157,7 +157,8 @@ def _recorded(interactions: Iterable[PublishedInteraction]) -> Iterator[PlayedGa
 
 def _recorded_game(interaction: PublishedInteraction, decoder: Decoder) -> PlayedGame:
     labelled: list[Label] = [
-        verdict.label for verdict in decoder.decode([exchange for _, exchange in labelled_exchanges(interaction)])
+        verdict.label
+        for verdict in decoder.decode([exchange for _, exchange in labelled_exchanges(interaction)])
     ]
     turns: list[PlayedTurn] = []
     before: list[str] = []

@@ -11,8 +11,8 @@ from typing import Any
 
 from jinja2 import Environment
 
-from research.figures import CELLS, DRAWINGS, Drawing, render
-from research.measures import (
+from research.report.figures import CELLS, DRAWINGS, Drawing, render
+from research.report.measures import (
     BY_NAME,
     MEASURES,
     Deployment,
@@ -21,7 +21,7 @@ from research.measures import (
     differences,
     measure_deployment,
 )
-from research.played import PlayedGame
+from research.report.played import PlayedGame
 from store.folder import new_folder
 from store.models import now
 from store.version import code_version
