@@ -4,4 +4,7 @@ from games.core import Game
 from games.multiref import MultiRef
 
 GAMES: dict[str, Game] = {game.name: game for game in (MultiRef(),)}
-"""Every game by its name. A second game is one more entry."""
+"""Every game by its name. Another game is one more entry."""
+
+DEFAULT_GAME = MultiRef.name
+"""What is played where nobody names a game."""

@@ -4,13 +4,15 @@ Game, policy, feedback, store and round code are the very same that the bot runs
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from games import GAMES
+from games import DEFAULT_GAME, GAMES
+from games.core import Game
 from games.figures import held_out, open_images
+from learner.conversation import game_of
 from learner.examples.hindsight import Hindsight
 from learner.examples.labels import parse_system
 from learner.feedback import open_decoder
@@ -54,7 +56,8 @@ class DeploymentConfig:
     much is lost by the way they play, and not by what was learnt from them."""
     policy: str = "tiny"
     decoder: str = "rules"
-    game: str = "multiref"
+    games: tuple[str, ...] = (DEFAULT_GAME,)
+    """Names; the games of a round are of each in turn."""
     at_once: int = 48
     """Players, each with one game at a time: as many games are played as one batch."""
     hindsight: Hindsight | None = None
@@ -170,12 +173,18 @@ def simulate(
     return {
         "system": config.system,
         "images": config.images,
+        **({} if config.games == (DEFAULT_GAME,) else {"games": list(config.games)}),
         "seed": config.seed,
         "seconds": round(time.monotonic() - began, 2),
         "rounds": [asdict(row) for row in rows],
         **({} if kept is None else {"retention": kept}),
         **({"trust": quarantines} if quarantines else {}),
     }
+
+
+def _games(names: Sequence[str]) -> list[Game]:
+    """The rules of some games. Raises ValueError for one that is not played here."""
+    return [game_of(GAMES, name) for name in names]
 
 
 class _World:
@@ -199,7 +208,7 @@ class _World:
         self.playground = Playground(
             database,
             policy,
-            GAMES[config.game],
+            _games(config.games),
             images,
             images.ids if config.figures is None else held_out(images.ids, config.figures),
             open_players(config.players),
@@ -267,7 +276,7 @@ class _World:
                 tally = Playground(
                     database,
                     self.policy,
-                    GAMES[self.config.game],
+                    _games(self.config.games),
                     images,
                     images.ids,
                     open_players(self.config.players),

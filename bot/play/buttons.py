@@ -11,6 +11,7 @@ from bot import texts
 from bot.errors import AlreadyPlaying
 from bot.play.utterances import LONGEST, Unplayable, Utterance, read
 from bot.respond import acknowledge, answer, answer_error
+from games import DEFAULT_GAME, GAMES
 from games.core import Outcome
 from store.models import Game
 
@@ -93,23 +94,26 @@ class GiveUpYesButton(GameButton, template=rf"giveup-yes:{_GAME}"):
         )
 
 
-class NewGameButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=r"newgame"):
-    """Starts a game for whoever presses it."""
+class NewGameButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=r"newgame(?::(?P<name>\w+))?"):
+    """Starts another game of the same kind for whoever presses it."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str) -> None:
         super().__init__(
-            discord.ui.Button(label=texts.NEW_GAME, style=discord.ButtonStyle.success, custom_id="newgame")
+            discord.ui.Button(
+                label=texts.NEW_GAME, style=discord.ButtonStyle.success, custom_id=f"newgame:{name}"
+            )
         )
+        self.name = name
 
     @classmethod
     async def from_custom_id(
         cls, interaction: discord.Interaction[Any], item: discord.ui.Item[Any], match: re.Match[str], /
     ) -> Self:
-        return cls()
+        return cls(match["name"] if match["name"] in GAMES else DEFAULT_GAME)  # old boards do not say which
 
     async def callback(self, interaction: discord.Interaction[Any]) -> None:
         try:
-            await start_game(interaction)
+            await start_game(interaction, self.name)
         except Exception as error:
             await answer_error(interaction, error)
 
@@ -142,19 +146,19 @@ def board_view(game: Game, player_id: str) -> discord.ui.View:
         view.add_item(DescribeButton(game.id, player_id))
         view.add_item(GiveUpButton(game.id, player_id))
     else:
-        view.add_item(NewGameButton())
+        view.add_item(NewGameButton(game.game))
     return view
 
 
-async def start_game(interaction: Click) -> None:
-    """Open a game for whoever asked, and say where it is."""
+async def start_game(interaction: Click, name: str) -> None:
+    """Open a game, by its name, for whoever asked, and say where it is."""
     await acknowledge(interaction, thinking=True)
     if interaction.guild is None:
         await answer(interaction, texts.ONLY_IN_SERVERS)
         return
     try:
         thread = await interaction.client.opener.open(
-            interaction.channel, interaction.user, str(interaction.locale)
+            interaction.channel, interaction.user, str(interaction.locale), name
         )
     except AlreadyPlaying as running:
         view = discord.ui.View(timeout=None)

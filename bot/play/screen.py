@@ -14,7 +14,7 @@ from bot.play.buttons import board_view
 from games import GAMES
 from games.core import Board, Outcome
 from games.figures import ImageSet, open_images
-from store.games import deal_of
+from store.games import deal_of, state_of
 from store.models import Game, Turn
 
 LOOK_BACK = 30
@@ -68,7 +68,15 @@ class Screen:
             found = await self._already_shown(thread, filename) if look_first else None
             if found is None:
                 found = await self._send(
-                    thread, game, player_id, turn, len(turns), filename, f"{game.id[:16]}-{name}", unplayed
+                    thread,
+                    game,
+                    player_id,
+                    turn,
+                    state_of(game, turns),
+                    len(turns),
+                    filename,
+                    f"{game.id[:16]}-{name}",
+                    unplayed,
                 )
         except discord.NotFound as error:
             if error.code == UNKNOWN_CHANNEL:
@@ -88,6 +96,7 @@ class Screen:
         game: Game,
         player_id: str,
         turn: Turn | None,
+        state: str,
         turns: int,
         filename: str,
         nonce: str,
@@ -95,9 +104,9 @@ class Screen:
     ) -> int:
         rules = GAMES[game.game]
         if turn is None and game.outcome is Outcome.OPEN:
-            content = texts.first_board(player_id, rules.max_turns, self._plain_messages)
+            content = texts.first_board(player_id, rules.words, rules.max_turns, self._plain_messages)
         else:
-            content = texts.board(game.outcome, turns, rules.max_turns, unplayed)
+            content = texts.board(rules.words, game.outcome, turns, rules.max_turns, unplayed)
         answers = turn is not None and game.shown_turns != turns
         if turn is not None and answers and turn.source != "message":
             content = texts.quoted(turn.utterance, content)
@@ -106,7 +115,7 @@ class Screen:
             reply["reference"] = discord.MessageReference(
                 message_id=int(turn.message_id), channel_id=thread.id, fail_if_not_exists=False
             )
-        board = await self.draw(game, turn.state_after if turn else rules.initial_state, turns)
+        board = await self.draw(game, state, turns)
         message = await thread.send(
             content,
             file=discord.File(io.BytesIO(board.png), filename, description=board.alt),

@@ -2,7 +2,7 @@
 
 from learner.feedback.prompted import PromptedDecoder, Scorer
 from learner.feedback.rules.decoder import RulesDecoder
-from learner.feedback.verdict import LABEL_NAMES, Decoder, Exchange, Label, Scheme, Verdict
+from learner.feedback.verdict import LABEL_NAMES, Decoder, Exchange, Label, Scheme, Verdict, exchange_of
 
 __all__ = [
     "DECODERS",
@@ -16,6 +16,7 @@ __all__ = [
     "Scheme",
     "Scorer",
     "Verdict",
+    "exchange_of",
     "open_decoder",
 ]
 

@@ -19,6 +19,7 @@ from learner.conversation import RASTER
 from learner.policy.attention import use_float32_attention
 from learner.policy.tiny import TINY_WEIGHTS
 from learner.policy.tiny.modeling import TinyVlmConfig, register
+from learner.policy.tiny.tokenizer import letter_ids
 
 
 class PolicyLoadError(Exception):
@@ -64,6 +65,8 @@ def load_base(spec: str, device: torch.device, dtype: torch.dtype | None = None)
             dtype = torch.float32 if device.type == "cpu" or embedded else torch.bfloat16
         model = AutoModelForImageTextToText.from_pretrained(source, dtype=dtype, use_safetensors=True)
         processor = _load_processor(source, config)
+        if embedded:
+            model.config.label_token_ids = letter_ids(processor.tokenizer)
     except (OSError, ValueError, ImportError, KeyError) as error:
         raise PolicyLoadError(
             f"Cannot load the policy {spec!r}: {error}. Give 'tiny', a folder saved with save_pretrained, or the id"
