@@ -1,6 +1,6 @@
 """A turn played the naive way, as the method's research code plays it: the same action and propensity, slowly.
 
-The processor prepares the board's images once a turn. Then every token of the action is a `generate` of its own, without
+The processor prepares the images once a turn. Then every token of the action is a `generate` of its own, without
 a cache: each encodes the images again and reads the whole prompt again. One turn at a time.
 """
 
