@@ -2,8 +2,9 @@
 
 from games.core import Game
 from games.multiref import MultiRef
+from games.pick import Pick
 
-GAMES: dict[str, Game] = {game.name: game for game in (MultiRef(),)}
+GAMES: dict[str, Game] = {game.name: game for game in (MultiRef(), Pick())}
 """Every game by its name. Another game is one more entry."""
 
 DEFAULT_GAME = MultiRef.name
