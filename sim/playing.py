@@ -90,7 +90,7 @@ class Playground:
             session.add_all(rows)
         self.player_ids = [row.id for row in rows if row.id is not None]
         self.poisoners = {self.player_ids[number] for number in chosen}
-        self._unheeded = frozenset[int]()
+        self._quarantined = frozenset[int]()
         """Players in quarantine in the round that is played."""
 
     def play(self, number: int, games: int, adapter: str, progress: Callable[[Tally], None]) -> Tally:
@@ -100,7 +100,7 @@ class Playground:
         """
         tally, started = Tally(), time.monotonic()
         with self.database.session() as session:
-            self._unheeded = quarantined(session, number)
+            self._quarantined = quarantined(session, number)
         free = list(range(len(self.people)))
         live: list[LiveGame] = []
         opened = 0
@@ -140,6 +140,7 @@ class Playground:
             origin=models.Origin.SIMULATED,
             adapter=adapter,
             base_model=self.policy.fingerprint,
+            images_hash=self.images.fingerprint,
             round=number,
         )
         return LiveGame(row, rules, deal, person, rules.initial_state(deal.listener))
@@ -180,6 +181,8 @@ class Playground:
                 adapter=game.row.adapter,
                 base_model=game.row.base_model,
                 seconds=seconds,
+                temperature=self.policy.temperature,
+                seed=self.seed,
             )
             number = len(game.steps) + 1
             turn = finished_turn(
@@ -205,7 +208,7 @@ class Playground:
             steps=game.steps,
             state=game.state,
             utterance=game.utterance,
-            heeded=game.row.player_id not in self._unheeded,
+            verdicts_heard=game.row.player_id not in self._quarantined,
             adapter=game.row.adapter,
         )
 

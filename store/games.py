@@ -46,6 +46,12 @@ class Answer(Protocol):
     @property
     def seconds(self) -> float: ...
 
+    @property
+    def temperature(self) -> float | None: ...
+
+    @property
+    def seed(self) -> int | None: ...
+
 
 def finished_turn(
     game: Game,
@@ -72,6 +78,8 @@ def finished_turn(
         adapter=answer.adapter,
         base_model=answer.base_model,
         seconds=answer.seconds,
+        temperature=answer.temperature,
+        seed=answer.seed,
         asked_at=asked_at,
     )
 
