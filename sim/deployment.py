@@ -4,13 +4,15 @@ Game, policy, feedback, store and round code are the very same that the bot runs
 """
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from games import GAMES
+from games import DEFAULT_GAME, GAMES
+from games.core import Game
 from games.figures import held_out, open_images
+from learner.conversation import game_of
 from learner.examples.hindsight import Hindsight
 from learner.examples.labels import parse_system
 from learner.feedback import open_decoder
@@ -53,7 +55,8 @@ class DeploymentConfig:
     much is lost by the way they play, and not by what was learnt from them."""
     policy: str = "tiny"
     decoder: str = "rules"
-    game: str = "multiref"
+    games: tuple[str, ...] = (DEFAULT_GAME,)
+    """Names; the games of a round are of each in turn."""
     at_once: int = 48
     """Players, each with one game at a time: as many games are played as one batch."""
     hindsight: Hindsight | None = None
@@ -167,6 +170,7 @@ def simulate(
     return {
         "system": config.system,
         "images": config.images,
+        **({} if config.games == (DEFAULT_GAME,) else {"games": list(config.games)}),
         "seed": config.seed,
         "seconds": round(time.monotonic() - began, 2),
         "rounds": [asdict(row) | world.repeated([row.round]) for row in rows],
@@ -174,6 +178,11 @@ def simulate(
         **({} if kept is None else {"retention": kept}),
         **({"trust": quarantines} if quarantines else {}),
     }
+
+
+def _games(names: Sequence[str]) -> list[Game]:
+    """The rules of some games. Raises ValueError for one that is not played here."""
+    return [game_of(GAMES, name) for name in names]
 
 
 def _given(**values: Any) -> dict[str, Any]:
@@ -203,7 +212,7 @@ class _World:
         self.playground = Playground(
             database,
             policy,
-            GAMES[config.game],
+            _games(config.games),
             images,
             images.ids if config.figures is None else held_out(images.ids, config.figures),
             self.players,
@@ -284,7 +293,7 @@ class _World:
                 tally = Playground(
                     database,
                     self.policy,
-                    GAMES[self.config.game],
+                    _games(self.config.games),
                     images,
                     images.ids,
                     open_players(self.config.players),

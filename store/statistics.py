@@ -7,7 +7,7 @@ import numpy as np
 from sqlmodel import Session, col, select
 
 from games import GAMES
-from games.core import Outcome
+from games.core import Outcome, clicks_right
 from store.games import deal_of
 from store.models import Feedback, Game, Origin, Turn
 
@@ -82,7 +82,7 @@ def _statistics(
     for game, rows in played:
         deal, rules = deal_of(game), GAMES[game.game]
         for turn in rows:
-            good, total = rules.clicks_right(deal, turn.state_before, turn.action)
+            good, total = clicks_right(rules, deal, turn.state_before, turn.action)
             right += good
             clicks += total
             if good == total and turn.id is not None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from games import GAMES
+from games import DEFAULT_GAME, GAMES
 from learner.protocol import TurnRequest
 from store.training import Interaction
 
@@ -204,7 +204,44 @@ def test_nothing_the_listener_or_training_is_given_has_targets():
     for game in GAMES.values():
         given |= set(inspect.signature(game.prompt).parameters)
         given |= set(inspect.signature(game.legal_actions).parameters)
+        given |= set(inspect.signature(game.initial_state).parameters)
     assert not {name for name in given if "target" in name or "deal" in name}
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path for path in MODULES if path.relative_to(ROOT).parts[0] != "games"],
+    ids=lambda path: str(path.relative_to(ROOT)),
+)
+def test_nobody_outside_games_knows_a_game(path: Path):
+    """Another game is one more module in `games` and one more entry in `GAMES`."""
+    modules = {type(game).__module__ for game in GAMES.values()}
+    assert not imports_of(path) & modules
+    tree = ast.parse(path.read_text())
+    named = [
+        node.slice.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Subscript)
+        and ast.unparse(node.value) == "GAMES"
+        and isinstance(node.slice, ast.Constant)
+    ]
+    named += [
+        keyword.value.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        for keyword in node.keywords
+        if keyword.arg in {"game", "games"}
+        and isinstance(keyword.value, ast.Constant)
+        and keyword.value.value in GAMES
+    ]
+    named += [
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant)
+        and isinstance(node.value, str)
+        and DEFAULT_GAME in node.value.lower()
+    ]
+    assert not named
 
 
 def test_the_learner_never_reads_targets():

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from games import GAMES
+from games.core import change_of
 from learner.examples.labels import DecodedFeedback
 from store.training import Interaction
 
@@ -107,11 +108,10 @@ def by_outcome(interaction: Interaction, verdicts: Mapping[int, DecodedFeedback]
     final = set(game.selected(interaction.context, game.apply(last.state, last.action)))
     counts = {True: 0.0, False: 0.0}
     for step, turn_id in zip(interaction.steps[:-1], interaction.turn_ids, strict=False):
-        before = set(game.selected(interaction.context, step.state))
-        after = set(game.selected(interaction.context, game.apply(step.state, step.action)))
-        wrong = {figure for figure in before ^ after if (figure in after) != (figure in final)}
+        change = change_of(game, interaction.context, step.state, step.action)
+        wrong = change.wrong(final)
         verdict = verdicts.get(turn_id)
-        if verdict is None or verdict.label == 0 or (wrong and wrong != before ^ after):
+        if verdict is None or verdict.label == 0 or (wrong and wrong != change.clicked):
             continue
         counts[(verdict.label > 0) == (not wrong)] += max(0.0, 2 * verdict.confidence - 1)
     return counts[True], counts[False]
@@ -134,9 +134,8 @@ def by_certainty(
         rows = zip(interaction.steps[:-1], interaction.turn_ids, interaction.logps, strict=False)
         for step, turn_id, logp in rows:
             verdict = verdicts.get(turn_id)
-            before = set(game.selected(context, step.state))
-            after = set(game.selected(context, game.apply(step.state, step.action)))
-            if logp is not None and verdict is not None and verdict.label != 0 and before <= after:
+            change = change_of(game, context, step.state, step.action)
+            if logp is not None and verdict is not None and verdict.label != 0 and not change.dropped:
                 (positive if verdict.label > 0 else negative).append(logp)
     if not positive or not negative:
         return 0.0, 0.0

@@ -4,7 +4,7 @@ from typing import get_args
 
 from learner.feedback.prompted import PromptedDecoder, Scorer
 from learner.feedback.rules.decoder import RulesDecoder
-from learner.feedback.verdict import LABEL_NAMES, Decoder, Exchange, Label, Scheme, Verdict
+from learner.feedback.verdict import LABEL_NAMES, Decoder, Exchange, Label, Scheme, Verdict, exchange_of
 
 __all__ = [
     "DECODERS",
@@ -18,6 +18,7 @@ __all__ = [
     "Scheme",
     "Scorer",
     "Verdict",
+    "exchange_of",
     "open_decoder",
 ]
 

@@ -13,8 +13,9 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
-from games.multiref import LETTERS, MultiRef
-from learner.feedback.verdict import LABEL_NAMES, Decoder, Exchange, Label, Scheme
+from games import DEFAULT_GAME, GAMES
+from games.core import Change, Step
+from learner.feedback.verdict import LABEL_NAMES, Decoder, Exchange, Label, Scheme, exchange_of
 
 
 class BadLine(ValueError):
@@ -26,6 +27,7 @@ class RecordedInteraction(BaseModel):
 
     model_config = ConfigDict(frozen=True, strict=True, extra="ignore")
 
+    game: str = DEFAULT_GAME
     context: list[str]
     targets: list[str]
     clicks: list[list[str]]
@@ -35,9 +37,12 @@ class RecordedInteraction(BaseModel):
 
     @model_validator(mode="after")
     def _fits_together(self) -> "RecordedInteraction":
-        board = set(self.context)
-        if len(board) != len(LETTERS) or len(self.context) != len(LETTERS):
-            raise ValueError(f"`context` must name {len(LETTERS)} different figures")
+        if self.game not in GAMES:
+            raise ValueError(f"`game` is {self.game!r}: expected {' or '.join(GAMES)}")
+        board, sizes = set(self.context), GAMES[self.game].board_sizes
+        if len(board) not in sizes or len(self.context) != len(board):
+            expected = str(sizes[0]) if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]}"
+            raise ValueError(f"`context` must name {expected} different figures")
         for name, ids in (("targets", self.targets), *(("clicks", each) for each in self.clicks)):
             if unknown := sorted(set(ids) - board):
                 raise ValueError(f"`{name}` names {unknown[0]!r}, which is not in `context`")
@@ -97,33 +102,21 @@ def _parsed(line: str, number: int, kind: type[Line]) -> Line:
 
 def labelled_exchanges(interaction: RecordedInteraction) -> Iterator[tuple[Label, Exchange]]:
     """(reference label, exchange) of every turn that has a next utterance and at least one click."""
-    game, targets = MultiRef(), frozenset(interaction.targets)
-    state, previous_action = game.initial_state, ""
+    game, context, chat = GAMES[interaction.game], interaction.context, interaction.chat
+    state, steps = game.initial_state(context), list[Step]()
     for turn, selection in enumerate(interaction.clicks):
-        before = frozenset(game.selected(interaction.context, state))
-        after = frozenset(selection)
-        action = game.action_to(interaction.context, state, after)
-        state_after = game.apply(state, action) if action else state
-        if action and turn + 1 < len(interaction.chat):
-            yield (
-                _reference(before, after, targets),
-                Exchange(
-                    utterance=interaction.chat[turn],
-                    action=action,
-                    next_utterance=interaction.chat[turn + 1],
-                    previous_action=previous_action,
-                    state_before=state,
-                    state_after=state_after,
-                    earlier=tuple(interaction.chat[:turn]),
-                ),
-            )
-        state, previous_action = state_after, action or ""
+        action = game.action_to(context, state, frozenset(selection))
+        steps.append(Step(state, chat[turn], action or ""))
+        if action:
+            state = game.apply(state, action)
+            if turn + 1 < len(chat):
+                exchange = exchange_of(game, context, steps, chat[turn + 1])
+                yield _reference(exchange.change, interaction.targets), exchange
 
 
-def _reference(before: frozenset[str], after: frozenset[str], targets: frozenset[str]) -> Label:
-    clicked = before ^ after
-    right = len((after - before) & targets) + len((before - after) - targets)
-    return 1 if right == len(clicked) else 0 if right else -1
+def _reference(change: Change, targets: Sequence[str]) -> Label:
+    wrong = change.wrong(targets)
+    return 1 if not wrong else -1 if wrong == change.clicked else 0
 
 
 @dataclass(frozen=True)

@@ -130,10 +130,12 @@ class Policy:
         It is the tries of all states that a first action leads to.
         """
         for name, game in self._games.items():
-            grammar, state = self._grammar(name), game.initial_state
-            for action in grammar.trie(state).actions:
-                grammar.trie(game.apply(state, action))
-                yield
+            grammar = self._grammar(name)
+            for size in game.board_sizes:
+                state = game.initial_state(("",) * size)  # which figures they are makes no difference
+                for action in grammar.trie(state).actions:
+                    grammar.trie(game.apply(state, action))
+                    yield
 
     # Training and scoring
 

@@ -1,4 +1,4 @@
-"""From the lines of a file (`learner.feedback.evaluate.RecordedInteraction`) to games as the rules and the policy know them."""
+"""From the lines of a file (`learner.feedback.evaluate.RecordedInteraction`) to games and their turns."""
 
 import hashlib
 import json
@@ -74,7 +74,7 @@ def _known(figure: str, number: int, images: ImageSet) -> str:
 
 def _steps(line: RecordedLine, rules: Game, context: Sequence[str], names: dict[str, str]) -> list[Step]:
     steps: list[Step] = []
-    state, unanswered = rules.initial_state, ""
+    state, unanswered = rules.initial_state(context), ""
     for said, selection in zip(
         line.chat, line.clicks, strict=False
     ):  # one utterance may follow the last turn

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from games.core import Game
+from games.core import Game, clicks_right
 from games.figures import ImageSet
 from learner.policy import Policy
-from learner.protocol import PastStep, TurnRequest
+from learner.protocol import TurnRequest, turn_request
 from research.recorded.reading import RecordedGame
 
 GAMES_AT_A_TIME = 64
@@ -57,7 +57,6 @@ def replay(
     Many games at a time, turn by turn, so that what is new of each prompt is computed once. `on_progress` is told
     (turns done, turns in all). Raises as `Policy.act`.
     """
-    policy.encode_figures(images, sorted({figure for game in games for figure in game.deal.listener}))
     answers: list[list[str]] = [[] for _ in games]
     done, total = 0, sum(len(game.steps) for game in games)
     for start in range(0, len(games), GAMES_AT_A_TIME):
@@ -77,18 +76,15 @@ def replay(
 def _request(
     game_id: str, game: RecordedGame, turn: int, rules: Game, images: ImageSet, adapter: str
 ) -> TurnRequest:
-    return TurnRequest(
-        request_id=f"{game_id}:{turn + 1}",
+    step = game.steps[turn]
+    return turn_request(
         game_id=game_id,
         game=rules.name,
         images=images.spec,
         context=game.deal.listener,
-        history=tuple(
-            PastStep(state=step.state, utterance=step.utterance, action=step.action)
-            for step in game.steps[:turn]
-        ),
-        state=game.steps[turn].state,
-        utterance=game.steps[turn].utterance,
+        steps=game.steps[:turn],
+        state=step.state,
+        utterance=step.utterance,
         adapter=adapter,
     )
 
@@ -114,8 +110,8 @@ def _counts(game: RecordedGame, answers: Sequence[str], rules: Game) -> tuple[in
     """The counts of one game, in the order of `score`'s columns."""
     totals = np.zeros(8, dtype=int)
     for step, answer in zip(game.steps, answers, strict=True):
-        right, clicks = rules.clicks_right(game.deal, step.state, answer)
-        their_right, their_clicks = rules.clicks_right(game.deal, step.state, step.action)
+        right, clicks = clicks_right(rules, game.deal, step.state, answer)
+        their_right, their_clicks = clicks_right(rules, game.deal, step.state, step.action)
         flawless = their_right == their_clicks
         same = flawless and answer == step.action
         totals += (1, right, clicks, right == clicks, their_right, their_clicks, flawless, same)

@@ -152,14 +152,14 @@ class PeoplePlayer:
         self._aim = tuple(self.rng.sample(missing, wanted))
         if wanted == 2:
             text = " and ".join(self._framed(figure, view) for figure in self._aim)
-        elif first and self._happens(self.personality.announces / 3):
+        elif first and len(missing) > 1 and self._happens(self.personality.announces / 3):
             text = self._fill(self._choose(phrases.FIRST_FRAMES), self._aim[0], view)
         elif not first and self._happens(self.personality.announces):
             frames = phrases.LAST_FRAMES if len(missing) == 1 and self._happens(0.7) else phrases.NEXT_FRAMES
             text = self._fill(self._choose(frames), self._aim[0], view)
         else:
             text = self._framed(self._aim[0], view)
-        return self._joined(opening, text), view.selected | frozenset(self._aim)
+        return self._joined(opening, text), self._hoped(view, frozenset(), set(self._aim))
 
     def _correct(self, view: View, last: LastTurn) -> tuple[str, frozenset[str]]:
         """The last picks were wrong, or some of them."""
@@ -171,7 +171,7 @@ class PeoplePlayer:
             partly = bool(last.right) and self._happens(0.3)
             opening = self._choose(phrases.PARTLY if partly else phrases.REJECT)
         undo = ""
-        if self._happens(self.personality.undoes if says_no else UNDO_INSTEAD_OF_NO):
+        if not view.replaces and self._happens(self.personality.undoes if says_no else UNDO_INSTEAD_OF_NO):
             undo = self._removal(wrong, view)
         if wanted and self._happens(self.personality.redescribes):
             figure = self.rng.choice(sorted(wanted))
@@ -219,7 +219,7 @@ class PeoplePlayer:
 
     @staticmethod
     def _hoped(view: View, wrong: frozenset[str], wanted: set[str] | frozenset[str]) -> frozenset[str]:
-        return view.selected - wrong | wanted
+        return frozenset(wanted) if view.replaces else view.selected - wrong | wanted
 
     def _framed(self, figure: str, view: View) -> str:
         """A description of a figure, bare, hedged or in a sentence."""

@@ -218,7 +218,7 @@ def test_real_poisoners_are_found_and_nobody_else(tmp_path: Path, policy: Policy
     unknown = held_out(images.ids, json.loads((TINY_WEIGHTS / "build.json").read_text())["holdout"])
     known = [figure for figure in images.ids if figure not in unknown]  # of others its certainty tells little
     playground = Playground(
-        database, policy, GAMES["multiref"], images, known, open_players("people"), 10, 3, poison=0.2
+        database, policy, [GAMES["multiref"]], images, known, open_players("people"), 10, 3, poison=0.2
     )
     playground.play(0, 140, BASE_ADAPTER, lambda tally: None)
     with database.session() as session:
@@ -273,7 +273,7 @@ def test_verdicts_from_quarantine_are_not_heard_and_nothing_is_learnt_of_it(tmp_
     upgrade(house.database)
     images, heard = open_images("classic"), Overheard(policy)
     playground = Playground(
-        house.database, heard, GAMES["multiref"], images, images.ids, open_players("patient"), 4, seed=2
+        house.database, heard, [GAMES["multiref"]], images, images.ids, open_players("patient"), 4, seed=2
     )
     playground.play(0, 8, BASE_ADAPTER, lambda tally: None)
     with house.database.session() as session:

@@ -55,7 +55,7 @@ def test_references_follow_the_clicks(tmp_path: Path):
         "deselect G",
         "select B",
     ]
-    assert labelled[1][1].state_after == "A F"
+    assert labelled[1][1].change.after == {BOARD[0], BOARD[5]}
     assert labelled[4][1].previous_action == ""
 
 
