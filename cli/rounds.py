@@ -8,6 +8,7 @@ import typer
 from pydantic import ValidationError
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session, select
 
 from cli.console import err, fail, out, print_json
@@ -156,6 +157,8 @@ def _house() -> Iterator[tuple[LearnerSettings, Database]]:
         yield settings, database
     except AdapterError as error:
         fail(str(error))
+    except SQLAlchemyError as error:
+        fail(f"{database.url.render_as_string()} could not be used: {error.__cause__ or error}")
     finally:
         database.close()
 

@@ -388,4 +388,4 @@ def test_the_embedded_model_is_refused_at_once(tmp_path: Path):
 
 def test_the_client_loads_no_torch():
     code = "import sys, learner.serving.client; sys.exit('torch' in sys.modules or 'transformers' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
