@@ -28,8 +28,7 @@ def redirect(settings: BotSettings) -> None:
         if url is not None and not _is_loopback(url):
             raise StartupError(
                 f"{name} is {url!r}: only a service on this machine (127.0.0.1, ::1 or "
-                "localhost) "
-                "can stand in for Discord. Unset it to use Discord itself."
+                "localhost) can stand in for Discord. Unset it to use Discord itself."
             )
     Route.BASE = settings.discord.api.rstrip("/") if settings.discord.api else API
     DiscordWebSocket.DEFAULT_GATEWAY = (

@@ -27,6 +27,11 @@ WEIGHTS = "adapter_model.safetensors"
 CONFIG = "adapter_config.json"
 CARD = "card.json"
 CURRENT = "current.json"
+LANGUAGE_LAYERS = (
+    r"model\.(language_model|text_model)\..*"
+    r"\.(q_proj|k_proj|v_proj|o_proj|gate_proj|up_proj|down_proj)"
+)
+"""`target_modules` of adapters that change every linear layer of the language part and nothing else."""
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,99}")
 
 

@@ -185,7 +185,7 @@ def examples(
     base_model = work.policy.fingerprint
     training, held_out = split_held_out(interactions)
     return (
-        build_examples(training, verdicts, objective, base_model, work.hindsight),
+        build_examples(training, verdicts, objective, base_model, work.usable_hindsight),
         held_out_labels(held_out, verdicts, base_model),
     )
 
@@ -254,7 +254,7 @@ def train(
             created=now(),
             games={game.game_id: len(game.labels) for game in games},
             turns=sum(len(game.labels) for game in games),
-            training={**asdict(work.training), "hindsight": asdict(work.hindsight)},
+            training={**asdict(work.training), "hindsight": asdict(work.usable_hindsight)},
             metrics={"digest": made_from, "training": result.metrics()},
         )
         work.registry.publish(card, lambda folder: work.policy.save_adapter(card.name, folder))

@@ -82,6 +82,11 @@ class RoundWork:
             raise RoundError(f"RESPECT_ROUNDS__HINDSIGHT: {error}") from None
 
     @property
+    def usable_hindsight(self) -> Hindsight:
+        """Without what the policy cannot learn from: what is not learnt from is not recorded as such."""
+        return self.hindsight.usable(self.policy.learns_from_rejections)
+
+    @property
     def training(self) -> TrainingConfig:
         """The hyper-parameters."""
         return self.config or self.settings.training

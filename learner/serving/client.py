@@ -13,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import psutil
 import structlog
 
 from learner.protocol import (
@@ -32,6 +33,7 @@ log = structlog.get_logger(__name__)
 VLLM = "vllm+"
 """Before the URL of a vLLM server."""
 START_SECONDS = 120.0
+"""A service that is not up and has used no processor time for so long is given up."""
 PROBE_SECONDS = 5.0
 HANGING_PROBES = 6
 """So many failed probes in a row and the local service is taken to hang."""
@@ -147,9 +149,11 @@ class LocalPolicy:
                 env=self._settings.environment(),
             )
             self.starts += 1
-            deadline = time.monotonic() + START_SECONDS
+            used, used_at = 0.0, time.monotonic()
             while not url_file.exists():
-                if self._process.returncode is not None or time.monotonic() > deadline:
+                if (now := _cpu_seconds(self._process.pid)) > used + 0.1:
+                    used, used_at = now, time.monotonic()
+                if self._process.returncode is not None or time.monotonic() - used_at > START_SECONDS:
                     await self._stop()
                     raise PolicyError(
                         "The policy service did not start; its log above says why. `respect doctor` checks "
@@ -204,3 +208,12 @@ class LocalPolicy:
             except TimeoutError:
                 self._process.kill()
                 await self._process.wait()
+
+
+def _cpu_seconds(pid: int) -> float:
+    """Processor time that a process has used, 0 for one that has ended."""
+    try:
+        times = psutil.Process(pid).cpu_times()
+    except psutil.Error:
+        return 0.0
+    return times.user + times.system

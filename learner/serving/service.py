@@ -98,6 +98,8 @@ class PolicyService:
             adapter=turn.adapter,
             base_model=self._base_model,
             seconds=time.monotonic() - began,
+            temperature=self._worker.temperature,
+            seed=self._worker.seed,
         )
 
     async def _finished(self, request: web.Request) -> web.Response:

@@ -15,8 +15,8 @@ from transformers import get_cosine_schedule_with_warmup
 
 from learner.examples.labels import ObjectiveName, TrainingGame, TurnLabel
 from learner.policy import Policy
+from learner.policy.backend import WarmStartSettings
 from learner.policy.batch import Batch, Example, to_example
-from learner.policy.tiny.grounding import doubted, ground
 from learner.protocol import BASE_ADAPTER
 from learner.settings import TrainingConfig
 from learner.training.batching import Item, items_of, micro_batches, plan_epochs
@@ -62,9 +62,9 @@ class TrainingResult:
     diagnostics: tuple[Diagnostics, ...]
     """Of each epoch that was run."""
     grounding: tuple[float, ...]
-    """Mean loss of each epoch of the matcher's own training."""
+    """Mean loss of each epoch of the base model's warm start (`learner.policy.backend.WarmStart`)."""
     held_out: tuple[float, ...]
-    """Quality on held-out turns after grounding and after each epoch; empty where there are none."""
+    """Quality on held-out turns after a warm start and after each epoch; empty where there are none."""
     restored: bool
     """Whether training went back to what was better on them than what it ended with."""
     skipped: int
@@ -96,9 +96,9 @@ def train(
 
     Seed games (`learner.examples.seed`) are trained on like the others.
 
-    A model with a matcher is grounded first (`learner.policy.tiny.grounding`). `quality` says then and after each
-    epoch how good the adapter is on held-out turns, more is better; where it has not gained for `config.patience`
-    epochs, training stops. It ends with the best.
+    A base model may train in its own way first (`Policy.warm_start`). `quality` says then and after each epoch how
+    good the adapter is on held-out turns, more is better; where it has not gained for `config.patience` epochs,
+    training stops. It ends with the best.
     The adapter stays loaded in the policy, which is left in evaluation mode. Deterministic for a seed on the
     same machine. Where several processes were started together (`learner.training.distributed`), all of them call
     this with the same arguments and share the work of each step; `quality` is called on rank 0 only. Raises
@@ -128,21 +128,16 @@ def train(
         best = _Best(policy.trainable(), config.patience)
         policy.train()
         try:
-            grounding = ground(
-                policy,
-                games,
-                config.grounding_epochs,
-                config.grounding_rate,
-                config.grounding_dropout,
-                rng,
-                seeds,
+            warm_start = WarmStartSettings(
+                config.grounding_epochs, config.grounding_rate, config.grounding_dropout
             )
-            group.broadcast_parameters(policy.trainable())
-            if grounding:
-                games = doubted(policy, games)
-                if quality is not None:
-                    best.exhausted(_broadcast_quality(group, quality))
-                    policy.train()
+            started_with = policy.warm_start(
+                games, seeds, warm_start, rng, lambda: group.broadcast_parameters(policy.trainable())
+            )
+            games = started_with.games
+            if started_with.losses and quality is not None:
+                best.exhausted(_broadcast_quality(group, quality))
+                policy.train()
             items = items_of([*games, *seeds])
             replays = like != BASE_ADAPTER
             epochs, least = (config.replay_epochs, 0) if replays else (config.epochs, config.least_steps)
@@ -192,7 +187,7 @@ def train(
         turns_seen=len(losses) * sum(len(item.labels) for item in items),
         losses=tuple(losses),
         diagnostics=tuple(means),
-        grounding=tuple(grounding),
+        grounding=started_with.losses,
         held_out=tuple(best.qualities),
         restored=best.restored,
         skipped=skipped,

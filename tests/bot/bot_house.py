@@ -18,11 +18,13 @@ from games import GAMES
 from games.core import Outcome
 from learner.protocol import PolicyStatus, TurnAnswer, TurnRequest
 from local_discord import LocalDiscord, Person
+from local_discord.client import START_SECONDS
 from local_discord.feed import PATIENCE_SECONDS
 from local_discord.model import Channel, Message
 from store.database import Database
 from store.models import Game, Instruction, Turn
 
+CHANNELS = {"general": "Anything", "play": "Games"}
 MULTIREF = GAMES["multiref"]
 
 
@@ -93,7 +95,7 @@ class House:
     def with_settings(self, **sections: dict[str, Any]) -> None:
         self.settings = self.settings.changed(**sections)
 
-    async def start(self, timeout: float = 15.0) -> None:
+    async def start(self, timeout: float = START_SECONDS) -> None:
         ready = asyncio.Event()
         self.bot = asyncio.create_task(serve(self.settings, ready=ready))
         waiting = asyncio.create_task(ready.wait())
@@ -192,7 +194,7 @@ async def house_of(
     discord_service: LocalDiscord, policy: ObedientPolicy, folder: Path
 ) -> AsyncIterator[House]:
     chosen = BotSettings(_env_file=None).changed(  # pyright: ignore[reportCallIssue]
-        store={"data_dir": folder, "database_timeout": 0.3},
+        store={"data_dir": folder},
         discord={
             "token": SecretStr(discord_service.token),
             "api": discord_service.rest_url,

@@ -9,7 +9,7 @@ from pathlib import Path
 import structlog
 
 from learner.protocol import BASE_ADAPTER, PolicyError
-from learner.registry import CONFIG, AdapterError, AdapterRegistry, Card, check
+from learner.registry import CONFIG, LANGUAGE_LAYERS, AdapterError, AdapterRegistry, Card, check
 from learner.serving.pins import Pins
 from learner.serving.vllm.server import Model, VllmServer
 
@@ -110,8 +110,11 @@ class ServedAdapters:
         if problems := check(folder):
             raise AdapterError("; ".join(problems))
         card = self._registry.card(folder.name)
-        if card.policy == "tiny" or _has_matcher(folder):
-            raise AdapterError("it is one of the embedded model, which vLLM cannot serve")
+        if not _is_servable(folder):
+            raise AdapterError(
+                "it changes more than the linear layers of the language part (adapters of the embedded model do),"
+                " which vLLM cannot serve"
+            )
         if card.policy != self._policy:
             raise AdapterError(
                 f"it was trained on {card.policy or 'a base model that its card does not name'}, RESPECT_POLICY__MODEL "
@@ -129,6 +132,6 @@ class ServedAdapters:
         return model.parent is not None and Path(model.root or "") == self._registry.folder / model.id
 
 
-def _has_matcher(folder: Path) -> bool:
-    """Whether an adapter changes the part that only the embedded model has."""
-    return "matcher" in str(json.loads((folder / CONFIG).read_text()).get("target_modules"))
+def _is_servable(folder: Path) -> bool:
+    """Whether an adapter changes nothing but what vLLM can change."""
+    return json.loads((folder / CONFIG).read_text()).get("target_modules") == LANGUAGE_LAYERS

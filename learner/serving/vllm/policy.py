@@ -120,6 +120,8 @@ class VllmPolicy:
             adapter=request.adapter,
             base_model=self._adapters.base_model(request.adapter),
             seconds=time.monotonic() - began,
+            temperature=self._temperature,
+            seed=self._seed,
         )
 
     async def _draw(self, checked: Checked, request: TurnRequest) -> tuple[str, float]:

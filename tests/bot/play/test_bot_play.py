@@ -43,7 +43,7 @@ async def test_what_the_policy_is_asked_has_the_history_and_no_targets(
     assert [(step.utterance, step.action) for step in second.history] == [("select A B", "select A B")]
 
 
-async def test_a_player_in_quarantine_is_not_heeded(
+async def test_verdicts_of_a_player_in_quarantine_are_not_heard(
     house: House, ada: Person, bob: Person, policy: ObedientPolicy
 ):
     first = await house.play(ada)
@@ -57,7 +57,7 @@ async def test_a_player_in_quarantine_is_not_heeded(
     await house.turn(ada, thread, "No, that's wrong, the dog")
     bobs = await house.play(bob)
     await house.turn(bob, bobs, "the cat")
-    assert [(request.utterance, request.heeded) for request in policy.asked[1:]] == [
+    assert [(request.utterance, request.verdicts_heard) for request in policy.asked[1:]] == [
         ("No, that's wrong, the dog", False),
         ("the cat", True),
     ]

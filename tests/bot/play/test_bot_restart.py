@@ -83,7 +83,7 @@ async def test_a_bot_killed_while_the_policy_thinks_plays_everything_once(
 ):
     house = stopped_house
     async with bot_process(house) as process:
-        await house.eventually(lambda: house.discord.gateway.connected, timeout=20)
+        await house.eventually(lambda: house.discord.gateway.connected)
         thread = await house.play(ada)
         await house.turn(ada, thread, "select A")
         policy.open.clear()
@@ -95,7 +95,7 @@ async def test_a_bot_killed_while_the_policy_thinks_plays_everything_once(
     await ada.say(thread, "select C D")
     policy.open.set()
     async with bot_process(house) as process:
-        await house.eventually(lambda: len(house.boards(ada, thread)) == 5, timeout=20)
+        await house.eventually(lambda: len(house.boards(ada, thread)) == 5)
         assert [turn.action for turn in await house.turns(thread)] == [
             "select A",
             "select B",
@@ -153,7 +153,7 @@ async def test_a_board_whose_sending_was_cut_off_is_not_doubled(house: House, ad
     async def both() -> bool:
         return len(await house.turns(thread)) == 2
 
-    await house.eventually(both, timeout=10)
+    await house.eventually(both)
     await house.settled(thread)
     assert len(house.boards(ada, thread)) == 3
 
@@ -163,7 +163,7 @@ async def test_a_lost_gateway_session_loses_no_message(house: House, ada: Person
     await house.turn(ada, thread, "select A")
     await house.discord.gateway.strike("invalidate", resumable=False)
     await ada.say(thread, "select B")
-    await house.eventually(lambda: len(house.boards(ada, thread)) == 3, timeout=15)
+    await house.eventually(lambda: len(house.boards(ada, thread)) == 3)
     await house.turn(ada, thread, "select C")
     assert [turn.action for turn in await house.turns(thread)] == ["select A", "select B", "select C"]
     assert has_board(house.boards(ada, thread)[-1])

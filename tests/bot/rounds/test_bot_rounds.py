@@ -86,7 +86,7 @@ async def test_a_moderator_starts_a_round_and_hears_how_it_ended(
     assert "training (3 of 8, loss 0.500, about 2 min left)" in status and "100%" in status
     assert "Round 1 is under way" in await say(house, grace, "round start")
     (house.settings.store.data_dir / "go").touch()
-    told = await grace.wait_message(where=moderators, timeout=10)
+    told = await grace.wait_message(where=moderators)
     assert "Round 1 is done (better)" in told.content and "round-0001-b-sup" in told.content
     assert policy.reloads == 1
     assert "**Round 1** done" in await say(house, grace, "round history")
@@ -141,8 +141,8 @@ async def test_a_round_starts_after_enough_games_and_only_one(stopped_house: Hou
     await finish_a_game(house, ada)
     await finish_a_game(house, bob)
     (house.settings.store.data_dir / "go").touch()
-    await house.eventually(lambda: rounds(house)[0].status is RoundStatus.DONE, timeout=10)
-    assert [row.trigger for row in rounds(house)][-1] == "turns"
+    await house.eventually(lambda: rounds(house)[0].status is RoundStatus.DONE)
+    assert [row.trigger for row in rounds(house)][-1] == "games"
 
 
 async def test_a_killed_round_fails_with_its_reason_and_the_next_can_start(
@@ -175,7 +175,7 @@ async def test_a_round_cut_short_with_the_bot_goes_on_at_the_next_start(
     assert rounds(house)[0].status is RoundStatus.RUNNING
     (house.settings.store.data_dir / "go").touch()
     await house.start()
-    await house.eventually(lambda: rounds(house)[0].status is RoundStatus.DONE, timeout=10)
+    await house.eventually(lambda: rounds(house)[0].status is RoundStatus.DONE)
     assert runs(house) == 2 and len(rounds(house)) == 1
 
 
@@ -192,7 +192,7 @@ async def test_a_round_whose_process_outlived_the_bot_is_waited_for(stopped_hous
         await asyncio.sleep(0.5)
         assert runs(house) == 0
     (house.settings.store.data_dir / "go").touch()
-    await house.eventually(lambda: rounds(house)[0].status is RoundStatus.DONE, timeout=10)
+    await house.eventually(lambda: rounds(house)[0].status is RoundStatus.DONE)
     assert runs(house) == 1
 
 
@@ -210,6 +210,26 @@ async def test_a_scheduled_round_that_fell_into_an_outage_is_made_up_for(
     await house.start()
     await house.eventually(lambda: len(rounds(house)) == 2)
     await house.stop()
+
+
+async def test_a_second_bot_in_the_process_answers_as_the_first(house: House, grace: Person):
+    for _ in range(2):
+        assert await say(house, grace, "round start") == texts.NOTHING_TO_LEARN
+        await house.stop()
+        await house.start()
+
+
+@pytest.mark.parametrize("trigger", ["games", "turns"])
+def test_both_names_of_a_trigger_are_understood(trigger: str):
+    row = {
+        "number": 3,
+        "status": "done",
+        "trigger": trigger,
+        "ended": None,
+        "adapter": None,
+        "error": None,
+    }
+    assert texts.round_history([row]) == "**Round 3** done (after enough games)"
 
 
 async def test_asking_at_the_same_time_gives_one_round(house: House, ada: Person):

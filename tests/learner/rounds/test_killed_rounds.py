@@ -1,9 +1,9 @@
 """Rounds in processes that are really killed, and that come to the very same adapter."""
 
+import multiprocessing
 import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -13,26 +13,29 @@ from sqlmodel import select
 
 from learner.registry import WEIGHTS, AdapterRegistry
 from learner.rounds import command
-from learner.rounds.pipeline import STAGES
+from learner.rounds.pipeline import STAGES, run_round
+from learner.rounds.work import RoundProgress
 from learner.settings import LearnerSettings
 from store.database import Database
 from store.models import Adapter, Feedback, Round
 from store.rounds import request_round
 from tests.learner.played import copy_of, settings_for
 
-KILLED_AT = """
-import os, signal, sys
-from learner.rounds.pipeline import run_round
-from learner.settings import LearnerSettings
-from store.database import Database
+forks = multiprocessing.get_context("forkserver")
+forks.set_forkserver_preload(["learner.rounds.pipeline"])
+"""Processes of their own, forked from one that has torch loaded already."""
 
-def on_progress(at):
-    if at.stage == sys.argv[2] and (at.stage != "train" or at.done == 1):
-        os.kill(os.getpid(), signal.SIGKILL)
 
-settings = LearnerSettings()
-run_round(Database(settings.store.url), settings, int(sys.argv[1]), on_progress=on_progress)
-"""
+def run_until(round_id: int, stage: str, environment: dict[str, str]) -> None:
+    """Runs a round in this process and kills it at a stage, in training after the first step; "" lets it end."""
+    os.environ.update(environment)
+
+    def on_progress(at: RoundProgress) -> None:
+        if at.stage == stage and (at.stage != "train" or at.done == 1):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    settings = LearnerSettings()  # pyright: ignore[reportCallIssue]
+    run_round(Database(settings.store.url), settings, round_id, on_progress=on_progress)
 
 
 class House:
@@ -47,6 +50,8 @@ class House:
             "RESPECT_STORE__DATA_DIR": str(folder),
             "RESPECT_STORE__DATABASE_URL": self.settings.store.url,
             "RESPECT_TRAINING__EPOCHS": "1",
+            "RESPECT_TRAINING__LEAST_STEPS": "0",
+            "RESPECT_TRAINING__GROUNDING_EPOCHS": "4",
             "RESPECT_POLICY__DEVICE": "cpu",
             "RESPECT_POLICY__THREADS": "1",
         }
@@ -67,6 +72,13 @@ class House:
             command(self.round_id), env=self.environment, capture_output=True, text=True, check=False
         )
 
+    def run_until(self, stage: str) -> int | None:
+        """The exit code of a process that runs the round and is killed at `stage`."""
+        process = forks.Process(target=run_until, args=(self.round_id, stage, self.environment))
+        process.start()
+        process.join()
+        return process.exitcode
+
 
 @pytest.fixture
 def house(played: Path, tmp_path: Path):
@@ -80,10 +92,7 @@ def test_a_round_killed_at_every_stage_makes_the_adapter_it_would_have_made(
 ):
     made: set[tuple[int, int]] = set()
     for stage in STAGES:
-        ended = subprocess.run(
-            [sys.executable, "-c", KILLED_AT, str(house.round_id), stage], env=house.environment, check=False
-        )
-        assert ended.returncode == -signal.SIGKILL, stage
+        assert house.run_until(stage) == -signal.SIGKILL, stage
         assert (house.row().status, house.row().stage) == ("running", stage)
         for path in house.settings.adapters_dir.glob(f"*/{WEIGHTS}"):
             made.add((path.stat().st_ino, path.stat().st_mtime_ns))
@@ -97,14 +106,13 @@ def test_a_round_killed_at_every_stage_makes_the_adapter_it_would_have_made(
     assert len(turns) == len(set(turns)) == house.row().results["decoded_turns"]
 
     unharmed = House(played, tmp_path / "unharmed")
-    assert unharmed.run().returncode == 0
+    assert unharmed.run_until("") == 0
     assert house.weights().read_bytes() == unharmed.weights().read_bytes()
     unharmed.database.close()
 
 
 def test_two_processes_train_the_adapter_that_one_trains(house: House, played: Path, tmp_path: Path):
-    alone = subprocess.run(command(house.round_id), env=house.environment, check=False)
-    assert alone.returncode == 0
+    assert house.run_until("") == 0
     pair = House(played, tmp_path / "pair")
     together = subprocess.run(
         command(pair.round_id, processes=2), env=pair.environment, capture_output=True, text=True, check=False

@@ -227,7 +227,6 @@ def test_a_service_for_other_machines_needs_a_secret(tmp_path: Path):
         env=environment,
         capture_output=True,
         text=True,
-        timeout=120,
     )
     assert done.returncode == 1
     assert "RESPECT_SERVICE__SECRET" in done.stdout + done.stderr

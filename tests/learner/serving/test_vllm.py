@@ -24,7 +24,7 @@ from games.core import Figure, Text
 from games.figures import open_images
 from learner.conversation import RASTER, conversation_of
 from learner.protocol import BASE_ADAPTER, PastStep, PolicyError, TurnRequest
-from learner.registry import AdapterRegistry, Card
+from learner.registry import LANGUAGE_LAYERS, AdapterRegistry, Card
 from learner.serving.client import connect
 from learner.serving.vllm import VllmPolicy
 from learner.settings import LearnerSettings
@@ -59,7 +59,12 @@ def settings_for(folder: Path, policy: str = MODEL) -> LearnerSettings:
 
 
 def publish(
-    folder: Path, number: int, *, policy: str = MODEL, base_model: str = "aaaa", targets: str = "q_proj"
+    folder: Path,
+    number: int,
+    *,
+    policy: str = MODEL,
+    base_model: str = "aaaa",
+    targets: str = LANGUAGE_LAYERS,
 ) -> str:
     """A new adapter, current at once."""
     registry = AdapterRegistry(settings_for(folder).adapters_dir)
@@ -239,8 +244,8 @@ async def test_a_bot_that_was_restarted_takes_over_what_is_loaded(server: VllmLi
 @pytest.mark.parametrize(
     ("wrong", "reason"),
     [
-        ({"policy": "tiny"}, "embedded model"),
-        ({"policy": "", "targets": "model.matcher.(query|key)"}, "embedded model"),
+        ({"policy": "tiny"}, "trained on tiny"),
+        ({"targets": f"{LANGUAGE_LAYERS}|model.matcher.(query|key)"}, "changes more than the linear layers"),
         ({"policy": "someone/another"}, "trained on someone/another"),
         ({"policy": ""}, "its card does not name"),
     ],
@@ -383,4 +388,4 @@ def test_the_embedded_model_is_refused_at_once(tmp_path: Path):
 
 def test_the_client_loads_no_torch():
     code = "import sys, learner.serving.client; sys.exit('torch' in sys.modules or 'transformers' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
