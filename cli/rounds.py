@@ -158,7 +158,7 @@ def _opened() -> Iterator[tuple[LearnerSettings, Database]]:
     except AdapterError as error:
         fail(str(error))
     except SQLAlchemyError as error:
-        fail(f"{database.url.render_as_string()} could not be used: {error.__cause__ or error}")
+        fail(f"The database {database.url.render_as_string()} cannot be used: {error.__cause__ or error}")
     finally:
         database.close()
 

@@ -9,7 +9,7 @@ from sqlmodel import Session, col, select
 from games import GAMES
 from games.core import Outcome
 from store.games import deal_of
-from store.models import Feedback, Game, Turn
+from store.models import Feedback, Game, Origin, Turn
 
 
 @dataclass(frozen=True)
@@ -43,9 +43,11 @@ def bootstrap_ci95(values: Sequence[float], resamples: int = 2000, seed: int = 0
 
 
 def round_statistics(session: Session, scheme: str = "binary") -> list[RoundStatistics]:
-    """One row for each round that has finished games, in order of rounds."""
+    """One row for each round that has finished games, in order of rounds. Imported games belong to none."""
     games = session.exec(
-        select(Game).where(Game.outcome != Outcome.OPEN).order_by(col(Game.round), col(Game.id))
+        select(Game)
+        .where(Game.outcome != Outcome.OPEN, Game.origin != Origin.IMPORTED)
+        .order_by(col(Game.round), col(Game.id))
     ).all()
     turns: dict[str, list[Turn]] = {}
     for turn in session.exec(select(Turn).order_by(col(Turn.game_id), col(Turn.number))):

@@ -27,8 +27,8 @@ class Interaction:
     """Figure ids in the listener's order."""
     steps: tuple[Step, ...]
     turn_ids: tuple[int, ...]
-    logps: tuple[float, ...]
-    """log π(a|x) of each executed action under the policy that sampled it."""
+    logps: tuple[float | None, ...]
+    """log π(a|x) of each executed action under the policy that sampled it; None where that is not known."""
     base_model: str
     adapter: str
     player_id: int

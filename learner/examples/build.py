@@ -88,9 +88,9 @@ def _labels(
         reward, behaviour_logp = rewards[lesson.label], None
         if objective == "kto" or (objective == "rl" and reward < 0):
             executed = lesson.action == interaction.steps[number].action
-            if not executed or interaction.base_model != base_model:
-                continue
             behaviour_logp = interaction.logps[number]
+            if not executed or interaction.base_model != base_model or behaviour_logp is None:
+                continue
         turn_id = interaction.turn_ids[number]
         labels.append(TurnLabel(number, turn_id, lesson.action, reward, lesson.weight, behaviour_logp))
     return labels

@@ -125,7 +125,7 @@ def by_certainty(
     The share of (positive, negative) pairs of turns in which the positive one's action had the higher propensity, with
     the number of independent turns that such a share is worth by the Mann-Whitney variance. It is about ranks
     within one player, so that players whom the policy understands badly are not taken for poisoners. Actions that take
-    something back are left out: the player's own complaint asked for them.
+    something back are left out: the player's own complaint asked for them. So are turns of unknown propensity.
     """
     positive: list[float] = []
     negative: list[float] = []
@@ -136,7 +136,7 @@ def by_certainty(
             verdict = verdicts.get(turn_id)
             before = set(game.selected(context, step.state))
             after = set(game.selected(context, game.apply(step.state, step.action)))
-            if verdict is not None and verdict.label != 0 and before <= after:
+            if logp is not None and verdict is not None and verdict.label != 0 and before <= after:
                 (positive if verdict.label > 0 else negative).append(logp)
     if not positive or not negative:
         return 0.0, 0.0

@@ -30,7 +30,7 @@ def test_a_broken_database_is_said(tmp_path: Path, command: str):
     (tmp_path / "respect.db").write_text("no database at all, and longer than any header of one would be" * 9)
     ended = respect(tmp_path, "round", command)
     assert ended.returncode == 1
-    assert ended.stderr.startswith("Error: sqlite:///")
+    assert ended.stderr.startswith("Error: The database sqlite:///")
     assert "file is not a database" in ended.stderr and "Traceback" not in ended.stderr
 
 
