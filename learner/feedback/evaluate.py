@@ -19,7 +19,7 @@ from learner.feedback.verdict import LABEL_NAMES, Decoder, Exchange, Label, Sche
 
 
 class BadLine(ValueError):
-    """A line that is no interaction; the message names it and says what to mend."""
+    """A line that is no interaction; the message names it and says what to fix."""
 
 
 class RecordedInteraction(BaseModel):
