@@ -56,7 +56,10 @@ def simulate(
     seeds: Annotated[int, typer.Option(min=1, help="Run so many seeds, from --seed on.")] = 1,
     jobs: Annotated[int, typer.Option(min=1, help="Run so many at once, a process and a thread each.")] = 1,
     players: Annotated[
-        str, typer.Option(help="Simulated players: people, patient, terse, poison, or file.py:factory.")
+        str,
+        typer.Option(
+            help="Players: people, fresh (never the same words twice), patient, terse, poison, or file.py:factory."
+        ),
     ] = "people",
     poison: Annotated[
         float,

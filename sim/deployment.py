@@ -4,7 +4,7 @@ Game, policy, feedback, store and round code are the very same that the bot runs
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from learner.registry import AdapterRegistry
 from learner.rounds.pipeline import run_round
 from learner.rounds.work import RoundProgress
 from learner.settings import LearnerSettings, Start, System, TrainingConfig
-from sim.players import open_players
+from sim.players import FreshPlayers, open_players
 from sim.playing import Playground, Tally
 from store.database import Database
 from store.migrations import upgrade
@@ -116,6 +116,9 @@ def simulate(
 ) -> dict[str, Any]:
     """Run a deployment in an empty `data_dir` and give its JSON object (DESIGN: "The command line").
 
+    With `fresh` players each round, and the whole, also has "words_repeated", the share of descriptions whose words
+    had been said of the same figure before in this deployment.
+
     Deterministic for a seed but for the seconds. Raises ValueError for a bad config and `DeploymentError`
     for a folder that was used before or a round that failed.
     """
@@ -166,7 +169,8 @@ def simulate(
         "images": config.images,
         "seed": config.seed,
         "seconds": round(time.monotonic() - began, 2),
-        "rounds": [asdict(row) for row in rows],
+        "rounds": [asdict(row) | world.repeated([row.round]) for row in rows],
+        **world.repeated(world.said),
         **({} if kept is None else {"retention": kept}),
         **({"trust": quarantines} if quarantines else {}),
     }
@@ -195,13 +199,14 @@ class _World:
         self.on_progress = on_progress
         self.registry = AdapterRegistry(settings.adapters_dir)
         images = open_images(config.images)
+        self.players = open_players(config.players)
         self.playground = Playground(
             database,
             policy,
             GAMES[config.game],
             images,
             images.ids if config.figures is None else held_out(images.ids, config.figures),
-            open_players(config.players),
+            self.players,
             min(config.at_once, config.games_per_round),
             config.seed,
             config.poison,
@@ -210,6 +215,8 @@ class _World:
         self.tallies: dict[int, Tally] = {}
         self.results: dict[int, dict[str, Any]] = {0: {}}
         """Results of the training that made each round's policy."""
+        self.said: dict[int, tuple[int, int]] = {}
+        """Of each round, with fresh players: (descriptions, those that had been said before)."""
 
     def deploy(self) -> None:
         """Round 0 is played by the base model; each training is followed by a round of play."""
@@ -248,12 +255,23 @@ class _World:
             success = tally.won / tally.games if tally.games else None
             self.on_progress(DeploymentProgress(number, "play", tally.games, games, success))
 
+        before = self._counts()
         self.tallies[number] = self.playground.play(number, games, self.registry.current(), tell)
+        said, repeated = self._counts()
+        self.said[number] = (said - before[0], repeated - before[1])
         scheme, _ = parse_system(self.config.system)
         scorer = self.policy if self.config.decoder == "prompted" else None
         with self.database.session() as session:
             interactions = usable_interactions(session, None)
         decode_interactions(self.database, interactions, open_decoder(self.config.decoder, scheme, scorer))
+
+    def _counts(self) -> tuple[int, int]:
+        return self.players.counts if isinstance(self.players, FreshPlayers) else (0, 0)
+
+    def repeated(self, rounds: Collection[int]) -> dict[str, float]:
+        """How much of what fresh players said in these rounds had been said before; nothing for other players."""
+        said, repeated = (sum(self.said[number][i] for number in rounds) for i in (0, 1))
+        return {"words_repeated": repeated / said} if said else {}
 
     def retention(self, data_dir: Path) -> dict[str, Any]:
         """Success of the base model and of the last policy on the same games of another image set."""

@@ -9,7 +9,7 @@ from games.core import Deal, Game, Outcome, Step
 from games.figures import ImageSet
 from learner.policy import Policy
 from learner.protocol import PastStep, TurnRequest
-from sim.players import PLAYERS, Player, PlayerFactory, View
+from sim.players import PLAYERS, FreshPlayers, Player, PlayerFactory, View
 from store import models
 from store.database import Database
 from store.rounds import quarantined
@@ -78,7 +78,8 @@ class Playground:
             return factory(random.Random(f"{seed}/player/{number}"), descriptions)
 
         self.people = [person(number, players) for number in range(count)]
-        self._poisoning = {number: person(number, PLAYERS["poison"]) for number in chosen}
+        poison_player = players.poison if isinstance(players, FreshPlayers) else PLAYERS["poison"]
+        self._poisoning = {number: person(number, poison_player) for number in chosen}
         self._poison_from = poison_from
         rows = [
             models.Player(platform=models.Origin.SIMULATED, external_id=str(number), name=f"player {number}")

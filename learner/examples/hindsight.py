@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields, replace
 
 from games import GAMES
 from games.core import Game
-from learner.examples.labels import Labelled
+from learner.examples.labels import DecodedFeedback
 from learner.feedback.rules.decoder import asks_for_another, asks_to_put_back, only_takes_back
 from store.training import Interaction
 
@@ -53,7 +53,7 @@ class Lesson:
 
 
 def possible_targets(
-    interaction: Interaction, verdicts: Mapping[int, Labelled], hindsight: Hindsight
+    interaction: Interaction, verdicts: Mapping[int, DecodedFeedback], hindsight: Hindsight
 ) -> tuple[str, ...]:
     """The figures that may be targets, as far as hindsight shows, in the listener's order; empty for all of them."""
     if hindsight.win and interaction.won:
@@ -72,8 +72,8 @@ def possible_targets(
 def answers_request(game: Game, interaction: Interaction, number: int, action: str) -> bool:
     """Whether an action does something of each kind that its turn's utterance asks for.
 
-    If it does not, it may still be accepted: a pick in answer to "remove the bird" is on the list by luck, and of half
-    an answer, taking back without selecting, nobody complains. Neither is a lesson.
+    If it does not, it may still be accepted: a pick in answer to "remove the bird" is a target by chance, and of half
+    an answer, taking back without selecting, nobody complains. Neither is learnt.
     """
     step = interaction.steps[number]
     before, after = selections(game, interaction, step.state, action)
@@ -97,7 +97,7 @@ def final_selection(interaction: Interaction) -> tuple[str, ...]:
 
 
 def relabel_corrected(
-    game: Game, interaction: Interaction, decoded: Sequence[Lesson], verdicts: Mapping[int, Labelled]
+    game: Game, interaction: Interaction, decoded: Sequence[Lesson], verdicts: Mapping[int, DecodedFeedback]
 ) -> list[Lesson]:
     """The lessons, with every utterance of a streak of wrong turns given its net effect on the way to its end.
 
@@ -133,7 +133,7 @@ def relabel_corrected(
 
 
 def _refused(
-    game: Game, interaction: Interaction, verdicts: Mapping[int, Labelled], number: int
+    game: Game, interaction: Interaction, verdicts: Mapping[int, DecodedFeedback], number: int
 ) -> frozenset[str]:
     """The pick that the utterance of a turn plainly rejects: of the turn before, if that picked just one."""
     verdict = verdicts.get(interaction.turn_ids[number - 1]) if number else None

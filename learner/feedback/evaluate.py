@@ -21,7 +21,7 @@ class BadLine(ValueError):
     """A line that is no interaction; the message names it and says what to mend."""
 
 
-class Interaction(BaseModel):
+class RecordedInteraction(BaseModel):
     """One finished game as a line of JSON. Its other keys are not needed here."""
 
     model_config = ConfigDict(frozen=True, strict=True, extra="ignore")
@@ -34,7 +34,7 @@ class Interaction(BaseModel):
     """`chat[i]` is the utterance of turn i; there may be one more, said after the last action."""
 
     @model_validator(mode="after")
-    def _fits_together(self) -> "Interaction":
+    def _fits_together(self) -> "RecordedInteraction":
         board = set(self.context)
         if len(board) != len(LETTERS) or len(self.context) != len(LETTERS):
             raise ValueError(f"`context` must name {len(LETTERS)} different figures")
@@ -49,21 +49,21 @@ class Interaction(BaseModel):
         return self
 
 
-Line = TypeVar("Line", bound=Interaction)
+Line = TypeVar("Line", bound=RecordedInteraction)
 
 
-def read_interactions(path: Path) -> list[Interaction]:
+def read_interactions(path: Path) -> list[RecordedInteraction]:
     """The interactions of a JSON-lines file; empty lines are skipped.
 
     Raises BadLine for a line or a file that cannot be used, OSError for one that cannot be read.
     """
-    return [interaction for _, interaction in read_lines(path, Interaction)]
+    return [interaction for _, interaction in read_lines(path, RecordedInteraction)]
 
 
 def read_lines(path: Path, kind: type[Line]) -> list[tuple[int, Line]]:
     """(line number from 1, interaction) of a JSON-lines file; empty lines are skipped.
 
-    `kind` is `Interaction` or a class of it with more keys. Raises as `read_interactions`.
+    `kind` is `RecordedInteraction` or a class of it with more keys. Raises as `read_interactions`.
     """
     found = []
     try:
@@ -95,7 +95,7 @@ def _parsed(line: str, number: int, kind: type[Line]) -> Line:
         raise BadLine(f"Line {number}: {f'`{where}`: ' if where else ''}{what}") from None
 
 
-def exchanges(interaction: Interaction) -> Iterator[tuple[Label, Exchange]]:
+def labelled_exchanges(interaction: RecordedInteraction) -> Iterator[tuple[Label, Exchange]]:
     """(reference label, exchange) of every turn that has a next utterance and at least one click."""
     game, targets = MultiRef(), frozenset(interaction.targets)
     state, previous_action = game.initial_state, ""
@@ -180,9 +180,9 @@ def _share(part: int, whole: int) -> float | None:
     return part / whole if whole else None
 
 
-def evaluate(interactions: Sequence[Interaction], decoder: Decoder) -> Scores:
+def evaluate(interactions: Sequence[RecordedInteraction], decoder: Decoder) -> Scores:
     """Scores of a decoder over all turns that have a reference label."""
-    labelled = [pair for interaction in interactions for pair in exchanges(interaction)]
+    labelled = [pair for interaction in interactions for pair in labelled_exchanges(interaction)]
     verdicts = decoder.decode([exchange for _, exchange in labelled])
     return score(
         ((reference, verdict.label) for (reference, _), verdict in zip(labelled, verdicts, strict=True)),

@@ -101,7 +101,7 @@ class PromptedDecoder:
         if len(scores) != len(words):
             raise ValueError(f"The scorer gave {len(scores)} scores for {len(words)} answers")
         probabilities = _softmax(scores)
-        # the larger label comes first in `answers`: reversed, so that a tie is not taken for praise
+        # the larger label comes first in `answers`: reversed, so that a tie is not taken as positive
         best = max(reversed(range(len(words))), key=probabilities.__getitem__)
         return Verdict(
             label=answers[best][1],

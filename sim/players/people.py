@@ -243,18 +243,26 @@ class PeoplePlayer:
         known = [text for text in self.descriptions.get(figure, ()) if text.strip()]
         if not known:
             raise ValueError(f"Players have no description of figure {figure!r}: add one to the image set")
+        return self._chosen(figure, known, view).strip().rstrip(".")
+
+    def _chosen(self, figure: str, known: list[str], view: View) -> str:
+        """One of the descriptions of a figure, by this person's taste."""
         used = self._used.setdefault(figure, [])
         fresh = [text for text in known if text not in used] or known
         if self._happens(self.personality.careful):
-            others = {
-                text for other in view.context if other != figure for text in self.descriptions.get(other, ())
-            }
+            others = self._said_of_others(figure, view)
             fresh = [text for text in fresh if text not in others] or fresh
         by_length = sorted(fresh, key=len)
         spot = self.rng.triangular(0, 1, self.personality.wordy)
         text = by_length[min(int(spot * len(by_length)), len(by_length) - 1)]
         used.append(text)
-        return text.strip().rstrip(".")
+        return text
+
+    def _said_of_others(self, figure: str, view: View) -> set[str]:
+        """The descriptions of the other figures on the board."""
+        return {
+            text for other in view.context if other != figure for text in self.descriptions.get(other, ())
+        }
 
     @staticmethod
     def _the(description: str) -> str:

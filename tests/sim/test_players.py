@@ -269,7 +269,7 @@ def test_a_factory_of_something_else_is_named(tmp_path: Path):
 @pytest.mark.parametrize("spec", ["", "nobody", "a.py", "a.txt:make", ":make", "a.py:"])
 def test_unknown_players_are_named_with_what_is_known(spec: str):
     with pytest.raises(
-        ValueError, match=r"expected people, patient, terse, poison or 'path/to/file\.py:factory'"
+        ValueError, match=r"expected people, patient, terse, poison, fresh or 'path/to/file\.py:factory'"
     ):
         open_players(spec)
 

@@ -14,7 +14,7 @@ from games import GAMES
 from games.core import Step
 from games.figures import open_images
 from learner.examples.build import build_examples
-from learner.examples.labels import Objective, TrainingGame
+from learner.examples.labels import ObjectiveName, TrainingGame
 from learner.feedback import Exchange, open_decoder
 from learner.feedback.prompted import MAX_CHARACTERS, question
 from learner.policy import Policy
@@ -147,7 +147,9 @@ class Wrong:
     label = -1
 
 
-def paired_games(policy: Policy, interactions: list[Interaction], objective: Objective) -> list[TrainingGame]:
+def paired_games(
+    policy: Policy, interactions: list[Interaction], objective: ObjectiveName
+) -> list[TrainingGame]:
     """Games of the base model, every turn with its propensity; none so rare that it would be clamped."""
     wrong = {
         turn: Wrong()

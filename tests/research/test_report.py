@@ -12,8 +12,8 @@ import pytest
 from typer.testing import CliRunner
 
 from cli.main import app
-from learner.report.measures import RESET, differences, measure_deployment, words
-from learner.report.played import ReportError, open_source
+from research.report.measures import RESET, differences, measure_deployment, words
+from research.report.played import ReportError, open_source
 from sim.bench.store import generate
 from store.database import Database
 from store.export import Format
