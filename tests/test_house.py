@@ -252,5 +252,11 @@ def test_the_learner_never_reads_targets():
         if (isinstance(node, ast.Attribute) and node.attr == "targets")
         or (isinstance(node, ast.Name) and node.id in {"deal_of", "Deal"})
     ]
-    # Scoring a decoder against finished human games is evaluation, the one thing targets are for.
-    assert set(readers) <= {"learner/feedback/evaluate.py"}
+    # Scoring a decoder against finished human games and reporting on games are evaluation, what targets are for.
+    assert set(readers) <= {"learner/feedback/evaluate.py", "learner/report/played.py"}
+    importers = {
+        str(path.relative_to(ROOT))
+        for path in (ROOT / "learner").rglob("*.py")
+        if any(name.startswith("learner.report") for name in imports_of(path))
+    }
+    assert all(path.startswith("learner/report/") for path in importers)  # training has no way to a report

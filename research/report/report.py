@@ -139,7 +139,7 @@ def _page(deployments: Sequence[Deployment], shown: Sequence[Shown], found: Sequ
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     environment.filters["cell"] = _cell
     template = environment.from_string(
-        resources.files("research").joinpath("report.html.jinja").read_text(encoding="utf-8")
+        resources.files("research.report").joinpath("report.html.jinja").read_text(encoding="utf-8")
     )
     return template.render(
         deployments=deployments,

@@ -24,7 +24,7 @@ from store.migrations import upgrade
 GAMES = Path(
     os.environ.get(
         "RESPECT_TEST_INTERACTIONS",
-        Path(__file__).parents[4] / "shared/data/respect/interactions-dev.jsonl",
+        Path(__file__).parents[3] / "shared/data/respect/interactions-dev.jsonl",
     )
 )
 needs_games = pytest.mark.skipif(not GAMES.is_file(), reason="the 111 games of people are not here")
