@@ -23,7 +23,7 @@ from bot.services import Policy
 from games import GAMES
 from games.core import IllegalAction, Outcome
 from games.words import plain
-from learner.protocol import BASE_ADAPTER, PolicyError, TurnAnswer, TurnRequest, turn_request
+from learner.protocol import BASE_ADAPTER, PolicyError, TurnAnswer, TurnRequest, TurnTooLong, turn_request
 from store.database import Database
 from store.games import (
     commit_turn,
@@ -270,8 +270,8 @@ class GameSessions:
     ) -> None:
         number, state = len(turns) + 1, state_of(game, turns)
         utterance = plain(waiting.text)
-        request = _request(game, turns, state, utterance, verdicts_heard)
         try:
+            request = _request(game, turns, state, utterance, verdicts_heard)
             async with self._display.typing(game):
                 answer = await self._ask(request, worker)
             if answer is None:
@@ -286,6 +286,10 @@ class GameSessions:
                 asked_at=waiting.received_at,
                 message_id=waiting.message_id,
             )
+        except TurnTooLong as error:
+            log.warning("turn too long", game=game.id, turn=number, error=str(error))
+            await self._drop(game, waiting, texts.TOO_MANY_WORDS)
+            return
         except (PolicyError, IllegalAction) as error:
             if isinstance(error, PolicyError) and error.retry:
                 raise
@@ -341,9 +345,13 @@ class GameSessions:
                     fresh.adapter = adapter
                     session.add(fresh)
             return
+        await self._drop(game, waiting, texts.NOT_UNDERSTOOD)
+
+    async def _drop(self, game: Game, waiting: Instruction, reason: str) -> None:
+        """Take an utterance off the queue unplayed, and say why."""
         async with self._database.async_writing() as session:
             await drop_waiting(session, waiting)
-        await self._display.say(game, texts.NOT_UNDERSTOOD)
+        await self._display.say(game, reason)
 
     def _finished(self, outcome: Outcome) -> None:
         self._metrics.games_finished.labels(outcome=outcome.value).inc()

@@ -131,6 +131,8 @@ class Backend(Protocol):
     image_token_id: int
     """The token at whose positions image features stand."""
     pad_id: int
+    context_length: int
+    """Positions that the model was made for."""
     learns_from_rejections: bool = False
     """Whether it learns from turns of which is only known that their action was wrong (`TrainingGame.rejected`)."""
 

@@ -6,6 +6,7 @@ its own path only. Most actions are finished after one or two forwards. No draft
 rejected: tokens are drawn from the model's own output, so draws and probabilities are the same as one by one.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -13,6 +14,7 @@ import numpy as np
 import torch
 
 from learner.policy.backend import Backend, Span
+from learner.policy.batch import within_budget
 from learner.policy.cache import KVCache, KVCacheStore
 from learner.policy.features import ImageFeatures
 from learner.policy.grammar import ActionTrie, Draw
@@ -23,6 +25,8 @@ Logits = Callable[[torch.Tensor, torch.Tensor | None], torch.Tensor]
 
 BATCH_DRAFT, MIN_DRAFT, MAX_DRAFT = 40, 2, 12
 """Draft tokens of a forward: of the whole batch, and the fewest and most of one turn."""
+PLAYING_BUDGET = 2**26
+"""Attention scores (rows × new tokens × all tokens) of a forward: 32 first prompts of 1,448 tokens."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,11 @@ class _Row:
     def unseen(self) -> int:
         """Tokens of the prompt that are not in the cache."""
         return max(0, len(self.turn.ids) - self.cache.length)
+
+    @property
+    def cost(self) -> int:
+        """Tokens of a prompt without a cache that needs as many attention scores as this one does."""
+        return math.isqrt(self.unseen * len(self.turn.ids))
 
 
 @dataclass(frozen=True)
@@ -124,11 +133,13 @@ class Sampler:
                 [row for row in rows if not row.cache.length],
                 [row for row in rows if row.cache.length],
             ]
-        for left in batches:
-            while left:
-                with self._adapters.rows([row.turn.adapter for row in left]):
-                    self._forward(left)
-                left = [row for row in left if row.draw.action is None]
+        for batch in batches:
+            for part in within_budget([row.cost for row in batch], PLAYING_BUDGET):
+                left = batch[part]
+                while left:
+                    with self._adapters.rows([row.turn.adapter for row in left]):
+                        self._forward(left)
+                    left = [row for row in left if row.draw.action is None]
         for row in rows:
             turn = row.turn
             self._caches.put(turn.game_id, turn.adapter, turn.board, (*turn.ids, *row.drawn), row.cache)
