@@ -95,7 +95,7 @@ class GameSessions:
         self.wake(game_id)
 
     async def say(self, game_id: str, text: str, message_id: str, source: str) -> bool:
-        """Queue an utterance that came by another way than a message. False if the game is over."""
+        """Queue an utterance that came by another way than a message, once. False if the game is over."""
         async with self._locks(game_id), self._database.async_writing() as session:
             game = await session.get(Game, game_id)
             if game is None or game.outcome is not Outcome.OPEN:
@@ -103,6 +103,12 @@ class GameSessions:
             await queue_instruction(session, game_id, text, message_id, source)
         self.wake(game_id)
         return True
+
+    async def player_of(self, game_id: str) -> str | None:
+        """The Discord id of a game's player; None if there is no such game (any more)."""
+        async with self._database.async_session() as session:
+            game = await session.get(Game, game_id)
+            return (await session.get_one(Player, game.player_id)).external_id if game is not None else None
 
     async def give_up(self, game_id: str, reason: str = "given up") -> bool:
         """End a game. False if it was over already."""
