@@ -149,46 +149,6 @@ TRANSLATIONS: dict[str, str] = {
 }
 """Common yes and no of other languages, read only where a clause opens with them."""
 
-EMOJI: dict[str, str] = {
-    sign: english
-    for english, signs in {
-        "yes": "👍 ✅ ✔ ☑ 🎉 👌 🙌 💯 🥳 👏 🙂 😀 😃 😄 😁 😊 😍 🤩 😎 🆗 🤝 🙏 😌 💪 🎊 🫡 😇",
-        "no": "👎 ❌ ✖ ❎ 🚫 ⛔ 🙅 😡 😠 🤬 😞 ☹ 🙁 😢 😭 😤 🤦 💔 😖 😣 😩 😫 😒 🙄 😑",
-        "undo": "↩ ⏪ 🔙 🔄",
-        "next": "⏭ ⏩ 🔜",
-    }.items()
-    for sign in signs.split()
-}
-
-EMOJI_NAMES: dict[str, str] = {
-    "thumbsup": "yes",
-    "+1": "yes",
-    "white_check_mark": "yes",
-    "heavy_check_mark": "yes",
-    "ballot_box_with_check": "yes",
-    "tada": "yes",
-    "ok_hand": "yes",
-    "100": "yes",
-    "dart": "yes",
-    "clap": "yes",
-    "raised_hands": "yes",
-    "heart": "yes",
-    "smile": "yes",
-    "thumbsdown": "no",
-    "-1": "no",
-    "x": "no",
-    "no_entry": "no",
-    "no_entry_sign": "no",
-    "negative_squared_cross_mark": "no",
-    "rage": "no",
-    "cry": "no",
-    "facepalm": "no",
-    "rewind": "undo",
-    "back": "undo",
-    "wastebasket": "undo",
-}
-"""Names between colons, as Discord writes emoji in plain text."""
-
 NUMBERS: dict[str, int] = {
     "none": 0,
     "zero": 0,

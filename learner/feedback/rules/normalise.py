@@ -1,10 +1,11 @@
 """Turns whatever people type into clauses of plain words, in bounded time. It never raises."""
 
 import re
-import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
 
+from games.emoji import MEANINGS
+from games.words import EMOJI_NAME, emoji_named, plain
 from learner.feedback.rules import lexicon
 
 HEAD, TAIL = 1200, 400
@@ -48,21 +49,12 @@ def _read(text: str) -> Reading:
 
 
 def _plain(text: str) -> str:
-    """Lower case, one kind of quotation mark, emoji as words, Discord's markup gone, contractions open."""
-    text = "".join(_EMOJI_WORDS.get(character, character) for character in text)
-    text = unicodedata.normalize("NFKC", text).lower()[: 4 * (HEAD + TAIL)]
-    text = re.sub(r"[’‘`´ʼ]", "'", text).translate(_QUOTES)
-    text = re.sub(r"[\u200b-\u200f\u2060\ufe00-\ufe0f\ufeff\U0001f3fb-\U0001f3ff]", "", text)
-    text = re.sub(r"<a?:(\w+):\d+>", r" :\1: ", text)
-    text = re.sub(r"<[@#][!&]?\d*>|https?://\S+", " ", text)
-    text = re.sub(r":([\w+-]{1,40}):", lambda found: _emoji_name(found[1]), text)
+    """Plain words (`games.words`) in lower case, emoji as the words they stand for, contractions open."""
+    text = emoji_named(plain(text)).lower()[: 4 * (HEAD + TAIL)]
+    text = EMOJI_NAME.sub(lambda found: _emoji_words(found[1]), text)
     text = re.sub(r"(?<!\S)\+1(?!\S)", " , yes , ", text)
     text = re.sub(r"(?<!\S)-1(?!\S)", " , no , ", text)
-    quoted_lines = [line for line in text.split("\n") if line.lstrip().startswith(">")]
-    if quoted_lines and len(quoted_lines) < len([line for line in text.split("\n") if line.strip()]):
-        text = "\n".join(line for line in text.split("\n") if not line.lstrip().startswith(">"))
     text = re.sub(r"(?<!\S)/s(?:arcasm)?(?!\S)", " , no , ", text)
-    text = re.sub(r"~~[^~]*~~", " ", text)
     text = re.sub(r"'{2,}", " ", text)
     text = re.sub(r"(?<=[a-z]);(?=[a-z])", "l", text)  # the key beside it
     text = re.sub(r"[*_~|#]+", " ", text)
@@ -71,8 +63,8 @@ def _plain(text: str) -> str:
     return text
 
 
-def _emoji_name(name: str) -> str:
-    meaning = lexicon.EMOJI_NAMES.get(name)
+def _emoji_words(name: str) -> str:
+    meaning = MEANINGS.get(name)
     return f" , {meaning} , " if meaning else f" {name.replace('_', ' ')} "
 
 
@@ -142,8 +134,6 @@ def stem(word: str) -> str:
     return word.removesuffix("e") if len(word) > 3 else word
 
 
-_EMOJI_WORDS = {sign: f" , {english} , " for sign, english in lexicon.EMOJI.items()}
-_QUOTES = str.maketrans({"“": '"', "”": '"', "„": '"', "«": '"', "»": '"', "「": '"', "」": '"'})
 _BREAK = re.compile(r"[.!?,;:()\[\]{}\n\r/。、！？…]+|\s-+>?\s*|\s[–—]\s|--+|[–—]|(?=\bbut\b)")
 _WORD = re.compile(r"[^\W_]+(?:[-'][^\W_]+)*")
 _STRETCH = re.compile(r"([^\W\d_])\1{2,}")
