@@ -326,7 +326,8 @@ def test_it_reads_whatever_people_type(asked: str, action: str, said: str, state
 
 TELLING = sorted(
     lexicon.POSITIVE_OPENERS | lexicon.REJECTIONS | lexicon.DESELECT_VERBS | lexicon.PARTS | lexicon.FILLERS
-    | lexicon.ACKNOWLEDGEMENTS | frozenset(f':{name}:' for name in MEANINGS) | frozenset(lexicon.NUMBERS) | frozenset(lexicon.TRANSLATIONS)
+    | lexicon.ACKNOWLEDGEMENTS | {f":{name}:" for name in MEANINGS}
+    | frozenset(lexicon.NUMBERS) | frozenset(lexicon.TRANSLATIONS)
     | {"not", "but", "again", "back", "keep", "the", "that", "is", "was", "one", "other", "all", "select", "duck"}
 )  # fmt: skip
 SPOKEN = st.lists(
