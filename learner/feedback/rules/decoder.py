@@ -106,7 +106,10 @@ def _explicit(text: str, reading: Reading, exchange: Exchange) -> Cue | None:
         return counted
     if exchange.action.startswith("deselect") and patterns.RESTORE.search(text):
         return RESTORES
-    praised = patterns.PRAISE.search(text)
+    if meant := _self_corrected(text):
+        return meant
+    text = _about_the_last(text)
+    praised = patterns.PRAISE.search(text) or _found(text, exchange)
     if patterns.REJECTION.search(text):
         return BOTH if praised else REJECTION
     removal = _removal(text, reading, exchange)
@@ -116,6 +119,31 @@ def _explicit(text: str, reading: Reading, exchange: Exchange) -> Cue | None:
         several = len(_selected_by(exchange)[0]) > 1  # one of them may be the one to take back
         return BOTH if removal is UNDO or several else PRAISE
     return BOTH if patterns.BUT.search(text) else PRAISE
+
+
+def _self_corrected(text: str) -> Cue | None:
+    """What is said after somebody takes back what they said first: "no wait, yes"."""
+    markers = list(patterns.SELF_CORRECTION.finditer(text))
+    if not markers:
+        return None
+    rest = "| " + text[markers[-1].end() :].strip(" |") + " |"
+    rest = re.sub(r"^\| (?:no|nope|yes) (?=\| \w)", "", rest)  # "wait no, yes": the first word is taken back
+    praised, rejected = bool(patterns.PRAISE.search(rest)), bool(patterns.REJECTION.search(rest))
+    return None if praised == rejected else PRAISE if praised else REJECTION
+
+
+def _about_the_last(text: str) -> str:
+    """Without clauses that reject or take back an earlier pick, where another clause accepts the last one."""
+    clauses = [clause for clause in text.strip("| ").split(" | ") if clause]
+    others = [clause for clause in clauses if not patterns.ABOUT_EARLIER.search(clause)]
+    rest = "| " + " | ".join(others) + " |"
+    return rest if len(others) < len(clauses) and patterns.PRAISE.search(rest) else text
+
+
+def _found(text: str, exchange: Exchange) -> bool:
+    """Whether it says that what was asked for has been found ("got the duck")."""
+    found = patterns.GOT.search(text)
+    return bool(found) and similarity(read(exchange.utterance).content, read(found["name"]).content) >= REPHRASE
 
 
 def _implicit(text: str, reading: Reading, exchange: Exchange) -> Cue:

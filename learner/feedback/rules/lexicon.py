@@ -13,7 +13,8 @@ POSITIVE_OPENERS = word_set(
     """yes yeah yea yep yup ya yah yas aye yessir correct correctly good great awesome excellent amazing
     wonderful superb exactly indeed bingo nailed yay hooray woohoo bravo thanks thank thx ty absolutely
     definitely affirmative precisely fabulous splendid terrific lovely outstanding impressive kudos
-    congrats congratulations success boom w00t agreed yesyes goodjob"""
+    congrats congratulations success boom w00t agreed yesyes goodjob ofc duh lfg yh ye yass yeppers noice
+    perf perfecto correcto bullseye jackpot winner facts totally"""
 )
 """Praise wherever a clause opens with it."""
 
@@ -34,6 +35,12 @@ AFTER_PRAISE = word_set(
 ACKNOWLEDGEMENTS = word_set("ok okay okey okie k kk alright alrighty mhm uhuh gotcha roger")
 """Weak acceptance: a clause may open with them and still reject."""
 
+DISMAY = frozenset(
+    """bruh bruv yikes oof ew eww ewww gah bah meh smh crap shoot rats sigh jeez geez welp rip naur huh what wat wut hm
+    nada""".split()
+)
+"""Nothing else said, these reject: "oof", "oh dear"."""
+
 FILLERS = word_set(
     """oh ah ahh um uh uhm er hm hmm hmmm mm mmm eh well so and but lol lmao haha hahaha hehe heh sorry wait
     please pls plz hey actually alas unfortunately also honestly sadly then now dang damn darn ugh argh
@@ -42,7 +49,7 @@ FILLERS = word_set(
 """Skipped in front of a clause's first telling word."""
 
 REJECTIONS = word_set(
-    """no nope nah nay noo wrong incorrect incorrectly bad nein negative uhoh oops ooops whoops woops false
+    """no nope nah nay noo naw nop wrong incorrect incorrectly bad nein negative uhoh oops ooops whoops woops false
     mistake error fail failed try"""
 )
 """Recognised when stretched ("nooo"). What makes them a rejection stands in `patterns`."""
@@ -76,11 +83,12 @@ FUZZY = (
     "delete",
     "excellent",
     "undo",
+    "nope",
 )
 """Long telling words recognised with one slip of the fingers."""
 
 NOT_FUZZY = word_set(
-    "select selected unto collect wring wrung connect corrects perfects removes deletes removed deleted"
+    "nose note none node nape name node notes noose select selected unto collect wring wrung connect corrects perfects removes deletes removed deleted"
 )
 
 FUNCTION_WORDS = word_set(

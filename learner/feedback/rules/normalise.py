@@ -105,7 +105,7 @@ def _unstretched(token: str) -> str:
 @lru_cache(maxsize=8192)
 def _spelt(token: str) -> str:
     """A telling word with one slip mended: one letter missing, added, changed, or two swapped."""
-    token = {"de-select": "deselect", "un-select": "unselect", "un-click": "unclick"}.get(token, token)
+    token = {"nop": "nope", "nuh-uh": "nope", "nu-uh": "nope", "uh-uh": "nope", "ctrl-z": "undo", "cmd-z": "undo", "naw": "nah", "nawh": "nah", "nahh": "nah", "de-select": "deselect", "un-select": "unselect", "un-click": "unclick"}.get(token, token)
     if token in _KNOWN or not 4 <= len(token) <= 12 or not token.isascii() or token in lexicon.NOT_FUZZY:
         return token
     return next((word for word in lexicon.FUZZY if _one_slip(token, word)), token)
@@ -157,6 +157,10 @@ _CONTRACTIONS = tuple(
         (r"\b(that|it|he|she|there|here|what|this|which|who)'s\b", r"\1 is"),
         (r"\b(thats|whats|theres|heres)\b", lambda found: found[1][:-1] + " is"),
         (r"\bdat\b", "that"),
+        (r"\bu\b(?!-)", "you"),
+        (r"\br\b(?= you\b)", "are"),
+        (r"\bur\b(?= (?:wrong|right|correct|good|on|not)\b)", "you are"),
+        (r"\bshoulda\b", "should have"),
         (r"\bi'm\b|\bim\b", "i am"),
         (r"\b(you|they|we)'re\b|\b(you|they)re\b", r"\1\2 are"),
         (r"\b(i|you|we|they)'ve\b", r"\1 have"),

@@ -50,6 +50,8 @@ _MACROS: Mapping[str, str] = {
         "|describe|take|grab)"
     ),
     "GOES_ON": "(?:now|next|keep|then|also|we|there|i need|the next|select|pick|choose|click|get|find)",
+    "DOUBTLESS": "(?:absolutely|definitely|certainly|totally|clearly|obviously|surely|of course|for sure|def)",
+    "ALONE": rf"(?<=\A\| )(?:{_any(lexicon.FILLERS)} (?:\| )?)*{_any(lexicon.DISMAY)}(?= \|\Z)",
     "OTHERWISE": "(?<!that )(?<!this )(?<!last )(?<!first )",
     "GROUP": "(?:them|those|these|the two|the three|the four|the last|your \\w+)",
     "ORDINAL": "(?:first|second|third|fourth|fifth|2nd|3rd|4th|5th)",
@@ -69,7 +71,7 @@ def _phrases(lines: str) -> re.Pattern[str]:
 IDIOMS_OF_PRAISE = _phrases(
     r"""
     not (?:too |so |half )?bad(?: at all)?
-    no (?:doubt|complaints|mistakes?|errors?)
+    no (?:doubt|complaints|mistakes?|errors?|notes|questions?(?: about it)?|objections?|cap|lie|joke)
     (?:nothing|not) wrong
     (?:can|could) not (?:be|have been|get|agree|ask for)(?: \w+)? (?:better|more)
     ^no (?:\| )?(?:(?:wait|sorry) (?:\| )?)?(?:that|it|this|you) (?:is|was|are|were) <CORRECT>
@@ -85,7 +87,15 @@ IDIOMS_OF_NOTHING = _phrases(
 
 PRAISE = _phrases(
     r"""
-    ^<VERY><OPENER>(?! (?:that|it|this|the last|your|them)(?! (?:is|was|one is) ))
+    ^<VERY><OPENER>(?! (?:not|no|wrong) )(?! (?:that|it|this|the last|your|them)(?! (?:is|was|one is) ))
+    ^<DOUBTLESS>(?! (?:not|no|nope|wrong) )(?= \||<AFTER> )
+    ^(?:that|this|it) is (?:him|her|them|my \w+|the (?:one|ones|ticket|spirit|stuff|fella|guy|lad|bunny))(?= \|| <AFTER> )
+    ^there (?:it|he|she) is(?= \|| <AFTER> )
+    ^(?:here|there|and) we go$
+    ^(?:at last|about time|(?:let us|lets) go+|exactly that|chefs kiss|chef's kiss|ding ding(?: ding)?|keep going|keep it up)(?= \|| <AFTER> )
+    ^(?:two|2|three|3|four|4|five|5) for (?:two|2|three|3|four|4|five|5)$
+    ^(?:10 10|100|ten out of ten)$
+    ^(?:the )?(?!one |first |second |third |last |left |top |other )(?:\w+ ){1,3}(?:is|was|are) (?:right|correct|perfect|good|fine)(?= \|| now )
     ^<VERY><PRAISE>(?= \|| <AFTER> )
     ^<IT> <BE><STILL> <RIGHT>(?! (?:side|hand|facing|leg|arm|foot|looking|of) )
     ^you are (?:right|correct|good|great|perfect|awesome|on|getting|golden|killing)
@@ -115,6 +125,21 @@ BUT = _phrases(
 REJECTION = _phrases(
     r"""
     ^(?:no|nope|nah|nay|noo|nein)(?! (?:(?!no )\w+ )?<PARTS> )
+    (?<=\| )(?:(?!with |has |have |having |and |wait )\w+ ){1,3}(?:no|nope|nah)$
+    ^(?:nuh|nu|uh|uhn) uh$
+    ^<DOUBTLESS> (?:not|no|nope|wrong)
+    ^(?:lol|haha|bro|dude|man|girl) (?:no|nope|nah|what)$
+    <ALONE>$
+    (?<=\| )(?:aw+|ah+|oh+) (?:man|boy|dear|brother|lord)$
+    ^(?:are )?you (?:serious|kidding|kidding me|joking|blind|drunk|high|ok|okay|stupid|dumb|for real)
+    ^(?:oh )?my (?:god|gosh|goodness|lord)$
+    ^(?:terrible|awful|horrible|lousy|poor|worst|bad) (?:pick|choice|guess|one|job|try|selection|move|click|bot|answer)$
+    ^(?:terrible|awful|horrible)$
+    ^(?:strike (?:one|two|three)|swing and a miss|a? ?miss|missed(?: it)?|epic fail|no cigar|wrongo)$
+    ^why (?:that|this|it|those|on earth|in the world)
+    ^not even
+    ^(?:(?:i|we) )?(?:wanted|meant|needed|asked for|was after|were after|was going for)
+    ^(?:it |that |this |which )?(?:should|must|shoulda|ought to|was supposed to|were supposed to|was meant to)(?: have| of)? be(?:en)?
     ^(?:negative(?! space )|oops|ooops|whoops|woops|uhoh|fail|failed)
     ^no (?:\w+ )?<PARTS> (?:of|view|one)
     ^bad (?:pick|choice|guess|one|job|try|selection|move|click)
@@ -157,7 +182,7 @@ REJECTION = _phrases(
 )
 MIXED = _phrases(
     r"""
-    ^(?:(?:so |very |pretty )?close|almost|nearly|warmer|half|partially|partly|not quite)$
+    ^(?:(?:so |very |pretty )?close|almost|nearly|warmer|half|partially|partly|not quite|eh|meh|mid|50 50|fifty fifty)$
     ^(?:almost|nearly|not quite|close) (?:right|correct|there|enough|good|it)
     ^getting (?:there|closer|warmer)
     <KIND> (?:try|effort|attempt)
@@ -179,6 +204,21 @@ COUNT = _phrases(
     ^(?P<d><NUMBER>) out of <NUMBER>
     """
 )
+SELF_CORRECTION = _phrases(
+    r"""
+    wait|actually|scratch that|nvm|never ?mind|nevermind|jk|just kidding|my (?:own )?(?:mistake|bad|fault|apologies|error)
+    sorry|oops+|whoops+
+    i (?:was wrong|misread|mis-read|misspoke|mistyped|messed up|(?:made|meant) a mistake|take (?:it|that) back)
+    """
+)
+"""After it people say what they really mean: "no wait, yes"."""
+ABOUT_EARLIER = re.compile(r"\b(?:first|earlier|previous|before|original)\b")
+"""A clause about a selection before the last one."""
+GOT = re.compile(
+    rf"(?<=\| ){_FILLERS}(?:you |u )?(?:got|found|have|nailed) (?:the|a|an|my) (?P<name>(?:(?!wrong|backward)[^|])+)(?=\|)"
+)
+"""Says that a figure was found."""
+
 RESET = _phrases(
     r"""
     (?:start|starting|begin|beginning) (?:over|again|afresh|anew|from the (?:start|beginning|top))(?! with )
@@ -194,7 +234,10 @@ DESELECT = re.compile(
     rf"(?:{_any(lexicon.DESELECT_VERBS)}|get rid of"
     r"|take(?= (?:it|that|this|them)\b[^|]* (?:away|off|out|back)\b)"
     rf"|(?<=\| )(?:(?:can|could|you|now|just|then|also|next|let us|need to) |{_any(lexicon.FILLERS)} )*"
-    rf"(?:{_any(lexicon.LOOSE_DESELECT_VERBS)}|(?:take|throw|leave) (?:away|off|out|back)|go back|roll back"
+    rf"(?:{_any(lexicon.LOOSE_DESELECT_VERBS)}"
+    r"|(?:kill|scrap|scratch|nix|ditch|lose|bin|dump|axe|nuke|trash|forget|skip)(?= (?:it|that|this|them|those)\b)"
+    r"|(?:ctrl|control|cmd|command) z|roll (?:it|that|this) back|take (?:it|that|this) back"
+    r"|(?:take|throw|leave) (?:away|off|out|back)|go back|roll back"
     r"|put back|turn off|lose(?= the)|(?:i |we |you )?do not (?:need|want|keep)))"
     r"(?![\w'-]) ?(?P<object>[^|]*)"
 )
@@ -251,7 +294,14 @@ REPAIR = _phrases(
     (?:similar|same|like (?:that|this)) \| but
     (?:it|that) (?:should|must|needs to|has to|is supposed to) be
     (?<=\| )(?:hmm+|wait|sorry|unfortunately)
-    same (?:one|shape|image|as before)
+    same (?:one|thing|shape|image|figure|as before)
+    ^(?:flip|mirror|rotate|reverse|turn) (?:it|that|this)
+    ^(?:the |a )?(?:flipped|mirrored|mirror|reversed|rotated|opposite|inverted)(?: image)? (?:one|version|image|of (?:it|that|this))
+    (?:to|on) the (?:left|right) of (?:it|that|this)(?: one)?$
+    ^(?:the )?(?:one )?(?:next to|beside|above|below|under|over) (?:it|that|this)(?: one)?$
+    ^(?:the )?one (?:above|below|over|left|right|up|down)$
+    ^(?:facing|looking|pointing) the (?:other|opposite|wrong)
+    ^one more time$
     the (?:correct|right) one
     """
 )
