@@ -7,6 +7,7 @@ share of right actions that it stands for, so that its verdict carries a probabi
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.resources import files
 from itertools import islice
 
 from games.core import IllegalAction
@@ -26,6 +27,9 @@ MAX_TARGETS = 5
 MOST_OPENING = 2
 """Content words that may stand before a request to take something back without describing another figure."""
 
+ENOUGH_CONTENT = 3
+"""Content words that make a description, whatever they are."""
+
 LONGEST_VERDICT = 14
 """Words at the beginning of an utterance among which a verdict on the last action is looked for."""
 
@@ -39,6 +43,8 @@ class Cue:
     """In the ternary scheme. In the binary one, what is not positive is negative."""
     p_positive: float
     """Share of actions that were right where this cue fired in real games, rounded and kept off 0 and 1."""
+    sure: bool = True
+    """Whether its verdict is one to learn from."""
 
 
 SILENCE = Cue("silence", 0, 0.4)
@@ -65,6 +71,7 @@ SEVERAL = Cue("describes another figure after several picks at once", 0, 0.5)
 UNCONFIRMED_FIX = Cue("goes on after a correction, never having praised", 0, 0.7)
 REPHRASES = Cue("describes the same figure again", -1, 0.4)
 CHATTER = Cue("no content", 0, 0.4)
+UNCLEAR = Cue("nothing known", 0, 0.5, sure=False)
 
 
 class RulesDecoder:
@@ -82,7 +89,7 @@ class RulesDecoder:
 
 def _verdict(cue: Cue, scheme: Scheme) -> Verdict:
     label: Label = -1 if scheme == "binary" and cue.label == 0 else cue.label
-    confidence = {1: cue.p_positive, 0: 0.5, -1: 1 - cue.p_positive}[label]
+    confidence = {1: cue.p_positive, 0: 0.5, -1: 1 - cue.p_positive}[label] if cue.sure else 0.0
     return Verdict(label, round(confidence, 4), "rules", VERSION, scheme, cue.p_positive, cue.name)
 
 
@@ -169,10 +176,18 @@ def _implicit(text: str, reading: Reading, exchange: Exchange) -> Cue:
         return REPHRASES
     if _is_fix(exchange) and not _ever(patterns.PRAISE, (*exchange.earlier, exchange.utterance)):
         return UNCONFIRMED_FIX
+    if not _may_describe(text, reading):
+        return UNCLEAR
     if len(_selected_by(exchange)[0]) > 1:
         return SEVERAL
     full = exchange.state_after is not None and len(_letters(exchange.state_after)) >= MAX_TARGETS
     return CROWDED if full else NEW_FIGURE
+
+
+def _may_describe(text: str, reading: Reading) -> bool:
+    """Whether it names something: a known word, a noun with its article, or more than an exclamation has."""
+    known = not THINGS.isdisjoint(reading.content)
+    return known or len(reading.content) >= ENOUGH_CONTENT or bool(patterns.NOUN.search(text))
 
 
 def _opens(pattern: re.Pattern[str], text: str) -> bool:
@@ -337,6 +352,13 @@ def _letters(state: str) -> frozenset[str]:
         return frozenset(state.split())
 
 
+THINGS = frozenset(
+    word
+    for line in files(__package__).joinpath("things.txt").read_text("utf-8").splitlines()
+    if not line.startswith("#")
+    for word in line.split()
+)
+"""Stems of words that may describe a figure."""
 _UNTELLING = lexicon.FUNCTION_WORDS | lexicon.FILLERS | {"|"}
 _WEIGHTS = {
     **{stem(word): 0.2 for word in lexicon.LAYOUT_WORDS},

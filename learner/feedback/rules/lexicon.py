@@ -14,7 +14,7 @@ POSITIVE_OPENERS = word_set(
     wonderful superb exactly indeed bingo nailed yay hooray woohoo bravo thanks thank thx ty absolutely
     definitely affirmative precisely fabulous splendid terrific lovely outstanding impressive kudos
     congrats congratulations success boom w00t agreed yesyes goodjob ofc duh lfg yh ye yass yeppers noice
-    perf perfecto correcto bullseye jackpot winner facts totally"""
+    perf perfecto purrfect correcto correctamundo yuppers gj slay woot woop copy y bullseye jackpot winner facts totally"""
 )
 """Praise wherever a clause opens with it."""
 

@@ -105,7 +105,9 @@ def _unstretched(token: str) -> str:
 @lru_cache(maxsize=8192)
 def _spelt(token: str) -> str:
     """A telling word with one slip mended: one letter missing, added, changed, or two swapped."""
-    token = {"nop": "nope", "nuh-uh": "nope", "nu-uh": "nope", "uh-uh": "nope", "ctrl-z": "undo", "cmd-z": "undo", "naw": "nah", "nawh": "nah", "nahh": "nah", "de-select": "deselect", "un-select": "unselect", "un-click": "unclick"}.get(token, token)
+    if _YES.fullmatch(token):
+        return "yes"
+    token = {"gud": "good", "grate": "great", "nise": "nice", "luv": "love", "nop": "nope", "nuh-uh": "nope", "nu-uh": "nope", "uh-uh": "nope", "ctrl-z": "undo", "cmd-z": "undo", "naw": "nah", "nawh": "nah", "nahh": "nah", "de-select": "deselect", "un-select": "unselect", "un-click": "unclick"}.get(token, token)
     if token in _KNOWN or not 4 <= len(token) <= 12 or not token.isascii() or token in lexicon.NOT_FUZZY:
         return token
     return next((word for word in lexicon.FUZZY if _one_slip(token, word)), token)
@@ -136,6 +138,7 @@ def stem(word: str) -> str:
 
 _BREAK = re.compile(r"[.!?,;:()\[\]{}\n\r/。、！？…]+|\s-+>?\s*|\s[–—]\s|--+|[–—]|(?=\bbut\b)")
 _WORD = re.compile(r"[^\W_]+(?:[-'][^\W_]+)*")
+_YES = re.compile(r"y+(?:e+s+e?|se|a+s+|e+p+|u+p+|e+a+h*|e{1,2}|ess)")
 _STRETCH = re.compile(r"([^\W\d_])\1{2,}")
 _KNOWN = (
     lexicon.POSITIVE_OPENERS

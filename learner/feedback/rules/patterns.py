@@ -74,6 +74,7 @@ IDIOMS_OF_PRAISE = _phrases(
     no (?:doubt|complaints|mistakes?|errors?|notes|questions?(?: about it)?|objections?|cap|lie|joke)
     (?:nothing|not) wrong
     (?:can|could) not (?:be|have been|get|agree|ask for)(?: \w+)? (?:better|more)
+    (?:can|could) not (?:fault|complain|argue)(?: (?:that|it|with that|about that))?
     ^no (?:\| )?(?:(?:wait|sorry) (?:\| )?)?(?:that|it|this|you) (?:is|was|are|were) <CORRECT>
     """
 )
@@ -92,9 +93,9 @@ PRAISE = _phrases(
     ^(?:that|this|it) is (?:him|her|them|my \w+|the (?:one|ones|ticket|spirit|stuff|fella|guy|lad|bunny))(?= \|| <AFTER> )
     ^there (?:it|he|she) is(?= \|| <AFTER> )
     ^(?:here|there|and) we go$
-    ^(?:at last|about time|(?:let us|lets) go+|exactly that|chefs kiss|chef's kiss|ding ding(?: ding)?|keep going|keep it up)(?= \|| <AFTER> )
+    ^(?:at last|about time|(?:let us|lets?) go+|exactly that|chefs kiss|chef's kiss|ding ding(?: ding)?|keep going|keep it up)(?= \|| <AFTER> )
     ^(?:two|2|three|3|four|4|five|5) for (?:two|2|three|3|four|4|five|5)$
-    ^(?:10 10|100|ten out of ten)$
+    ^(?:10 (?:\| )?10|100|ten out of ten|plus rep|rep)$
     ^(?:the )?(?!one |first |second |third |last |left |top |other )(?:\w+ ){1,3}(?:is|was|are) (?:right|correct|perfect|good|fine)(?= \|| now )
     ^<VERY><PRAISE>(?= \|| <AFTER> )
     ^<IT> <BE><STILL> <RIGHT>(?! (?:side|hand|facing|leg|arm|foot|looking|of) )
@@ -218,6 +219,9 @@ GOT = re.compile(
     rf"(?<=\| ){_FILLERS}(?:you |u )?(?:got|found|have|nailed) (?:the|a|an|my) (?P<name>(?:(?!wrong|backward)[^|])+)(?=\|)"
 )
 """Says that a figure was found."""
+
+NOUN = _phrases(r"(?:the|an?|another|my|his|her|its) (?!(?:<CORRECT>|<WRONG>|one|ones|other|same|last|first)(?:ly)? )\w+")
+"""An article before what may be a noun."""
 
 RESET = _phrases(
     r"""

@@ -348,9 +348,8 @@ def test_it_reads_any_mix_of_telling_words(asked: str, said: str, before: str, n
     )
     assert binary.label == (ternary.label or -1)
     assert binary.p_positive == ternary.p_positive
-    assert binary.confidence == pytest.approx(
-        binary.p_positive if binary.label > 0 else 1 - binary.p_positive
-    )
+    sure = binary.p_positive if binary.label > 0 else 1 - binary.p_positive
+    assert binary.confidence == (0.0 if binary.cue == "nothing known" else pytest.approx(sure))
 
 
 @given(st.lists(st.sampled_from(["duck", "left", "tail", "boat", "facing", "small", "house"]), max_size=8))
