@@ -27,6 +27,8 @@ MAX_TARGETS = 5
 MOST_OPENING = 2
 """Content words that may stand before a request to take something back without describing another figure."""
 
+LONG_WORD = 6
+"""Letters of a word that is no exclamation."""
 ENOUGH_CONTENT = 3
 """Content words that make a description, whatever they are."""
 
@@ -187,7 +189,8 @@ def _implicit(text: str, reading: Reading, exchange: Exchange) -> Cue:
 def _may_describe(text: str, reading: Reading) -> bool:
     """Whether it names something: a known word, a noun with its article, or more than an exclamation has."""
     known = not THINGS.isdisjoint(reading.content)
-    return known or len(reading.content) >= ENOUGH_CONTENT or bool(patterns.NOUN.search(text))
+    long = any(not word.isascii() or len(word) >= LONG_WORD for word in reading.content)
+    return known or long or len(reading.content) >= ENOUGH_CONTENT or bool(patterns.NOUN.search(text))
 
 
 def _opens(pattern: re.Pattern[str], text: str) -> bool:

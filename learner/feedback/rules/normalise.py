@@ -105,7 +105,7 @@ def _unstretched(token: str) -> str:
 @lru_cache(maxsize=8192)
 def _spelt(token: str) -> str:
     """A telling word with one slip mended: one letter missing, added, changed, or two swapped."""
-    if _YES.fullmatch(token):
+    if token not in _KNOWN and _YES.fullmatch(token):
         return "yes"
     token = {"gud": "good", "grate": "great", "nise": "nice", "luv": "love", "nop": "nope", "nuh-uh": "nope", "nu-uh": "nope", "uh-uh": "nope", "ctrl-z": "undo", "cmd-z": "undo", "naw": "nah", "nawh": "nah", "nahh": "nah", "de-select": "deselect", "un-select": "unselect", "un-click": "unclick"}.get(token, token)
     if token in _KNOWN or not 4 <= len(token) <= 12 or not token.isascii() or token in lexicon.NOT_FUZZY:
