@@ -24,7 +24,7 @@ def render_item(kind: str, item: object, _context: object) -> str | bool:
 def run() -> None:
     engine = context.config.attributes.get("engine") or context.config.attributes.get("connection")
     if engine is None:
-        engine = Database(StoreSettings().url).engine  # pyright: ignore[reportCallIssue]
+        engine = Database(StoreSettings().store.url).engine
     with engine.begin() as connection:
         context.configure(
             connection=connection,

@@ -10,6 +10,7 @@ from bot.app import serve
 from bot.errors import StartupError
 from bot.logging import configure_logging
 from bot.settings import BotSettings
+from store.settings import what_is_wrong
 
 log = structlog.get_logger(__name__)
 
@@ -18,12 +19,12 @@ def main() -> None:
     """Run until interrupted. Exits 1, saying why, if the bot cannot run."""
     configure_logging()
     try:
-        settings = BotSettings()  # pyright: ignore[reportCallIssue]
-        configure_logging(settings.log_json)
+        settings = BotSettings()
+        configure_logging(settings.log.json)
         asyncio.run(serve(settings))
     except ValidationError as error:
-        wrong = "; ".join(f"RESPECT_{str(item['loc'][0]).upper()}: {item['msg']}" for item in error.errors())
-        log.error("settings not understood", wrong=wrong, mend="see .env.example for what each may be")
+        wrong = "; ".join(what_is_wrong(error))
+        log.error("settings not understood", wrong=wrong, fix="see .env.example for what each may be")
         sys.exit(1)
     except StartupError as error:
         log.error(str(error))

@@ -15,15 +15,17 @@ import structlog
 from discord.ext import commands
 from sqlalchemy.exc import SQLAlchemyError
 
-from bot.commands import Tree
+from bot import play, privacy, rounds, setup
+from bot.commands import CommandTree
 from bot.connection import redirect
 from bot.errors import StartupError
-from bot.play.buttons import DYNAMIC
-from bot.play.inbox import Hearing
-from bot.play.opening import Opener
-from bot.play.screen import ImageShelf, Screen
-from bot.play.session import LiveGames, Policy
+from bot.images import ImageSets
+from bot.play.display import BoardDisplay
+from bot.play.inbox import Inbox
+from bot.play.opening import GameOpener
+from bot.play.session import GameSessions
 from bot.rounds.schedule import RoundSchedule
+from bot.services import Policy
 from bot.settings import BotSettings
 from learner.protocol import PolicyError
 from learner.serving.client import LocalPolicy, connect
@@ -34,18 +36,18 @@ from web.metrics import Metrics
 
 log = structlog.get_logger(__name__)
 
-EXTENSIONS = ("bot.play.cog", "bot.rounds.cog", "bot.privacy.cog", "bot.setup.cog")
+FEATURES = (play, rounds, privacy, setup)
 PORTAL = "https://discord.com/developers/applications"
 SLOW_HEARTBEAT = 10.0
-"""Seconds of gateway latency that count as unwell."""
-READY, LOCAL_READY = 2.0, 0.1
+"""Seconds of gateway latency from which on the health page reports it."""
+GUILD_TIMEOUT, LOCAL_GUILD_TIMEOUT = 2.0, 0.1
 """Seconds to wait for another guild before the bot counts as ready."""
-PATIENCE = 4.0
-"""Seconds the policy is asked again before a player is told that it is away."""
+POLICY_TIMEOUT = 4.0
+"""Seconds in which a request to the policy is tried again before a player is told that it is not available."""
 
 
 class RespectBot(commands.AutoShardedBot):
-    """discord.py's bot with the rooms it needs, in as many shards as Discord asks for."""
+    """discord.py's bot with its services, in as many shards as Discord asks for."""
 
     def __init__(
         self,
@@ -56,38 +58,44 @@ class RespectBot(commands.AutoShardedBot):
         ready: asyncio.Event | None = None,
     ) -> None:
         intents = discord.Intents(
-            guilds=True, guild_messages=True, dm_messages=True, message_content=settings.message_content
+            guilds=True,
+            guild_messages=True,
+            dm_messages=True,
+            message_content=settings.discord.message_content,
         )
         super().__init__(
             command_prefix=commands.when_mentioned,
             help_command=None,
-            tree_cls=Tree,
+            tree_cls=CommandTree,
             intents=intents,
             allowed_mentions=discord.AllowedMentions.none(),
             member_cache_flags=discord.MemberCacheFlags.none(),
             chunk_guilds_at_startup=False,
             max_messages=None,
-            guild_ready_timeout=LOCAL_READY if settings.discord_api else READY,
+            guild_ready_timeout=LOCAL_GUILD_TIMEOUT if settings.discord.api else GUILD_TIMEOUT,
         )
         self.settings = settings
         self.database = database
         self.policy = policy
         self.metrics = metrics
-        self.images = ImageShelf()
-        self.screen = Screen(self, self.images, settings.message_content)
+        self.images = ImageSets()
         self.schedule = RoundSchedule(settings, database, metrics)
-        self.games = LiveGames(database, policy, self.screen, metrics, self.schedule.game_finished)
-        self.opener = Opener(self, settings, database, self.games, self.images)
-        self.hearing = Hearing(self, database, self.games, self.screen, settings.message_content)
-        self._told_ready = ready
+        display = BoardDisplay(self, self.images, settings.discord.message_content)
+        self.games = GameSessions(database, policy, display, metrics, self.schedule.game_finished)
+        self.opener = GameOpener(self, settings, database, policy, self.games, self.images)
+        self.inbox = Inbox(self, database, self.games, settings.discord.message_content)
+        self._ready_event = ready
 
     async def setup_hook(self) -> None:
-        """Before the gateway: everything that events will need."""
-        self.add_dynamic_items(*DYNAMIC)
-        for extension in EXTENSIONS:
-            await self.load_extension(extension)
-        assert isinstance(self.tree, Tree)
-        await self.tree.sync_if_changed(self.settings.data_dir / "commands.sha256")
+        """Before the gateway: everything that events will need.
+
+        The features are not loaded with `load_extension`: when a bot is closed it drops a package's modules
+        from `sys.modules`, and the next bot in the process would mix classes of two copies of them.
+        """
+        for feature in FEATURES:
+            await feature.setup(self)
+        assert isinstance(self.tree, CommandTree)
+        await self.tree.sync_if_changed(self.settings.store.data_dir / "commands.sha256")
         await self.schedule.start()
 
     async def on_message(self, message: discord.Message, /) -> None:
@@ -97,21 +105,21 @@ class RespectBot(commands.AutoShardedBot):
         """Signed in, for the first time or after a session was lost."""
         log.info("ready", user=str(self.user), guilds=len(self.guilds))
         try:
-            await self.hearing.resume()
+            await self.inbox.resume()
         finally:
-            if self._told_ready is not None:
-                self._told_ready.set()
+            if self._ready_event is not None:
+                self._ready_event.set()
 
     async def on_disconnect(self) -> None:
-        """What is written from now on may be missed."""
-        self.hearing.disconnected()
+        """Messages may be missed from now on."""
+        self.inbox.disconnected()
 
     async def on_error(self, event_method: str, /, *args: Any, **kwargs: Any) -> None:
-        """An event could not be dealt with. It must not be the end of anything else."""
+        """An event failed. Nothing else may fail with it."""
         log.exception("event failed", event=event_method)
 
     async def close(self) -> None:
-        """Stop: rounds, games, then the connection. Everything goes on after the next start."""
+        """Stop rounds, games, then the connection. Everything continues after the next start."""
         await self.schedule.close()
         await self.games.close()
         await super().close()
@@ -134,7 +142,7 @@ class RespectBot(commands.AutoShardedBot):
 
     async def check_policy(self) -> str | None:
         """What is wrong with the policy. Raises PolicyError."""
-        await self.games.status()
+        await self.policy.status()
         return None
 
     async def refresh_metrics(self) -> None:
@@ -143,22 +151,17 @@ class RespectBot(commands.AutoShardedBot):
         self.metrics.gateway_seconds.set(self.latency)
 
 
-Asked = discord.Interaction[RespectBot]
-"""An interaction with this bot."""
-
-
 async def serve(settings: BotSettings, *, ready: asyncio.Event | None = None) -> None:
     """Run the bot until it is cancelled or told to stop by SIGTERM.
 
-    `ready` is set once it is signed in and every game goes on. Raises StartupError, which says how to mend
-    it, if it cannot run.
+    `ready` is set once it is signed in and every game continues. Raises StartupError, which says what to do,
+    if it cannot run.
     """
-    token = settings.discord_token.get_secret_value().strip() if settings.discord_token else ""
+    token = settings.discord.token.get_secret_value().strip() if settings.discord.token else ""
     if not token:
         raise StartupError(
-            f"RESPECT_DISCORD_TOKEN is not set: copy the token from {PORTAL} > your application > Bot into "
-            ".env. "
-            "To play without Discord, run `respect demo`."
+            f"RESPECT_DISCORD__TOKEN is not set: copy the token from {PORTAL} > your application > Bot "
+            "into .env. To play without Discord, run `respect demo`."
         )
     redirect(settings)
     async with AsyncExitStack() as stack:
@@ -176,13 +179,12 @@ async def serve(settings: BotSettings, *, ready: asyncio.Event | None = None) ->
         }
         try:
             pages = await stack.enter_async_context(
-                serving(make_app(checks, metrics, bot.refresh_metrics), settings.web_host, settings.web_port)
+                serving(make_app(checks, metrics, bot.refresh_metrics), settings.web.host, settings.web.port)
             )
         except OSError as error:
             raise StartupError(
-                f"{settings.web_host}:{settings.web_port} is not free for the health page "
-                f"({error.strerror}): "
-                "set RESPECT_WEB_PORT to another port, or to 0."
+                f"{settings.web.host}:{settings.web.port} is not free for the health page "
+                f"({error.strerror}): set RESPECT_WEB__PORT to another port, or to 0."
             ) from error
         log.info("health and metrics", url=pages.url)
         await _run(bot, token)
@@ -193,25 +195,23 @@ async def _run(bot: RespectBot, token: str) -> None:
         await bot.start(token)
     except discord.LoginFailure as error:
         raise StartupError(
-            f"Discord refuses the token: reset it at {PORTAL} > your application > Bot, and copy it whole "
-            "into "
-            "RESPECT_DISCORD_TOKEN."
+            f"Discord refuses the token: reset it at {PORTAL} > your application > Bot, and copy the whole "
+            "of it into RESPECT_DISCORD__TOKEN."
         ) from error
     except discord.PrivilegedIntentsRequired as error:
         raise StartupError(
-            f"The message-content intent is not granted: switch it on at {PORTAL} > your application > "
-            "Bot, or set "
-            "RESPECT_MESSAGE_CONTENT=false; people then press the Describe button."
+            f"The message-content intent is not granted: switch it on at {PORTAL} > your application > Bot, "
+            "or set RESPECT_DISCORD__MESSAGE_CONTENT=false; people then press the Describe button."
         ) from error
     except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
-        where = bot.settings.discord_api or "Discord"
+        where = bot.settings.discord.api or "Discord"
         raise StartupError(f"{where} cannot be reached: {error}. Check this machine's network.") from error
 
 
 @asynccontextmanager
 async def _open_database(settings: BotSettings) -> AsyncIterator[Database]:
     try:
-        database = Database(settings.url, settings.database_timeout)
+        database = Database(settings.store.url, settings.store.database_timeout)
         try:
             await asyncio.to_thread(upgrade, database)
         except BaseException:
@@ -220,9 +220,8 @@ async def _open_database(settings: BotSettings) -> AsyncIterator[Database]:
     except (SQLAlchemyError, OSError) as error:
         cause = error.__cause__ or error
         raise StartupError(
-            f"The database cannot be opened: {cause}. `respect doctor` looks closer; check "
-            "RESPECT_DATA_DIR and "
-            "RESPECT_DATABASE_URL."
+            f"The database cannot be opened: {cause}. `respect doctor` says more; check RESPECT_STORE__DATA_DIR "
+            "and RESPECT_STORE__DATABASE_URL."
         ) from error
     try:
         yield database
@@ -232,14 +231,14 @@ async def _open_database(settings: BotSettings) -> AsyncIterator[Database]:
 
 @asynccontextmanager
 async def _policy(settings: BotSettings) -> AsyncIterator[Policy]:
-    """A client of the service elsewhere, or of one that is started here."""
+    """A client of the policy service of the settings, or of one that is started here."""
     async with AsyncExitStack() as stack:
         try:
-            url = settings.policy_url
+            url = settings.service.url
             if url is None:
                 url = (await stack.enter_async_context(LocalPolicy(settings))).client.url
-            # Short patience: the games' workers try again themselves, and tell their players.
-            policy = await stack.enter_async_context(connect(url, settings, patience=PATIENCE))
+            # A short time: the games' workers try again themselves, and tell their players.
+            policy = await stack.enter_async_context(connect(url, settings, patience=POLICY_TIMEOUT))
         except PolicyError as error:
             raise StartupError(f"The policy cannot be started: {error}") from error
         yield policy
@@ -247,36 +246,36 @@ async def _policy(settings: BotSettings) -> AsyncIterator[Policy]:
 
 async def _check_images(bot: RespectBot) -> None:
     try:
-        await bot.images.open(bot.settings.images)
+        await bot.images.open(bot.settings.play.images)
     except (ValueError, OSError) as error:
         raise StartupError(
-            f"{error}. Set RESPECT_IMAGES to 'classic' or to 'kilogram:' and a KiloGram folder."
+            f"{error}. Set RESPECT_PLAY__IMAGES to 'classic' or to 'kilogram:' and a KiloGram folder."
         ) from error
 
 
 class _StopOnSigterm:
-    """Within it, SIGTERM ends the task in good order, unless somebody else handles the signal already."""
+    """Within it, SIGTERM cancels the task, unless the signal is already handled."""
 
     def __enter__(self) -> None:
-        self._told = False
+        self._stopped = False
         self._task = asyncio.current_task()
         self._loop = asyncio.get_running_loop()
-        self._mine = (
+        self._installed = (
             threading.current_thread() is threading.main_thread()
             and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
         )
-        if self._mine:
+        if self._installed:
             self._loop.add_signal_handler(signal.SIGTERM, self._stop)
 
     def _stop(self) -> None:
-        self._told = True
+        self._stopped = True
         if self._task is not None:
             self._task.cancel()
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> bool:
-        if self._mine:
+        if self._installed:
             self._loop.remove_signal_handler(signal.SIGTERM)
-        if self._told and self._task is not None and kind is asyncio.CancelledError:
+        if self._stopped and self._task is not None and kind is asyncio.CancelledError:
             self._task.uncancel()
             return True
         return False

@@ -14,8 +14,8 @@ from bot.respond import answer_error
 log = structlog.get_logger(__name__)
 
 
-class Tree(app_commands.CommandTree[Any]):
-    """Discord allows 200 command creations a day, so they are compared before they are sent."""
+class CommandTree(app_commands.CommandTree[Any]):
+    """Discord allows 200 command creations a day, so commands are compared before they are sent."""
 
     async def on_error(
         self, interaction: discord.Interaction[Any], error: app_commands.AppCommandError, /
@@ -23,17 +23,17 @@ class Tree(app_commands.CommandTree[Any]):
         command = interaction.command.qualified_name if interaction.command else None
         await answer_error(interaction, error, command=command)
 
-    async def sync_if_changed(self, memory: Path) -> bool:
-        """Send the commands if they differ from the last time, which `memory` keeps, or are not there."""
+    async def sync_if_changed(self, digest_file: Path) -> bool:
+        """Send the commands unless Discord has them already. `digest_file` keeps a digest of the last ones sent."""
         payload = [command.to_dict(self) for command in self.get_commands()]
-        told = json.dumps([self.client.application_id, payload], sort_keys=True, default=str)
-        digest = hashlib.sha256(told.encode()).hexdigest()
-        if _read(memory) == digest:
-            there = {command.name for command in await self.fetch_commands()}
-            if there == {command["name"] for command in payload}:
+        text = json.dumps([self.client.application_id, payload], sort_keys=True, default=str)
+        digest = hashlib.sha256(text.encode()).hexdigest()
+        if _read(digest_file) == digest:
+            known = {command.name for command in await self.fetch_commands()}
+            if known == {command["name"] for command in payload}:
                 return False
         await self.sync()
-        _write(memory, digest)
+        _write(digest_file, digest)
         log.info("commands synced", commands=len(payload))
         return True
 

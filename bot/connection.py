@@ -19,18 +19,20 @@ def redirect(settings: BotSettings) -> None:
     Raises StartupError for a service on another machine: its games would count as local, where Discord's
     rules on training do not hold.
     """
-    if (settings.discord_api is None) != (settings.discord_gateway is None):
-        raise StartupError("Set both RESPECT_DISCORD_API and RESPECT_DISCORD_GATEWAY, or neither.")
-    for name, url in (("API", settings.discord_api), ("GATEWAY", settings.discord_gateway)):
+    if (settings.discord.api is None) != (settings.discord.gateway is None):
+        raise StartupError("Set both RESPECT_DISCORD__API and RESPECT_DISCORD__GATEWAY, or neither.")
+    for name, url in (
+        ("RESPECT_DISCORD__API", settings.discord.api),
+        ("RESPECT_DISCORD__GATEWAY", settings.discord.gateway),
+    ):
         if url is not None and not _is_loopback(url):
             raise StartupError(
-                f"RESPECT_DISCORD_{name} is {url!r}: only a service on this machine (127.0.0.1, ::1 or "
-                "localhost) "
-                "can stand in for Discord. Unset it to use Discord itself."
+                f"{name} is {url!r}: only a service on this machine (127.0.0.1, ::1 or "
+                "localhost) can stand in for Discord. Unset it to use Discord itself."
             )
-    Route.BASE = settings.discord_api.rstrip("/") if settings.discord_api else API
+    Route.BASE = settings.discord.api.rstrip("/") if settings.discord.api else API
     DiscordWebSocket.DEFAULT_GATEWAY = (
-        yarl.URL(settings.discord_gateway) if settings.discord_gateway else GATEWAY
+        yarl.URL(settings.discord.gateway) if settings.discord.gateway else GATEWAY
     )
 
 

@@ -11,11 +11,11 @@ from store.models import Game
 
 
 class StartupError(RuntimeError):
-    """The bot cannot run as it is set up. The message says what is wrong and how to mend it."""
+    """The bot cannot run as it is set up. The message says what is wrong and how to fix it."""
 
 
 class Refusal(Exception):
-    """Something that cannot be done, said kindly. It is an answer to a person, not a fault."""
+    """Something that cannot be done. The message is the answer to a person, not a fault."""
 
 
 class AlreadyPlaying(Refusal):

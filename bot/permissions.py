@@ -1,6 +1,9 @@
-"""What the bot needs to be allowed in a channel, and what of it is missing."""
+"""What the bot needs to be allowed in a channel, and who is a moderator."""
 
 import discord
+from discord import app_commands
+
+from bot.services import BotInteraction
 
 NEEDED = discord.Permissions(309237763072)
 """View, send, embed, attach, read history, public threads, send in threads: the invitation's."""
@@ -25,3 +28,11 @@ def missing(granted: discord.Permissions) -> list[str]:
         for name, label in NAMES.items()
         if getattr(NEEDED, name, False) and not getattr(granted, name, False)
     ]
+
+
+def check_moderator(interaction: BotInteraction) -> None:
+    """Raises NoPrivateMessage outside a server, MissingPermissions for somebody who may not manage it."""
+    if interaction.guild is None:
+        raise app_commands.NoPrivateMessage
+    if not interaction.permissions.manage_guild:
+        raise app_commands.MissingPermissions(["manage_guild"])

@@ -1,5 +1,6 @@
-"""Answering an interaction: acknowledged at once, answered once, in a sentence, for the asker's eyes only."""
+"""Answering: an interaction at once and only to the one who asked, a message by a reply to it."""
 
+from contextlib import suppress
 from typing import Any
 
 import discord
@@ -35,6 +36,12 @@ async def answer(
         await interaction.followup.send(text, ephemeral=True, view=view, file=file)
 
 
+async def reply(message: discord.Message, text: str) -> None:
+    """Reply to a message, only once if called again. A reply that cannot be sent is dropped."""
+    with suppress(*OUTSIDE):
+        await message.reply(text, mention_author=False, nonce=f"a-{message.id}")
+
+
 async def answer_error(
     interaction: discord.Interaction[Any], error: Exception, said: str | None = None, **about: object
 ) -> None:
@@ -48,7 +55,7 @@ async def answer_error(
         log.warning("interaction too old to answer", **about)
         return
     if isinstance(cause, SQLAlchemyError):
-        log.error("store away", error=str(cause.__cause__ or cause), **about)
+        log.error("database not available", error=str(cause.__cause__ or cause), **about)
     elif isinstance(cause, OUTSIDE):
         log.warning("Discord refuses", error=str(cause), **about)
     elif not is_expected(cause):

@@ -1,37 +1,89 @@
 """Settings of the bot."""
 
 from pydantic import Field, SecretStr
+from pydantic.dataclasses import dataclass
 
-from learner.settings import LearnerSettings
+from learner.settings import LearnerSettings, RoundsConfig
 from store.models import Origin
+
+
+@dataclass(frozen=True)
+class DiscordConfig:
+    """Discord"""
+
+    token: SecretStr | None = Field(
+        default=None,
+        description="The bot's token: https://discord.com/developers/applications > your application > Bot > Reset "
+        "Token.",
+    )
+    message_content: bool = Field(
+        default=True,
+        description="Ask for the Message Content Intent, which is switched on at the same place, so that messages in a "
+        "game's thread are instructions. Set to false to do without: people then press the Describe button.",
+    )
+    api: str | None = Field(
+        default=None,
+        description="Base URL of a local Discord-compatible service in place of Discord, as `respect demo` runs one; "
+        "loopback addresses only.",
+        examples=["http://127.0.0.1:8080/api/v10"],
+    )
+    gateway: str | None = Field(
+        default=None, description="Gateway URL of that service.", examples=["ws://127.0.0.1:8080"]
+    )
+
+
+@dataclass(frozen=True)
+class PlayConfig:
+    """The game"""
+
+    images: str = Field(
+        default="classic",
+        description="Image set of new games: 'classic' ships with the package, 'classic:40' is 40 of its figures, "
+        "which are learnt sooner; 'kilogram:DIR' reads a KiloGram folder that you downloaded (its pictures may be used "
+        "for education and research only).",
+    )
+    cooldown: float = Field(default=10.0, ge=0, description="Seconds between one player's new games.")
+
+
+@dataclass(frozen=True)
+class BotRoundsConfig(RoundsConfig):
+    """Rounds of learning"""
+
+    schedule: str | None = Field(
+        default=None, description="Cron expression of when rounds start.", examples=["0 4 * * *"]
+    )
+    every_games: int = Field(
+        default=0, ge=0, description="Start a round after this many new finished games; 0 never."
+    )
+
+
+@dataclass(frozen=True)
+class WebConfig:
+    """Health and metrics"""
+
+    host: str = Field(
+        default="127.0.0.1", description="Address of the health (/healthz) and metrics (/metrics) page."
+    )
+    port: int = Field(default=0, ge=0, le=65535, description="Port of that page; 0 takes a free one.")
+
+
+@dataclass(frozen=True)
+class LogConfig:
+    """Logs"""
+
+    json: bool = Field(default=False, description="Log JSON lines in place of coloured text.")
 
 
 class BotSettings(LearnerSettings):
     """What the bot needs to know, its policy service and rounds included."""
 
-    discord_token: SecretStr | None = Field(None, description="The bot's token.")
-    discord_api: str | None = Field(
-        None, description="Base URL of a local Discord-compatible service; unset is Discord itself."
-    )
-    discord_gateway: str | None = Field(None, description="Gateway URL of that service.")
-    message_content: bool = Field(
-        True,
-        description="Ask for the message-content intent, so that messages in a thread are instructions. "
-        "Without it people use the Describe button.",
-    )
-    images: str = Field(
-        "classic", description="Image set of new games: 'classic', 'classic:N' or 'kilogram:DIR'."
-    )
-    play_cooldown: float = Field(10.0, ge=0, description="Seconds between one player's new games.")
-    round_schedule: str | None = Field(None, description="Cron expression of rounds, e.g. '0 4 * * *'.")
-    round_every_games: int = Field(
-        0, ge=0, description="Start a round after this many new finished games; 0 never."
-    )
-    web_host: str = Field("127.0.0.1", description="Address of the health and metrics page.")
-    web_port: int = Field(0, ge=0, le=65535, description="Its port; 0 takes a free one.")
-    log_json: bool = Field(False, description="Log JSON lines in place of coloured text.")
+    rounds: BotRoundsConfig = BotRoundsConfig()  # pyright: ignore[reportIncompatibleVariableOverride] - frozen
+    discord: DiscordConfig = DiscordConfig()
+    play: PlayConfig = PlayConfig()
+    web: WebConfig = WebConfig()
+    log: LogConfig = LogConfig()
 
     @property
     def origin(self) -> Origin:
         """Where games come from. Only a loopback service is local (`bot.connection` refuses any other)."""
-        return Origin.LOCAL if self.discord_api else Origin.DISCORD
+        return Origin.LOCAL if self.discord.api else Origin.DISCORD

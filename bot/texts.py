@@ -61,9 +61,8 @@ NO_PLAIN_MESSAGES = "I can't read plain messages here: reply to my board, mentio
 
 def too_long(length: int, limit: int) -> str:
     return (
-        f"That's {length:,} characters, more than I can take in ({limit:,} at most). It didn't cost you a "
-        "turn: "
-        "please shorten it."
+        f"That's {length:,} characters, more than I can take in ({limit:,} at most). "
+        "It didn't cost you a turn: please shorten it."
     )
 
 
@@ -71,7 +70,7 @@ def cooldown(seconds: float) -> str:
     return f"Easy! You can start another game <t:{int(time.time() + seconds) + 1}:R>."
 
 
-def not_yours(player_id: int) -> str:
+def not_yours(player_id: str) -> str:
     return f"This is <@{player_id}>'s game. Use `/play` to start your own!"
 
 
@@ -140,7 +139,7 @@ def round_queued(number: int) -> str:
 TRAINING_OFF = (
     "I don't learn from games on Discord: its Developer Policy (rule 21) forbids training on message content "
     "without Discord's express permission. Once you have that permission, record its reference in "
-    "`RESPECT_DISCORD_TRAINING_PERMISSION` and restart me; then only players who agree in `/privacy` count. "
+    "`RESPECT_ROUNDS__DISCORD_PERMISSION` and restart me; then only players who agree in `/privacy` count. "
     "Until then there's nothing to learn from."
 )
 TRAINING_OFF_SHORT = (
@@ -151,7 +150,7 @@ NO_CONSENT = (
     "There are no finished games of players who agreed to training (`/privacy`), "
     "so there's nothing to learn from."
 )
-CONTROL_SYSTEM = "The learning system is set to `control`, which never trains (`RESPECT_SYSTEM`)."
+CONTROL_SYSTEM = "The learning system is set to `control`, which never trains (`RESPECT_ROUNDS__SYSTEM`)."
 
 
 STAGES = {
@@ -201,6 +200,15 @@ def success_table(rows: Sequence[tuple[int, int, float]]) -> str:
     return "```\n" + "\n".join(lines) + "\n```"
 
 
+TRIGGERS = {
+    "manual": "started by a moderator",
+    "schedule": "on schedule",
+    "games": "after enough games",
+    "turns": "after enough games",  # what "games" was called before
+}
+"""Why a round was started, by its trigger."""
+
+
 def round_history(rows: Sequence[Mapping[str, Any]]) -> str:
     """`rows`: number, status, trigger, ended (a timestamp or None), adapter, error."""
     if not rows:
@@ -213,7 +221,8 @@ def round_history(rows: Sequence[Mapping[str, Any]]) -> str:
             if row["error"]
             else (f" → `{row['adapter']}`" if row["adapter"] else "")
         )
-        lines.append(f"**Round {row['number']}** {row['status']}{when} ({row['trigger']}){what}")
+        why = TRIGGERS.get(row["trigger"], row["trigger"])
+        lines.append(f"**Round {row['number']}** {row['status']}{when} ({why}){what}")
     while sum(map(len, lines)) + len(lines) > LONGEST_MESSAGE:
         lines.pop()
     return "\n".join(lines)
@@ -236,9 +245,9 @@ EXPORT_FILE = "my-data.json"
 EXPORTED = "Here's everything I keep about you."
 NOTHING_KEPT = "I keep nothing about you."
 ERASE_SURE = (
-    "Erase everything I keep about you: your games, what you wrote in them, your choices? A running game "
-    "ends. "
-    "This can't be undone. Messages in Discord's threads stay until you delete them there."
+    "Erase everything I keep about you: your games, what you wrote in them, your choices? "
+    "A running game ends. This can't be undone. "
+    "Messages in Discord's threads stay until you delete them there."
 )
 
 
@@ -247,16 +256,13 @@ LOCAL_GAMES = "This is a local service, not Discord: games here are learned from
 
 def privacy(games: int, training: bool, research: bool, local: bool) -> str:
     return (
-        "**What I keep**: the games you played with me, what you wrote as instructions in them, my "
-        "answers, and "
-        "your name and id to tell you from others. I read no other messages.\n"
+        "**What I keep**: the games you played with me, what you wrote as instructions in them, "
+        "my answers, and your name and id to tell you from others. I read no other messages.\n"
         f"**Games kept**: {games}\n"
-        f"**Learning from your games**: {_yes(training)}. If you agree, what you said in games may be used "
-        "to "
-        "train me — only where Discord has permitted that to whoever runs me.\n"
-        f"**Sharing with researchers**: {_yes(research)}. If you agree, your games without your name may "
-        "be given "
-        "to researchers.\n"
+        f"**Learning from your games**: {_yes(training)}. If you agree, what you said in games "
+        "may be used to train me — only where Discord has permitted that to whoever runs me.\n"
+        f"**Sharing with researchers**: {_yes(research)}. If you agree, your games without your name "
+        "may be given to researchers.\n"
         "Both are off unless you turn them on, and you can play all the same."
     ) + (f"\n{LOCAL_GAMES}" if local else "")
 
@@ -286,20 +292,43 @@ def not_your_panel() -> str:
 
 SETUP_MESSAGES = "Plain messages in a game's thread (otherwise people press Describe)"
 SETUP_POLICY = "The model that plays is running"
-SETUP_TRAINING = (
-    "Discord's permission to learn from games is recorded (`RESPECT_DISCORD_TRAINING_PERMISSION`)"
-)
+SETUP_TRAINING = "Discord's permission to learn from games is recorded (`RESPECT_ROUNDS__DISCORD_PERMISSION`)"
 
 
 def setup_may_write(channel_id: int) -> str:
     return f"May write in <#{channel_id}>"
 
 
-def setup_report(lines: Sequence[tuple[bool, str]], channel_id: str | None) -> str:
+CLASSIC_IMAGES, DEFAULT_IMAGES = "classic", "default"
+"""What `/setup images:` offers; `DEFAULT_IMAGES` goes back to the set that the operator chose."""
+
+NO_IMAGES = (
+    "I can't open the figures that this server plays with. "
+    "A moderator can choose others with `/setup images:`."
+)
+
+
+def images_refused(spec: str, reason: str) -> str:
+    return f"I can't play with `{spec[:100]}` here: {reason}. Nothing was changed."
+
+
+IMAGES_TO_CHOOSE = (
+    "a server can choose `classic`, some of it (`classic:40`, say) or `default`; "
+    "any other set is for whoever runs me to choose (`RESPECT_PLAY__IMAGES`)"
+)
+
+
+def setup_report(lines: Sequence[tuple[bool, str]], channel_id: str | None, images: str | None) -> str:
+    """`images`: the server's own image set, None for the default."""
     rows = [f"{'✅' if good else '❌'} {text}" for good, text in lines]
     rows.append(
         f"📣 Moderators' channel: <#{channel_id}>"
         if channel_id
         else "📣 No moderators' channel yet: `/setup channel:` sets where I report rounds."
+    )
+    rows.append(
+        f"🧩 Figures: `{images}`"
+        if images
+        else "🧩 Figures: the default ones. `/setup images:` chooses others for this server."
     )
     return "\n".join(rows)

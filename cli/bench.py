@@ -7,6 +7,7 @@ import typer
 from rich.table import Table
 
 from cli.console import fail, out, print_json
+from store.export import Format
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -52,6 +53,18 @@ def serving(
     except (ValueError, PolicyLoadError, PolicyError) as error:
         fail(str(error))
     _show("serving", measured, as_json)
+
+
+@app.command()
+def store(
+    turns: Annotated[int, typer.Option(min=1, help="Turns of the database that is generated.")] = 100_000,
+    kind: Annotated[Format, typer.Option("--format", help="Kind of files to export.")] = Format.PARQUET,
+    as_json: AsJson = False,
+) -> None:
+    """Generate a database of many turns and export it: seconds, and the most memory the export took."""
+    from sim.bench.store import bench_store
+
+    _show("store", asdict(bench_store(turns, kind)), as_json)
 
 
 def _show(title: str, measured: dict[str, Any], as_json: bool) -> None:

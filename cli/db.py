@@ -62,4 +62,4 @@ def check(
 
 
 def _open() -> Database:
-    return Database(StoreSettings().url)  # pyright: ignore[reportCallIssue]
+    return Database(StoreSettings().store.url)

@@ -34,10 +34,10 @@ def demo(
     ] = None,
 ) -> None:
     """Play in the browser with simulated players beside you, while the bot learns. Needs no account."""
-    settings = LearnerSettings()  # pyright: ignore[reportCallIssue]
+    settings = LearnerSettings()
     if data_dir is None:
         stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
-        data_dir = settings.data_dir / (f"demo-once-{stamp}" if once else "demo")
+        data_dir = settings.store.data_dir / (f"demo-once-{stamp}" if once else "demo")
     options = DemoOptions(
         data_dir=data_dir,
         port=0 if once and port == 8080 else port,

@@ -21,6 +21,7 @@ from games.figures import open_images
 from learner.protocol import PolicyError
 from store.database import Database
 from store.migrations import integrity, revisions
+from store.settings import RENAMED, unknown, variables, what_is_wrong
 
 DISCORD_API = "https://discord.com/api/v10"
 MESSAGE_CONTENT_FLAGS = 1 << 18 | 1 << 19
@@ -58,21 +59,28 @@ def doctor(
 
 def _examine() -> Iterator[Check]:
     try:
-        settings = BotSettings()  # pyright: ignore[reportCallIssue]
+        settings = BotSettings()
     except ValidationError as error:
-        for problem in error.errors():
-            name = "RESPECT_" + "_".join(str(part) for part in problem["loc"]).upper()
-            yield Check(
-                "settings", "failed", f"{name}: {problem['msg']}", "See .env.example for what it may be."
-            )
+        for wrong in what_is_wrong(error):
+            yield Check("settings", "failed", wrong, "See .env.example for what it may be.")
         return
     yield Check("settings", "ok", "understood")
-    yield _folder(settings.data_dir)
+    yield from _names()
+    yield _folder(settings.store.data_dir)
     yield _database(settings)
     yield _images(settings)
     yield _policy(settings)
     yield from asyncio.run(_discord(settings))
     yield _permission(settings)
+
+
+def _names() -> Iterator[Check]:
+    """Names that no setting has, or no longer has."""
+    given = variables()
+    for name, nearest in unknown(BotSettings, given).items():
+        yield Check("settings", "warning", f"{name} is no setting", f"Perhaps {nearest} is meant.")
+    for name in sorted(given.keys() & RENAMED.keys()):
+        yield Check("settings", "warning", f"{name} is an old name", f"Rename it to {RENAMED[name]}.")
 
 
 def _folder(folder: Path) -> Check:
@@ -87,7 +95,7 @@ def _folder(folder: Path) -> Check:
             "data folder",
             "failed",
             f"{folder} cannot be written: {error.strerror}",
-            "Make it writable for this user, or set RESPECT_DATA_DIR to a folder that is.",
+            "Make it writable for this user, or set RESPECT_STORE__DATA_DIR to a folder that is.",
         )
     free = shutil.disk_usage(folder).free
     if free < FREE_BYTES:
@@ -103,9 +111,11 @@ def _folder(folder: Path) -> Check:
 def _database(settings: BotSettings) -> Check:
     name = "database"
     try:
-        database = Database(settings.url)
+        database = Database(settings.store.url)
     except Exception as error:  # SQLAlchemy raises many kinds for a URL it cannot read
-        return Check(name, "failed", f"RESPECT_DATABASE_URL: {error}", "Give an SQLAlchemy URL or unset it.")
+        return Check(
+            name, "failed", f"RESPECT_STORE__DATABASE_URL: {error}", "Give an SQLAlchemy URL or unset it."
+        )
     shown = database.url.render_as_string()
     try:
         broken = integrity(database)
@@ -126,19 +136,19 @@ def _database(settings: BotSettings) -> Check:
 
 def _images(settings: BotSettings) -> Check:
     try:
-        images = open_images(settings.images)
+        images = open_images(settings.play.images)
     except (ValueError, OSError) as error:
         return Check(
             "image set",
             "failed",
             str(error),
-            "Set RESPECT_IMAGES to 'classic', 'classic:N' or 'kilogram:DIR'.",
+            "Set RESPECT_PLAY__IMAGES to 'classic', 'classic:N' or 'kilogram:DIR'.",
         )
-    return Check("image set", "ok", f"{settings.images} has {len(images.ids)} figures")
+    return Check("image set", "ok", f"{settings.play.images} has {len(images.ids)} figures")
 
 
 def _policy(settings: BotSettings) -> Check:
-    if settings.policy_url:
+    if settings.service.url:
         return asyncio.run(_remote_policy(settings))
     from learner.policy import Policy  # torch is loaded only when a model is
 
@@ -148,40 +158,40 @@ def _policy(settings: BotSettings) -> Check:
         return Check(
             "policy",
             "failed",
-            f"{settings.policy} cannot be loaded: {error}",
-            "Set RESPECT_POLICY to 'tiny', a model's folder or a model id; `respect tiny build` makes one.",
+            f"{settings.policy.model} cannot be loaded: {error}",
+            "Set RESPECT_POLICY__MODEL to 'tiny', a model's folder or a model id; `respect tiny build` makes one.",
         )
-    return Check("policy", "ok", f"{settings.policy} loads, fingerprint {policy.fingerprint[:12]}")
+    return Check("policy", "ok", f"{settings.policy.model} loads, fingerprint {policy.fingerprint[:12]}")
 
 
 async def _remote_policy(settings: BotSettings) -> Check:
     from learner.serving.client import connect
 
-    assert settings.policy_url is not None
-    mend = "Start the service there, and check RESPECT_POLICY_URL and RESPECT_POLICY_SECRET."
+    assert settings.service.url is not None
+    mend = "Start the service there, and check RESPECT_SERVICE__URL and RESPECT_SERVICE__SECRET."
     try:
-        async with connect(settings.policy_url, settings) as client:
+        async with connect(settings.service.url, settings) as client:
             status = await client.status()
     except PolicyError as error:
         return Check("policy", "failed", str(error), mend if error.retry else "")
     except Exception as error:  # whatever the network says
-        return Check("policy", "failed", f"{settings.policy_url} does not answer: {error}", mend)
-    return Check("policy", "ok", f"{settings.policy_url} plays with {status.current} on {status.base_model}")
+        return Check("policy", "failed", f"{settings.service.url} does not answer: {error}", mend)
+    return Check("policy", "ok", f"{settings.service.url} plays with {status.current} on {status.base_model}")
 
 
 async def _discord(settings: BotSettings) -> list[Check]:
-    token = settings.discord_token.get_secret_value() if settings.discord_token else ""
+    token = settings.discord.token.get_secret_value() if settings.discord.token else ""
     portal = "https://discord.com/developers/applications"
     if not token:
         return [
             Check(
                 "Discord token",
                 "failed",
-                "RESPECT_DISCORD_TOKEN is not set",
+                "RESPECT_DISCORD__TOKEN is not set",
                 f"Copy it from {portal} > your application > Bot, into .env. `respect demo` needs none.",
             )
         ]
-    api = settings.discord_api or DISCORD_API
+    api = settings.discord.api or DISCORD_API
     headers = {"Authorization": f"Bot {token}", "User-Agent": "DiscordBot (respect, 0.1)"}
     try:
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10)) as session:
@@ -198,19 +208,19 @@ async def _discord(settings: BotSettings) -> list[Check]:
         found = f"{api} could not be asked: {error or 'no answer'}"
         return [Check("Discord token", "failed", found, "Check this machine's network.")]
     checks = [Check("Discord token", "ok", f"logs in as {user.get('username', '?')}")]
-    if not settings.message_content:
+    if not settings.discord.message_content:
         checks.append(Check("message-content intent", "ok", "not asked for: people use the Describe button"))
     elif application.get("flags", 0) & MESSAGE_CONTENT_FLAGS:
         checks.append(Check("message-content intent", "ok", "granted"))
     else:
-        mend = f"Switch it on at {portal} > your application > Bot, or set RESPECT_MESSAGE_CONTENT=false."
+        mend = f"Switch it on at {portal} > your application > Bot, or set RESPECT_DISCORD__MESSAGE_CONTENT=false."
         checks.append(Check("message-content intent", "failed", "asked for, but not granted", mend))
     return checks
 
 
 def _permission(settings: BotSettings) -> Check:
-    if settings.discord_training_permission:
-        found = f"recorded as {settings.discord_training_permission}; players opt in with /privacy"
+    if settings.rounds.discord_permission:
+        found = f"recorded as {settings.rounds.discord_permission}; players opt in with /privacy"
         return Check("training on Discord dialogues", "ok", found)
     return Check(
         "training on Discord dialogues",

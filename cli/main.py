@@ -5,7 +5,21 @@ import logging
 import typer
 
 from bot.logging import configure_logging
-from cli import bench, bot, db, demo, doctor, feedback, figures, rounds, simulate, tiny
+from cli import (
+    bench,
+    bot,
+    db,
+    demo,
+    doctor,
+    export,
+    feedback,
+    figures,
+    report,
+    rounds,
+    settings,
+    simulate,
+    tiny,
+)
 
 app = typer.Typer(
     name="respect",
@@ -23,7 +37,10 @@ def respect() -> None:
 app.command("demo")(demo.demo)
 app.command("bot")(bot.bot)
 app.command("doctor")(doctor.doctor)
+app.command("settings")(settings.settings)
 app.command("simulate")(simulate.simulate)
+app.command("export")(export.export)
+app.command("report")(report.report)
 app.add_typer(feedback.app, name="feedback", help="Feedback decoders.")
 app.add_typer(tiny.app, name="tiny", help="The embedded policy.")
 app.add_typer(rounds.app, name="round", help="Rounds of learning and the adapters they publish.")

@@ -8,17 +8,19 @@ import typer
 from pydantic import ValidationError
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session, select
 
 from cli.console import err, fail, out, print_json
 from learner.registry import AdapterError, AdapterRegistry
 from learner.rounds.pipeline import STAGES, run_round
 from learner.rounds.work import OnProgress, RoundError, RoundProgress
-from learner.settings import LearnerSettings, System
+from learner.settings import LearnerSettings, RoundsConfig, System
 from store.database import Database
 from store.migrations import upgrade
 from store.models import Adapter, Round
 from store.rounds import active_round, latest_rounds, request_round
+from store.settings import help_of, what_is_wrong
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -27,7 +29,10 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 @app.command()
 def run(
-    system: Annotated[System | None, typer.Option(help="Learning system; by default RESPECT_SYSTEM.")] = None,
+    system: Annotated[
+        System | None,
+        typer.Option(help=help_of(RoundsConfig, "system") + " By default RESPECT_ROUNDS__SYSTEM."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Run a round now: decode, train, evaluate, and make the new adapter current if it passes the gate.
@@ -39,7 +44,7 @@ def run(
             row = active_round(session)
             if row is None:
                 row = request_round(
-                    session, system or settings.system, trigger="manual", requested_by="shell"
+                    session, system or settings.rounds.system, trigger="manual", requested_by="shell"
                 )
         assert row.id is not None
         try:
@@ -143,15 +148,17 @@ def rollback(as_json: AsJson = False) -> None:
 def _house() -> Iterator[tuple[LearnerSettings, Database]]:
     """Settings and the migrated database; errors an operator can mend end the program with a sentence."""
     try:
-        settings = LearnerSettings()  # pyright: ignore[reportCallIssue]
+        settings = LearnerSettings()
     except ValidationError as error:
-        fail(f"{error}\nSee .env.example for what each setting may be.")
-    database = Database(settings.url)
+        fail("\n".join([*what_is_wrong(error), "See .env.example for what each setting may be."]))
+    database = Database(settings.store.url)
     try:
         upgrade(database)
         yield settings, database
     except AdapterError as error:
         fail(str(error))
+    except SQLAlchemyError as error:
+        fail(f"{database.url.render_as_string()} could not be used: {error.__cause__ or error}")
     finally:
         database.close()
 

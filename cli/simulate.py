@@ -1,20 +1,32 @@
 """`respect simulate`: whole deployments without Discord."""
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast, get_args
 
 import typer
+from pydantic import ValidationError
 from rich.box import SIMPLE
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Column, Table
 
 from cli.console import err, fail, out, print_json
-from learner.settings import Start, System
+from cli.options import with_options
+from learner.settings import (
+    FeedbackConfig,
+    LearnerSettings,
+    PolicyConfig,
+    RoundsConfig,
+    Start,
+    System,
+    TrainingConfig,
+)
+from store.settings import help_of, what_is_wrong
 
 if TYPE_CHECKING:
     from sim.comparison import OnRunProgress
@@ -26,18 +38,17 @@ else:  # Typer takes a list of an enum, not of a Literal
     SystemName = StrEnum("SystemName", [(name, name) for name in get_args(System)])
     StartName = StrEnum("StartName", [(name, name) for name in get_args(Start)])
 
-TRAINING = "Training"
-"""The panel of its hyper-parameters in the help."""
 
-
+@with_options(TrainingConfig, panel="Training", leave_out=["seed"])
 def simulate(
-    images: Annotated[str, typer.Option(help="Image set: classic, or kilogram:DIR.")] = "classic",
+    images: Annotated[str, typer.Option(help="Image set: classic, classic:N or kilogram:DIR.")] = "classic",
     figures: Annotated[
         int | None,
         typer.Option(min=10, help="Play with N figures of the set only: those that `tiny build` held out."),
     ] = None,
     system: Annotated[
-        list[SystemName], typer.Option(help="Decoder scheme and objective; give it again for several.")
+        list[SystemName],
+        typer.Option(help=help_of(RoundsConfig, "system") + " Give it again for several."),
     ] = ["b-sup"],  # noqa: B006 - only read
     rounds: Annotated[int, typer.Option(min=0, help="Rounds of learning.")] = 6,
     games_per_round: Annotated[int, typer.Option(min=1, help="Games played with each policy.")] = 330,
@@ -54,44 +65,16 @@ def simulate(
     poison_from: Annotated[
         int, typer.Option(min=0, help="The first round in which those players do so.")
     ] = 0,
-    policy: Annotated[str, typer.Option(help="Base model: tiny, a folder, or a model id.")] = "tiny",
-    decoder: Annotated[str, typer.Option(help="Feedback decoder: rules or prompted.")] = "rules",
+    policy: Annotated[str, typer.Option(help=help_of(PolicyConfig, "model"))] = "tiny",
+    decoder: Annotated[str, typer.Option(help=help_of(FeedbackConfig, "decoder"))] = "rules",
     hindsight: Annotated[
         str | None,
-        typer.Option(
-            help="Beyond the paper: win, correction, rejection, credit, soft with commas between, or none (paper)."
-        ),
+        typer.Option(help=help_of(RoundsConfig, "hindsight")),
     ] = None,
-    start: Annotated[
-        StartName | None, typer.Option(help="Train from the adapter in use, or from the base (the paper).")
-    ] = None,
+    start: Annotated[StartName | None, typer.Option(help=help_of(RoundsConfig, "start"))] = None,
     temperature: Annotated[
         float | None,
-        typer.Option(min=0.01, max=10, help="Sampling temperature of the policy (1 in the paper)."),
-    ] = None,
-    epochs: Annotated[
-        int | None, typer.Option(min=1, help="Passes over the turns.", rich_help_panel=TRAINING)
-    ] = None,
-    replay_epochs: Annotated[
-        int | None,
-        typer.Option(min=1, help="Passes when going on from the one in use.", rich_help_panel=TRAINING),
-    ] = None,
-    learning_rate: Annotated[
-        float | None, typer.Option(min=0, help="Peak learning rate.", rich_help_panel=TRAINING)
-    ] = None,
-    rank: Annotated[int | None, typer.Option(min=1, help="LoRA rank r.", rich_help_panel=TRAINING)] = None,
-    alpha: Annotated[int | None, typer.Option(min=1, help="LoRA scale.", rich_help_panel=TRAINING)] = None,
-    dropout: Annotated[
-        float | None, typer.Option(min=0, max=0.9, help="LoRA dropout.", rich_help_panel=TRAINING)
-    ] = None,
-    weight_decay: Annotated[
-        float | None, typer.Option(min=0, help="Weight decay.", rich_help_panel=TRAINING)
-    ] = None,
-    smoothing: Annotated[
-        float | None, typer.Option(min=0, max=1, help="Label smoothing.", rich_help_panel=TRAINING)
-    ] = None,
-    batch_turns: Annotated[
-        int | None, typer.Option(min=1, help="Turns of one step.", rich_help_panel=TRAINING)
+        typer.Option(min=0.01, max=10, help=help_of(PolicyConfig, "temperature")),
     ] = None,
     retention: Annotated[
         str | None,
@@ -104,6 +87,8 @@ def simulate(
         Path | None, typer.Option(help="Draw the curves with 95% intervals, seeds pooled, to this picture.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    *,
+    section_values: Mapping[str, Any],
 ) -> None:
     """Play, learn and play again with simulated players, and print what each round's policy achieved.
 
@@ -112,25 +97,15 @@ def simulate(
     """
     from learner.examples.hindsight import Hindsight
     from learner.policy.loading import PolicyLoadError  # torch is loaded only when a model is
-    from learner.training.train import TrainingConfig
     from sim import curves
     from sim.comparison import run_name, simulate_all
     from sim.deployment import DeploymentConfig, DeploymentError
 
-    training = {
-        "epochs": epochs,
-        "replay_epochs": replay_epochs,
-        "learning_rate": learning_rate,
-        "rank": rank,
-        "alpha": alpha,
-        "dropout": dropout,
-        "weight_decay": weight_decay,
-        "smoothing": smoothing,
-        "batch_turns": batch_turns,
-    }
-    chosen = {name: value for name, value in training.items() if value is not None}
     try:
         learnt = None if hindsight is None else Hindsight.parse(hindsight)
+        training = LearnerSettings().changed(training=section_values).training
+    except ValidationError as error:
+        fail("\n".join(what_is_wrong(error)))
     except ValueError as error:
         fail(str(error))
     configs = [
@@ -150,7 +125,7 @@ def simulate(
             start=None if start is None else cast(Start, str(start)),
             temperature=temperature,
             retention=retention,
-            training=TrainingConfig(**{"seed": number, **chosen}),
+            training=replace(training, seed=number),
         )
         for each in dict.fromkeys(system)
         for number in range(seed, seed + seeds)

@@ -62,5 +62,5 @@ def build(
     else:
         out.print(
             f"{summary['parameters']:,} parameters learnt {summary['figures']} figures in "
-            f"{summary['seconds']} s. Use it with --policy {out_dir} or RESPECT_POLICY={out_dir}."
+            f"{summary['seconds']} s. Use it with --policy {out_dir} or RESPECT_POLICY__MODEL={out_dir}."
         )

@@ -24,7 +24,7 @@ def game_of(games: Mapping[str, Game], name: str) -> Game:
 
 def conversation_of(game: Game, request: TurnRequest) -> list[Message]:
     """What the listener is shown before the turn of a request."""
-    hear = str if request.heeded else without_verdict
+    hear = str if request.verdicts_heard else without_verdict
     history = [Step(past.state, hear(past.utterance), past.action) for past in request.history]
     return game.prompt(request.context, history, request.state, hear(request.utterance))
 

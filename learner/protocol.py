@@ -5,7 +5,7 @@ It has no field for targets: the listener never sees them.
 
 from pydantic import BaseModel, ConfigDict, Field
 
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
 
 BASE_ADAPTER = "base"
 """The name of the base model without an adapter, the policy of round 0."""
@@ -38,9 +38,9 @@ class TurnRequest(BaseModel):
     history: tuple[PastStep, ...] = ()
     state: str
     utterance: str
-    heeded: bool = True
-    """Whether the listener hears praise and rejection: not those of a player in quarantine, who scolds right picks
-    to have them taken back."""
+    verdicts_heard: bool = True
+    """Whether the listener is given praise and rejection: not those of a player in quarantine, who rejects right
+    picks to have them taken back."""
     adapter: str
     """The adapter the game is pinned to, or `BASE_ADAPTER`."""
     community: str = ""
@@ -61,6 +61,10 @@ class TurnAnswer(BaseModel):
     """Fingerprint of the base model's weights."""
     seconds: float
     """Time in the service, waiting included."""
+    temperature: float | None = None
+    """Sampling temperature."""
+    seed: int | None = None
+    """The service's seed; a turn's draw depends on it and on the request's id."""
 
 
 class GameFinished(BaseModel):

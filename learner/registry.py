@@ -15,6 +15,7 @@ from typing import Any
 
 import structlog
 from pydantic import BaseModel, ConfigDict, ValidationError
+from safetensors import SafetensorError, safe_open
 from sqlmodel import Session, col, select
 
 from learner.protocol import BASE_ADAPTER
@@ -26,8 +27,12 @@ WEIGHTS = "adapter_model.safetensors"
 CONFIG = "adapter_config.json"
 CARD = "card.json"
 CURRENT = "current.json"
+LANGUAGE_LAYERS = (
+    r"model\.(language_model|text_model)\..*"
+    r"\.(q_proj|k_proj|v_proj|o_proj|gate_proj|up_proj|down_proj)"
+)
+"""`target_modules` of adapters that change every linear layer of the language part and nothing else."""
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,99}")
-_LARGEST_HEADER = 100_000_000
 
 
 class AdapterError(RuntimeError):
@@ -43,7 +48,7 @@ class Card(BaseModel):
     base_model: str
     """Fingerprint of the base model it was trained on."""
     policy: str = ""
-    """What that model was opened as (RESPECT_POLICY)."""
+    """What that model was opened as (RESPECT_POLICY__MODEL)."""
     system: str
     """In the paper's names, e.g. "b-sup"."""
     round: int
@@ -273,20 +278,11 @@ class AdapterRegistry:
 
 def _broken_safetensors(path: Path) -> str | None:
     """What is wrong with a safetensors file, from its header and length; None if nothing."""
-    size = path.stat().st_size
     try:
-        with path.open("rb") as file:
-            length = int.from_bytes(file.read(8), "little")
-            if not 0 < length <= min(size - 8, _LARGEST_HEADER):
-                return "is cut short or is not a safetensors file"
-            header = json.loads(file.read(length))
-        tensors = {name: entry for name, entry in header.items() if name != "__metadata__"}
-        ends = [int(entry["data_offsets"][1]) for entry in tensors.values()]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
-        return f"has a broken header: {error}"
-    if not tensors:
-        return "holds no tensors"
-    return None if 8 + length + max(ends) == size else "is cut short"
+        with safe_open(path, framework="numpy") as file:
+            return None if list(file.keys()) else "holds no tensors"
+    except (SafetensorError, OSError, ValueError) as error:
+        return f"is cut short or is not a safetensors file: {error}"
 
 
 def _write_atomically(path: Path, text: str) -> None:

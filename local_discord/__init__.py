@@ -1,17 +1,12 @@
-"""A local Discord-compatible service for the unmodified discord.py client, and people to be in it."""
+"""A local Discord-compatible service: tests an unmodified discord.py bot with simulated people or a browser."""
 
-from pathlib import Path
-
-from local_discord.client import redirect
+from local_discord.client import redirect, running
 from local_discord.faults import Fault
 from local_discord.invoke import ActionRefused
 from local_discord.model import Upload
 from local_discord.people import People, Person
 from local_discord.permissions import BOT_INVITE, Overwrite, Permission
-from local_discord.server import LocalDiscord
-
-PAGE = Path(__file__).parent / "page"
-"""The browser page, for `LocalDiscord(page=...)`."""
+from local_discord.server import PAGE, LocalDiscord
 
 __all__ = [
     "BOT_INVITE",
@@ -25,4 +20,5 @@ __all__ = [
     "Person",
     "Upload",
     "redirect",
+    "running",
 ]

@@ -9,6 +9,9 @@ import yarl
 from discord.gateway import DiscordWebSocket
 from discord.http import Route
 
+START_SECONDS = 120.0
+"""How long a client may take to sign in and get ready, on a busy machine too."""
+
 
 @contextmanager
 def redirect(rest_url: str, gateway_url: str) -> Iterator[None]:
@@ -27,7 +30,7 @@ def redirect(rest_url: str, gateway_url: str) -> Iterator[None]:
 
 @asynccontextmanager
 async def running(
-    client: discord.Client, token: str, *, timeout: float = 10.0
+    client: discord.Client, token: str, *, timeout: float = START_SECONDS
 ) -> AsyncIterator[discord.Client]:
     """A client that is signed in and ready, closed on leaving. Raises what keeps it from getting there."""
     connection: asyncio.Task[None] | None = None

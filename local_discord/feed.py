@@ -9,8 +9,8 @@ from typing import Any
 from local_discord.model import Json
 
 REMEMBERED = 2000
-PATIENCE_SECONDS = 15.0
-"""How long to wait for what should come at once: a busy machine may be slow."""
+PATIENCE_SECONDS = 90.0
+"""How long to wait for what should come at once, on a busy machine too."""
 
 
 @dataclass(frozen=True)

@@ -103,7 +103,7 @@ class Session:
                 return
             if event.channel.type is ChannelType.DM and event.name == "MESSAGE_CREATE":
                 self._introduce(event)
-        data = event.data
+        data = payloads.event_payload(self._world, event)
         if event.name in MESSAGES and not self.intents & Intent.MESSAGE_CONTENT:
             data = blank(data, str(me))
         self.dispatch(event.name, data)

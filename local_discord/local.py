@@ -14,7 +14,7 @@ from local_discord.errors import ApiError
 from local_discord.faults import Fault
 from local_discord.invoke import ActionRefused
 from local_discord.model import Event, Json
-from local_discord.payloads import channel_payload, guild_payload
+from local_discord.payloads import channel_payload, event_payload, guild_payload, person_payload
 from local_discord.people import Person
 from local_discord.service import SERVICE
 from local_discord.web_io import answer, limit_in, no_content, number_in, read_object
@@ -77,21 +77,28 @@ def _here(request: web.Request, data: Any) -> Any:
 async def state(request: web.Request) -> web.Response:
     service, person = request.app[SERVICE], _person(request)
     world, guild = service.world, service.guild
-    about = guild_payload(world, guild)
+    described = guild_payload(world, guild)
     offered: dict[str, Json] = {}
     for channel in person.channels():
         if channel.guild_id and not channel.is_thread:
             offered |= {command["id"]: command for command in person.commands(channel)}
     return answer(
         {
-            "guild": {key: about[key] for key in ("id", "name", "icon")},
+            "guild": {key: described[key] for key in ("id", "name", "icon")},
             "channels": [channel_payload(c, viewer=person.id) for c in person.channels()],
-            "users": [world.person_payload(m.user, guild) for m in guild.members.values()],
-            "me": world.person_payload(person.user, guild),
+            "users": [person_payload(world, m.user, guild) for m in guild.members.values()],
+            "me": person_payload(world, person.user, guild),
             "commands": list(offered.values()),
             "application_id": str(world.app.id),
         }
     )
+
+
+@routes.get("/local/about")
+async def about(request: web.Request) -> web.Response:
+    """What the page shows before anybody has signed in."""
+    service = request.app[SERVICE]
+    return answer({"name": service.guild.name, "welcome": service.welcome})
 
 
 @routes.post("/local/users")
@@ -103,7 +110,7 @@ async def join(request: web.Request) -> web.Response:
         raise ActionRefused("Please choose a name of 1 to 32 characters.")
     person = await service.people.join(name, moderator=bool(body.get("moderator")))
     token = request.app[PAGE].sign_in(person)
-    return answer(service.world.person_payload(person.user, service.guild) | {"token": token}, 201)
+    return answer(person_payload(service.world, person.user, service.guild) | {"token": token}, 201)
 
 
 @routes.get("/local/ws")
@@ -111,15 +118,15 @@ async def live(request: web.Request) -> web.WebSocketResponse:
     service, page, person = request.app[SERVICE], request.app[PAGE], _person(request)
     socket = web.WebSocketResponse(heartbeat=30)
     await socket.prepare(request)
-    frames: asyncio.Queue[Event | None] = asyncio.Queue()
+    frames: asyncio.Queue[Json | None] = asyncio.Queue()
 
     def hear(event: Event) -> None:
         if service.world.audience(event, person.id):
-            frames.put_nowait(event)
+            frames.put_nowait({"t": event.name, "d": _here(request, event_payload(service.world, event))})
 
     async def write() -> None:
-        while (event := await frames.get()) is not None:
-            await socket.send_str(json.dumps({"t": event.name, "d": _here(request, event.data)}))
+        while (frame := await frames.get()) is not None:
+            await socket.send_str(json.dumps(frame))
 
     unlisten = service.world.listen(hear)
     page.sockets.add(socket)
@@ -221,7 +228,7 @@ async def interact(request: web.Request) -> web.Response:
 def _staff(request: web.Request) -> None:
     service = request.app[SERVICE]
     person = _person(request)
-    if not service.world.person_payload(person.user, service.guild)["moderator"]:
+    if not service.world.is_moderator(person.user, service.guild):
         raise ApiError(403, 50013, "Only moderators may switch faults.")
 
 

@@ -23,7 +23,6 @@ from local_discord.model import (
     Upload,
     User,
 )
-from local_discord.payloads import channel_payload, message_payload
 from local_discord.permissions import Permission
 from local_discord.snowflake import now_iso
 from local_discord.world import World
@@ -142,36 +141,14 @@ def edit(
 def delete(world: World, message: Message) -> None:
     world.messages[message.channel_id].pop(message.id, None)
     world.drop_files(message.attachments)
-    channel = world.channel(message.channel_id)
-    data = {"id": str(message.id), "channel_id": str(channel.id)} | _of_guild(channel)
-    users = None if message.seen_by is None else frozenset({message.seen_by})
-    world.emit(
-        Event("MESSAGE_DELETE", data, channel.guild_id, channel, users=users, to_app=not message.ephemeral)
-    )
+    announce(world, "MESSAGE_DELETE", message)
 
 
 def announce(world: World, name: str, message: Message) -> None:
     """Tells of a message: everyone in the channel, or the one person who sees an ephemeral one."""
     channel = world.channel(message.channel_id)
-    data = message_payload(world, message) | _of_guild(channel)
-    if name != "MESSAGE_CREATE":
-        data.pop("nonce", None)
-    if channel.guild_id and not message.webhook_id:
-        guild = world.guilds[channel.guild_id]
-        if member := guild.members.get(message.author.id):
-            from_member = {"roles": [str(role) for role in sorted(member.roles)], "nick": member.nick}
-            data["member"] = from_member | {
-                "joined_at": member.joined_at,
-                "deaf": False,
-                "mute": False,
-                "flags": 0,
-                "pending": False,
-                "premium_since": None,
-                "communication_disabled_until": None,
-                "avatar": None,
-            }
     users = None if message.seen_by is None else frozenset({message.seen_by})
-    world.emit(Event(name, data, channel.guild_id, channel, users=users, to_app=not message.ephemeral))
+    world.emit(Event(name, message, channel.guild_id, channel, users=users, to_app=not message.ephemeral))
 
 
 def _of_guild(channel: Channel) -> Json:
@@ -208,7 +185,7 @@ def _wake(world: World, channel: Channel, author: User) -> None:
         raise ApiError(400, 50083, "Thread is archived")
     channel.archived = False
     channel.archive_timestamp = now_iso()
-    world.emit_channel("THREAD_UPDATE", channel, channel_payload(channel))
+    world.emit_channel("THREAD_UPDATE", channel, channel)
 
 
 def _new_attachments(

@@ -218,12 +218,16 @@ class Interaction:
     timer: asyncio.TimerHandle | None = None
 
 
+Record = Guild | Role | Member | User | Channel | Message
+
+
 @dataclass(frozen=True)
 class Event:
-    """Something that happened, with who may know of it."""
+    """Something that happened, with who may know of it. `payloads.event_payload` is what goes over the wire."""
 
     name: str
-    data: Json
+    record: Record | Json
+    """What changed; plain JSON where no record holds it, such as who is typing."""
     guild_id: int | None = None
     channel: Channel | None = None
     """People and the application need to see this channel to hear of it."""

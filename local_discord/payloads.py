@@ -1,12 +1,19 @@
 """How the world's records look on the wire, in the shapes of Discord's API v10."""
 
-from typing import TYPE_CHECKING
-
-from local_discord.model import Application, Attachment, Channel, Guild, Json, Member, Message, Role, User
+from local_discord.model import (
+    Application,
+    Attachment,
+    Channel,
+    Event,
+    Guild,
+    Json,
+    Member,
+    Message,
+    Role,
+    User,
+)
 from local_discord.permissions import Permission
-
-if TYPE_CHECKING:
-    from local_discord.world import World
+from local_discord.world import World
 
 
 def user_payload(user: User) -> Json:
@@ -154,7 +161,7 @@ def attachment_payload(attachment: Attachment) -> Json:
 
 
 def message_payload(
-    world: "World", message: Message, *, viewer: int | None = None, nested: bool = False
+    world: World, message: Message, *, viewer: int | None = None, nested: bool = False
 ) -> Json:
     """A message; `viewer` decides the `me` of reactions, `nested` leaves out what it replies to."""
     payload: Json = {
@@ -224,7 +231,7 @@ def emoji_payload(key: str) -> Json:
     return {"id": emoji_id or None, "name": name}
 
 
-def guild_payload(world: "World", guild: Guild) -> Json:
+def guild_payload(world: World, guild: Guild) -> Json:
     """A guild as REST gives it."""
     return {
         "id": str(guild.id),
@@ -270,7 +277,7 @@ def guild_payload(world: "World", guild: Guild) -> Json:
     }
 
 
-def gateway_guild_payload(world: "World", guild: Guild, *, members: bool) -> Json:
+def gateway_guild_payload(world: World, guild: Guild, *, members: bool) -> Json:
     """A guild as GUILD_CREATE gives it to the application."""
     me = world.app.user.id
     seen = [c for c in world.channels_of(guild.id) if world.may(me, c, Permission.VIEW_CHANNEL)]
@@ -291,7 +298,7 @@ def gateway_guild_payload(world: "World", guild: Guild, *, members: bool) -> Jso
     }
 
 
-def application_payload(world: "World") -> Json:
+def application_payload(world: World) -> Json:
     app = world.app
     flags = (1 << 19 if app.message_content else 0) | (1 << 15 if app.members_intent else 0)
     return {
@@ -322,3 +329,57 @@ def application_payload(world: "World") -> Json:
         "flags_new": str(flags),
         "integration_types_config": {"0": {}},
     }
+
+
+def person_payload(world: World, user: User, guild: Guild) -> Json:
+    """A member as the browser page lists them."""
+    more = {"avatar_color": user.avatar_color, "moderator": world.is_moderator(user, guild)}
+    return user_payload(user) | more
+
+
+def event_payload(world: World, event: Event) -> Json:
+    """The `d` of an event's frame. MEMBER_JOIN and MEMBER_LEAVE are of the browser page only."""
+    of_guild = {"guild_id": str(event.guild_id)} if event.guild_id else {}
+    match event.name, event.record:
+        case _, Guild() as guild:
+            return gateway_guild_payload(world, guild, members=False)
+        case _, Role() as role:
+            return of_guild | {"role": role_payload(role, world.app)}
+        case "MEMBER_JOIN", Member() as member:
+            return person_payload(world, member.user, world.guilds[event.guild_id or 0])
+        case _, Member() as member:
+            return member_payload(member) | of_guild
+        case "MEMBER_LEAVE", User() as user:
+            return user_payload(user)
+        case _, User() as user:
+            return of_guild | {"user": user_payload(user)}
+        case "THREAD_CREATE", Channel() as thread:
+            payload = channel_payload(thread) | {"newly_created": True}
+            me = world.app.user.id
+            if thread.owner_id == me and not event.to_people:
+                payload["member"] = thread_member_payload(thread, me)
+            return payload
+        case "THREAD_DELETE", Channel() as thread:
+            payload = channel_payload(thread)
+            return {key: payload[key] for key in ("id", "guild_id", "parent_id", "type")}
+        case _, Channel() as channel:
+            return channel_payload(channel)
+        case "MESSAGE_DELETE", Message() as message:
+            return {"id": str(message.id), "channel_id": str(message.channel_id)} | of_guild
+        case _, Message() as message:
+            return _message_event_payload(world, event.name, message) | of_guild
+        case _, record:
+            return record
+
+
+def _message_event_payload(world: World, name: str, message: Message) -> Json:
+    payload = message_payload(world, message)
+    if name != "MESSAGE_CREATE":
+        payload.pop("nonce", None)
+    guild_id = world.channel(message.channel_id).guild_id
+    if guild_id and not message.webhook_id:
+        member = world.guilds[guild_id].members.get(message.author.id)
+        if member is not None:
+            shown = member_payload(member, user=False)
+            payload["member"] = {key: value for key, value in shown.items() if key != "banner"}
+    return payload

@@ -21,12 +21,12 @@ from local_discord.model import (
     Upload,
     User,
 )
-from local_discord.payloads import emoji_payload, message_payload
+from local_discord.payloads import emoji_payload, event_payload, message_payload
 from local_discord.permissions import Permission
 from local_discord.world import World
 
 Place = Channel | int | str
-"""A channel, its id, or its name (`"play"`)."""
+"""A channel, its id, or its name (`"general"`)."""
 
 
 class Person(Feed):
@@ -118,7 +118,7 @@ class Person(Feed):
         *,
         nonce: str | None = None,
     ) -> Interaction:
-        """Uses a slash command, subcommands spelled out: `slash("play", "round start", {"force": True})`."""
+        """Uses a slash command, subcommands spelled out: `slash("general", "role give", {"to": "42"})`."""
         channel = self._visible(where)
         data, name = invoke.command_data(self._world, self.user, channel, command, options or {})
         return self._start(channel, InteractionType.COMMAND, data, name=name, nonce=nonce)
@@ -347,9 +347,10 @@ class People:
             person.leave()
 
     def _spread(self, event: Event) -> None:
-        for user_id, person in self._persons.items():
-            if self.world.audience(event, user_id):
-                person.tell(event.name, event.data)
+        told = [person for user_id, person in self._persons.items() if self.world.audience(event, user_id)]
+        data = event_payload(self.world, event) if told else {}
+        for person in told:
+            person.tell(event.name, data)
 
 
 def _id(message: Message | int) -> int:

@@ -35,7 +35,7 @@ async def change_channel(request: web.Request) -> web.Response:
     channel.name = body.get("name", channel.name)
     channel.topic = body.get("topic", channel.topic)
     channel.rate_limit_per_user = body.get("rate_limit_per_user") or 0
-    world.emit_channel("CHANNEL_UPDATE", channel, channel_payload(channel))
+    world.emit_channel("CHANNEL_UPDATE", channel, channel)
     return answer(channel_payload(channel))
 
 
@@ -58,7 +58,7 @@ async def set_permissions(request: web.Request) -> web.Response:
     body, _ = await read_object(request)
     allow, deny = Permission(int(body.get("allow") or 0)), Permission(int(body.get("deny") or 0))
     channel.overwrites[number_in(request, "overwrite_id")] = Overwrite(int(body["type"]), allow, deny)
-    world.emit_channel("CHANNEL_UPDATE", channel, channel_payload(channel))
+    world.emit_channel("CHANNEL_UPDATE", channel, channel)
     return no_content()
 
 

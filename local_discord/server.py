@@ -1,9 +1,12 @@
-"""The service as a whole: one port with REST, gateway, files and the page, and a lounge to play in."""
+"""The service as a whole: REST, gateway, attachments and the page on one port, and a guild with channels."""
 
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
+import discord
 from aiohttp import WSCloseCode, web
 
 from local_discord import (
@@ -15,6 +18,7 @@ from local_discord import (
     routes_interactions,
     routes_messages,
 )
+from local_discord.client import START_SECONDS, redirect, running
 from local_discord.faults import Faults
 from local_discord.gateway import Gateway
 from local_discord.interactions import Interactions
@@ -35,12 +39,22 @@ SAFE = {
 ROUTES = (routes_messages, routes_channels, routes_guilds, routes_commands, routes_interactions)
 
 
-class LocalDiscord:
-    """A local Discord: `async with LocalDiscord() as service: ...`.
+PAGE = Path(__file__).parent / "page"
+"""The folder of the browser page that comes with the package."""
+MODERATORS = "moderators"
+CHANNELS = {"general": "Anything and everything"}
+Client = TypeVar("Client", bound=discord.Client)
 
-    `port` 0 takes a free one. `page` is a folder with the browser page, `validator` is shown every request of
-    the bot. `message_content` is the portal's switch for that intent, `bot_permissions` what the bot was
-    invited with. Times are in seconds.
+
+class LocalDiscord:
+    """A local Discord: `async with LocalDiscord() as service, service.connected(bot): ...`.
+
+    `port` 0 takes a free one. `page` True serves the browser page, or the page in a folder of yours; `icon` (an
+    SVG) and `welcome` (a sentence) are shown on it. The guild `guild_name` has the text channels `channels`
+    (name -> topic) and #moderators, which only moderators and the bot see. `validator` is shown every request
+    of the bot. `message_content` is the portal's switch for that intent, `bot_permissions` what the bot was
+    invited with. `response_window` is how long an interaction waits for its first answer, `token_lifetime` how
+    long it can be followed up. Times are in seconds.
     """
 
     def __init__(
@@ -48,8 +62,12 @@ class LocalDiscord:
         port: int = 0,
         *,
         host: str = "127.0.0.1",
-        page: Path | None = None,
-        guild_name: str = "Tangram Lounge",
+        page: bool | Path = False,
+        icon: Path | None = None,
+        welcome: str = "",
+        guild_name: str = "Local Guild",
+        channels: Mapping[str, str] = CHANNELS,
+        bot_name: str = "bot",
         token: str | None = None,
         message_content: bool = True,
         bot_permissions: Permission = BOT_INVITE,
@@ -60,9 +78,11 @@ class LocalDiscord:
         validator: Validator | None = None,
         log_size: int = 2_000,
     ) -> None:
-        self.world = World(token=token, message_content=message_content, bot_permissions=bot_permissions)
+        self.world = World(
+            token=token, message_content=message_content, bot_permissions=bot_permissions, bot_name=bot_name
+        )
         self.guild = self.world.add_guild(guild_name)
-        self.channels = _lounge(self.world, self.guild)
+        _add_channels(self.world, self.guild, channels)
         self.gateway = Gateway(
             self.world, heartbeat_seconds=heartbeat_seconds, resumable_seconds=resumable_seconds
         )
@@ -72,7 +92,8 @@ class LocalDiscord:
         self.people = People(self.world, self.interactions, self.guild)
         self.faults = Faults()
         self.log = RequestLog(log_size, validator)
-        self._page = page
+        self._page = (PAGE if page else None) if isinstance(page, bool) else page
+        self._icon, self._welcome = icon, welcome
         self._host, self._port = host, port
         self._runner: web.AppRunner | None = None
         self.app = self._build()
@@ -98,7 +119,7 @@ class LocalDiscord:
         return self.gateway.url
 
     def channel(self, name: str) -> Channel:
-        """`general`, `play` or `moderators`, or a thread by its name."""
+        """A channel or thread by its name."""
         return self.world.channel_named(name)
 
     def _build(self) -> web.Application:
@@ -112,6 +133,8 @@ class LocalDiscord:
             self.faults,
             self.log,
             self._page,
+            self._icon,
+            self._welcome,
         )
         app[local.PAGE] = local.Page()
         for module in ROUTES:
@@ -126,6 +149,17 @@ class LocalDiscord:
         app.router.add_get("/gateway", self.gateway.handle)
         app.router.add_get("/{path:.*}", _page)
         return app
+
+    @asynccontextmanager
+    async def connected(self, client: Client, *, timeout: float = START_SECONDS) -> AsyncIterator[Client]:
+        """Signs a discord.py client in here, waits until it is ready and closes it on leaving.
+
+        Within it, every discord.py client of this process talks to this service. Raises what keeps the client
+        from getting ready, TimeoutError after `timeout` seconds.
+        """
+        with redirect(self.rest_url, self.gateway_url):
+            async with running(client, self.token, timeout=timeout):
+                yield client
 
     async def start(self) -> None:
         self._runner = web.AppRunner(self.app, access_log=None, shutdown_timeout=1.0)
@@ -156,20 +190,16 @@ class LocalDiscord:
         await self.stop()
 
 
-def _lounge(world: World, guild: Guild) -> dict[str, Channel]:
-    """The channels everybody finds: #general, #play, and #moderators for moderators and the bot."""
+def _add_channels(world: World, guild: Guild, channels: Mapping[str, str]) -> None:
+    for name, topic in channels.items():
+        world.add_channel(guild, name, topic=topic)
     view = Permission.VIEW_CHANNEL
     staff_only = {
         guild.id: Overwrite(0, deny=view),
         world.moderator_role(guild).id: Overwrite(0, allow=view),
         world.bot_role(guild).id: Overwrite(0, allow=view),
     }
-    made = [
-        world.add_channel(guild, "general", topic="Anything and everything"),
-        world.add_channel(guild, "play", topic="Describe the figures, the bot finds them"),
-        world.add_channel(guild, "moderators", topic="For moderators", overwrites=staff_only),
-    ]
-    return {channel.name: channel for channel in made}
+    world.add_channel(guild, MODERATORS, topic="For moderators", overwrites=staff_only)
 
 
 async def _no_such_route(request: web.Request) -> web.Response:
@@ -195,6 +225,8 @@ async def _page(request: web.Request) -> web.StreamResponse:
         return await service.gateway.handle(request)
     if service.page is None:
         raise web.HTTPNotFound
+    if path == "icon.svg" and service.icon is not None:
+        return web.FileResponse(service.icon, headers={"Cache-Control": "no-cache"})
     root = service.page.resolve()
     found = (root / (path or "index.html")).resolve()
     if not found.is_relative_to(root) or not found.is_file():

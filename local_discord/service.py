@@ -26,6 +26,10 @@ class Service:
     faults: Faults = field(default_factory=Faults)
     log: RequestLog = field(default_factory=RequestLog)
     page: Path | None = None
+    """The folder of the browser page."""
+    icon: Path | None = None
+    """An SVG that the page shows instead of its own icon."""
+    welcome: str = ""
 
 
 SERVICE = web.AppKey("service", Service)

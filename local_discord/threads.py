@@ -3,7 +3,7 @@
 from local_discord import messages
 from local_discord.errors import ApiError, Problem, bad_length, invalid_form, missing_permissions
 from local_discord.model import Channel, ChannelType, Event, Json, Message, MessageFlag, MessageType, User
-from local_discord.payloads import channel_payload, member_payload, thread_member_payload
+from local_discord.payloads import member_payload, thread_member_payload
 from local_discord.permissions import Permission
 from local_discord.snowflake import now_iso
 from local_discord.world import World
@@ -52,13 +52,9 @@ def open_thread(
     thread.thread_members[owner.id] = now_iso()
     world.channels[thread.id] = thread
     world.messages[thread.id] = {}
-    data = channel_payload(thread) | {"newly_created": True}
-    if owner is world.app.user:
-        mine = {"member": thread_member_payload(thread, owner.id)}
-        world.emit(Event("THREAD_CREATE", data | mine, thread.guild_id, thread, to_people=False))
-        world.emit(Event("THREAD_CREATE", data, thread.guild_id, thread, to_app=False))
-    else:
-        world.emit_channel("THREAD_CREATE", thread, data)
+    # Two events: the application is also told of its own membership.
+    world.emit(Event("THREAD_CREATE", thread, thread.guild_id, thread, to_people=False))
+    world.emit(Event("THREAD_CREATE", thread, thread.guild_id, thread, to_app=False))
     if message:
         message.thread_id = thread.id
         message.flags |= MessageFlag.HAS_THREAD
@@ -102,7 +98,7 @@ def change_thread(world: World, thread: Channel, actor: User, payload: Json) -> 
     thread.locked = bool(payload.get("locked", thread.locked))
     thread.auto_archive_duration = payload.get("auto_archive_duration") or thread.auto_archive_duration
     thread.rate_limit_per_user = payload.get("rate_limit_per_user") or thread.rate_limit_per_user
-    world.emit_channel("THREAD_UPDATE", thread, channel_payload(thread))
+    world.emit_channel("THREAD_UPDATE", thread, thread)
     return thread
 
 

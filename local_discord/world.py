@@ -5,7 +5,6 @@ import secrets
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 
-from local_discord import payloads
 from local_discord.errors import missing_access, unknown
 from local_discord.model import (
     Application,
@@ -17,6 +16,7 @@ from local_discord.model import (
     Json,
     Member,
     Message,
+    Record,
     Role,
     Upload,
     User,
@@ -48,6 +48,7 @@ class World:
         token: str | None = None,
         message_content: bool = True,
         bot_permissions: Permission = BOT_INVITE,
+        bot_name: str = "bot",
     ) -> None:
         self.base_url = ""
         """Where attachments are served; the server sets it once it knows its port."""
@@ -63,7 +64,7 @@ class World:
         self._listeners: list[Listener] = []
         self._bot_permissions = bot_permissions
         owner = self.add_user("operator", "Operator")
-        bot = self.add_user("tangram-bot", None, bot=True)
+        bot = self.add_user(bot_name, None, bot=True)
         self.app = Application(
             bot.id, bot, token or f"local.{secrets.token_hex(16)}", owner, message_content=message_content
         )
@@ -79,8 +80,8 @@ class World:
         for listener in list(self._listeners):
             listener(event)
 
-    def emit_channel(self, name: str, channel: Channel, data: Json) -> None:
-        self.emit(Event(name, data, channel.guild_id, channel))
+    def emit_channel(self, name: str, channel: Channel, record: Record | Json) -> None:
+        self.emit(Event(name, record, channel.guild_id, channel))
 
     # People and places
 
@@ -101,21 +102,18 @@ class World:
         bot_role = self.add_role(guild, self.app.user.username, self._bot_permissions, managed=True)
         guild.members[self.app.owner.id] = Member(self.app.owner, now_iso(), {moderators.id})
         guild.members[self.app.user.id] = Member(self.app.user, now_iso(), {bot_role.id})
-        data = payloads.gateway_guild_payload(self, guild, members=False)
-        self.emit(Event("GUILD_CREATE", data, guild_id, to_people=False))
+        self.emit(Event("GUILD_CREATE", guild, guild_id, to_people=False))
         return guild
 
     def add_role(self, guild: Guild, name: str, permissions: Permission, *, managed: bool = False) -> Role:
         role = Role(self.snowflakes.next(), name, permissions, len(guild.roles), managed)
         guild.roles[role.id] = role
-        data = {"guild_id": str(guild.id), "role": payloads.role_payload(role, self.app)}
-        self.emit(Event("GUILD_ROLE_CREATE", data, guild.id, to_people=False))
+        self.emit(Event("GUILD_ROLE_CREATE", role, guild.id, to_people=False))
         return role
 
     def set_role_permissions(self, guild: Guild, role: Role, permissions: Permission) -> None:
         role.permissions = permissions
-        data = {"guild_id": str(guild.id), "role": payloads.role_payload(role, self.app)}
-        self.emit(Event("GUILD_ROLE_UPDATE", data, guild.id, to_people=False))
+        self.emit(Event("GUILD_ROLE_UPDATE", role, guild.id, to_people=False))
 
     def moderator_role(self, guild: Guild) -> Role:
         return next(role for role in guild.roles.values() if role.name == "Moderators")
@@ -138,7 +136,7 @@ class World:
         channel.overwrites = dict(overwrites or {})
         self.channels[channel.id] = channel
         self.messages[channel.id] = {}
-        self.emit_channel("CHANNEL_CREATE", channel, payloads.channel_payload(channel))
+        self.emit_channel("CHANNEL_CREATE", channel, channel)
         return channel
 
     def set_overwrite(
@@ -154,10 +152,9 @@ class World:
             channel.overwrites[target.id] = Overwrite(int(isinstance(target, User)), allow, deny)
         else:
             channel.overwrites.pop(target.id, None)
-        data = payloads.channel_payload(channel)
         # Told to the application even where it just lost sight of the channel, as Discord does.
-        self.emit(Event("CHANNEL_UPDATE", data, channel.guild_id, to_people=False))
-        self.emit(Event("CHANNEL_UPDATE", data, channel.guild_id, channel, to_app=False))
+        self.emit(Event("CHANNEL_UPDATE", channel, channel.guild_id, to_people=False))
+        self.emit(Event("CHANNEL_UPDATE", channel, channel.guild_id, channel, to_app=False))
 
     def join(self, name: str, guild: Guild, *, moderator: bool = False, administrator: bool = False) -> User:
         """A new person in the guild. Moderators have the Moderators role, administrators may do anything."""
@@ -171,9 +168,8 @@ class World:
         if administrator:
             member.roles.add(self._administrators(guild).id)
         guild.members[user.id] = member
-        data = payloads.member_payload(member) | {"guild_id": str(guild.id)}
-        self.emit(Event("GUILD_MEMBER_ADD", data, guild.id, to_people=False))
-        self.emit(Event("MEMBER_JOIN", self.person_payload(user, guild), guild.id, to_app=False))
+        self.emit(Event("GUILD_MEMBER_ADD", member, guild.id, to_people=False))
+        self.emit(Event("MEMBER_JOIN", member, guild.id, to_app=False))
         return user
 
     def leave(self, user: User, guild: Guild) -> None:
@@ -182,20 +178,18 @@ class World:
             return
         for channel in self.channels_of(guild.id):
             channel.thread_members.pop(user.id, None)
-        data = {"guild_id": str(guild.id), "user": payloads.user_payload(user)}
-        self.emit(Event("GUILD_MEMBER_REMOVE", data, guild.id, to_people=False))
-        self.emit(Event("MEMBER_LEAVE", payloads.user_payload(user), guild.id, to_app=False))
+        self.emit(Event("GUILD_MEMBER_REMOVE", user, guild.id, to_people=False))
+        self.emit(Event("MEMBER_LEAVE", user, guild.id, to_app=False))
 
     def _administrators(self, guild: Guild) -> Role:
         found = next((role for role in guild.roles.values() if role.name == "Administrators"), None)
         return found or self.add_role(guild, "Administrators", Permission.ADMINISTRATOR)
 
-    def person_payload(self, user: User, guild: Guild) -> Json:
-        """A member as the browser page lists them."""
+    def is_moderator(self, user: User, guild: Guild) -> bool:
+        """Whether somebody, not a bot, may manage the guild."""
         member = guild.members.get(user.id)
         staff = Permission.MANAGE_GUILD | Permission.ADMINISTRATOR
-        moderator = bool(member and not user.bot and self.base_permissions(guild, member) & staff)
-        return payloads.user_payload(user) | {"avatar_color": user.avatar_color, "moderator": moderator}
+        return bool(member and not user.bot and self.base_permissions(guild, member) & staff)
 
     def open_dm(self, user: User) -> Channel:
         """The direct-message channel of a person and the bot."""
@@ -210,10 +204,7 @@ class World:
     def remove_channel(self, channel: Channel) -> None:
         for thread in [c for c in self.channels.values() if c.parent_id == channel.id]:
             self.remove_channel(thread)
-        data = payloads.channel_payload(channel)
-        if channel.is_thread:
-            data = {key: data[key] for key in ("id", "guild_id", "parent_id", "type")}
-        self.emit_channel("THREAD_DELETE" if channel.is_thread else "CHANNEL_DELETE", channel, data)
+        self.emit_channel("THREAD_DELETE" if channel.is_thread else "CHANNEL_DELETE", channel, channel)
         for message in self.messages.pop(channel.id, {}).values():
             self.drop_files(message.attachments)
         self.channels.pop(channel.id, None)

@@ -41,12 +41,12 @@ NAMES = (
     "Kavya",
     "Liam",
 )
-ANSWER_SECONDS = 120.0
+ANSWER_SECONDS = 300.0
 """How long a player waits for a board before it looks again."""
 
 
 ATTEMPTS = 8
-LOOK_SECONDS = 15.0
+LOOK_SECONDS = 30.0
 """How long a player waits for a new game before typing `/play` again."""
 
 

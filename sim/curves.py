@@ -3,9 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from store.statistics import bootstrap_ci95
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True)
@@ -49,16 +52,21 @@ def _point(rows: Sequence[dict[str, Any]]) -> Point:
 
 
 def plot(runs: Sequence[dict[str, Any]], path: Path) -> None:
-    """Draw success by round, one line a system with its 95% intervals, to a picture file.
+    """Draw success by round to a picture file (PNG, SVG, PDF).
 
     Raises ValueError for a kind of file that cannot be drawn, OSError where it cannot be written.
     """
+    draw(runs).savefig(path)
+
+
+def draw(runs: Sequence[dict[str, Any]]) -> "Figure":
+    """Success by round: a line for each system, with the 95% intervals of its points."""
     from matplotlib.figure import Figure  # half a second that no other command should wait for
     from matplotlib.ticker import MaxNLocator, PercentFormatter
 
     seeds = len({run["seed"] for run in runs})
     sets = ", ".join(dict.fromkeys(run["images"] for run in runs))
-    figure = Figure(figsize=(7, 4.5), layout="constrained")
+    figure = Figure(figsize=(7, 4.5), dpi=150, layout="constrained")
     axes = figure.subplots()
     for system, points in curves(runs).items():
         rounds = [point.round for point in points]
@@ -75,4 +83,4 @@ def plot(runs: Sequence[dict[str, Any]], path: Path) -> None:
     axes.grid(alpha=0.3)
     axes.legend(loc="best")
     axes.set_title(f"{sets}: {seeds} {'seed' if seeds == 1 else 'seeds'}, 95% intervals over interactions")
-    figure.savefig(path, dpi=150)
+    return figure

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import os
 import random
 import signal
 import sys
@@ -19,7 +18,7 @@ from learner.examples.labels import parse_system
 from learner.feedback import open_decoder
 from learner.feedback.decode import decode_interactions
 from learner.settings import LearnerSettings
-from local_discord import PAGE, LocalDiscord
+from local_discord import LocalDiscord
 from local_discord.invoke import ActionRefused
 from local_discord.people import Person
 from sim.community import LIVELY, NAMES, CommunityMember, Pace
@@ -28,6 +27,7 @@ from store.database import Database
 from store.migrations import upgrade
 from store.models import Game, Round, RoundStatus
 from store.rounds import active_round, latest_rounds
+from store.settings import RENAMED, variables
 from store.statistics import RoundStatistics, round_statistics
 from store.training import usable_interactions
 
@@ -35,6 +35,12 @@ log = structlog.get_logger(__name__)
 
 CHANNEL = "play"
 RESTART_SECONDS = 1.0
+MAX_STARTS = 3
+"""A bot that ends so often before it is online will not get there."""
+SILENT_SECONDS = 300.0
+"""How long the bot may log nothing while it starts."""
+RESPONSE_SECONDS = 15.0
+"""How long an interaction waits for its answer: longer than Discord's 3 s, training shares the machine."""
 
 
 class DemoError(RuntimeError):
@@ -55,7 +61,7 @@ class DemoOptions:
     players: int = 4
     player_spec: str = "people"
     seed: int = 0
-    settings: LearnerSettings = field(default_factory=lambda: LearnerSettings())  # pyright: ignore[reportCallIssue]
+    settings: LearnerSettings = field(default_factory=LearnerSettings)
 
 
 class BotProcess:
@@ -159,7 +165,7 @@ class Demo:
         """What each round's policy achieved. The newest games, which no round has read yet, are decoded for it."""
         with self.database.session() as session:
             interactions = usable_interactions(session, None)
-        scheme, _ = parse_system(self.options.settings.system)
+        scheme, _ = parse_system(self.options.settings.rounds.system)
         decode_interactions(self.database, interactions, open_decoder("rules", scheme))
         with self.database.session() as session:
             return round_statistics(session, scheme)
@@ -178,11 +184,20 @@ class Demo:
 async def running_demo(options: DemoOptions, once: bool = False) -> AsyncIterator[Demo]:
     """Start everything, wait until the bot is online, and stop everything at the end."""
     options.data_dir.mkdir(parents=True, exist_ok=True)
-    database = Database(options.settings.model_copy(update={"data_dir": options.data_dir}).url)
+    database = Database(options.settings.changed(store={"data_dir": options.data_dir}).store.url)
     await asyncio.to_thread(upgrade, database)
     pace = Pace() if once else LIVELY
     try:
-        async with LocalDiscord(port=options.port, page=PAGE) as service:
+        async with LocalDiscord(
+            port=options.port,
+            page=True,
+            icon=Path(__file__).parent / "icon.svg",
+            welcome="Play tangram reference games with the bot, and watch others play.",
+            guild_name="Tangram Lounge",
+            channels={CHANNEL: "Describe the figures, the bot finds them", "general": "Anything else"},
+            bot_name="tangram-bot",
+            response_window=RESPONSE_SECONDS,
+        ) as service:
             bot = BotProcess(_environment(options, service, once), options.data_dir / "bot.log")
             keeper = asyncio.create_task(bot.keep_running())
             try:
@@ -199,7 +214,7 @@ async def running_demo(options: DemoOptions, once: bool = False) -> AsyncIterato
                     for i in range(options.players)
                 ]
                 moderator = await service.people.join("Moderator", moderator=True)
-                await _online(service, moderator, keeper)
+                await _online(service, moderator, bot, keeper)
                 yield Demo(options, service, database, bot, members, moderator)
             finally:
                 keeper.cancel()
@@ -208,29 +223,37 @@ async def running_demo(options: DemoOptions, once: bool = False) -> AsyncIterato
         await database.aclose()
 
 
-async def _online(service: LocalDiscord, person: Person, keeper: asyncio.Task[None]) -> None:
-    """Until the bot has told the service its commands and is connected to hear them used."""
-    async with asyncio.timeout(90):
-        while not (
-            service.gateway.connected and any(known["name"] == "play" for known in person.commands(CHANNEL))
-        ):
-            if keeper.done():
-                await keeper
-            await asyncio.sleep(0.1)
+async def _online(service: LocalDiscord, person: Person, bot: BotProcess, keeper: asyncio.Task[None]) -> None:
+    """Waits until the bot has registered its commands and is connected. Raises `DemoError` if it gets no further."""
+    loop = asyncio.get_running_loop()
+    written, written_at = 0, loop.time()
+    while not (
+        service.gateway.connected and any(known["name"] == "play" for known in person.commands(CHANNEL))
+    ):
+        if keeper.done():
+            await keeper
+        if bot.starts > MAX_STARTS:
+            raise DemoError(f"The bot ended {MAX_STARTS} times before it was online. See {bot.log_file}.")
+        size = bot.log_file.stat().st_size if bot.log_file.exists() else 0
+        if size != written:
+            written, written_at = size, loop.time()
+        elif loop.time() - written_at > SILENT_SECONDS:
+            raise DemoError(
+                f"The bot is not online and has logged nothing for {SILENT_SECONDS:.0f} s. See {bot.log_file}."
+            )
+        await asyncio.sleep(0.1)
 
 
 def _environment(options: DemoOptions, service: LocalDiscord, once: bool) -> dict[str, str]:
-    settings = {
-        "RESPECT_DISCORD_TOKEN": service.token,
-        "RESPECT_DISCORD_API": service.rest_url,
-        "RESPECT_DISCORD_GATEWAY": service.gateway_url,
-        "RESPECT_DATA_DIR": str(options.data_dir),
-        "RESPECT_ROUND_EVERY_GAMES": "0" if once else str(options.games_per_round),
-        "RESPECT_IMAGES": os.environ.get("RESPECT_IMAGES", IMAGES),
-        "RESPECT_PLAY_COOLDOWN": "0",
-        "RESPECT_SEED": str(options.seed),
-        "RESPECT_SYSTEM": options.settings.system,
-        "RESPECT_POLICY": options.settings.policy,
-        "RESPECT_THREADS": str(options.settings.threads),
+    """The bot's: the demo's settings, and those of the bot that a demo needs."""
+    settings = options.settings.changed(store={"data_dir": options.data_dir}, training={"seed": options.seed})
+    chosen = any(RENAMED.get(name, name) == "RESPECT_PLAY__IMAGES" for name in variables())
+    return {
+        **settings.environment(),
+        **({} if chosen else {"RESPECT_PLAY__IMAGES": IMAGES}),
+        "RESPECT_DISCORD__TOKEN": service.token,
+        "RESPECT_DISCORD__API": service.rest_url,
+        "RESPECT_DISCORD__GATEWAY": service.gateway_url,
+        "RESPECT_ROUNDS__EVERY_GAMES": "0" if once else str(options.games_per_round),
+        "RESPECT_PLAY__COOLDOWN": "0",
     }
-    return {**os.environ, **settings}

@@ -20,8 +20,7 @@ from learner.protocol import BASE_ADAPTER
 from learner.registry import AdapterRegistry
 from learner.rounds.pipeline import run_round
 from learner.rounds.work import RoundProgress
-from learner.settings import LearnerSettings, Start, System
-from learner.training.train import TrainingConfig
+from learner.settings import LearnerSettings, Start, System, TrainingConfig
 from sim.players import open_players
 from sim.playing import Playground, Tally
 from store.database import Database
@@ -64,7 +63,7 @@ class DeploymentConfig:
     temperature: float | None = None
     """None is the setting's."""
     training: TrainingConfig | None = None
-    """None is the default with the deployment's seed."""
+    """None is the setting's with the deployment's seed."""
     threads: int | None = None
     """Of torch; None is the setting's."""
     retention: str | None = None
@@ -122,25 +121,20 @@ def simulate(
     """
     began = time.monotonic()
     scheme, _ = parse_system(config.system)
-    settings = LearnerSettings(  # pyright: ignore[reportCallIssue]
-        data_dir=data_dir,
-        database_url=f"sqlite:///{data_dir / 'respect.db'}",  # never the one of the environment
-        policy=config.policy,
-        system=config.system,
-        decoder=config.decoder,  # pyright: ignore[reportArgumentType]
-        seed=config.seed,
+    settings = LearnerSettings().changed(
+        store={"data_dir": data_dir, "database_url": None},  # never the one of the environment
+        policy=_given(model=config.policy, threads=config.threads, temperature=config.temperature),
+        feedback={"decoder": config.decoder},
+        rounds=_given(system=config.system, start=config.start),
+        training={"seed": config.seed},
     )
-    chosen = {"threads": config.threads, "start": config.start, "temperature": config.temperature}
-    settings = settings.model_copy(
-        update={name: value for name, value in chosen.items() if value is not None}
-    )
-    database = Database(settings.url)
+    database = Database(settings.store.url)
     try:
         upgrade(database)
         with database.session() as session:
             if round_statistics(session, scheme):
                 raise DeploymentError(f"{data_dir} holds games already: choose an empty folder")
-        policy = policy or Policy.of(settings, settings.threads)
+        policy = policy or Policy.of(settings, settings.policy.threads)
         world = _World(config, database, settings, policy, on_progress or (lambda _: None))
         world.deploy()
         with database.session() as session:
@@ -176,6 +170,11 @@ def simulate(
         **({} if kept is None else {"retention": kept}),
         **({"trust": quarantines} if quarantines else {}),
     }
+
+
+def _given(**values: Any) -> dict[str, Any]:
+    """Those that are not None."""
+    return {name: value for name, value in values.items() if value is not None}
 
 
 class _World:
@@ -229,7 +228,7 @@ class _World:
             self.settings,
             asked.id,
             self.policy,
-            config=self.config.training or TrainingConfig(seed=self.config.seed),
+            config=self.config.training,
             hindsight=self.config.hindsight,
             on_progress=lambda at: self._tell(number, at),
         )

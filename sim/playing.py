@@ -88,7 +88,7 @@ class Playground:
             session.add_all(rows)
         self.player_ids = [row.id for row in rows if row.id is not None]
         self.poisoners = {self.player_ids[number] for number in chosen}
-        self._unheeded = frozenset[int]()
+        self._quarantined = frozenset[int]()
         """Players in quarantine in the round that is played."""
 
     def play(self, number: int, games: int, adapter: str, progress: Callable[[Tally], None]) -> Tally:
@@ -98,7 +98,7 @@ class Playground:
         """
         tally, started = Tally(), time.monotonic()
         with self.database.session() as session:
-            self._unheeded = quarantined(session, number)
+            self._quarantined = quarantined(session, number)
         free = list(range(len(self.people)))
         live: list[LiveGame] = []
         opened = 0
@@ -137,6 +137,7 @@ class Playground:
             origin=models.Origin.SIMULATED,
             adapter=adapter,
             base_model=self.policy.fingerprint,
+            images_hash=self.images.fingerprint,
             round=number,
         )
         return LiveGame(row, deal, person, self.rules.initial_state)
@@ -179,6 +180,8 @@ class Playground:
                     adapter=game.row.adapter,
                     base_model=game.row.base_model,
                     seconds=seconds,
+                    temperature=self.policy.temperature,
+                    seed=self.seed,
                     asked_at=asked_at,
                     answered_at=answered_at,
                 )
@@ -205,7 +208,7 @@ class Playground:
             ),
             state=game.state,
             utterance=game.utterance,
-            heeded=game.row.player_id not in self._unheeded,
+            verdicts_heard=game.row.player_id not in self._quarantined,
             adapter=game.row.adapter,
         )
 

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from sqlmodel import Field, SQLModel
 
 from games.core import Outcome
+from store.version import code_version
 
 NAMING_CONVENTION = {
     "ix": "ix_%(column_0_label)s",
@@ -149,6 +150,10 @@ class Game(SQLModel, table=True):
     """The adapter the game is pinned to; "base" is none."""
     base_model: str
     """Fingerprint of the base model."""
+    images_hash: str | None = None
+    """`games.figures.ImageSet.fingerprint` of the set it was dealt from."""
+    code_version: str | None = Field(default_factory=code_version)
+    """The program that dealt it (`store.version`); None for games older than this column."""
     round: int = Field(default=0, index=True)
     """Rounds finished when it began: the round whose policy it measures."""
     outcome: Outcome = _choice(Outcome, default=Outcome.OPEN, index=True)
@@ -189,6 +194,10 @@ class Turn(SQLModel, table=True):
     base_model: str
     seconds: float
     """Time the policy took."""
+    temperature: float | None = None
+    """Sampling temperature; None where the policy did not say."""
+    seed: int | None = None
+    """Seed of the policy service: with the game's id and the turn's number it gives the draw again."""
     asked_at: datetime = _time(default_factory=now)
     answered_at: datetime = _time(default_factory=now)
 
@@ -206,6 +215,10 @@ class Feedback(SQLModel, table=True):
     label: int
     """+1 positive, 0 neutral, -1 negative."""
     confidence: float
+    p_positive: float | None = None
+    """The decoder's probability that the action was right."""
+    cue: str | None = None
+    """What the decoder went by."""
     decoded_at: datetime = _time(default_factory=now)
 
 
@@ -250,7 +263,7 @@ class Round(SQLModel, table=True):
     """{"done": steps, "total": steps, "loss": ..., "seconds_left": ...} of the stage under way."""
     results: dict[str, Any] = Field(default_factory=dict, sa_type=sa.JSON)
     trigger: str = "manual"
-    """"manual", "schedule" or "turns"."""
+    """"manual", "schedule" or "games" ("turns" in rows of earlier versions)."""
     requested_by: str | None = None
     interactions: int = 0
     adapter_id: int | None = Field(default=None, foreign_key="adapter.id", ondelete="SET NULL")

@@ -57,7 +57,7 @@ def quarantined(session: Session, number: int) -> frozenset[int]:
 
 
 def in_quarantine(session: Session, game: Game) -> bool:
-    """Whether a game's player was in quarantine when it began: it is played without heeding their verdicts."""
+    """Whether a game's player was in quarantine when it began: their verdicts are not heard in it."""
     return game.player_id in quarantined(session, game.round)
 
 

@@ -1,31 +1,271 @@
-"""Where things are kept. Settings come from the environment (`RESPECT_*`) and from `.env`."""
+"""Settings: what they are made of, how they are read, and the section that says where things are kept.
 
+A setting has a section and a name: `RESPECT_STORE__DATA_DIR` is `settings.store.data_dir`. They are read from the
+environment and from `.env`, the environment first. Each section is one frozen dataclass, whose help texts are all
+there is: `.env.example` and the options of the command line are generated from them.
+"""
+
+import difflib
+import os
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass as plain_dataclass
+from dataclasses import replace
 from pathlib import Path
+from typing import Any, Self, cast
 
-from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+import structlog
+from pydantic import Field, SecretStr, ValidationError
+from pydantic.dataclasses import dataclass
+from pydantic.fields import FieldInfo
+from pydantic_settings import (
+    BaseSettings,
+    DotEnvSettingsSource,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+log = structlog.get_logger(__name__)
+
+PREFIX = "RESPECT_"
+TEST_PREFIX = "RESPECT_TEST_"
+"""Names of the tests' own, which are no settings."""
+
+RENAMED = {
+    "RESPECT_DATA_DIR": "RESPECT_STORE__DATA_DIR",
+    "RESPECT_DATABASE_URL": "RESPECT_STORE__DATABASE_URL",
+    "RESPECT_DATABASE_TIMEOUT": "RESPECT_STORE__DATABASE_TIMEOUT",
+    "RESPECT_POLICY": "RESPECT_POLICY__MODEL",
+    "RESPECT_DEVICE": "RESPECT_POLICY__DEVICE",
+    "RESPECT_THREADS": "RESPECT_POLICY__THREADS",
+    "RESPECT_TEMPERATURE": "RESPECT_POLICY__TEMPERATURE",
+    "RESPECT_POLICY_URL": "RESPECT_SERVICE__URL",
+    "RESPECT_POLICY_SECRET": "RESPECT_SERVICE__SECRET",
+    "RESPECT_POLICY_HOST": "RESPECT_SERVICE__HOST",
+    "RESPECT_POLICY_PORT": "RESPECT_SERVICE__PORT",
+    "RESPECT_DECODER": "RESPECT_FEEDBACK__DECODER",
+    "RESPECT_SYSTEM": "RESPECT_ROUNDS__SYSTEM",
+    "RESPECT_HINDSIGHT": "RESPECT_ROUNDS__HINDSIGHT",
+    "RESPECT_START": "RESPECT_ROUNDS__START",
+    "RESPECT_SEED_GAMES": "RESPECT_ROUNDS__SEED_GAMES",
+    "RESPECT_TRUST": "RESPECT_ROUNDS__TRUST",
+    "RESPECT_TRAINING_PROCESSES": "RESPECT_ROUNDS__PROCESSES",
+    "RESPECT_DISCORD_TRAINING_PERMISSION": "RESPECT_ROUNDS__DISCORD_PERMISSION",
+    "RESPECT_ROUND_SCHEDULE": "RESPECT_ROUNDS__SCHEDULE",
+    "RESPECT_ROUND_EVERY_GAMES": "RESPECT_ROUNDS__EVERY_GAMES",
+    "RESPECT_EPOCHS": "RESPECT_TRAINING__EPOCHS",
+    "RESPECT_SEED": "RESPECT_TRAINING__SEED",
+    "RESPECT_DISCORD_TOKEN": "RESPECT_DISCORD__TOKEN",
+    "RESPECT_DISCORD_API": "RESPECT_DISCORD__API",
+    "RESPECT_DISCORD_GATEWAY": "RESPECT_DISCORD__GATEWAY",
+    "RESPECT_MESSAGE_CONTENT": "RESPECT_DISCORD__MESSAGE_CONTENT",
+    "RESPECT_IMAGES": "RESPECT_PLAY__IMAGES",
+    "RESPECT_PLAY_COOLDOWN": "RESPECT_PLAY__COOLDOWN",
+    "RESPECT_WEB_HOST": "RESPECT_WEB__HOST",
+    "RESPECT_WEB_PORT": "RESPECT_WEB__PORT",
+    "RESPECT_LOG_JSON": "RESPECT_LOG__JSON",
+}
+"""The names that settings had before they had sections, and what they are now. The old ones are still read."""
+
+_warned: set[str] = set()
+"""Old names that this process was told of."""
+
+
+@plain_dataclass(frozen=True)
+class Setting:
+    """One setting as people write it."""
+
+    section: str
+    name: str
+    field: FieldInfo
+
+    @property
+    def variable(self) -> str:
+        """Its name in the environment, e.g. "RESPECT_STORE__DATA_DIR"."""
+        return variable(self.section, self.name)
+
+    def of(self, settings: "Settings") -> Any:
+        """Its value."""
+        return getattr(getattr(settings, self.section), self.name)
+
+
+def variable(section: str, name: str) -> str:
+    """The name of a setting in the environment."""
+    return f"{PREFIX}{section}__{name}".upper()
+
+
+def fields_of(section: type) -> dict[str, FieldInfo]:
+    """The fields of a section by name: help text (`description`), default and bounds."""
+    return section.__pydantic_fields__
+
+
+def help_of(section: type, name: str) -> str:
+    """The help text of a setting."""
+    return fields_of(section)[name].description or ""
 
 
 class Settings(BaseSettings):
-    """The base of every settings class: one class a room, read from `RESPECT_*` and `.env`."""
+    """The base of every settings class: each field is a section, read from `RESPECT_SECTION__NAME` and `.env`."""
 
     model_config = SettingsConfigDict(
-        env_prefix="RESPECT_", env_file=".env", env_file_encoding="utf-8", extra="ignore", frozen=True
+        env_prefix=PREFIX,
+        env_nested_delimiter="__",
+        env_file=".env",
+        env_file_encoding="utf-8",
+        extra="ignore",
+        frozen=True,
     )
 
+    @classmethod
+    def sections(cls) -> dict[str, type]:
+        """The sections by name."""
+        return {name: cast(type, field.annotation) for name, field in cls.model_fields.items()}
 
-class StoreSettings(Settings):
-    """What the store needs to know."""
+    @classmethod
+    def all(cls) -> list[Setting]:
+        """Every setting, in the order of the classes."""
+        return [
+            Setting(section, name, field)
+            for section, kind in cls.sections().items()
+            for name, field in fields_of(kind).items()
+        ]
 
-    data_dir: Path = Field(Path("data"), description="Folder for the database, adapters and logs.")
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments, the environment, `.env`, and then the same two under old names."""
+        assert isinstance(env_settings, EnvSettingsSource) and isinstance(
+            dotenv_settings, DotEnvSettingsSource
+        )
+        given = {**dotenv_settings.env_vars, **env_settings.env_vars}
+        known = {setting.variable.lower() for setting in cls.all()}
+        for source in (
+            env_settings,
+            dotenv_settings,
+        ):  # RESPECT_POLICY was a setting and is the name of a section
+            source.env_vars = {name: value for name, value in source.env_vars.items() if name in known}
+        return init_settings, env_settings, dotenv_settings, _OldNames(settings_cls, given, known)
+
+    def changed(self, **sections: Mapping[str, Any]) -> Self:
+        """The same with other values, e.g. `changed(policy={"threads": 1})`. Raises ValidationError."""
+        return self.model_copy(
+            update={name: replace(getattr(self, name), **values) for name, values in sections.items()}
+        )
+
+
+class _OldNames(PydanticBaseSettingsSource):
+    """Settings under the names they had before (`RENAMED`), with a warning for each."""
+
+    def __init__(
+        self, settings_cls: type[BaseSettings], given: Mapping[str, str | None], known: set[str]
+    ) -> None:
+        """`given`: variables of the environment and of `.env`, in lower case; `known`: settings of the class."""
+        super().__init__(settings_cls)
+        self._given = given
+        self._known = known
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        found = {
+            new.lower().split("__")[1]: self._given[old.lower()]
+            for old, new in RENAMED.items()
+            if new.lower() in self._known
+            and new.lower().startswith(f"{PREFIX}{field_name}__".lower())
+            and self._given.get(old.lower()) is not None
+        }
+        return found or None, field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        for old, new in RENAMED.items():
+            if old.lower() in self._given and new.lower() in self._known and old not in _warned:
+                _warned.add(old)
+                if new.lower() in self._given:
+                    log.warning(f"{old} is ignored: it is now {new}, which is set too")
+                else:
+                    log.warning(f"{old} is now {new}: rename it, the old name will stop working")
+        values = {
+            name: self.get_field_value(field, name)[0]
+            for name, field in self.settings_cls.model_fields.items()
+        }
+        return {name: value for name, value in values.items() if value is not None}
+
+
+def variables() -> dict[str, str]:
+    """Every `RESPECT_` variable of the environment and of `.env` by its name in upper case, tests' own aside."""
+    read = DotEnvSettingsSource(Settings).env_vars
+    given = {name.upper(): value or "" for name, value in {**read, **os.environ}.items()}
+    return {
+        name: value
+        for name, value in given.items()
+        if name.startswith(PREFIX) and not name.startswith(TEST_PREFIX)
+    }
+
+
+def unknown(settings: type[Settings], names: Iterable[str]) -> dict[str, str]:
+    """Of these variables, those that are no setting's, each with the name of a setting that is most like it."""
+    known = [setting.variable for setting in settings.all()]
+    return {
+        name: RENAMED.get(_nearest(name, [*known, *RENAMED]), _nearest(name, known))
+        for name in names
+        if name not in known and name not in RENAMED
+    }
+
+
+def _nearest(name: str, known: list[str]) -> str:
+    """The known name that is most like `name`, underscores aside."""
+
+    def likeness(other: str) -> float:
+        first, second = (re.sub("_+", "_", each.removeprefix(PREFIX)) for each in (name, other))
+        return difflib.SequenceMatcher(None, first, second).ratio()
+
+    return max(known, key=likeness)
+
+
+def what_is_wrong(error: ValidationError) -> list[str]:
+    """A sentence for each setting that cannot be understood, without its value: it may be a secret."""
+    return [
+        f"{variable(*loc[:2]) if len(loc := [str(part) for part in item['loc']]) > 1 else loc[0]}: {item['msg']}"
+        for item in error.errors(include_input=False)
+    ]
+
+
+def as_text(value: Any) -> str:
+    """A value as it is written in the environment."""
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+
+
+@dataclass(frozen=True)
+class StoreConfig:
+    """Where things are kept"""
+
+    data_dir: Path = Field(default=Path("data"), description="Folder for the database, adapters and logs.")
     database_url: str | None = Field(
-        None, description="SQLAlchemy URL; by default SQLite in the data folder.", repr=False
+        default=None,
+        description="SQLAlchemy URL of another database; unset is SQLite in the data folder.",
+        examples=["sqlite:///data/respect.db"],
+        repr=False,
     )
     database_timeout: float = Field(
-        10.0, ge=0, description="Seconds to wait for a database that another process has locked."
+        default=10.0, ge=0, description="Seconds to wait for a database that another process has locked."
     )
 
     @property
     def url(self) -> str:
         """The database URL without a driver, e.g. "sqlite:///data/respect.db"."""
         return self.database_url or f"sqlite:///{self.data_dir / 'respect.db'}"
+
+
+class StoreSettings(Settings):
+    """What the store needs to know."""
+
+    store: StoreConfig = StoreConfig()

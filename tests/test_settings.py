@@ -1,37 +1,227 @@
-"""Every setting is explained where people look for it."""
+"""Every setting is explained where people look for it, read by its name and by the one it had, and passed on."""
 
+import pickle
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+import typer
+from pydantic import ValidationError
+from structlog.testing import capture_logs
+from typer.main import get_command
+from typer.testing import CliRunner
 
 from bot.settings import BotSettings
+from cli.main import app
+from cli.options import with_options
+from cli.settings import env_example
+from learner.settings import LearnerSettings, TrainingConfig
+from store import settings as module
+from store.settings import RENAMED, StoreSettings, fields_of, unknown, variables, what_is_wrong
 
-EXAMPLE = Path(__file__).parent.parent / ".env.example"
-
-
-def example_settings() -> dict[str, str]:
-    lines = re.findall(r"^#?(RESPECT_[A-Z_]+)=(.*)$", EXAMPLE.read_text(), flags=re.MULTILINE)
-    return dict(lines)
-
-
-def test_the_example_names_every_setting_and_no_other():
-    assert set(example_settings()) == {f"RESPECT_{name.upper()}" for name in BotSettings.model_fields}
-
-
-def test_every_setting_has_a_description():
-    assert not [name for name, field in BotSettings.model_fields.items() if not field.description]
+ROOT = Path(__file__).parent.parent
+EXAMPLE = ROOT / ".env.example"
+KNOWN = {setting.variable for setting in BotSettings.all()}
 
 
-def test_the_example_as_it_stands_gives_the_defaults(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
-    for name in example_settings():
-        monkeypatch.delenv(name, raising=False)
+@pytest.fixture(autouse=True)
+def nothing_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    """No variable of this machine, no `.env`, and nobody warned yet."""
+    for name in variables():
+        monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
-    defaults = BotSettings(_env_file=None)  # pyright: ignore[reportCallIssue]
-    example = BotSettings(_env_file=EXAMPLE)  # pyright: ignore[reportCallIssue]
-    assert example.model_dump(exclude={"discord_token"}) == defaults.model_dump(exclude={"discord_token"})
+    monkeypatch.setattr(module, "_warned", set())
 
 
-def test_secrets_do_not_show_in_logs(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv("RESPECT_DISCORD_TOKEN", "very-secret")
-    assert "very-secret" not in repr(BotSettings())  # pyright: ignore[reportCallIssue]
+def write_env(**lines: str) -> None:
+    Path(".env").write_text("".join(f"{name}={value}\n" for name, value in lines.items()))
+
+
+def test_every_setting_has_a_help_text():
+    assert not [setting.variable for setting in BotSettings.all() if not setting.field.description]
+
+
+def test_the_example_is_what_is_generated():
+    assert EXAMPLE.read_text() == env_example(), "run `respect settings > .env.example`"
+    result = CliRunner().invoke(app, ["settings"])
+    assert result.stdout == env_example()
+
+
+def test_the_example_names_every_setting_and_uncommented_gives_the_defaults():
+    text = re.sub(r"^#(RESPECT_\w+=)", r"\1", EXAMPLE.read_text(), flags=re.MULTILINE)
+    named = dict(re.findall(r"^(\w+)=(.*)$", text, flags=re.MULTILINE))
+    assert set(named) == KNOWN
+    Path(".env").write_text(text)
+    example, defaults = BotSettings(), BotSettings(_env_file=None)  # pyright: ignore[reportCallIssue]
+    for setting in BotSettings.all():
+        if setting.field.default is not None:
+            assert setting.of(example) == setting.of(defaults), setting.variable
+
+
+def test_a_setting_is_read_from_the_environment_first_and_then_from_the_file(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    write_env(RESPECT_TRAINING__RANK="8", RESPECT_TRAINING__ALPHA="64", RESPECT_STORE__DATA_DIR="there")
+    monkeypatch.setenv("RESPECT_TRAINING__RANK", "4")
+    found = LearnerSettings()
+    assert (found.training.rank, found.training.alpha) == (4, 64)
+    assert found.store.url == "sqlite:///there/respect.db"
+    assert found.training.epochs == TrainingConfig().epochs
+
+
+@pytest.mark.parametrize("where", ["environment", "file"])
+@pytest.mark.parametrize("old", RENAMED)
+def test_an_old_name_is_read_and_the_new_one_said_once(old: str, where: str, monkeypatch: pytest.MonkeyPatch):
+    [setting] = [each for each in BotSettings.all() if each.variable == RENAMED[old]]
+    value = {"bool": "true", "float": "3.0", "int": "3"}.get(
+        getattr(setting.field.annotation, "__name__", ""), "none"
+    )
+    value = {"SYSTEM": "t-kto", "START": "base", "DECODER": "prompted"}.get(
+        old.removeprefix("RESPECT_"), value
+    )
+    if where == "environment":
+        monkeypatch.setenv(old, value)
+    else:
+        write_env(**{old: value})
+    with capture_logs() as logs:
+        found = module.as_text(setting.of(BotSettings()))
+        BotSettings()
+    assert found == value
+    assert [RENAMED[old] in entry["event"] for entry in logs] == [True]
+
+
+@pytest.mark.parametrize("new_in_the_file", [True, False])
+def test_where_both_names_are_set_the_new_one_wins(new_in_the_file: bool, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("RESPECT_POLICY", "old")
+    if new_in_the_file:
+        write_env(RESPECT_POLICY__MODEL="new")
+    else:
+        monkeypatch.setenv("RESPECT_POLICY__MODEL", "new")
+    with capture_logs() as logs:
+        assert LearnerSettings().policy.model == "new"
+    [entry] = logs
+    assert "RESPECT_POLICY is ignored" in entry["event"] and "RESPECT_POLICY__MODEL" in entry["event"]
+
+
+def test_every_old_name_leads_to_a_setting():
+    assert set(RENAMED.values()) <= KNOWN
+    assert not RENAMED.keys() & KNOWN
+
+
+def test_a_class_warns_of_its_own_settings_only(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("RESPECT_WEB_PORT", "80")
+    with capture_logs() as logs:
+        StoreSettings()
+    assert not logs
+
+
+def test_what_is_wrong_names_the_setting_and_not_its_value(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("RESPECT_TRAINING__SMOOTHING", "much")
+    monkeypatch.setenv("RESPECT_THREADS", "-1")
+    with pytest.raises(ValidationError) as caught:
+        LearnerSettings()
+    wrong = what_is_wrong(caught.value)
+    assert [line.split(":")[0] for line in wrong] == [
+        "RESPECT_POLICY__THREADS",
+        "RESPECT_TRAINING__SMOOTHING",
+    ]
+    assert not any("much" in line for line in wrong)
+    with pytest.raises(ValidationError):
+        BotSettings(_env_file=None).changed(web={"port": -1})  # pyright: ignore[reportCallIssue]
+
+
+def test_a_misspelt_name_is_found_with_the_one_it_is_like(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("RESPECT_TRAINING__LEARNINGRATE", "1")
+    monkeypatch.setenv("RESPECT_TEST_OF_THIS", "1")
+    monkeypatch.setenv("RESPECT_WEB__PORT", "0")
+    write_env(RESPECT_POLICY_UR="http://127.0.0.1")
+    assert unknown(BotSettings, variables()) == {
+        "RESPECT_TRAINING__LEARNINGRATE": "RESPECT_TRAINING__LEARNING_RATE",
+        "RESPECT_POLICY_UR": "RESPECT_SERVICE__URL",
+    }
+
+
+def test_the_doctor_tells_of_misspelt_and_old_names(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("RESPECT_TRAINING__RNAK", "8")
+    monkeypatch.setenv("RESPECT_SYSTEM", "b-rl")
+    monkeypatch.setenv("RESPECT_POLICY__MODEL", "/nowhere")
+    result = CliRunner().invoke(app, ["doctor", "--json"])
+    assert (
+        "RESPECT_TRAINING__RNAK is no setting" in result.stdout and "RESPECT_TRAINING__RANK" in result.stdout
+    )
+    assert "Rename it to RESPECT_ROUNDS__SYSTEM" in result.stdout
+
+
+def test_a_process_of_its_own_reads_the_settings_as_they_are(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("RESPECT_SEED", "3")
+    ours = BotSettings().changed(
+        service={"secret": "between us"},
+        policy={"model": "elsewhere"},
+        rounds={"trust": False, "schedule": "0 4 * * *"},
+        training={"rank": 4, "learning_rate": 1.5e-5, "smoothing": None, "reorder": False},
+    )
+    program = "import pickle, sys; from learner.settings import LearnerSettings; sys.stdout.buffer.write(pickle.dumps("
+    program += "{each.variable: each.of(LearnerSettings()) for each in LearnerSettings.all()}))"
+    environment = {**ours.environment(), "PYTHONPATH": str(ROOT)}
+    ran = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, check=True)
+    theirs = pickle.loads(ran.stdout)
+    assert theirs == {each.variable: each.of(ours) for each in LearnerSettings.all()}
+    assert theirs["RESPECT_TRAINING__RANK"] == 4 and theirs["RESPECT_TRAINING__SEED"] == 3
+
+
+def test_every_hyper_parameter_is_an_option_of_simulate():
+    command = get_command(app).commands["simulate"]  # pyright: ignore[reportAttributeAccessIssue]
+    options = {each.name: each for each in command.params}
+    for name, field in fields_of(TrainingConfig).items():
+        assert name in options
+        if name != "seed":  # which is that of the deals and the players too
+            assert options[name].help == field.description
+            assert options[name].rich_help_panel == "Training"
+
+
+def test_secrets_do_not_show(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("RESPECT_DISCORD__TOKEN", "very-secret")
+    monkeypatch.setenv("RESPECT_POLICY_SECRET", "very-secret")
+    monkeypatch.setenv("RESPECT_STORE__DATABASE_URL", "postgresql://me:very-secret@there/respect")
+    with capture_logs() as logs:
+        found = BotSettings()
+    assert found.discord.token and found.discord.token.get_secret_value() == "very-secret"
+    assert "very-secret" not in repr(found) + str(found) + repr(logs)
+
+
+def written() -> list[Path]:
+    """Everything that people read or run, the table of old names and what tests it aside."""
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False)
+    paths = [ROOT / line for line in listed.stdout.splitlines()] or [
+        path for path in ROOT.rglob("*.*") if ".venv" not in path.parts
+    ]
+    kinds = {".py", ".md", ".toml", ".example", ".js", ".html", ""}
+    left_out = {ROOT / "store" / "settings.py", ROOT / "tests" / "test_settings.py"}
+    return [path for path in paths if path.suffix in kinds and path.is_file() and path not in left_out]
+
+
+def test_every_setting_that_is_spoken_of_exists():
+    wrong = {
+        (str(path.relative_to(ROOT)), name)
+        for path in written()
+        for name in re.findall(r"\bRESPECT_\w*", path.read_text(errors="ignore"))
+        if name not in KNOWN and not name.startswith("RESPECT_TEST_")
+    }
+    assert not wrong
+
+
+def test_the_options_of_a_section_reach_the_command():
+    given: dict[str, object] = {}
+    program = typer.Typer()
+
+    @program.command()
+    @with_options(TrainingConfig, panel="Training", leave_out=["seed"])
+    def run(seed: int = 5, *, section_values: dict[str, object]) -> None:
+        given.update(section_values, seed=seed)
+
+    result = CliRunner().invoke(program, ["--rank", "4", "--learning-rate", "1e-5", "--no-reorder"])
+    assert result.exit_code == 0, result.output
+    assert given == {"rank": 4, "learning_rate": 1e-5, "reorder": False, "seed": 5}
+    assert CliRunner().invoke(program, ["--rank", "0"]).exit_code == 2

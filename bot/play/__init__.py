@@ -1,0 +1,11 @@
+"""Playing: commands, buttons, and what is written in games' threads."""
+
+from bot.play.buttons import BUTTONS
+from bot.play.cog import Play
+from bot.services import Services
+
+
+async def setup(bot: Services) -> None:
+    """Add the commands and the buttons."""
+    bot.add_dynamic_items(*BUTTONS)
+    await bot.add_cog(Play(bot))

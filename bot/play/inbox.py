@@ -1,17 +1,16 @@
 """From messages in a game's thread to utterances in its queue: new, edited, deleted and missed ones."""
 
-import asyncio
-
 import discord
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
+from tenacity import RetryCallState, retry, retry_if_exception_type, stop_after_attempt, wait_incrementing
 
 from bot import texts
 from bot.errors import OUTSIDE
 from bot.locks import KeyedLocks
-from bot.play.screen import Screen
-from bot.play.session import LiveGames
+from bot.play.session import GameSessions
 from bot.play.utterances import Unplayable, Utterance, read
+from bot.respond import reply
 from games.core import Outcome
 from games.words import plain
 from store.database import Database
@@ -31,36 +30,39 @@ from store.models import Game, Player
 log = structlog.get_logger(__name__)
 
 TRIES = 3
-"""Times an utterance is tried to be kept before its player is asked to send it again."""
-SPOKEN = (discord.MessageType.default, discord.MessageType.reply)
+"""Attempts to keep an utterance before its player is asked to send it again."""
+PLAYABLE = (discord.MessageType.default, discord.MessageType.reply)
 
 
-class Hearing:
-    """Reads threads in order and without gaps: what was said while the bot was away is read first."""
+def _log_retry(state: RetryCallState) -> None:
+    error = state.outcome.exception() if state.outcome else None
+    log.warning("message not kept yet", attempt=state.attempt_number, error=str(error))
+
+
+class Inbox:
+    """Reads threads in order and without gaps: messages that came while the bot was away are read first."""
 
     def __init__(
         self,
         client: discord.Client,
         database: Database,
-        games: LiveGames,
-        screen: Screen,
+        games: GameSessions,
         plain_messages: bool,
     ) -> None:
         self._client = client
         self._database = database
         self._games = games
-        self._screen = screen
         self._plain_messages = plain_messages
         self._locks = KeyedLocks()
         self._up_to_date: set[int] = set()
-        """Threads of which every message since the last disconnection has been heard."""
+        """Threads of which every message since the last disconnection has been read."""
 
     def disconnected(self) -> None:
         """Messages may be missed from now on."""
         self._up_to_date.clear()
 
     async def resume(self) -> int:
-        """Continue every game: read what was missed, show what was not shown. Gives their number."""
+        """Continue every game: read messages that were missed, show boards that were not. Gives their number."""
         async with self._database.async_session() as session:
             games = await unshown_games(session)
         for game in games:
@@ -74,17 +76,17 @@ class Hearing:
         return len(games)
 
     async def message(self, message: discord.Message) -> None:
-        """A message was written somewhere. Most are none of the bot's business."""
+        """A message was written somewhere, mostly not in a game."""
         if message.author.bot or not self._may_be_a_game(message.channel):
             return
         async with self._locks(message.channel.id):
             try:
-                await self._listen(message)
+                await self._read(message)
             except SQLAlchemyError as error:
                 log.error("message not read", message=message.id, error=str(error.__cause__ or error))
-                await self._screen.answer(message, texts.NOT_KEPT)
+                await reply(message, texts.NOT_KEPT)
 
-    async def _listen(self, message: discord.Message) -> None:
+    async def _read(self, message: discord.Message) -> None:
         found = await self._game(message.channel.id)
         if found is None or found[1].external_id != str(message.author.id):
             return
@@ -92,7 +94,7 @@ class Hearing:
             await self._take(message)
 
     async def edited(self, message: discord.Message) -> None:
-        """A message was edited: an utterance that waits follows it, one that was played does not."""
+        """A message was edited: an utterance that waits is changed too, one that was played is not."""
         if message.author.bot or message.edited_at is None or not self._may_be_a_game(message.channel):
             return
         if not message.content and not self._plain_messages:
@@ -107,7 +109,7 @@ class Hearing:
                 log.error("edit not kept", game=found[0].id, error=str(error.__cause__ or error))
                 answer = texts.NOT_KEPT
             if answer is not None:
-                await self._screen.answer(message, answer)
+                await reply(message, answer)
             self._games.wake(found[0].id)
 
     async def _follow_edit(self, game: Game, message: discord.Message) -> str | None:
@@ -183,8 +185,9 @@ class Hearing:
         game, player = found
         after = discord.Object(int(game.heard_message_id or thread_id))
         try:
-            history = self._screen.thread(game).history(after=after, oldest_first=True, limit=None)
-            async for message in history:
+            guild_id = int(game.guild_id) if game.guild_id else None
+            thread = self._client.get_partial_messageable(thread_id, guild_id=guild_id)
+            async for message in thread.history(after=after, oldest_first=True, limit=None):
                 if str(message.author.id) == player.external_id:
                     await self._take(message)
         except OUTSIDE as error:
@@ -199,7 +202,7 @@ class Hearing:
         if found is None:
             return
         game, _ = found
-        if game.outcome is not Outcome.OPEN or message.type not in SPOKEN:
+        if game.outcome is not Outcome.OPEN or message.type not in PLAYABLE:
             return
         if game.heard_message_id is not None and message.id <= int(game.heard_message_id):
             return
@@ -207,31 +210,33 @@ class Hearing:
         if content is None and not message.content and not self._plain_messages:
             first = game.heard_message_id is None
             content = Unplayable(texts.NO_PLAIN_MESSAGES) if first else None
-        kept = await self._keep(game, message, content)
+        try:
+            await self._keep(game, message, content)
+        except SQLAlchemyError as error:
+            log.error("message not kept", message=message.id, error=str(error.__cause__ or error))
+            sentence = content.answer if isinstance(content, Unplayable) else texts.NOT_KEPT
+            await reply(message, sentence)
+            return
         if isinstance(content, Unplayable):
-            await self._screen.answer(message, content.answer)
-        elif not kept:
-            await self._screen.answer(message, texts.NOT_KEPT)
+            await reply(message, content.answer)
         elif content is not None:
             self._games.wake(game.id)
 
+    @retry(
+        retry=retry_if_exception_type(SQLAlchemyError),
+        stop=stop_after_attempt(TRIES),
+        wait=wait_incrementing(start=0, increment=0.2),
+        before_sleep=_log_retry,
+        reraise=True,
+    )
     async def _keep(
         self, game: Game, message: discord.Message, content: Utterance | Unplayable | None
-    ) -> bool:
-        """Write down that a message was heard and, if it is an utterance, queue it. False if that failed."""
-        for attempt in range(TRIES):
-            try:
-                async with self._database.async_writing() as session:
-                    if isinstance(content, Utterance):
-                        await queue_instruction(session, game.id, content.text, str(message.id))
-                    await record_heard(session, game.id, str(message.id))
-                return True
-            except SQLAlchemyError as error:
-                log.error(
-                    "message not kept", game=game.id, attempt=attempt + 1, error=str(error.__cause__ or error)
-                )
-                await asyncio.sleep(0.2 * attempt)
-        return False
+    ) -> None:
+        """Note that a message was read and, if it is an utterance, queue it. Raises SQLAlchemyError."""
+        async with self._database.async_writing() as session:
+            if isinstance(content, Utterance):
+                await queue_instruction(session, game.id, content.text, str(message.id))
+            await record_heard(session, game.id, str(message.id))
 
 
 def _extras(message: discord.Message) -> bool:

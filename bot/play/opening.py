@@ -1,4 +1,4 @@
-"""Starting a game: is it allowed here, is there one already, then thread, row, board."""
+"""Opening a game: checks, then its thread, its row in the database and its board."""
 
 import random
 from contextlib import suppress
@@ -9,12 +9,14 @@ import structlog
 
 from bot import texts
 from bot.errors import OUTSIDE, AlreadyPlaying, Refusal
+from bot.images import ImageSets
 from bot.locks import KeyedLocks
 from bot.permissions import missing
-from bot.play.screen import ImageShelf
-from bot.play.session import LiveGames
+from bot.play.session import GameSessions
+from bot.services import Policy
 from bot.settings import BotSettings
 from games import GAMES
+from games.figures import ImageSet
 from learner.protocol import PolicyError, PolicyStatus
 from store.database import Database
 from store.games import finished_rounds, games_played, latest_game_of, open_game_of
@@ -30,7 +32,7 @@ ARCHIVE_AFTER = 1440
 
 @dataclass(frozen=True)
 class _Start:
-    """What a new game needs to know from the store."""
+    """What a new game needs from the database."""
 
     player_id: int
     number: int
@@ -38,7 +40,7 @@ class _Start:
     images: str
 
 
-class Opener:
+class GameOpener:
     """Opens games. One at a time for each player."""
 
     def __init__(
@@ -46,12 +48,14 @@ class Opener:
         client: discord.Client,
         settings: BotSettings,
         database: Database,
-        games: LiveGames,
-        images: ImageShelf,
+        policy: Policy,
+        games: GameSessions,
+        images: ImageSets,
     ) -> None:
         self._client = client
         self._settings = settings
         self._database = database
+        self._policy = policy
         self._games = games
         self._images = images
         self._locks = KeyedLocks()
@@ -66,7 +70,7 @@ class Opener:
         async with self._locks((parent.guild.id, user.id)):
             start = await self._prepare(parent.guild.id, user, locale)
             status = await self._status()
-            images = await self._images.open(start.images)
+            images = await self._open_images(start.images)
             deal = GAMES[GAME].deal(images.ids, random.Random())
             thread = await parent.create_thread(
                 name=texts.thread_name(user.display_name, start.number),
@@ -88,6 +92,7 @@ class Opener:
                 thread_id=str(thread.id),
                 adapter=status.current,
                 base_model=status.base_model,
+                images_hash=images.fingerprint,
                 round=start.round,
             )
             try:
@@ -100,6 +105,13 @@ class Opener:
         log.info("game opened", game=game.id, adapter=game.adapter, round=game.round)
         self._games.opened(game.id)
         return thread
+
+    async def _open_images(self, spec: str) -> ImageSet:
+        try:
+            return await self._images.open(spec)
+        except (ValueError, OSError) as error:
+            log.error("image set not opened", images=spec, error=str(error))
+            raise Refusal(texts.NO_IMAGES) from error
 
     async def _parent(self, channel: object) -> discord.TextChannel:
         if isinstance(channel, discord.Thread):
@@ -119,18 +131,18 @@ class Opener:
                 player_id=player.id,
                 number=await games_played(session, player.id) + 1,
                 round=await finished_rounds(session),
-                images=(community.images if community else None) or self._settings.images,
+                images=(community.images if community else None) or self._settings.play.images,
             )
         if running is not None and await self._still_there(running):
             raise AlreadyPlaying(running)
         if latest is not None:
-            left = self._settings.play_cooldown - (now() - latest.started_at).total_seconds()
+            left = self._settings.play.cooldown - (now() - latest.started_at).total_seconds()
             if left > 0:
                 raise Refusal(texts.cooldown(left))
         return start
 
     async def _still_there(self, game: Game) -> bool:
-        """Whether a game's thread exists. One whose thread is gone ends here."""
+        """Whether a game's thread exists. A game without its thread is ended."""
         try:
             await self._client.fetch_channel(int(game.thread_id or 0))
         except discord.NotFound:
@@ -141,11 +153,11 @@ class Opener:
         return True
 
     async def _status(self) -> PolicyStatus:
-        """What new games are pinned to. While the policy is away, what it said last holds."""
+        """What new games are pinned to: while the policy is not available, what it last said."""
         try:
-            self._last_status = await self._games.status()
+            self._last_status = await self._policy.status()
         except PolicyError as error:
-            log.warning("policy away", error=str(error))
+            log.warning("policy not available", error=str(error))
             if self._last_status is None:
                 raise
         return self._last_status

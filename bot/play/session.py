@@ -1,7 +1,7 @@
-"""The live games: opening them, playing what was said, ending them. The store alone knows how they stand.
+"""The games under way: playing utterances, showing boards, ending games. Their state is in the database only.
 
-One worker a game does one thing at a time: show what has not been shown, then play the next utterance. It
-reads the game anew before each step, so a restart is nothing but starting the workers again.
+One worker for each game does one thing at a time: show what has not been shown, then play the next utterance. It
+reads the game again before each step, so a restart only has to start the workers.
 """
 
 import asyncio
@@ -10,7 +10,6 @@ import random
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Protocol
 
 import discord
 import structlog
@@ -19,11 +18,12 @@ from sqlalchemy.exc import SQLAlchemyError
 from bot import texts
 from bot.errors import OUTSIDE, ThreadGone
 from bot.locks import KeyedLocks
-from bot.play.screen import Screen
+from bot.play.display import BoardDisplay
+from bot.services import Policy
 from games import GAMES
 from games.core import IllegalAction, Outcome
 from games.words import plain
-from learner.protocol import BASE_ADAPTER, PastStep, PolicyError, PolicyStatus, TurnAnswer, TurnRequest
+from learner.protocol import BASE_ADAPTER, PastStep, PolicyError, TurnAnswer, TurnRequest
 from store.database import Database
 from store.games import (
     commit_turn,
@@ -48,59 +48,47 @@ LONGEST_WAIT = 30.0
 CLOSING_SECONDS = 3.0
 
 
-class Policy(Protocol):
-    """What the bot needs of the policy's client."""
-
-    async def act(self, request: TurnRequest) -> TurnAnswer: ...
-
-    async def finished(self, game_id: str) -> None: ...
-
-    async def status(self) -> PolicyStatus: ...
-
-    async def reload(self) -> PolicyStatus: ...
-
-
 @dataclass
 class _Worker:
     """One game's worker."""
 
     task: asyncio.Task[None] | None = None
-    asked: bool = True
-    """Whether there may be something to do that it has not looked at."""
-    nudge: asyncio.Event = field(default_factory=asyncio.Event)
+    pending: bool = True
+    """Whether something may have to be done that it has not looked at."""
+    woken: asyncio.Event = field(default_factory=asyncio.Event)
     thinking: "asyncio.Future[TurnAnswer] | None" = None
-    told: set[str] = field(default_factory=set)
-    """Notices given since things last went well."""
+    notices: set[str] = field(default_factory=set)
+    """Notices sent since a step last succeeded."""
     unplayed: int = 0
 
 
-class LiveGames:
+class GameSessions:
     """Every game under way. Nothing here is lost with the process."""
 
     def __init__(
         self,
         database: Database,
         policy: Policy,
-        screen: Screen,
+        display: BoardDisplay,
         metrics: Metrics,
         on_finished: Callable[[], object] = lambda: None,
     ) -> None:
         self._database = database
         self._policy = policy
-        self._screen = screen
+        self._display = display
         self._metrics = metrics
         self._on_finished = on_finished
         self._locks = KeyedLocks()
         self._workers: dict[str, _Worker] = {}
         self._closing = False
-        self._sure: set[str] = set()
-        """Games whose newest board is known to be noted in the store."""
+        self._recorded: set[str] = set()
+        """Games whose newest board is known to be recorded in the database."""
 
     # --- what people do -----------------------------------------------------------------------------------
 
     def opened(self, game_id: str) -> None:
-        """A new game is in the store: show its first board."""
-        self._sure.add(game_id)
+        """A new game is in the database: show its first board."""
+        self._recorded.add(game_id)
         self._metrics.games_opened.inc()
         self.wake(game_id)
 
@@ -136,10 +124,6 @@ class LiveGames:
             turns = await turns_of(session, game_id)
             await record_shown(session, game_id, None, len(turns), result=True)
 
-    async def status(self) -> PolicyStatus:
-        """What the policy says of itself. Raises PolicyError."""
-        return await self._policy.status()
-
     # --- the workers --------------------------------------------------------------------------------------
 
     def wake(self, game_id: str) -> None:
@@ -150,15 +134,15 @@ class LiveGames:
         if worker is None:
             worker = self._workers[game_id] = _Worker()
             worker.task = asyncio.create_task(self._work(game_id, worker), name=f"game-{game_id}")
-        worker.asked = True
-        worker.nudge.set()
+        worker.pending = True
+        worker.woken.set()
 
     async def close(self) -> None:
-        """Stop every worker after its step. What the policy thinks about is asked again next time."""
+        """Stop every worker after its step. Turns the policy has not answered are asked again after the next start."""
         self._closing = True
         tasks = [worker.task for worker in self._workers.values() if worker.task is not None]
         for worker in self._workers.values():
-            worker.nudge.set()
+            worker.woken.set()
             if worker.thinking is not None:
                 worker.thinking.cancel()
         if tasks:
@@ -175,51 +159,51 @@ class LiveGames:
     async def _work(self, game_id: str, worker: _Worker) -> None:
         failures = 0
         try:
-            while worker.asked and not self._closing:
-                worker.asked = False
-                worker.nudge.clear()
+            while worker.pending and not self._closing:
+                worker.pending = False
+                worker.woken.clear()
                 try:
                     while not self._closing and await self._step(game_id, worker):
                         failures = 0
-                        worker.told.clear()
+                        worker.notices.clear()
                 except Exception as error:
-                    if await self._may_pass(game_id, worker, error):
+                    if await self._retryable(game_id, worker, error):
                         failures += 1
                         with suppress(TimeoutError):
                             delay = min(LONGEST_WAIT, 0.5 * 2 ** min(failures, 10))
-                            await asyncio.wait_for(worker.nudge.wait(), delay * random.uniform(0.8, 1.0))
-                        worker.asked = True
+                            await asyncio.wait_for(worker.woken.wait(), delay * random.uniform(0.8, 1.0))
+                        worker.pending = True
         finally:
             del self._workers[game_id]
 
-    async def _may_pass(self, game_id: str, worker: _Worker, error: Exception) -> bool:
-        """Deal with an error. True if trying again may help."""
+    async def _retryable(self, game_id: str, worker: _Worker, error: Exception) -> bool:
+        """Handle an error. True if trying again may help."""
         match error:
             case ThreadGone():
                 await self._abandon_quietly(game_id)
                 return False
             case discord.Forbidden():
-                self._sure.discard(game_id)
+                self._recorded.discard(game_id)
                 log.warning("not allowed in the game's thread", game=game_id, error=str(error))
                 await self._tell(game_id, worker, texts.FORBIDDEN)
                 return False
             case PolicyError():
                 self._metrics.policy_failures.inc()
-                log.warning("policy away", game=game_id, error=str(error))
+                log.warning("policy not available", game=game_id, error=str(error))
                 await self._tell(game_id, worker, texts.POLICY_AWAY)
                 return True
             case SQLAlchemyError():
-                log.error("store away", game=game_id, error=str(error.__cause__ or error))
+                log.error("database not available", game=game_id, error=str(error.__cause__ or error))
                 await self._tell(game_id, worker, texts.NOT_SAVED)
                 return True
             case discord.HTTPException() if 400 <= error.status < 500 and error.status != 429:
-                self._sure.discard(game_id)
+                self._recorded.discard(game_id)
                 log.error("Discord refuses a board", game=game_id, error=str(error))
                 await self._tell(game_id, worker, texts.SOMETHING_BROKE)
                 return False
             case error if isinstance(error, OUTSIDE):
-                self._sure.discard(game_id)
-                log.warning("Discord away", game=game_id, error=str(error))
+                self._recorded.discard(game_id)
+                log.warning("Discord not available", game=game_id, error=str(error))
                 return True
             case _:
                 log.exception("game stopped", game=game_id, exc_info=error)
@@ -230,21 +214,21 @@ class LiveGames:
         try:
             await self.abandon(game_id)
         except SQLAlchemyError as error:
-            log.error("store away", game=game_id, error=str(error.__cause__ or error))
+            log.error("database not available", game=game_id, error=str(error.__cause__ or error))
 
     async def _tell(self, game_id: str, worker: _Worker, text: str) -> None:
-        """A notice, once until things go well again."""
-        if text in worker.told:
+        """A notice, sent once until a step succeeds again."""
+        if text in worker.notices:
             return
-        worker.told.add(text)
+        worker.notices.add(text)
         with suppress(SQLAlchemyError):
             async with self._database.async_session() as session:
                 game = await session.get(Game, game_id)
             if game is not None and game.thread_id is not None:
-                await self._screen.say(game, text)
+                await self._display.say(game, text)
 
     async def _step(self, game_id: str, worker: _Worker) -> bool:
-        """Do the one next thing. False if there is nothing to do."""
+        """Do the next thing. False if there is nothing to do."""
         async with self._database.async_session() as session:
             game = await session.get(Game, game_id)
             if game is None or game.thread_id is None:
@@ -253,41 +237,41 @@ class LiveGames:
             turns = await turns_of(session, game_id)
             over = game.outcome is not Outcome.OPEN
             waiting = None if over else await next_instruction(session, game_id)
-            heeded = not await session.run_sync(in_quarantine, game)  # pyright: ignore[reportArgumentType]
+            verdicts_heard = not await session.run_sync(in_quarantine, game)  # pyright: ignore[reportArgumentType]
         if game.shown_turns != len(turns) or (over and not game.result_shown):
             await self._show(game, player, turns, worker)
             return True
         if waiting is None:
             return False
-        await self._play(game, turns, waiting, worker, heeded)
+        await self._play(game, turns, waiting, worker, verdicts_heard)
         return True
 
     async def _show(self, game: Game, player: Player, turns: Sequence[Turn], worker: _Worker) -> None:
-        look_first = game.id not in self._sure
-        self._sure.discard(game.id)
-        message_id = await self._screen.show(
+        look_first = game.id not in self._recorded
+        self._recorded.discard(game.id)
+        message_id = await self._display.show(
             game, player.external_id, turns, look_first=look_first, unplayed=worker.unplayed
         )
         over = game.outcome is not Outcome.OPEN
         async with self._database.async_writing() as session:
             await record_shown(session, game.id, message_id, len(turns), result=over)
         if not over:
-            self._sure.add(game.id)
-        await self._screen.retire(game, message_id)
+            self._recorded.add(game.id)
+        await self._display.retire(game, message_id)
         if over:
             await self._policy.finished(game.id)
         if turns and game.shown_turns != len(turns):
             self._metrics.answer_seconds.observe((now() - turns[-1].asked_at).total_seconds())
 
     async def _play(
-        self, game: Game, turns: Sequence[Turn], waiting: Instruction, worker: _Worker, heeded: bool
+        self, game: Game, turns: Sequence[Turn], waiting: Instruction, worker: _Worker, verdicts_heard: bool
     ) -> None:
         rules, number = GAMES[game.game], len(turns) + 1
         state = turns[-1].state_after if turns else rules.initial_state
         utterance = plain(waiting.text)
-        request = _request(game, turns, state, utterance, heeded)
+        request = _request(game, turns, state, utterance, verdicts_heard)
         try:
-            async with self._screen.typing(game):
+            async with self._display.typing(game):
                 answer = await self._ask(request, worker)
             if answer is None:
                 return
@@ -296,7 +280,7 @@ class LiveGames:
             if isinstance(error, PolicyError) and error.retry:
                 raise
             log.error("policy refuses a turn", game=game.id, turn=number, error=str(error))
-            await self._step_around(game, waiting)
+            await self._work_around(game, waiting)
             return
         turn = Turn(
             game_id=game.id,
@@ -311,6 +295,8 @@ class LiveGames:
             adapter=answer.adapter,
             base_model=answer.base_model,
             seconds=answer.seconds,
+            temperature=answer.temperature,
+            seed=answer.seed,
             asked_at=waiting.received_at,
         )
         await self._commit(game, waiting, turn, worker)
@@ -335,7 +321,7 @@ class LiveGames:
                 return
             still = await session.get(Instruction, waiting.id)
             if still is None or still.text != waiting.text:
-                return  # taken back or edited while the policy thought: its answer was never shown
+                return  # deleted or edited while the policy computed: its answer was never shown
             outcome = GAMES[game.game].outcome(deal_of(fresh), turn.state_after, turn.number)
             await commit_turn(session, waiting, turn)
             if outcome is not Outcome.OPEN:
@@ -347,10 +333,10 @@ class LiveGames:
             log.info("game ended", game=game.id, outcome=outcome.value, turns=turn.number)
             self._finished(outcome)
 
-    async def _step_around(self, game: Game, waiting: Instruction) -> None:
-        """The policy will never answer this request: change the adapter, or else let the utterance go.
+    async def _work_around(self, game: Game, waiting: Instruction) -> None:
+        """The policy will never answer this request: change the adapter, or else drop the utterance.
 
-        Raises PolicyError where it is not the request that is at fault.
+        Raises PolicyError if the request is not the reason.
         """
         current = (await self._policy.status()).current
         if game.adapter != BASE_ADAPTER:
@@ -364,18 +350,20 @@ class LiveGames:
             return
         async with self._database.async_writing() as session:
             await drop_waiting(session, waiting)
-        await self._screen.say(game, texts.NOT_UNDERSTOOD)
+        await self._display.say(game, texts.NOT_UNDERSTOOD)
 
     def _finished(self, outcome: Outcome) -> None:
         self._metrics.games_finished.labels(outcome=outcome.value).inc()
         self._on_finished()
 
 
-def _request(game: Game, turns: Sequence[Turn], state: str, utterance: str, heeded: bool) -> TurnRequest:
-    said = hashlib.sha256(utterance.encode()).hexdigest()[:8]
+def _request(
+    game: Game, turns: Sequence[Turn], state: str, utterance: str, verdicts_heard: bool
+) -> TurnRequest:
+    digest = hashlib.sha256(utterance.encode()).hexdigest()[:8]
     return TurnRequest(
-        # The words are part of the id: an answer to a message since withdrawn is never taken for another's.
-        request_id=f"{game.id}:{len(turns) + 1}:{said}",
+        # The words are part of the id: the answer to a message since edited is never used for the new words.
+        request_id=f"{game.id}:{len(turns) + 1}:{digest}",
         game_id=game.id,
         game=game.game,
         images=game.images,
@@ -386,7 +374,7 @@ def _request(game: Game, turns: Sequence[Turn], state: str, utterance: str, heed
         ),
         state=state,
         utterance=utterance,
-        heeded=heeded,
+        verdicts_heard=verdicts_heard,
         adapter=game.adapter,
         community=game.guild_id or "",
     )

@@ -1,4 +1,4 @@
-"""Rounds of learning, for moderators. Discord's own permission and a check in code both guard them."""
+"""Rounds of learning, for moderators. Discord's command permission and a check here both guard them."""
 
 import asyncio
 from typing import Any
@@ -9,10 +9,11 @@ from discord.ext import commands
 from sqlmodel import col, select
 
 from bot import texts
-from bot.app import Asked, RespectBot
 from bot.errors import OUTSIDE, Refusal
+from bot.permissions import check_moderator
 from bot.respond import acknowledge, answer
 from bot.rounds.schedule import NothingToLearn
+from bot.services import BotInteraction, Services
 from learner.protocol import PolicyError
 from store.models import Adapter, GuildSettings, Origin, Round
 from store.rounds import RoundUnderWay, active_round, latest_rounds
@@ -29,22 +30,19 @@ SHOWN = 10
 class Rounds(commands.GroupCog, group_name="round", group_description="Rounds of learning"):
     """`/round start`, `/round status`, `/round history`."""
 
-    def __init__(self, bot: RespectBot) -> None:
+    def __init__(self, bot: Services) -> None:
         self.bot = bot
         bot.schedule.on_end = self.announce
 
-    async def interaction_check(self, interaction: Asked, /) -> bool:  # pyright: ignore[reportIncompatibleMethodOverride]
-        """Administrators can hand a command to anyone: ask again here."""
-        if interaction.guild is None:
-            raise app_commands.NoPrivateMessage
-        if not interaction.permissions.manage_guild:
-            raise app_commands.MissingPermissions(["manage_guild"])
+    async def interaction_check(self, interaction: BotInteraction, /) -> bool:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """Administrators can give anyone the command, so the permission is checked again here."""
+        check_moderator(interaction)
         return True
 
     @app_commands.command(description="Learn from the games played so far")
-    async def start(self, interaction: Asked) -> None:
+    async def start(self, interaction: BotInteraction) -> None:
         await acknowledge(interaction, thinking=True)
-        if self.bot.settings.system == "control":
+        if self.bot.settings.rounds.system == "control":
             raise Refusal(texts.CONTROL_SYSTEM)
         try:
             row = await self.bot.schedule.request("manual", str(interaction.user.id))
@@ -55,13 +53,13 @@ class Rounds(commands.GroupCog, group_name="round", group_description="Rounds of
         await answer(interaction, texts.round_queued(row.number))
 
     @app_commands.command(description="How the running round and the last ones are doing")
-    async def status(self, interaction: Asked) -> None:
+    async def status(self, interaction: BotInteraction) -> None:
         await acknowledge(interaction, thinking=True)
         active, rows = await asyncio.to_thread(self._status)
         await answer(interaction, texts.round_status(active, rows, self._note()))
 
     @app_commands.command(description="The last rounds and how they ended")
-    async def history(self, interaction: Asked) -> None:
+    async def history(self, interaction: BotInteraction) -> None:
         await acknowledge(interaction, thinking=True)
         await answer(interaction, texts.round_history(await asyncio.to_thread(self._history)))
 
@@ -70,7 +68,7 @@ class Rounds(commands.GroupCog, group_name="round", group_description="Rounds of
         try:
             await self.bot.policy.reload()
         except PolicyError as error:
-            log.warning("policy not told of the round", round=row.number, error=str(error))
+            log.warning("policy did not reload after the round", round=row.number, error=str(error))
         rows = await asyncio.to_thread(self._success)
         results: dict[str, Any] = row.results or {}
         text = texts.round_summary(
@@ -97,10 +95,10 @@ class Rounds(commands.GroupCog, group_name="round", group_description="Rounds of
     def _why_nothing(self) -> str:
         if self.bot.settings.origin is not Origin.DISCORD:
             return texts.NOTHING_TO_LEARN
-        return texts.NO_CONSENT if self.bot.settings.discord_training_permission else texts.TRAINING_OFF
+        return texts.NO_CONSENT if self.bot.settings.rounds.discord_permission else texts.TRAINING_OFF
 
     def _note(self) -> str | None:
-        off = self.bot.settings.origin is Origin.DISCORD and not self.bot.settings.discord_training_permission
+        off = self.bot.settings.origin is Origin.DISCORD and not self.bot.settings.rounds.discord_permission
         return texts.TRAINING_OFF_SHORT if off else None
 
     def _status(self) -> tuple[dict[str, Any] | None, list[tuple[int, int, float]]]:
@@ -133,8 +131,3 @@ class Rounds(commands.GroupCog, group_name="round", group_description="Rounds of
                 }
                 for row in rows
             ]
-
-
-async def setup(bot: RespectBot) -> None:
-    """Called by discord.py."""
-    await bot.add_cog(Rounds(bot))

@@ -1,13 +1,11 @@
-"""When rounds of learning run: on a cron, after enough games, or on a moderator's word. One at a time.
+"""When rounds of learning run: on a cron, after enough games, or when a moderator asks. One at a time.
 
-The round's row is the truth: it is there before its process starts, and says how it ended. A row whose
-process died with the bot is run again at the next start; a process that outlived the bot is waited for.
+A round's row exists before its process starts, and says how it ended. A round whose process died with the bot is
+run again at the next start; a process that outlived the bot is waited for.
 """
 
 import asyncio
 import contextlib
-import fcntl
-import os
 import signal
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -15,6 +13,7 @@ from pathlib import Path
 import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.cron import CronTrigger
+from filelock import FileLock, Timeout
 from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import func, select
 
@@ -39,7 +38,7 @@ class NothingToLearn(RuntimeError):
 
 
 class RoundSchedule:
-    """Starts rounds and sees each through to its end."""
+    """Starts rounds and watches each until it ends."""
 
     def __init__(self, settings: BotSettings, database: Database, metrics: Metrics) -> None:
         self._settings = settings
@@ -49,22 +48,21 @@ class RoundSchedule:
         self._watch: asyncio.Task[None] | None = None
         self._process: asyncio.subprocess.Process | None = None
         self._counting: asyncio.Task[None] | None = None
-        self._asked = False
+        self._pending = False
         self._closing = False
         self.on_end: Callable[[Round], Awaitable[None]] | None = None
         """Called with the row of every round that ended while this bot watched."""
 
     async def start(self) -> None:
-        """Continue a round that was under way, and keep the times. Raises StartupError for a bad cron."""
+        """Continue a round that was under way, and start the cron. Raises StartupError for a bad expression."""
         missed = False
-        if self._settings.round_schedule:
+        if self._settings.rounds.schedule:
             try:
-                trigger = CronTrigger.from_crontab(self._settings.round_schedule)
+                trigger = CronTrigger.from_crontab(self._settings.rounds.schedule)
             except ValueError as error:
                 raise StartupError(
-                    f"RESPECT_ROUND_SCHEDULE {self._settings.round_schedule!r} is not a cron expression: "
-                    f"{error}. "
-                    "Example: '0 4 * * *' is every day at four."
+                    f"RESPECT_ROUNDS__SCHEDULE {self._settings.rounds.schedule!r} is not a cron expression: "
+                    f"{error}. Example: '0 4 * * *' is every day at four."
                 ) from error
             self._scheduler.add_job(
                 self._request_quietly,
@@ -76,13 +74,13 @@ class RoundSchedule:
             )
             missed = await asyncio.to_thread(self._missed, trigger)
         self._scheduler.start()
-        self._see_through()
+        self._watch_to_the_end()
         if missed:
             await self._request_quietly("schedule")
         self.game_finished()
 
     async def close(self) -> None:
-        """Stop. A round under way is stopped too, and goes on after the next start."""
+        """Stop. A round under way is stopped too, and continues after the next start."""
         self._closing = True
         if self._scheduler.running:
             self._scheduler.shutdown(wait=False)
@@ -97,22 +95,22 @@ class RoundSchedule:
         """Ask for a round and start it. Raises `RoundUnderWay` or `NothingToLearn`."""
         row = await asyncio.to_thread(self._queue, trigger, requested_by)
         log.info("round queued", round=row.number, trigger=trigger, requested_by=requested_by)
-        self._see_through()
+        self._watch_to_the_end()
         return row
 
     def game_finished(self) -> None:
-        """A game ended: perhaps there are enough for a round now."""
+        """A game ended: there may be enough for a round now."""
         counting = self._counting is not None and not self._counting.done()
-        if self._settings.round_every_games and not self._closing and not counting:
+        if self._settings.rounds.every_games and not self._closing and not counting:
             self._counting = asyncio.create_task(self._count())
 
     def _queue(self, trigger: str, requested_by: str | None) -> Round:
         with self._database.session() as session:
             if active_round(session) is None and not usable_interactions(
-                session, self._settings.discord_training_permission
+                session, self._settings.rounds.discord_permission
             ):
                 raise NothingToLearn
-            return request_round(session, self._settings.system, trigger, requested_by)
+            return request_round(session, self._settings.rounds.system, trigger, requested_by)
 
     def _missed(self, trigger: CronTrigger) -> bool:
         """Whether a scheduled round was due while the bot was away."""
@@ -125,11 +123,11 @@ class RoundSchedule:
         def enough() -> bool:
             with self._database.session() as session:
                 new = games_since_last_round(session)
-            return new >= self._settings.round_every_games
+            return new >= self._settings.rounds.every_games
 
         try:
             if await asyncio.to_thread(enough):
-                await self._request_quietly("turns")
+                await self._request_quietly("games")
         except SQLAlchemyError as error:
             log.error("games could not be counted", error=str(error.__cause__ or error))
 
@@ -143,14 +141,14 @@ class RoundSchedule:
 
     # --- the process --------------------------------------------------------------------------------------
 
-    def _see_through(self) -> None:
-        self._asked = True
+    def _watch_to_the_end(self) -> None:
+        self._pending = True
         if not self._closing and (self._watch is None or self._watch.done()):
             self._watch = asyncio.create_task(self._watch_rounds(), name="rounds")
 
     async def _watch_rounds(self) -> None:
-        while self._asked and not self._closing:
-            self._asked = False
+        while self._pending and not self._closing:
+            self._pending = False
             await self._until_none_is_active()
 
     async def _until_none_is_active(self) -> None:
@@ -167,23 +165,23 @@ class RoundSchedule:
                 else:
                     await self._run(row)
             except SQLAlchemyError as error:
-                log.error("store away", error=str(error.__cause__ or error))
+                log.error("database not available", error=str(error.__cause__ or error))
                 await asyncio.sleep(POLL_SECONDS)
         if watched is not None:
             await self._ended(watched)
 
     async def _run(self, row: Round) -> None:
         assert row.id is not None
-        logs = self._settings.data_dir / "logs"
+        logs = self._settings.store.data_dir / "logs"
         logs.mkdir(parents=True, exist_ok=True)
         path = logs / f"round-{row.id}.log"
         with path.open("ab") as output:
             self._process = await asyncio.create_subprocess_exec(
-                *command(row.id, self._settings.training_processes),
+                *command(row.id, self._settings.rounds.processes),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
-                env={**os.environ, **self._settings.environment()},
+                env=self._settings.environment(),
                 start_new_session=True,
             )
         log.info("round started", round=row.number, pid=self._process.pid, log=str(path))
@@ -220,19 +218,18 @@ class RoundSchedule:
             try:
                 await self.on_end(row)
             except Exception:
-                log.exception("the end of a round could not be told", round=row.number)
+                log.exception("the end of a round could not be announced", round=row.number)
 
 
 def _is_locked(path: Path) -> bool:
     """Whether a living process holds the rounds' lock."""
     if not path.exists():
         return False
-    with path.open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            return True
-    return False
+    try:
+        with FileLock(path, blocking=False):
+            return False
+    except Timeout:
+        return True
 
 
 def _reason(code: int, path: Path) -> str:

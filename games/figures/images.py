@@ -1,5 +1,7 @@
 """Figures and image sets, and how a figure is drawn."""
 
+import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -49,6 +51,12 @@ class ImageSet:
     def ids(self) -> tuple[str, ...]:
         """Every figure id, sorted."""
         return tuple(sorted(self._by_id))
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Hash of what the figures look like, 16 hex digits: of ids and polygons, not of names."""
+        shapes = [(figure_id, self[figure_id].polygons) for figure_id in self.ids]
+        return hashlib.sha256(json.dumps(shapes).encode()).hexdigest()[:16]
 
     def __getitem__(self, figure_id: str) -> FigureData:
         """Raises KeyError, naming the set, for an id it does not hold."""

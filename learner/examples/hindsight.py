@@ -1,7 +1,7 @@
 """Hindsight: what an interaction shows about its turns beyond the next utterance (METHOD: "Beyond the paper")."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 from games import GAMES
 from games.core import Game
@@ -37,6 +37,10 @@ class Hindsight:
         if unknown := sorted(chosen.difference(known)):
             raise ValueError(f"Unknown hindsight {', '.join(unknown)}: expected none, or {', '.join(known)}")
         return cls(**dict.fromkeys(chosen, True))
+
+    def usable(self, rejections: bool) -> "Hindsight":
+        """What a policy can use of it: without rejections if it does not learn from them."""
+        return replace(self, rejection=self.rejection and rejections)
 
 
 @dataclass(frozen=True)

@@ -58,8 +58,8 @@ class TrainingGame:
     labels: tuple[TurnLabel, ...]
     """In order of turns."""
     rejected: tuple[TurnLabel, ...] = ()
-    """Turns whose picks were not what was described, in order. No action is learnt from them, but what words are not
-    about."""
+    """Turns whose picks were not what was described, in order, for policies that learn from them. No action is learnt,
+    but what words are not about."""
     possible: tuple[str, ...] = ()
     """The figures that what was asked for can have been about; empty for all of them."""
 
@@ -80,7 +80,8 @@ def parse_system(system: str) -> tuple[Scheme, Objective]:
 def lineage(games: Sequence[TrainingGame]) -> list[Example]:
     """The turns of a training set with their rewards and weights, for the store.
 
-    A turn of which only the matcher learns what its words are not about has the reward 0.
+    A rejected turn, from which no action is learnt, has the reward 0. There are none where the policy cannot learn
+    from them (`Hindsight.usable`).
     """
     turns = {}
     for game in games:

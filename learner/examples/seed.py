@@ -91,13 +91,13 @@ def seed_games_of(settings: "LearnerSettings", policy: "Policy", objective: Obje
 
 
 def _path(settings: "LearnerSettings") -> Path | None:
-    if settings.seed_games == "none":
+    if settings.rounds.seed_games == "none":
         return None
-    if settings.seed_games is not None:
-        return Path(settings.seed_games).expanduser()
+    if settings.rounds.seed_games is not None:
+        return Path(settings.rounds.seed_games).expanduser()
     from learner.policy.tiny import TINY_WEIGHTS  # torch is loaded only here
 
-    came_with = (TINY_WEIGHTS if settings.policy == "tiny" else Path(settings.policy)) / SEED_FILE
+    came_with = (TINY_WEIGHTS if settings.policy.model == "tiny" else Path(settings.policy.model)) / SEED_FILE
     return came_with if came_with.is_file() else None
 
 

@@ -56,6 +56,8 @@ def decode_interactions(
                 scheme=verdict.scheme,
                 label=verdict.label,
                 confidence=verdict.confidence,
+                p_positive=verdict.p_positive,
+                cue=verdict.cue,
             )
             for (turn_id, _), verdict in zip(part, found, strict=True)
         ]

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
@@ -48,16 +49,27 @@ class Interaction(BaseModel):
         return self
 
 
+Line = TypeVar("Line", bound=Interaction)
+
+
 def read_interactions(path: Path) -> list[Interaction]:
     """The interactions of a JSON-lines file; empty lines are skipped.
 
     Raises BadLine for a line or a file that cannot be used, OSError for one that cannot be read.
     """
+    return [interaction for _, interaction in read_lines(path, Interaction)]
+
+
+def read_lines(path: Path, kind: type[Line]) -> list[tuple[int, Line]]:
+    """(line number from 1, interaction) of a JSON-lines file; empty lines are skipped.
+
+    `kind` is `Interaction` or a class of it with more keys. Raises as `read_interactions`.
+    """
     found = []
     try:
         for number, line in enumerate(path.read_text(encoding="utf-8-sig").split("\n"), 1):
             if line.strip():
-                found.append(_parsed(line, number))
+                found.append((number, _parsed(line, number, kind)))
     except UnicodeDecodeError as error:
         raise BadLine(
             f"The file is not UTF-8 text ({error.reason} at byte {error.start}): save it as UTF-8"
@@ -67,7 +79,7 @@ def read_interactions(path: Path) -> list[Interaction]:
     return found
 
 
-def _parsed(line: str, number: int) -> Interaction:
+def _parsed(line: str, number: int, kind: type[Line]) -> Line:
     try:
         value = json.loads(line)
     except (ValueError, RecursionError) as error:
@@ -75,7 +87,7 @@ def _parsed(line: str, number: int) -> Interaction:
     if not isinstance(value, dict):
         raise BadLine(f"Line {number} is no JSON object: give context, targets, clicks and chat in one")
     try:
-        return Interaction.model_validate(value)
+        return kind.model_validate(value)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])

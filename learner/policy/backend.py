@@ -1,103 +1,187 @@
-"""Running the language part on what is new in several games at once, any model's in the same way."""
+"""The seam between a policy and its base model: all that differs between kinds of models is behind `Backend`."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import torch
-from transformers import DynamicCache
 
-from learner.policy.cache import KeyValues
+from learner.examples.labels import TrainingGame
+from learner.policy.batch import Example
+from learner.policy.cache import KVCache
+from learner.policy.features import ImageFeatures
+from learner.policy.prompt import Prompt
+from learner.registry import LANGUAGE_LAYERS
+
+
+class PolicyLoadError(Exception):
+    """A base model or an adapter that cannot be used, with what to do about it."""
+
+
+@dataclass(frozen=True)
+class LoraTargets:
+    """What an adapter changes. The vision part is never among it: figures are encoded once for all adapters."""
+
+    modules: str = LANGUAGE_LAYERS
+    """Regular expression for names of modules, as peft's `target_modules` takes it."""
+    rank_pattern: dict[str, int] = field(default_factory=dict)
+    """Regular expression -> how many times the adapter's rank (and alpha) such modules have."""
+
+
+@dataclass(frozen=True)
+class FigureTokens:
+    """How one or several figures stand in a prompt."""
+
+    ids: tuple[int, ...]
+    """Their tokens, with whatever the processor writes around an image."""
+    features: ImageFeatures
+    grid: torch.Tensor | None
+    """[images, 3] patches in time, height and width, for models with three-dimensional positions."""
 
 
 @dataclass(frozen=True)
 class Span:
-    """New tokens of one game, after those whose keys and values are held."""
+    """What a forward computes of one turn: the rest of its prompt, then draft tokens.
+
+    t of the prompt's tokens are not in the KV cache yet, W draft tokens follow, n = t + W.
+    """
 
     adapter: str
-    embeddings: torch.Tensor
-    """[t, D]."""
+    prompt: tuple[int, ...]
+    """Token ids of the whole prompt."""
+    features: ImageFeatures
+    """Of all of the prompt's images."""
+    unseen: int
+    """t."""
+    draft: tuple[int, ...]
+    """[W] token ids; a tree, whose shape is in `attends` and `positions`."""
     positions: torch.Tensor
-    """[t], or [axes, t] where positions have several."""
-    sees: torch.Tensor
-    """[t, held + t] bool: what each new token attends to, of what is held and of what is new."""
-    held: KeyValues
-    wanted: int
+    """[n], or [axes, n] where positions have several."""
+    attends: torch.Tensor
+    """[n, cached + n] bool: what each new token attends to, of what is cached and of what is new."""
+    cache: KVCache
+    outputs: int
     """How many of its last tokens the output is wanted for."""
 
+    @property
+    def ids(self) -> tuple[int, ...]:
+        """[n] token ids of what is new."""
+        return (*self.prompt[len(self.prompt) - self.unseen :], *self.draft)
 
-class Engine(Protocol):
-    """Runs the language part."""
 
+@dataclass(frozen=True)
+class WarmStartSettings:
+    """Hyper-parameters of `Backend.warm_start`."""
+
+    epochs: int
+    learning_rate: float
+    dropout: float
+    """Share of the words that are left out."""
+
+
+@dataclass(frozen=True)
+class WarmStart:
+    """How a warm start went."""
+
+    losses: tuple[float, ...]
+    """Mean loss of each epoch, in nats; none where nothing was trained."""
+    games: list[TrainingGame]
+    """What training goes on with: the same games, whose labels may weigh less."""
+
+
+class Figures(Protocol):
+    """Features of figures, encoded once (`learner.policy.figures.FigureEncoder`)."""
+
+    def encode(self, images: str, figures: Sequence[str]) -> ImageFeatures:
+        """Of several figures of an image set, in order."""
+        ...
+
+
+class Trainee(Protocol):
+    """What a warm start uses of a policy (`learner.policy.Policy`)."""
+
+    @property
+    def figures(self) -> Figures: ...
+
+    def prompt_of(self, example: Example) -> Prompt: ...
+
+    def trainable(self) -> list[torch.nn.Parameter]: ...
+
+
+class Backend(Protocol):
+    """A loaded base model, frozen and in evaluation mode, and how it is run.
+
+    Made by `learner.policy.loading.load_base`, which alone knows what kinds there are.
+    """
+
+    model: Any
+    """A transformers `...ForConditionalGeneration`."""
+    processor: Any
+    """Its processor, with `tokenizer` and a chat template."""
+    fingerprint: str
+    """See `learner.policy.loading.fingerprint`."""
+    raster: int
+    """Pixels of the square pictures given to the processor."""
+    lora: LoraTargets
     pads: bool
     """Whether spans of very different lengths slow each other down."""
+    image_token: str
+    """What the processor takes in a text as the place of an image."""
+    image_token_id: int
+    """The token at whose positions image features stand."""
+    pad_id: int
+    learns_from_rejections: bool = False
+    """Whether it learns from turns of which is only known that their action was wrong (`TrainingGame.rejected`)."""
 
-    def run(self, spans: Sequence[Span]) -> list[torch.Tensor]:
-        """The output [wanted, D] of each span. Its keys and values are written, not yet kept, on what is held.
+    def encode(self, pictures: Sequence[Any]) -> FigureTokens:
+        """Tokens and features of pictures (PIL), in one pass of the vision part, the same under all adapters.
+
+        Raises ValueError where processor and model disagree on the number of image tokens.
+        """
+        ...
+
+    def positions(self, ids: Sequence[int], grids: Sequence[torch.Tensor | None]) -> torch.Tensor:
+        """[n], or [axes, n]: positions of a prompt's tokens. `grids` are those of its figures."""
+        ...
+
+    def hidden(
+        self,
+        ids: torch.Tensor,
+        features: ImageFeatures | None,
+        positions: torch.Tensor,
+        attends: torch.Tensor | None,
+    ) -> torch.Tensor:
+        """[B, L, D] the language part's last output for whole sequences, differentiable.
+
+        `ids` [B, L], padded at the right; `features` of all images, in order; `positions` [B, L] or [axes, B, L];
+        `attends` [B, L, L] bool, None for causal.
+        """
+        ...
+
+    def step(self, spans: Sequence[Span]) -> list[torch.Tensor]:
+        """The output [outputs, D] of each span. Its keys and values are written to its KV cache, but not kept yet.
 
         Called where the adapters of the spans are in force, in their order (`Adapters.rows`).
         """
         ...
 
     def forget(self, adapter: str | None = None) -> None:
-        """An adapter, or any of them, has changed or is gone."""
-        ...
+        """Drop what was computed from an adapter's weights, or from any's: they have changed or are gone."""
 
+    def warm_start(
+        self,
+        trainee: Trainee,
+        games: Sequence[TrainingGame],
+        seeds: Sequence[TrainingGame],
+        settings: WarmStartSettings,
+        rng: random.Random,
+        share: Callable[[], None],
+    ) -> WarmStart:
+        """What a backend trains in its own way before whole actions are trained. May be left out.
 
-class PaddedEngine:
-    """Any transformers model, by its own forward: spans and what is held are padded at the left."""
-
-    pads = True
-
-    def __init__(self, model: Any) -> None:
-        """`model`: a whole model, of which `model.model` has no output layer."""
-        self._model = model
-
-    def run(self, spans: Sequence[Span]) -> list[torch.Tensor]:
-        """See `Engine`."""
-        before = max(span.held.length for span in spans)
-        new = max(len(span.embeddings) for span in spans)
-        embeddings = spans[0].embeddings.new_zeros(len(spans), new, spans[0].embeddings.shape[-1])
-        positions = torch.zeros(*spans[0].positions.shape[:-1], len(spans), new, dtype=torch.long)
-        sees = torch.zeros(len(spans), new, before + new, dtype=torch.bool)
-        for row, span in enumerate(spans):
-            size, held = len(span.embeddings), span.held.length
-            embeddings[row, new - size :] = span.embeddings
-            positions[..., row, new - size :] = span.positions
-            sees[row, new - size :, before - held : before] = span.sees[:, :held]
-            sees[row, new - size :, before + new - size :] = span.sees[:, held:]
-        mask = torch.zeros(sees.shape, dtype=embeddings.dtype, device=embeddings.device)
-        mask.masked_fill_(~sees.to(mask.device), torch.finfo(mask.dtype).min)
-        cache = self._joined([span.held for span in spans], before)
-        hidden = self._model.model(
-            inputs_embeds=embeddings,
-            attention_mask=mask[:, None],
-            position_ids=positions.to(embeddings.device),
-            past_key_values=cache,
-            use_cache=True,
-        ).last_hidden_state
-        layers: list[Any] = list(cache.layers)
-        for row, span in enumerate(spans):
-            start = before + new - len(span.embeddings)
-            for number, layer in enumerate(layers):
-                span.held.write(number, layer.keys[row, :, start:], layer.values[row, :, start:])
-        return [hidden[row, new - span.wanted :] for row, span in enumerate(spans)]
-
-    def forget(self, adapter: str | None = None) -> None:
-        """Nothing is remembered."""
-
-    def _joined(self, held: Sequence[KeyValues], width: int) -> DynamicCache:
-        """One cache of what is held of several games, padded at the left to `width`."""
-        if not width:
-            return DynamicCache()
-        data = []
-        for number in range(self._model.config.get_text_config().num_hidden_layers):
-            own = [each.layer(number) if each.length else None for each in held]
-            some = next(layer for layer in own if layer)[0]
-            joined = some.new_zeros(2, len(held), some.shape[0], width, some.shape[2])
-            for row, layer in enumerate(own):
-                if layer:
-                    joined[0, row, :, width - held[row].length :] = layer[0]
-                    joined[1, row, :, width - held[row].length :] = layer[1]
-            data.append((joined[0], joined[1]))
-        return DynamicCache(data)
+        `share` is called once, after the last change of weights: it makes them the same in all processes that train
+        together.
+        """
+        share()
+        return WarmStart((), list(games))

@@ -1,9 +1,10 @@
 """Interactions in, padded tensors out: what training asks of the policy, and the log-probabilities that it gets.
 
-One sequence an interaction; actions that were not played (relabelled turns) stand as branches after it.
+One sequence for each interaction, so that its prompt is computed once for all turns. Actions that were not played
+(relabelled turns) stand as branches after it, with tree attention.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,6 +13,7 @@ import torch
 from games import GAMES
 from games.core import Step
 from learner.examples.labels import TrainingGame, TurnLabel
+from learner.policy.features import ImageFeatures
 from learner.policy.grammar import ActionTrie
 from learner.policy.prompt import Prompt
 
@@ -62,14 +64,12 @@ class Batch:
 
     input_ids: torch.Tensor
     """[B, L] token ids, padded at the right; branches of relabelled turns stand after the interaction."""
-    features: torch.Tensor
-    """[image tokens, D]: frozen image features in the order of the image positions."""
-    image_positions: torch.Tensor
-    """[B, L] bool."""
+    features: ImageFeatures
+    """Frozen features of all images, in the order of their tokens."""
     position_ids: torch.Tensor
     """[B, L], or [3, B, L] for models with three-dimensional positions."""
-    attention: torch.Tensor | None
-    """None (causal) where every wanted action was played, else additive [B, 1, L, L]."""
+    attends: torch.Tensor | None
+    """[B, L, L] bool: what each token attends to. None (causal) where every wanted action was played."""
     rows: tuple[Row, ...]
     """Example-major, then by step, then in the order of its wanted actions."""
     where: torch.Tensor
@@ -86,7 +86,9 @@ class Batch:
     def to(self, device: torch.device | str) -> "Batch":
         """The same batch on another device."""
         moved = {
-            name: value.to(device) for name, value in vars(self).items() if isinstance(value, torch.Tensor)
+            name: value.to(device)
+            for name, value in vars(self).items()
+            if isinstance(value, torch.Tensor | ImageFeatures)
         }
         return replace(self, **moved)
 
@@ -112,13 +114,9 @@ class ActionLogps:
     """[R, T] bool."""
 
 
-Positions = Callable[[Prompt], torch.Tensor]
-"""[n] or [3, n] position ids of a prompt's tokens."""
-
-
 @dataclass(frozen=True)
-class Asked:
-    """One action asked about: which row it becomes, and where."""
+class WantedAction:
+    """One action whose log-probability is wanted: which row it becomes, and where it stands."""
 
     row: Row
     start: int
@@ -129,18 +127,17 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Laid:
-    """One example, ready to be padded."""
+class EncodedExample:
+    """One example as tokens, ready to be padded."""
 
     prompt: Prompt
     positions: torch.Tensor
     """[n] or [3, n]."""
-    features: torch.Tensor
-    """[image tokens, D]."""
-    asked: tuple[Asked, ...]
+    features: ImageFeatures
+    wanted: tuple[WantedAction, ...]
 
 
-def lay_out(examples: Sequence[Laid], image_token_id: int, pad_id: int) -> Batch:
+def collate(examples: Sequence[EncodedExample], pad_id: int) -> Batch:
     """Pad several examples to one batch (see `Batch`)."""
     sequences = [_with_branches(example) for example in examples]
     length = max(len(sequence.ids) for sequence in sequences)
@@ -156,7 +153,7 @@ def lay_out(examples: Sequence[Laid], image_token_id: int, pad_id: int) -> Batch
         if size < length:
             rest = torch.arange(1, length - size + 1)
             positions[..., b, size:] = sequence.positions.max() + rest
-    rows = [asked.row for example in examples for asked in example.asked]
+    rows = [wanted.row for example in examples for wanted in example.wanted]
     vocabulary, legal, tokens, mask = _targets(examples)
     where = torch.zeros(tokens.shape, dtype=torch.long)
     row = 0
@@ -166,10 +163,9 @@ def lay_out(examples: Sequence[Laid], image_token_id: int, pad_id: int) -> Batch
             row += 1
     return Batch(
         input_ids=ids,
-        features=torch.cat([example.features for example in examples]),
-        image_positions=ids == image_token_id,
+        features=ImageFeatures.join([example.features for example in examples]),
         position_ids=positions,
-        attention=_attention(sequences, length) if branched else None,
+        attends=_attends(sequences, length) if branched else None,
         rows=tuple(rows),
         where=where,
         vocabulary=torch.from_numpy(vocabulary),
@@ -187,56 +183,51 @@ class _Sequence:
     branches: tuple[tuple[int, int, int], ...]
     """(tokens of the trunk it sees, its first place, its length)."""
     places: tuple[list[int], ...]
-    """For each asked action, the positions whose output predicts its tokens."""
+    """For each wanted action, the positions whose output predicts its tokens."""
 
 
-def _with_branches(example: Laid) -> _Sequence:
+def _with_branches(example: EncodedExample) -> _Sequence:
     ids = list(example.prompt.ids)
     positions = [example.positions]
     branches = []
     places = []
-    for asked in example.asked:
-        path = asked.trie.path(asked.row.action)
-        if asked.played:
-            places.append(list(range(asked.start - 1, asked.start - 1 + len(path))))
+    for wanted in example.wanted:
+        path = wanted.trie.path(wanted.row.action)
+        if wanted.played:
+            places.append(list(range(wanted.start - 1, wanted.start - 1 + len(path))))
             continue
-        tokens = asked.trie.vocabulary[list(path[:-1])].tolist()
+        tokens = wanted.trie.vocabulary[list(path[:-1])].tolist()
         first = len(ids)
-        branches.append((asked.start, first, len(tokens)))
-        places.append([asked.start - 1, *range(first, first + len(tokens))])
+        branches.append((wanted.start, first, len(tokens)))
+        places.append([wanted.start - 1, *range(first, first + len(tokens))])
         ids += tokens
-        before = example.positions[..., asked.start - 1 : asked.start]
+        before = example.positions[..., wanted.start - 1 : wanted.start]
         positions.append(before + torch.arange(1, len(tokens) + 1))
     return _Sequence(
         ids, torch.cat(positions, dim=-1), len(example.prompt.ids), tuple(branches), tuple(places)
     )
 
 
-def _attention(sequences: Sequence[_Sequence], length: int) -> torch.Tensor:
+def _attends(sequences: Sequence[_Sequence], length: int) -> torch.Tensor:
+    """[B, L, L] bool: causal, but that a branch sees only the trunk before it and itself."""
     allowed = torch.ones(length, length, dtype=torch.bool).tril().repeat(len(sequences), 1, 1)
     for b, sequence in enumerate(sequences):
         for start, first, size in sequence.branches:
             allowed[b, first : first + size, start:first] = False
-    return additive(allowed)
+    return allowed
 
 
-def additive(allowed: torch.Tensor) -> torch.Tensor:
-    """[B, Q, K] bool to the additive [B, 1, Q, K] that attention takes."""
-    mask = torch.zeros(allowed.shape)
-    return mask.masked_fill(~allowed, torch.finfo(torch.float32).min)[:, None]
-
-
-def _targets(examples: Sequence[Laid]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def _targets(examples: Sequence[EncodedExample]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """(vocabulary [V], legal [R, T, V], tokens [R, T], mask [R, T])."""
-    asked = [each for example in examples for each in example.asked]
-    vocabulary = np.unique(np.concatenate([each.trie.vocabulary for each in asked])).astype(np.int64)
-    paths = [each.trie.path(each.row.action) for each in asked]
+    wanted = [each for example in examples for each in example.wanted]
+    vocabulary = np.unique(np.concatenate([each.trie.vocabulary for each in wanted])).astype(np.int64)
+    paths = [each.trie.path(each.row.action) for each in wanted]
     longest = max(map(len, paths))
-    legal = np.zeros((len(asked), longest, len(vocabulary)), dtype=bool)
-    tokens = np.zeros((len(asked), longest), dtype=np.int64)
-    mask = np.zeros((len(asked), longest), dtype=bool)
+    legal = np.zeros((len(wanted), longest, len(vocabulary)), dtype=bool)
+    tokens = np.zeros((len(wanted), longest), dtype=np.int64)
+    mask = np.zeros((len(wanted), longest), dtype=bool)
     legal[:, :, 0] = True
-    for row, (each, path) in enumerate(zip(asked, paths, strict=True)):
+    for row, (each, path) in enumerate(zip(wanted, paths, strict=True)):
         columns = np.searchsorted(vocabulary, each.trie.vocabulary)
         size = len(path)
         legal[row, :size, 0] = False

@@ -1,40 +1,33 @@
-"""Opens a base model and its processor: the embedded one, a folder, or a model id. One path for all of them."""
+"""Opens a base model with its processor and chooses its backend: the one place that knows what kinds there are."""
 
 import hashlib
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from transformers import (
     AutoConfig,
-    AutoImageProcessor,
     AutoModelForImageTextToText,
-    AutoProcessor,
-    AutoTokenizer,
+    GenerationConfig,
+    Idefics3Processor,
+    ProcessorMixin,
 )
+from transformers.models.auto.processing_auto import PROCESSOR_MAPPING
 from transformers.utils import logging as transformers_logging
 
 from learner.conversation import RASTER
 from learner.policy.attention import use_float32_attention
+from learner.policy.backend import Backend, PolicyLoadError
+from learner.policy.hf import HfBackend
 from learner.policy.tiny import TINY_WEIGHTS
+from learner.policy.tiny.backend import TinyBackend
 from learner.policy.tiny.modeling import TinyVlmConfig, register
 
+PROCESSORS: dict[str, type[ProcessorMixin]] = {"smolvlm": Idefics3Processor}
+"""Model type -> the processor taken instead of its own. SmolVLM's writes images as Idefics3's does, but is not made
+without num2words and a video part."""
 
-class PolicyLoadError(Exception):
-    """A base model or an adapter that cannot be used, with what to do about it."""
-
-
-@dataclass(frozen=True)
-class BaseModel:
-    """A loaded base model, frozen and in evaluation mode."""
-
-    model: Any
-    """A transformers `...ForConditionalGeneration`."""
-    processor: Any
-    fingerprint: str
-    raster: int
-    """Pixels of the square pictures given to the processor."""
+__all__ = ["PolicyLoadError", "choose_device", "fingerprint", "load_base"]
 
 
 def choose_device(device: str) -> torch.device:
@@ -46,7 +39,7 @@ def choose_device(device: str) -> torch.device:
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
 
 
-def load_base(spec: str, device: torch.device, dtype: torch.dtype | None = None) -> BaseModel:
+def load_base(spec: str, device: torch.device, dtype: torch.dtype | None = None) -> Backend:
     """Load `spec`: 'tiny', a folder or a model id. Raises `PolicyLoadError`.
 
     `dtype` None means float32 on a CPU (exact propensities) and bfloat16 elsewhere for models that are not
@@ -64,7 +57,14 @@ def load_base(spec: str, device: torch.device, dtype: torch.dtype | None = None)
             dtype = torch.float32 if device.type == "cpu" or embedded else torch.bfloat16
         model = AutoModelForImageTextToText.from_pretrained(source, dtype=dtype, use_safetensors=True)
         processor = _load_processor(source, config)
-    except (OSError, ValueError, ImportError, KeyError) as error:
+        model.generation_config = GenerationConfig()  # nothing that bends probabilities
+        model.requires_grad_(False)
+        model.eval().to(device)  # pyright: ignore[reportArgumentType]
+        if device.type == "cpu":
+            use_float32_attention(model)
+        name = fingerprint(model)
+        return TinyBackend(model, processor, name) if embedded else HfBackend(model, processor, name, RASTER)
+    except (OSError, ValueError, ImportError, KeyError, AttributeError) as error:
         raise PolicyLoadError(
             f"Cannot load the policy {spec!r}: {error}. Give 'tiny', a folder saved with save_pretrained, or the id"
             " of an image-text-to-text model with safetensors weights."
@@ -72,11 +72,6 @@ def load_base(spec: str, device: torch.device, dtype: torch.dtype | None = None)
     finally:
         if bars:
             transformers_logging.enable_progress_bar()
-    model.requires_grad_(False)
-    model.eval().to(device)  # pyright: ignore[reportArgumentType]
-    if device.type == "cpu":
-        use_float32_attention(model)
-    return BaseModel(model, processor, fingerprint(model), config.image_size if embedded else RASTER)
 
 
 def fingerprint(model: torch.nn.Module) -> str:
@@ -89,10 +84,9 @@ def fingerprint(model: torch.nn.Module) -> str:
 
 
 def _load_processor(source: str, config: Any) -> Any:
-    if config.model_type in ("qwen2_vl", "qwen2_5_vl"):
-        processor = _qwen_processor(source)
-    else:
-        processor = AutoProcessor.from_pretrained(source, backend="pil")
+    """The model's own processor for text and images, its image part with PIL. Raises ValueError without a template."""
+    kind: Any = PROCESSORS.get(config.model_type) or PROCESSOR_MAPPING[type(config)]
+    processor = _image_only(kind).from_pretrained(source, backend="pil")
     images = processor.image_processor
     if hasattr(images, "do_image_splitting"):
         images.do_image_splitting = False
@@ -108,24 +102,34 @@ def _load_processor(source: str, config: Any) -> Any:
     return processor
 
 
-def _qwen_processor(source: str) -> Any:
-    """Qwen-VL's processor without its video part, which needs torchvision."""
-    from transformers import Qwen2_5_VLProcessor
+def _image_only(kind: type[ProcessorMixin]) -> type[ProcessorMixin]:
+    """A processor class without its video part, which needs torchvision."""
+    if "video_processor" not in kind.get_attributes():
+        return kind
 
-    class ImageOnlyProcessor(Qwen2_5_VLProcessor):
-        """Text and images."""
+    class Parts(kind):
+        """Names the parts that are loaded."""
 
-        attributes = ["image_processor", "tokenizer"]  # noqa: RUF012 - transformers' own form
+        @classmethod
+        def get_attributes(cls) -> list[str]:
+            return [name for name in super().get_attributes() if name != "video_processor"]
+
+    class ImageOnly(kind):
+        """Has None for a video part."""
+
+        @classmethod
+        def get_attributes(cls) -> list[str]:
+            return kind.get_attributes()
+
+        @classmethod
+        def _get_arguments_from_pretrained(cls, *args: Any, **options: Any) -> list[Any]:
+            loaded = Parts._get_arguments_from_pretrained(*args, **options)
+            parts = dict(zip(Parts.get_attributes(), loaded, strict=True))
+            return [parts.get(name) for name in cls.get_attributes()]
 
         def check_argument_for_proper_class(self, argument_name: str, argument: Any) -> Any:
-            return (
-                type(argument)
-                if argument is None
-                else super().check_argument_for_proper_class(argument_name, argument)
-            )
+            if argument is None:
+                return type(None)
+            return super().check_argument_for_proper_class(argument_name, argument)
 
-    tokenizer = AutoTokenizer.from_pretrained(source)
-    images = AutoImageProcessor.from_pretrained(source, backend="pil")
-    return ImageOnlyProcessor(
-        image_processor=images, tokenizer=tokenizer, chat_template=tokenizer.chat_template
-    )
+    return ImageOnly

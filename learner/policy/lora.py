@@ -12,32 +12,18 @@ from peft import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dic
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from learner.policy.loading import PolicyLoadError
+from learner.policy.backend import Backend, PolicyLoadError
 from learner.protocol import BASE_ADAPTER
-
-TARGETS = (
-    r"model\.(language_model|text_model)\..*"
-    r"\.(q_proj|k_proj|v_proj|o_proj|gate_proj|up_proj|down_proj)"
-)
-"""Every linear layer of the language part; the connector and the vision tower stay frozen, so that figures are
-encoded once for all adapters."""
-
-MATCHER = r"model\.(matcher\.(query|key)|language_model\.embed_tokens)"
-"""What matches words with figures in the embedded model, and the meaning of the words: it knows few."""
-MATCHER_TARGETS = rf"{TARGETS}|{MATCHER}"
-MATCHER_RANKS = 8
-"""Times the rank: that hundreds of figures are called what they are called does not fit into a low rank."""
-
-CONFIG, WEIGHTS, CARD = "adapter_config.json", "adapter_model.safetensors", "card.json"
+from learner.registry import CARD, CONFIG, WEIGHTS
 
 
 class Adapters:
     """The adapters of one base model. `BASE_ADAPTER` is the model without any."""
 
-    def __init__(self, model: Any, fingerprint: str) -> None:
-        self._model = model
-        self._fingerprint = fingerprint
-        self._targets = MATCHER_TARGETS if hasattr(model.model, "matcher") else TARGETS
+    def __init__(self, backend: Backend) -> None:
+        self._model = backend.model
+        self._fingerprint = backend.fingerprint
+        self._targets = backend.lora
         self._peft: PeftModel | None = None
         self.active = BASE_ADAPTER
         """The adapter that training and `use` without a name take."""
@@ -185,7 +171,7 @@ class Adapters:
         if "." in name or not name:
             raise PolicyLoadError(f"{name!r} cannot name an adapter: leave out full stops")
         training = self._model.training
-        with warnings.catch_warnings():  # peft asks transformers by an old name: nothing that we could mend
+        with warnings.catch_warnings():  # peft reads an attribute that transformers has renamed
             warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing")
             if self._peft is None:
                 self._peft = get_peft_model(self._model, config, adapter_name=name)  # type: ignore[assignment]
@@ -213,9 +199,13 @@ class Adapters:
             for key in ("use_dora", "modules_to_save", "trainable_token_indices", "auto_mapping")
             if given.get(key)
         ]
-        if unusual or given.get("bias", "none") != "none" or given.get("target_modules") != self._targets:
+        if (
+            unusual
+            or given.get("bias", "none") != "none"
+            or given.get("target_modules") != self._targets.modules
+        ):
             raise PolicyLoadError(
-                f"{folder.name} changes more than the language part's linear layers: {unusual}"
+                f"{folder.name} changes other parts of the model than adapters of this policy do: {unusual}"
             )
         rank, alpha = given.get("r"), given.get("lora_alpha")
         if not isinstance(rank, int) or not 1 <= rank <= 1024 or not isinstance(alpha, int | float):
@@ -223,14 +213,14 @@ class Adapters:
         return self._config(rank, alpha, use_rslora=bool(given.get("use_rslora", False)), inference_mode=True)
 
     def _config(self, rank: int, alpha: float, **options: Any) -> LoraConfig:
-        """Of one rank and scale throughout, but that a matcher has a higher rank at the same scale."""
-        higher = self._targets == MATCHER_TARGETS
+        """One rank and scale throughout; modules of the rank pattern have a higher rank at the same scale."""
+        pattern = self._targets.rank_pattern
         return LoraConfig(
             r=rank,
             lora_alpha=alpha,  # pyright: ignore[reportArgumentType]
-            rank_pattern={MATCHER: MATCHER_RANKS * rank} if higher else {},
-            alpha_pattern={MATCHER: MATCHER_RANKS * alpha} if higher else {},  # pyright: ignore[reportArgumentType]
-            target_modules=self._targets,
+            rank_pattern={name: times * rank for name, times in pattern.items()},
+            alpha_pattern={name: times * alpha for name, times in pattern.items()},  # pyright: ignore[reportArgumentType]
+            target_modules=self._targets.modules,
             **options,
         )
 

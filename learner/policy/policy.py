@@ -2,30 +2,28 @@
 
 import hashlib
 import random
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch.nn import functional
-from transformers import GenerationConfig
 
 from games import GAMES
 from games.core import Game, IllegalAction, Message, Text
-from games.figures import ImageSet, open_images
 from learner.conversation import conversation_of, game_of
-from learner.policy.backend import PaddedEngine
-from learner.policy.batch import ActionLogps, Asked, Batch, Example, Laid, Row, additive, lay_out
-from learner.policy.cache import PrefixCache
+from learner.examples.labels import TrainingGame
+from learner.policy.backend import Backend, WarmStart, WarmStartSettings
+from learner.policy.batch import ActionLogps, Batch, EncodedExample, Example, Row, WantedAction, collate
+from learner.policy.cache import KVCacheStore
+from learner.policy.features import ImageFeatures
 from learner.policy.figures import FigureEncoder
-from learner.policy.grammar import Grammar, masked_log_softmax
-from learner.policy.loading import BaseModel, choose_device, load_base
+from learner.policy.grammar import Draw, Grammar, masked_log_softmax
+from learner.policy.loading import choose_device, load_base
 from learner.policy.lora import Adapters
 from learner.policy.prompt import Prompt, PromptBuilder
-from learner.policy.sampling import Actor, Turn
-from learner.policy.tiny.engine import PackedEngine
-from learner.policy.tiny.matcher import matching_of
+from learner.policy.sampling import Sampler, TurnInputs
+from learner.policy.verify import verify
 from learner.protocol import BASE_ADAPTER, TurnRequest
 from learner.settings import LearnerSettings
 
@@ -35,43 +33,37 @@ class Policy:
 
     def __init__(
         self,
-        base: BaseModel,
+        backend: Backend,
         games: dict[str, Game] | None = None,
-        open_set: Callable[[str], ImageSet] = open_images,
-        cache: PrefixCache | None = None,
+        cache: KVCacheStore | None = None,
         temperature: float = 1.0,
     ) -> None:
-        self._base = base
-        self._model: Any = base.model
-        self.device: torch.device = base.model.device
+        self.backend = backend
+        """The base model."""
+        self.device: torch.device = backend.model.device
         """Where the model is."""
         self.temperature = temperature
-        """What the output is divided by: π is the distribution that is sampled from."""
+        """What logits are divided by: π is the distribution that is sampled from."""
         self._games = games or GAMES
-        self.adapters = Adapters(base.model, base.fingerprint)
-        self.figures = FigureEncoder(base, open_set)
-        self.prompts = PromptBuilder(base.processor)
-        self.cache = cache if cache is not None else PrefixCache()
-        self._pad: int = base.processor.tokenizer.pad_token_id or 0
+        self.adapters = Adapters(backend)
+        self.figures = FigureEncoder(backend)
+        self.prompts = PromptBuilder(backend.processor)
+        self.cache = cache if cache is not None else KVCacheStore()
         self._grammars: dict[str, Grammar] = {}
-        self.matching = matching_of(base.model, self.figures.encode)
-        """What learns the names of figures on its own; None where the model has no such part."""
-        self._merge = getattr(base.model.model, "merge_embeddings", None)
-        base.model.generation_config = GenerationConfig(
-            do_sample=False, eos_token_id=self.prompts.end_id, pad_token_id=self._pad, use_cache=True
-        )
-        self._engine = PackedEngine(base.model) if self._merge is not None else PaddedEngine(base.model)
-        self._actor = Actor(self._engine, self.adapters, self.cache, self.embed, self._tempered, self._pad)
+        self._sampler = Sampler(backend, self.adapters, self.cache, self._tempered)
 
     @classmethod
     def load(cls, spec: str = "tiny", device: str = "auto", threads: int = 0, **options: Any) -> "Policy":
         """The policy over a base model: 'tiny' (embedded), a folder, or a model id.
 
-        `threads` 0 leaves torch's own number; `options` go to the constructor. Raises `PolicyLoadError`.
+        `threads` 0 leaves torch's own number; `options` go to the constructor. Raises `PolicyLoadError`, also for a
+        model whose turns are not computed exactly (`learner.policy.verify`).
         """
         if threads:
             torch.set_num_threads(threads)
-        return cls(load_base(spec, choose_device(device)), **options)
+        policy = cls(load_base(spec, choose_device(device)), **options)
+        verify(policy)
+        return policy
 
     @classmethod
     def of(cls, settings: LearnerSettings, threads: int | None = None) -> "Policy":
@@ -79,13 +71,20 @@ class Policy:
 
         Raises `PolicyLoadError`.
         """
-        threads = settings.threads_each if threads is None else threads
-        return cls.load(settings.policy, settings.device, threads, temperature=settings.temperature)
+        threads = settings.policy.threads_each if threads is None else threads
+        return cls.load(
+            settings.policy.model, settings.policy.device, threads, temperature=settings.policy.temperature
+        )
 
     @property
     def fingerprint(self) -> str:
         """Hash of the base model's weights."""
-        return self._base.fingerprint
+        return self.backend.fingerprint
+
+    @property
+    def learns_from_rejections(self) -> bool:
+        """See `Backend.learns_from_rejections`."""
+        return self.backend.learns_from_rejections
 
     # Acting
 
@@ -99,23 +98,30 @@ class Policy:
         `PolicyLoadError` for an adapter that is not loaded, KeyError or ValueError for an unknown figure, set,
         game or state.
         """
-        turns = [self._turn(request) for request in requests]
-        sources = None if greedy else [source_of(seed, request.request_id) for request in requests]
-        return self._actor.act(turns, sources)
+        turns = [self.inputs(request) for request in requests]
+        draws = [
+            Draw(turn.trie, None if greedy else source_of(seed, request.request_id))
+            for turn, request in zip(turns, requests, strict=True)
+        ]
+        return self.draw(turns, draws)
 
-    def _turn(self, request: TurnRequest) -> Turn:
+    def inputs(self, request: TurnRequest) -> TurnInputs:
+        """A request as the model sees it. Raises as `act` does."""
         self.adapters.require(request.adapter)
-        prompt = self._prompt(request.images, conversation_of(self._game(request.game), request))
-        return Turn(
+        prompt = self._prompt(request.images, conversation_of(self.game(request.game), request))
+        return TurnInputs(
             game_id=request.game_id,
             adapter=request.adapter,
             board=(request.images, *prompt.figures),
             ids=prompt.ids,
             positions=self._positions(prompt, request.images),
             features=self.figures.encode(request.images, prompt.figures),
-            image_token_id=self.figures.image_token_id,
             trie=self._grammar(request.game).trie(request.state),
         )
+
+    def draw(self, turns: Sequence[TurnInputs], draws: Sequence[Draw]) -> list[tuple[str, float]]:
+        """(action, log-propensity) of each turn, as its `Draw` takes them."""
+        return self._sampler.act(turns, draws)
 
     def warming(self) -> Iterator[None]:
         """Make what every game needs sooner or later, in steps of a few milliseconds.
@@ -135,24 +141,24 @@ class Policy:
 
         Raises `IllegalAction` for a target that its state does not allow, ValueError if nothing is asked.
         """
-        laid = [self._lay(number, example) for number, example in enumerate(examples)]
-        if not any(example.asked for example in laid):
+        encoded = [self._encoded(number, example) for number, example in enumerate(examples)]
+        if not any(example.wanted for example in encoded):
             raise ValueError("None of the examples asks for an action")
-        return lay_out(laid, self.figures.image_token_id, self._pad).to(self.device)
+        return collate(encoded, self.backend.pad_id).to(self.device)
 
     def prompt_of(self, example: Example) -> Prompt:
         """The prompt of an example up to the last action that it asks for, with what was played there."""
         last = max((t for t, actions in enumerate(example.wanted) if actions), default=len(example.steps) - 1)
         *past, step = example.steps[: last + 1]
-        messages = self._game(example.game).prompt(example.context, past, step.state, step.utterance)
+        messages = self.game(example.game).prompt(example.context, past, step.state, step.utterance)
         messages.append(Message("assistant", (Text(step.action),)))
         return self._prompt(example.images, messages, close=True)
 
-    def _lay(self, number: int, example: Example) -> Laid:
+    def _encoded(self, number: int, example: Example) -> EncodedExample:
         grammar = self._grammar(example.game)
         prompt = self.prompt_of(example)
-        asked = [
-            Asked(
+        wanted = [
+            WantedAction(
                 Row(number, t, action),
                 prompt.turns[t],
                 action == example.steps[t].action,
@@ -161,13 +167,13 @@ class Policy:
             for t, actions in enumerate(example.wanted)
             for action in actions
         ]
-        for each in asked:
+        for each in wanted:
             each.trie.path(each.row.action)
-        return Laid(
+        return EncodedExample(
             prompt,
             self._positions(prompt, example.images),
             self.figures.encode(example.images, prompt.figures),
-            tuple(asked),
+            tuple(wanted),
         )
 
     def forward_logps(
@@ -179,10 +185,9 @@ class Policy:
         where actions stand and only for tokens of actions. Turn `train()` off to compare with logged propensities.
         """
         with self.adapters.use(adapter):
-            embeddings = self.embed(batch.input_ids, batch.features)
-            hidden = self._hidden(embeddings, batch.position_ids, batch.attention)
+            hidden = self.backend.hidden(batch.input_ids, batch.features, batch.position_ids, batch.attends)
         picked = hidden.flatten(0, 1)[batch.where]
-        logits = self._logits(picked, batch.vocabulary) / (temperature or self.temperature)
+        logits = self.logits(picked, batch.vocabulary) / (temperature or self.temperature)
         logps = logits.masked_fill(~batch.legal, -torch.inf).log_softmax(-1)
         per_token = logps.gather(-1, batch.tokens[..., None])[..., 0].masked_fill(~batch.mask, 0.0)
         allowed = logps.masked_fill(~batch.legal, 0.0)
@@ -204,29 +209,27 @@ class Policy:
 
     def all_action_logps(self, request: TurnRequest) -> dict[str, float]:
         """log π of every legal action in a request's state: the whole distribution, in one forward over its trie."""
-        turn = self._turn(request)
+        turn = self.inputs(request)
         trie, start = turn.trie, len(turn.ids)
         nodes = len(trie.ends)
         parents = [0] * nodes
         columns = [0] * nodes
         depth = torch.zeros(nodes, dtype=torch.long)
-        sees = torch.eye(nodes, dtype=torch.bool)
+        path = torch.eye(nodes, dtype=torch.bool)
         for node in range(nodes):
             for column in trie.following(node):
                 child = trie.step(node, column)
                 parents[child], columns[child] = node, column
         for node in range(1, nodes):
             depth[node] = depth[parents[node]] + 1
-            sees[node] |= sees[parents[node]]
+            path[node] |= path[parents[node]]
         ids = torch.tensor([[*turn.ids, *trie.vocabulary[columns[1:]].tolist()]], device=self.device)
-        allowed = torch.ones(ids.shape[1], ids.shape[1], dtype=torch.bool).tril()
-        allowed[start:, start:] = sees[1:, 1:]
+        attends = torch.ones(1, ids.shape[1], ids.shape[1], dtype=torch.bool).tril()
+        attends[0, start:, start:] = path[1:, 1:]
         after = turn.positions[..., -1:] + depth[1:]
         positions = torch.cat([turn.positions, after], dim=-1)[..., None, :].to(self.device)
         with torch.no_grad(), self.adapters.use(request.adapter):
-            hidden = self._hidden(
-                self.embed(ids, turn.features), positions, additive(allowed[None]).to(self.device)
-            )
+            hidden = self.backend.hidden(ids, turn.features, positions, attends.to(self.device))
             logits = self._tempered(hidden[0, start - 1 :], torch.from_numpy(trie.vocabulary).to(self.device))
         logps = masked_log_softmax(logits.double().cpu().numpy(), trie.legal(range(nodes)))
         end = int(trie.vocabulary.searchsorted(trie.end_id))
@@ -244,17 +247,18 @@ class Policy:
     ) -> list[float]:
         """log-probability of each answer with its end token, by the base model, over its whole vocabulary."""
         prompt = self._prompt(images, messages)
-        features = self.figures.encode(images, prompt.figures) if prompt.figures else None
+        features: ImageFeatures | None = None
+        if prompt.figures:
+            features = self.figures.encode(images, prompt.figures)
         start = self._positions(prompt, images)
         scores = []
-        with torch.no_grad(), self.adapters.use("base"):
+        with torch.no_grad(), self.adapters.use(BASE_ADAPTER):
             for answer in answers:
                 tokens = [*self.prompts.action_ids(answer), self.prompts.end_id]
                 ids = torch.tensor([[*prompt.ids, *tokens[:-1]]], device=self.device)
                 positions = torch.cat([start, start[..., -1:] + torch.arange(1, len(tokens))], dim=-1)
-                embeddings = self.embed(ids, features)
-                hidden = self._hidden(embeddings, positions[..., None, :].to(self.device), None)
-                logps = self._logits(hidden[0, len(prompt.ids) - 1 :], None).log_softmax(-1)
+                hidden = self.backend.hidden(ids, features, positions[..., None, :].to(self.device), None)
+                logps = self.logits(hidden[0, len(prompt.ids) - 1 :], None).log_softmax(-1)
                 scores.append(float(logps[torch.arange(len(tokens)), torch.tensor(tokens)].sum()))
         return scores
 
@@ -277,17 +281,13 @@ class Policy:
         self.adapters.load(name, folder)
 
     def unload_adapter(self, name: str) -> None:
-        """Forget an adapter and its games' prefixes."""
+        """Forget an adapter and its games' KV caches."""
         self.adapters.unload(name)
         self._forget(name)
 
     def save_adapter(self, name: str, folder: Path) -> None:
         """Write an adapter's configuration and weights to a folder."""
         self.adapters.save(name, folder)
-
-    def use_adapter(self, name: str) -> None:
-        """Make a loaded adapter (or the base) the active one."""
-        self.adapters.activate(name)
 
     def trainable(self) -> list[torch.nn.Parameter]:
         """The parameters of the active adapter."""
@@ -299,63 +299,37 @@ class Policy:
         self.adapters.train(True)
 
     def eval(self) -> None:
-        """Dropout off. Prefixes are dropped: adapters may have changed."""
+        """Dropout off. KV caches are dropped: adapters may have changed."""
         self._forget()
         self.adapters.train(False)
 
-    # Figures and prompts
-
-    def encode_figures(self, images: ImageSet, ids: Iterable[str] | None = None) -> None:
-        """Encode the figures of an opened set now instead of when they are first played."""
-        self.figures.add_set(images)
-        for figure in images.ids if ids is None else ids:
-            self.figures(images.spec, figure)
-
-    def embed(self, input_ids: torch.Tensor, features: torch.Tensor | None) -> torch.Tensor:
-        """[B, L, D] input embeddings, with image features [image tokens, D] at the image positions in order."""
-        input_ids = input_ids.to(self.device)
-        if features is not None:
-            features = features.to(self.device, self._model.dtype) if len(features) else None
-        if self._merge is not None:
-            return self._merge(input_ids, features)
-        if features is None:
-            return self._model.get_input_embeddings()(input_ids)
-        embeddings = self._model.get_input_embeddings()(input_ids)
-        return embeddings.index_put(
-            (input_ids == self.figures.image_token_id).nonzero(as_tuple=True), features
-        )
+    def warm_start(
+        self,
+        games: Sequence[TrainingGame],
+        seeds: Sequence[TrainingGame],
+        settings: WarmStartSettings,
+        rng: random.Random,
+        share: Callable[[], None],
+    ) -> WarmStart:
+        """What the base model trains of the active adapter in its own way, if anything. See `Backend.warm_start`."""
+        return self.backend.warm_start(self, games, seeds, settings, rng, share)
 
     def _forget(self, adapter: str | None = None) -> None:
         """Drop what was computed under an adapter, or under any."""
         self.cache.forget(adapter)
-        self._engine.forget(adapter)
+        self.backend.forget(adapter)
 
     def _prompt(self, images: str, messages: Sequence[Message], close: bool = False) -> Prompt:
         return self.prompts.build(messages, lambda figure: self.figures(images, figure).ids, close)
 
     def _positions(self, prompt: Prompt, images: str) -> torch.Tensor:
-        count = len(prompt.ids)
-        grids = [self.figures(images, figure).grid for figure in prompt.figures]
-        if not grids or grids[0] is None:
-            return _counting(count)
-        ids = torch.tensor([prompt.ids])
-        positions, _ = self._model.model.get_rope_index(
-            ids,
-            mm_token_type_ids=(ids == self.figures.image_token_id).int(),
-            image_grid_thw=torch.cat(grids),  # type: ignore[arg-type]
+        return self.backend.positions(
+            prompt.ids, [self.figures(images, figure).grid for figure in prompt.figures]
         )
-        return positions[:, 0]
 
-    def _hidden(
-        self, embeddings: torch.Tensor, positions: torch.Tensor, attention: torch.Tensor | None
-    ) -> torch.Tensor:
-        mask = attention.to(embeddings.dtype) if attention is not None else None
-        return self._model.model(
-            inputs_embeds=embeddings, position_ids=positions, attention_mask=mask, use_cache=False
-        ).last_hidden_state
-
-    def _logits(self, hidden: torch.Tensor, vocabulary: torch.Tensor | None) -> torch.Tensor:
-        head = self._model.get_output_embeddings()
+    def logits(self, hidden: torch.Tensor, vocabulary: torch.Tensor | None) -> torch.Tensor:
+        """[..., D] to float32 logits [..., V] of the token ids `vocabulary` [V], by default of all; not tempered."""
+        head = self.backend.model.get_output_embeddings()
         weight, bias = head.weight, head.bias
         if vocabulary is not None:
             weight, bias = weight[vocabulary], bias[vocabulary] if bias is not None else None
@@ -363,20 +337,16 @@ class Policy:
             return functional.linear(hidden.to(weight.dtype), weight, bias).float()
 
     def _tempered(self, hidden: torch.Tensor, vocabulary: torch.Tensor | None) -> torch.Tensor:
-        return self._logits(hidden, vocabulary) / self.temperature
+        return self.logits(hidden, vocabulary) / self.temperature
 
-    def _game(self, name: str) -> Game:
+    def game(self, name: str) -> Game:
+        """The rules of a game. Raises ValueError for one that is not played here."""
         return game_of(self._games, name)
 
     def _grammar(self, name: str) -> Grammar:
         if name not in self._grammars:
-            self._grammars[name] = Grammar(self._game(name), self.prompts.all_action_ids, self.prompts.end_id)
+            self._grammars[name] = Grammar(self.game(name), self.prompts.all_action_ids, self.prompts.end_id)
         return self._grammars[name]
-
-
-@lru_cache(maxsize=4096)
-def _counting(count: int) -> torch.Tensor:
-    return torch.arange(count)
 
 
 def source_of(seed: int, request_id: str) -> random.Random:

@@ -1,31 +1,32 @@
-"""Batched turns: what is new in each prompt is computed once, and with it the first tokens that may follow.
+"""Sampling actions for batches of turns by speculative decoding over the grammar trie, with tree attention.
 
-An action is drawn token by token, but the model is not run once for each: a forward also covers a few of the tokens
-that the grammar allows next, each seeing only its own past, so that most actions are finished after one or two.
-The draws are the same as one by one, and so are their probabilities.
+An action is drawn token by token, but the model is not run once for each token. Each forward computes what is not in
+the KV cache of each prompt, and with it a draft: a tree of the tokens that the grammar allows next, each attending to
+its own path only. Most actions are finished after one or two forwards. No draft model is needed, and nothing is
+rejected: tokens are drawn from the model's own output, so draws and probabilities are the same as one by one.
 """
 
-import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 
-from learner.policy.backend import Engine, Span
-from learner.policy.cache import KeyValues, PrefixCache
+from learner.policy.backend import Backend, Span
+from learner.policy.cache import KVCache, KVCacheStore
+from learner.policy.features import ImageFeatures
 from learner.policy.grammar import ActionTrie, Draw
 from learner.policy.lora import Adapters
 
-Embed = Callable[[torch.Tensor, torch.Tensor | None], torch.Tensor]
 Logits = Callable[[torch.Tensor, torch.Tensor | None], torch.Tensor]
+"""The output [T, D] and token ids [V] to logits [T, V]."""
 
-AHEAD, LEAST_AHEAD, MOST_AHEAD = 40, 2, 12
-"""Tokens that a forward computes ahead: of the whole batch, and the least and most of one row."""
+BATCH_DRAFT, MIN_DRAFT, MAX_DRAFT = 40, 2, 12
+"""Draft tokens of a forward: of the whole batch, and the fewest and most of one turn."""
 
 
 @dataclass(frozen=True)
-class Turn:
+class TurnInputs:
     """One turn to be played, as the model sees it."""
 
     game_id: str
@@ -33,11 +34,10 @@ class Turn:
     board: tuple[str, ...]
     """Image set and figures, in the order of the image tokens."""
     ids: tuple[int, ...]
+    """[n] token ids of the prompt."""
     positions: torch.Tensor
-    """[n] or [3, n]."""
-    features: torch.Tensor
-    """[image tokens, D]."""
-    image_token_id: int
+    """[n], or [axes, n]."""
+    features: ImageFeatures
     trie: ActionTrie
 
 
@@ -45,94 +45,84 @@ class Turn:
 class _Row:
     """A turn whose action is being drawn."""
 
-    turn: Turn
+    turn: TurnInputs
     draw: Draw
-    held: KeyValues
+    cache: KVCache
     drawn: list[int] = field(default_factory=list)
-    """Tokens of the action so far, of which the model has not seen the last."""
+    """Tokens of the action so far; the last of them is not in the cache."""
 
     @property
     def unseen(self) -> int:
-        """Tokens of the prompt that the model has not seen."""
-        return max(0, len(self.turn.ids) - self.held.length)
+        """Tokens of the prompt that are not in the cache."""
+        return max(0, len(self.turn.ids) - self.cache.length)
 
 
 @dataclass(frozen=True)
-class _Ahead:
-    """Tokens that a forward computes after what one row already has; parents stand before their children."""
+class _DraftTree:
+    """Draft tokens of one row; parents stand before their children."""
 
     tokens: list[int]
     parents: list[int]
-    """Place of the token before each; -1 where that is what the row already has."""
+    """Index of the token before each; -1 where that is in the prompt or in the cache."""
     depths: list[int]
-    places: dict[tuple[int, int], int]
-    """(parent, token) -> place."""
+    index: dict[tuple[int, int], int]
+    """(parent, token) -> index of the token."""
 
     @classmethod
-    def plan(cls, row: _Row, most: int) -> "_Ahead":
-        """The last token drawn, then whole sets of tokens that may follow, nearest first, up to `most`."""
-        ahead, trie = cls([], [], [], {}), row.turn.trie
+    def plan(cls, row: _Row, most: int) -> "_DraftTree":
+        """The token drawn last, then whole sets of tokens that may follow, breadth first, up to `most`."""
+        tree, trie = cls([], [], [], {}), row.turn.trie
         if row.drawn:
-            ahead._add(row.drawn[-1], -1)
-        waiting = [(len(ahead.tokens) - 1, row.draw.node)]
-        for place, node in waiting:
-            if len(ahead.tokens) >= most:
+            tree._add(row.drawn[-1], -1)
+        queue = [(len(tree.tokens) - 1, row.draw.node)]
+        for parent, node in queue:
+            if len(tree.tokens) >= most:
                 break
             columns = trie.following(node)
-            if len(ahead.tokens) + len(columns) <= most:
+            if len(tree.tokens) + len(columns) <= most:
                 for column in columns:
-                    ahead._add(int(trie.vocabulary[column]), place)
-                    waiting.append((len(ahead.tokens) - 1, trie.step(node, column)))
-        return ahead
+                    tree._add(int(trie.vocabulary[column]), parent)
+                    queue.append((len(tree.tokens) - 1, trie.step(node, column)))
+        return tree
 
     def _add(self, token: int, parent: int) -> None:
-        self.places[parent, token] = len(self.tokens)
+        self.index[parent, token] = len(self.tokens)
         self.tokens.append(token)
         self.parents.append(parent)
         self.depths.append(self.depths[parent] + 1 if parent >= 0 else 1)
 
-    def sees(self, held: int, unseen: int) -> torch.Tensor:
-        """[unseen + W, held + unseen + W] bool: what the rest of the prompt and the tokens ahead attend to."""
+    def attends(self, cached: int, unseen: int) -> torch.Tensor:
+        """[unseen + W, cached + unseen + W] bool: causal in the prompt, tree attention in the draft."""
         width = len(self.tokens)
-        sees = np.ones((unseen + width, held + unseen + width), dtype=bool)
+        attends = np.ones((unseen + width, cached + unseen + width), dtype=bool)
         own = np.zeros((width, width), dtype=bool)
-        for place, parent in enumerate(self.parents):
+        for token, parent in enumerate(self.parents):
             if parent >= 0:
-                own[place] = own[parent]
-            own[place, place] = True
-        sees[:unseen] = np.tri(unseen, sees.shape[1], held, dtype=bool)
-        sees[unseen:, held + unseen :] = own
-        return torch.from_numpy(sees)
+                own[token] = own[parent]
+            own[token, token] = True
+        attends[:unseen] = np.tri(unseen, attends.shape[1], cached, dtype=bool)
+        attends[unseen:, cached + unseen :] = own
+        return torch.from_numpy(attends)
 
 
-class Actor:
-    """Draws actions for batches of turns and keeps each game's prefix for its next turn."""
+class Sampler:
+    """Draws actions for batches of turns and keeps each game's KV cache for its next turn."""
 
-    def __init__(
-        self,
-        engine: Engine,
-        adapters: Adapters,
-        cache: PrefixCache,
-        embed: Embed,
-        logits: Logits,
-        pad_id: int,
-    ) -> None:
-        self._engine = engine
+    def __init__(self, backend: Backend, adapters: Adapters, caches: KVCacheStore, logits: Logits) -> None:
+        self._backend = backend
         self._adapters = adapters
-        self._cache = cache
-        self._embed = embed
+        self._caches = caches
         self._logits = logits
-        self._pad = pad_id
 
     @torch.inference_mode()
-    def act(self, turns: Sequence[Turn], sources: Sequence[random.Random] | None) -> list[tuple[str, float]]:
-        """(action, log-propensity) of each turn; without `sources` the likeliest tokens."""
-        rows = [self._row(turn, sources[i] if sources else None) for i, turn in enumerate(turns)]
+    def act(self, turns: Sequence[TurnInputs], draws: Sequence[Draw]) -> list[tuple[str, float]]:
+        """(action, log-propensity) of each turn, drawn by its own `Draw`."""
+        rows = [self._row(turn, draw) for turn, draw in zip(turns, draws, strict=True)]
         batches = [rows]
-        if self._engine.pads:  # a game's first prompt is far longer than what a later turn adds
+        if self._backend.pads:  # a game's first prompt is far longer than what a later turn adds
             batches = [
-                [row for row in rows if not row.held.length],
-                [row for row in rows if row.held.length],
+                [row for row in rows if not row.cache.length],
+                [row for row in rows if row.cache.length],
             ]
         for left in batches:
             while left:
@@ -141,77 +131,67 @@ class Actor:
                 left = [row for row in left if row.draw.action is None]
         for row in rows:
             turn = row.turn
-            self._cache.put(turn.game_id, turn.adapter, turn.board, (*turn.ids, *row.drawn), row.held)
+            self._caches.put(turn.game_id, turn.adapter, turn.board, (*turn.ids, *row.drawn), row.cache)
         return [(row.draw.action or "", row.draw.logp) for row in rows]
 
-    def _row(self, turn: Turn, source: random.Random | None) -> _Row:
-        board = 0
-        for _ in range(turn.ids.count(turn.image_token_id)):
-            board = turn.ids.index(turn.image_token_id, board) + 1
-        held = self._cache.take(turn.game_id, turn.adapter, turn.board, turn.ids, board)
-        return _Row(turn, Draw(turn.trie, source), held)
+    def _row(self, turn: TurnInputs, draw: Draw) -> _Row:
+        board, image = 0, self._backend.image_token_id
+        for _ in range(turn.ids.count(image)):
+            board = turn.ids.index(image, board) + 1
+        return _Row(turn, draw, self._caches.take(turn.game_id, turn.adapter, turn.board, turn.ids, board))
 
     def _forward(self, rows: Sequence[_Row]) -> None:
-        """Run what is new of each row, with some tokens that may follow, and draw as far as the output goes."""
-        most = min(MOST_AHEAD, max(LEAST_AHEAD, AHEAD // len(rows)))
-        plans = [_Ahead.plan(row, most + bool(row.drawn)) for row in rows]
-        prompts = self._prompts(rows) if any(row.unseen for row in rows) else None
-        ahead = self._ahead(plans)
-        spans = []
-        for i, (row, plan) in enumerate(zip(rows, plans, strict=True)):
-            embeddings, turn = ahead[i, : len(plan.tokens)], row.turn
-            if prompts is not None and row.unseen:
-                embeddings = torch.cat([prompts[i, -row.unseen :], embeddings])
-            after = turn.positions[..., -1:] + torch.tensor(plan.depths) + max(0, len(row.drawn) - 1)
-            positions = torch.cat([turn.positions[..., len(turn.ids) - row.unseen :], after], dim=-1)
-            sees = plan.sees(row.held.length, row.unseen)
-            wanted = len(plan.tokens) + bool(row.unseen)
-            spans.append(Span(turn.adapter, embeddings, positions, sees, row.held, wanted))
-        needed = self._engine.run(spans)
+        """Run what is new of each row with its draft, and draw as far as the output goes."""
+        most = min(MAX_DRAFT, max(MIN_DRAFT, BATCH_DRAFT // len(rows)))
+        trees = [_DraftTree.plan(row, most + bool(row.drawn)) for row in rows]
+        outputs = self._backend.step([_span(row, tree) for row, tree in zip(rows, trees, strict=True)])
         vocabulary = np.unique(np.concatenate([row.turn.trie.vocabulary for row in rows]))
-        logits = self._logits(torch.cat(needed), torch.from_numpy(vocabulary).to(needed[0].device))
+        logits = self._logits(torch.cat(outputs), torch.from_numpy(vocabulary).to(outputs[0].device))
         values, start = logits.double().cpu().numpy(), 0
-        for row, plan, output in zip(rows, plans, needed, strict=True):
-            _draw(row, plan, values[start : start + len(output)], vocabulary)
+        for row, tree, output in zip(rows, trees, outputs, strict=True):
+            _draw(row, tree, values[start : start + len(output)], vocabulary)
             start += len(output)
 
-    def _prompts(self, rows: Sequence[_Row]) -> torch.Tensor:
-        """[B, L, D] embeddings of the prompts, padded at the left."""
-        ids = np.full((len(rows), max(len(row.turn.ids) for row in rows)), self._pad)
-        for i, row in enumerate(rows):
-            ids[i, -len(row.turn.ids) :] = row.turn.ids
-        return self._embed(torch.from_numpy(ids), torch.cat([row.turn.features for row in rows]))
 
-    def _ahead(self, plans: Sequence[_Ahead]) -> torch.Tensor:
-        """[B, W, D] embeddings of the tokens ahead, padded at the right."""
-        tokens = np.full((len(plans), max(len(plan.tokens) for plan in plans)), self._pad)
-        for i, plan in enumerate(plans):
-            tokens[i, : len(plan.tokens)] = plan.tokens
-        return self._embed(torch.from_numpy(tokens), None)
+def _span(row: _Row, tree: _DraftTree) -> Span:
+    """What a forward computes for a row."""
+    turn = row.turn
+    after = turn.positions[..., -1:] + torch.tensor(tree.depths) + max(0, len(row.drawn) - 1)
+    return Span(
+        adapter=turn.adapter,
+        prompt=turn.ids,
+        features=turn.features,
+        unseen=row.unseen,
+        draft=tuple(tree.tokens),
+        positions=torch.cat([turn.positions[..., len(turn.ids) - row.unseen :], after], dim=-1),
+        attends=tree.attends(row.cache.length, row.unseen),
+        cache=row.cache,
+        outputs=len(tree.tokens) + bool(row.unseen),
+    )
 
 
-def _draw(row: _Row, plan: _Ahead, values: np.ndarray, vocabulary: np.ndarray) -> None:
-    """Draw a row's tokens as far as the output goes, and hold what the model has seen of them.
+def _draw(row: _Row, tree: _DraftTree, values: np.ndarray, vocabulary: np.ndarray) -> None:
+    """Draw a row's tokens as far as the output goes, and cache what the model has seen of them.
 
-    `values` [1 + W, V]: the output at the end of the prompt and at the W tokens ahead; [W, V] once the prompt is
-    seen, where the token drawn last is the first of those.
+    `values` [1 + W, V]: logits at the end of the prompt and at the W draft tokens; [W, V] once the prompt is cached,
+    where the token drawn last is the first of those.
     """
     first = row.unseen
-    held = list(range(first))
+    kept = list(range(first))
     offset = 1 if first else 0
-    place = -1
+    at = -1
     if row.drawn:
-        place = 0
-        held.append(first)
-    its = np.searchsorted(vocabulary, row.turn.trie.vocabulary)
+        at = 0
+        kept.append(first)
+    columns = np.searchsorted(vocabulary, row.turn.trie.vocabulary)
     while True:
-        token = int(row.turn.trie.vocabulary[row.draw.take(values[offset + place, its])])
+        token = int(row.turn.trie.vocabulary[row.draw.take(values[offset + at, columns])])
         if row.draw.action is not None:
             break
         row.drawn.append(token)
-        known = plan.places.get((place, token))
-        if known is None:
+        found = tree.index.get((at, token))
+        if found is None:
             break
-        place = known
-        held.append(first + place)
-    row.held.keep(held)
+        at = found
+        kept.append(first + at)
+    row.cache.keep(kept)

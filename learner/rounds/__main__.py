@@ -15,6 +15,7 @@ from learner.rounds.work import RoundError
 from learner.settings import LearnerSettings
 from store.database import Database
 from store.models import RoundStatus
+from store.settings import what_is_wrong
 
 if TYPE_CHECKING:
     from learner.training.distributed import Team
@@ -29,7 +30,7 @@ def _team(settings: LearnerSettings) -> "Team | None":
     from learner.policy.loading import choose_device  # torch is loaded only here
     from learner.training.distributed import Team
 
-    return Team(cpu=choose_device(settings.device).type == "cpu")
+    return Team(cpu=choose_device(settings.policy.device).type == "cpu")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -38,9 +39,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--round-id", type=int, required=True, help="Id of the round's row.")
     asked = parser.parse_args(arguments)
     try:
-        settings = LearnerSettings()  # pyright: ignore[reportCallIssue]
+        settings = LearnerSettings()
     except ValidationError as error:
-        log.error("settings cannot be read", error=str(error))
+        log.error("settings not understood", wrong="; ".join(what_is_wrong(error)))
         return 1
     team = _team(settings)
     if team is not None and team.rank > 0:
@@ -49,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         assist(team, settings)
         team.part()
         return 0
-    database = Database(settings.url)
+    database = Database(settings.store.url)
     try:
         row = run_round(database, settings, asked.round_id, team=team)
     except (RoundError, SQLAlchemyError) as error:

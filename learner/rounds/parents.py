@@ -18,7 +18,7 @@ def start(work: RoundWork, interactions: Sequence[Interaction]) -> str:
     From the adapter in use only if every game that it learnt from may still be learnt from: what was erased, or
     said by somebody who is in quarantine since, must not live on in it.
     """
-    if work.settings.start == "base":
+    if work.settings.rounds.start == "base":
         return BASE_ADAPTER
     parent = usable_parent(work)
     if parent == BASE_ADAPTER:

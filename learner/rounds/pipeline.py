@@ -3,7 +3,6 @@
 torch is loaded only inside the stages that need it: a round without anything to train needs none.
 """
 
-import fcntl
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import structlog
+from filelock import FileLock, Timeout
 from sqlalchemy.exc import SQLAlchemyError
 
 from learner.examples.build import build_examples
@@ -25,7 +25,7 @@ from learner.registry import AdapterError, Card
 from learner.rounds.parents import load, made_before, start, usable_parent
 from learner.rounds.rollback import worse_in_play
 from learner.rounds.work import OnProgress, RoundError, RoundWork
-from learner.settings import LearnerSettings
+from learner.settings import LearnerSettings, TrainingConfig
 from store import rounds as store_rounds
 from store.database import Database
 from store.models import Feedback, Round, RoundStatus, now
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from learner.policy import Policy
     from learner.training.distributed import Team
     from learner.training.evaluation import Comparison, Decision
-    from learner.training.train import TrainingConfig
 
 log = structlog.get_logger(__name__)
 
@@ -48,7 +47,7 @@ def run_round(
     round_id: int,
     policy: "Policy | None" = None,
     *,
-    config: "TrainingConfig | None" = None,
+    config: TrainingConfig | None = None,
     hindsight: Hindsight | None = None,
     on_progress: OnProgress | None = None,
     team: "Team | None" = None,
@@ -66,7 +65,7 @@ def run_round(
         raise RoundError(f"There is no round with id {round_id}: `respect round history` lists them")
     if row.status in (RoundStatus.DONE, RoundStatus.FAILED):
         return row
-    hindsight = hindsight or Hindsight.parse(settings.hindsight)
+    hindsight = hindsight or Hindsight.parse(settings.rounds.hindsight)
     work = RoundWork(
         database, settings, round_id, row.number, row.system, policy, config, hindsight, on_progress, team
     )
@@ -95,7 +94,7 @@ def pipeline(work: RoundWork) -> tuple[int | None, dict[str, Any]]:
     results: dict[str, Any] = _counts(interactions, verdicts)
     if work.system == "control":
         return None, {**results, "promoted": False, "reason": "control never trains"}
-    if work.settings.trust:
+    if work.settings.rounds.trust:
         screened = screen(interactions, verdicts)
         interactions, results["trust"] = screened.interactions, screened.metrics()
     interactions = [interaction for interaction in interactions if not interaction.in_quarantine]
@@ -125,7 +124,7 @@ def collect(work: RoundWork) -> list[Interaction]:
     work.report("collect")
     with work.database.session() as session:
         row = session.get_one(Round, work.round_id)
-        permission = work.settings.discord_training_permission
+        permission = work.settings.rounds.discord_permission
         found = usable_interactions(session, permission, until=row.started_at)
         row.interactions = sum(interaction.round == work.number - 1 for interaction in found)
         session.add(row)
@@ -138,8 +137,8 @@ def decode(work: RoundWork, interactions: Sequence[Interaction]) -> dict[int, Fe
     """Decode every turn that has a next utterance and no verdict yet; gives all verdicts by turn id."""
     work.report("decode")
     scheme, _ = parse_system(work.system)
-    scorer = work.policy if work.settings.decoder == "prompted" else None
-    decoder = open_decoder(work.settings.decoder, scheme, scorer)
+    scorer = work.policy if work.settings.feedback.decoder == "prompted" else None
+    decoder = open_decoder(work.settings.feedback.decoder, scheme, scorer)
     return decode_interactions(
         work.database, interactions, decoder, lambda done, total: work.report("decode", done, total)
     )
@@ -180,7 +179,7 @@ def examples(
     base_model = work.policy.fingerprint
     training, held_out = split_held_out(interactions)
     return (
-        build_examples(training, verdicts, objective, base_model, work.hindsight),
+        build_examples(training, verdicts, objective, base_model, work.usable_hindsight),
         held_out_labels(held_out, verdicts, base_model),
     )
 
@@ -237,16 +236,16 @@ def train(
         card = Card(
             name=work.name,
             base_model=fingerprint,
-            policy=work.settings.policy,
+            policy=work.settings.policy.model,
             system=work.system,
             round=work.number,
             round_id=work.round_id,
             parent=None if like == BASE_ADAPTER else like,
-            decoder=work.settings.decoder,
+            decoder=work.settings.feedback.decoder,
             created=now(),
             games={game.game_id: len(game.labels) for game in games},
             turns=sum(len(game.labels) for game in games),
-            training={**asdict(work.training), "hindsight": asdict(work.hindsight)},
+            training={**asdict(work.training), "hindsight": asdict(work.usable_hindsight)},
             metrics={"digest": made_from, "training": result.metrics()},
         )
         work.registry.publish(card, lambda folder: work.policy.save_adapter(card.name, folder))
@@ -306,12 +305,15 @@ def _counts(interactions: Sequence[Interaction], verdicts: dict[int, Feedback]) 
 def _alone(folder: Path) -> Iterator[None]:
     """One round at a time works on a registry. The lock goes with the process, however it ends."""
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".round.lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise RoundError("Another process is running a round; wait until it ends") from None
+    lock = FileLock(folder / ".round.lock", blocking=False)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise RoundError("Another process is running a round; wait until it ends") from None
+    try:
         yield
+    finally:
+        lock.release()
 
 
 def _sentence(stage: str, error: Exception) -> str:

@@ -9,9 +9,9 @@ from learner.examples.labels import Objective, TrainingGame
 from learner.policy import Policy
 from learner.protocol import BASE_ADAPTER
 from learner.registry import AdapterRegistry
-from learner.settings import LearnerSettings
+from learner.settings import LearnerSettings, TrainingConfig
 from learner.training.distributed import Team
-from learner.training.train import TrainingConfig, TrainingDiverged, train
+from learner.training.train import TrainingDiverged, train
 
 log = structlog.get_logger(__name__)
 

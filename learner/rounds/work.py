@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 
 from learner.examples.hindsight import Hindsight
 from learner.registry import AdapterRegistry, adapter_name
-from learner.settings import LearnerSettings
+from learner.settings import LearnerSettings, TrainingConfig
 from store import rounds as store_rounds
 from store.database import Database
 
 if TYPE_CHECKING:
     from learner.policy import Policy
     from learner.training.distributed import Team
-    from learner.training.train import TrainingConfig
 
 REPORT_EVERY_SECONDS = 1.0
 
@@ -47,7 +46,7 @@ class RoundWork:
     number: int
     system: str
     loaded: "Policy | None" = None
-    config: "TrainingConfig | None" = None
+    config: TrainingConfig | None = None
     hindsight: Hindsight = Hindsight()  # noqa: RUF009 - frozen
     on_progress: OnProgress | None = None
     team: "Team | None" = None
@@ -74,11 +73,14 @@ class RoundWork:
         return self.loaded
 
     @property
-    def training(self) -> "TrainingConfig":
-        """The hyper-parameters."""
-        from learner.training.train import TrainingConfig  # torch is loaded only here
+    def usable_hindsight(self) -> Hindsight:
+        """Without what the policy cannot learn from: what is not learnt from is not recorded as such."""
+        return self.hindsight.usable(self.policy.learns_from_rejections)
 
-        return self.config or TrainingConfig(epochs=self.settings.epochs, seed=self.settings.seed)
+    @property
+    def training(self) -> TrainingConfig:
+        """The hyper-parameters."""
+        return self.config or self.settings.training
 
     def report(
         self,

@@ -26,20 +26,20 @@ async def serve(settings: LearnerSettings, port: int, url_file: Path | None, par
     """Serve until SIGTERM, SIGINT or the end of the parent process."""
     policy = Policy.of(settings)
     registry = AdapterRegistry(settings.adapters_dir)
-    worker = Worker(policy, registry, settings.seed)
+    worker = Worker(policy, registry, settings.training.seed)
     worker.start()
-    service = PolicyService(worker, registry, policy.fingerprint, settings.policy_secret)
+    service = PolicyService(worker, registry, policy.fingerprint, settings.service.secret)
     runner = web.AppRunner(service.app(), access_log=None)
     await runner.setup()
     try:
-        site = web.TCPSite(runner, settings.policy_host, port)
+        site = web.TCPSite(runner, settings.service.host, port)
         await site.start()
         host, bound = runner.addresses[0][:2]
         if url_file is not None:
             partial = url_file.with_suffix(".partial")
             partial.write_text(f"http://{host}:{bound}")
             partial.rename(url_file)
-        log.info("serving", url=f"http://{host}:{bound}", policy=settings.policy)
+        log.info("serving", url=f"http://{host}:{bound}", policy=settings.policy.model)
         await _until_told(parent)
     finally:
         await runner.cleanup()
@@ -68,17 +68,17 @@ def _only_here(host: str) -> bool:
 def main() -> None:
     """Read settings and arguments, and serve."""
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
-    settings = LearnerSettings()  # pyright: ignore[reportCallIssue]
+    settings = LearnerSettings()
     parser = argparse.ArgumentParser(description="Serve the policy over HTTP.")
-    parser.add_argument("--port", type=int, default=settings.policy_port)
+    parser.add_argument("--port", type=int, default=settings.service.port)
     parser.add_argument("--url-file", type=Path, help="write the URL here once it listens")
     parser.add_argument("--parent", type=int, help="stop when this is no longer the parent process")
     options = parser.parse_args()
-    if settings.policy_secret is None and not _only_here(settings.policy_host):
+    if settings.service.secret is None and not _only_here(settings.service.host):
         log.error(
-            "a service for other machines needs a secret: set RESPECT_POLICY_SECRET here and for the bot, or "
+            "a service for other machines needs a secret: set RESPECT_SERVICE__SECRET here and for the bot, or "
             "bind to 127.0.0.1",
-            host=settings.policy_host,
+            host=settings.service.host,
         )
         sys.exit(1)
     try:

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import psutil
 import structlog
 
 from learner.protocol import (
@@ -32,6 +33,7 @@ log = structlog.get_logger(__name__)
 VLLM = "vllm+"
 """Before the URL of a vLLM server."""
 START_SECONDS = 120.0
+"""A service that is not up and has used no processor time for so long is given up."""
 PROBE_SECONDS = 5.0
 HANGING_PROBES = 6
 """So many failed probes in a row and the local service is taken to hang."""
@@ -86,7 +88,7 @@ def connect(
     """
     if url.startswith(VLLM):
         return VllmPolicy(url.removeprefix(VLLM), settings, patience=patience)
-    return PolicyClient(url, settings.policy_secret, patience=patience)
+    return PolicyClient(url, settings.service.secret, patience=patience)
 
 
 class LocalPolicy:
@@ -100,7 +102,7 @@ class LocalPolicy:
         self._process: asyncio.subprocess.Process | None = None
         self._keeper: asyncio.Task[None] | None = None
         self._stack = contextlib.AsyncExitStack()
-        self._port = settings.policy_port
+        self._port = settings.service.port
         self.client: PolicyClient
         self.starts = 0
 
@@ -112,7 +114,7 @@ class LocalPolicy:
 
     async def __aenter__(self) -> Self:
         url = await self._start()
-        self.client = await self._stack.enter_async_context(PolicyClient(url, self._settings.policy_secret))
+        self.client = await self._stack.enter_async_context(PolicyClient(url, self._settings.service.secret))
         self._keeper = asyncio.create_task(self._keep())
         return self
 
@@ -144,12 +146,14 @@ class LocalPolicy:
             self._process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "learner.serving", "--url-file", str(url_file)),
                 *("--port", str(self._port), "--parent", str(os.getpid())),
-                env={**os.environ, **self._settings.environment()},
+                env=self._settings.environment(),
             )
             self.starts += 1
-            deadline = time.monotonic() + START_SECONDS
+            used, used_at = 0.0, time.monotonic()
             while not url_file.exists():
-                if self._process.returncode is not None or time.monotonic() > deadline:
+                if (now := _cpu_seconds(self._process.pid)) > used + 0.1:
+                    used, used_at = now, time.monotonic()
+                if self._process.returncode is not None or time.monotonic() - used_at > START_SECONDS:
                     await self._stop()
                     raise PolicyError(
                         "The policy service did not start; its log above says why. `respect doctor` checks "
@@ -204,3 +208,12 @@ class LocalPolicy:
             except TimeoutError:
                 self._process.kill()
                 await self._process.wait()
+
+
+def _cpu_seconds(pid: int) -> float:
+    """Processor time that a process has used, 0 for one that has ended."""
+    try:
+        times = psutil.Process(pid).cpu_times()
+    except psutil.Error:
+        return 0.0
+    return times.user + times.system

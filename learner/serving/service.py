@@ -66,7 +66,7 @@ class PolicyService:
         if self._secret is not None and request.path != "/healthz":
             given = request.headers.get("Authorization", "")
             if not hmac.compare_digest(given, f"Bearer {self._secret.get_secret_value()}"):
-                return _refusal("The shared secret is wrong: check RESPECT_POLICY_SECRET", 401)
+                return _refusal("The shared secret is wrong: check RESPECT_SERVICE__SECRET", 401)
         try:
             return await handler(request)
         except PolicyError as error:
@@ -98,6 +98,8 @@ class PolicyService:
             adapter=turn.adapter,
             base_model=self._base_model,
             seconds=time.monotonic() - began,
+            temperature=self._worker.temperature,
+            seed=self._worker.seed,
         )
 
     async def _finished(self, request: web.Request) -> web.Response:

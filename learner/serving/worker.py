@@ -52,7 +52,7 @@ class Worker:
     def __init__(self, policy: Policy, registry: AdapterRegistry, seed: int = 0) -> None:
         self._policy = policy
         self._registry = registry
-        self._seed = seed
+        self.seed = seed
         self._jobs: FairQueue[_Job | None] = FairQueue()
         self._held: _Job | None = None
         self._adapters = Pins()
@@ -64,6 +64,11 @@ class Worker:
     def loaded(self) -> tuple[str, ...]:
         """Names of the adapters in memory."""
         return self._adapters.names
+
+    @property
+    def temperature(self) -> float:
+        """Sampling temperature of the policy."""
+        return self._policy.temperature
 
     def start(self) -> None:
         """Start the thread."""
@@ -166,7 +171,7 @@ class Worker:
 
     def _act(self, playable: list[tuple[_Job, TurnRequest]]) -> None:
         try:
-            answers = self._policy.act([request for _, request in playable], self._seed)
+            answers = self._policy.act([request for _, request in playable], self.seed)
         except Exception as error:
             if len(playable) > 1:  # one bad request must not take the others down
                 for one in playable:

@@ -5,7 +5,7 @@ import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any, TypeVar
 
 import structlog
@@ -15,9 +15,10 @@ from transformers import get_cosine_schedule_with_warmup
 
 from learner.examples.labels import Objective, TrainingGame, TurnLabel
 from learner.policy import Policy
+from learner.policy.backend import WarmStartSettings
 from learner.policy.batch import Batch, Example, to_example
-from learner.policy.tiny.grounding import doubted, ground
 from learner.protocol import BASE_ADAPTER
+from learner.settings import TrainingConfig
 from learner.training.batching import Item, items_of, micro_batches, plan_epochs
 from learner.training.distributed import Team
 from learner.training.objectives import OBJECTIVES, Statistics, kl_terms
@@ -33,41 +34,6 @@ _Made = TypeVar("_Made")
 
 class TrainingDiverged(RuntimeError):
     """Training gave no finite loss; its adapter is worth nothing."""
-
-
-def _option(default: Any, text: str) -> Any:
-    return field(default=default, metadata={"help": text})
-
-
-@dataclass(frozen=True)
-class TrainingConfig:
-    """Every hyper-parameter of training."""
-
-    rank: int = _option(16, "LoRA rank r.")
-    alpha: int = _option(32, "LoRA scale; the update is multiplied by alpha / r.")
-    dropout: float = _option(0.0, "LoRA dropout; sup only, the other objectives compare with propensities.")
-    learning_rate: float = _option(2e-4, "Peak learning rate of AdamW.")
-    weight_decay: float = _option(0.01, "Weight decay of AdamW.")
-    warmup_steps: int = _option(10, "Steps of linear warm-up before the cosine.")
-    epochs: int = _option(2, "Passes over the training turns.")
-    replay_epochs: int = _option(1, "The same where training goes on from the adapter in use.")
-    least_steps: int = _option(150, "A small training set is passed over more often, up to so many steps.")
-    grounding_epochs: int = _option(
-        16, "Passes in which the embedded policy's matcher first learns names on its own."
-    )
-    grounding_dropout: float = _option(
-        0.4, "Share of the words that are left out there, others in each pass."
-    )
-    grounding_rate: float = _option(2e-3, "Peak learning rate of AdamW there.")
-    batch_turns: int = _option(32, "Turns of one step: the effective batch.")
-    micro_batch_turns: int = _option(32, "Turns computed at a time; smaller needs less memory.")
-    clip: float = _option(1.0, "Largest norm of the gradient.")
-    smoothing: float | None = _option(0.0, "Label smoothing; None takes the objective's own.")
-    reorder: bool = _option(True, "Shuffle the board of every example anew in each epoch.")
-    swap: float = _option(1.0, "Share of the figures nobody clicked that others replace, anew in each epoch.")
-    patience: int = _option(3, "Epochs without gain on held-out turns before training stops; 0 never stops.")
-    bad_steps: int = _option(10, "Steps in a row without a finite loss before training gives up.")
-    seed: int = _option(0, "Seed of everything random in training.")
 
 
 @dataclass(frozen=True)
@@ -93,9 +59,9 @@ class TrainingResult:
     losses: tuple[float, ...]
     """Mean loss of each epoch that was run."""
     grounding: tuple[float, ...]
-    """Mean loss of each epoch of the matcher's own training."""
+    """Mean loss of each epoch of the base model's warm start (`learner.policy.backend.WarmStart`)."""
     held_out: tuple[float, ...]
-    """Quality on held-out turns after grounding and after each epoch; empty where there are none."""
+    """Quality on held-out turns after a warm start and after each epoch; empty where there are none."""
     restored: bool
     """Whether training went back to what was better on them than what it ended with."""
     skipped: int
@@ -128,9 +94,9 @@ def train(
 
     Seed games (`learner.examples.seed`) are trained on like the others.
 
-    A model with a matcher is grounded first (`learner.policy.tiny.grounding`). `quality` says then and after each
-    epoch how good the adapter is on held-out turns, more is better; where it has not gained for `config.patience`
-    epochs, training stops. It ends with the best.
+    A base model may train in its own way first (`Policy.warm_start`). `quality` says then and after each epoch how
+    good the adapter is on held-out turns, more is better; where it has not gained for `config.patience` epochs,
+    training stops. It ends with the best.
     The adapter stays loaded in the policy, which is left in evaluation mode. Deterministic for a seed on the
     same machine. Where several processes were started together (`learner.training.distributed`), all of them call
     this with the same arguments and share the work of each step; `quality` is asked in the first one only. Raises
@@ -160,21 +126,16 @@ def train(
         best = _Best(policy.trainable(), config.patience)
         policy.train()
         try:
-            grounding = ground(
-                policy,
-                games,
-                config.grounding_epochs,
-                config.grounding_rate,
-                config.grounding_dropout,
-                rng,
-                seeds,
+            warm_start = WarmStartSettings(
+                config.grounding_epochs, config.grounding_rate, config.grounding_dropout
             )
-            team.copy_weights(policy.trainable())
-            if grounding:
-                games = doubted(policy, games)
-                if quality is not None:
-                    best.exhausted(_told(team, quality))
-                    policy.train()
+            started_with = policy.warm_start(
+                games, seeds, warm_start, rng, lambda: team.copy_weights(policy.trainable())
+            )
+            games = started_with.games
+            if started_with.losses and quality is not None:
+                best.exhausted(_told(team, quality))
+                policy.train()
             items = items_of([*games, *seeds])
             replays = like != BASE_ADAPTER
             epochs, least = (config.replay_epochs, 0) if replays else (config.epochs, config.least_steps)
@@ -216,7 +177,7 @@ def train(
         turns=sum(len(item.labels) for item in items),
         turns_seen=len(losses) * sum(len(item.labels) for item in items),
         losses=tuple(losses),
-        grounding=tuple(grounding),
+        grounding=started_with.losses,
         held_out=tuple(best.qualities),
         restored=best.restored,
         skipped=skipped,

@@ -42,6 +42,11 @@ export class Api {
     return data;
   }
 
+  /** The server's name and what it says to newcomers; needs no token. */
+  about() {
+    return this.request("GET", "about");
+  }
+
   signIn(name, moderator) {
     return this.request("POST", "users", { name, moderator });
   }

@@ -145,7 +145,7 @@ function firstChannel() {
   const texts = [...store.channels.values()]
     .filter((c) => c.type === 0)
     .sort((a, b) => (a.position ?? 0) - (b.position ?? 0));
-  return saved && !isThread(saved) ? saved : (texts.find((c) => c.name === "play") ?? texts[0]);
+  return saved && !isThread(saved) ? saved : texts[0];
 }
 
 async function openChannel(id) {
@@ -212,7 +212,7 @@ function drawHeading() {
 function drawTitle() {
   const count = store.unreadTotal();
   const channel = store.channel(store.current);
-  document.title = `${count ? `(${count}) ` : ""}${channel ? `${store.label(channel.id)} – ` : ""}${store.guild?.name ?? "Tangrams"}`;
+  document.title = `${count ? `(${count}) ` : ""}${channel ? `${store.label(channel.id)} – ` : ""}${store.guild?.name ?? ""}`;
 }
 
 function drawTyping() {
@@ -343,7 +343,9 @@ async function enter(expired) {
   if (expired && session) session = { ...session, token: null };
   if (!session?.token) {
     $("app").hidden = true;
-    const user = await askName((name, moderator) => new Api().signIn(name, moderator), session);
+    const service = await new Api().about().catch(() => null);
+    if (service) document.title = service.name;
+    const user = await askName((name, moderator) => new Api().signIn(name, moderator), session, service);
     session = { token: user.token, name: user.username, moderator: user.moderator };
     saveSession(session);
   }

@@ -5,7 +5,7 @@ const visit = new Map();
 /** The value kept under a name, or null. */
 export function recall(name) {
   try {
-    return JSON.parse(localStorage.getItem(`tangrams.${name}`));
+    return JSON.parse(localStorage.getItem(`local-discord.${name}`));
   } catch {
     return visit.get(name) ?? null;
   }
@@ -14,8 +14,8 @@ export function recall(name) {
 /** Keeps a value under a name; null forgets it. */
 export function remember(name, value) {
   try {
-    if (value === null) localStorage.removeItem(`tangrams.${name}`);
-    else localStorage.setItem(`tangrams.${name}`, JSON.stringify(value));
+    if (value === null) localStorage.removeItem(`local-discord.${name}`);
+    else localStorage.setItem(`local-discord.${name}`, JSON.stringify(value));
   } catch {
     visit.set(name, value);
   }

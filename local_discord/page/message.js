@@ -105,7 +105,7 @@ export class MessageRows {
     );
   }
 
-  /** "Robin used /play" above a bot's answer to a slash command. */
+  /** "Robin used /command" above a bot's answer to a slash command. */
   invocation(message) {
     if (!invoked(message)) return null;
     const user = this.store.author(message.interaction_metadata?.user ?? message.interaction?.user);

@@ -32,7 +32,7 @@ export class Sidebar {
         "div",
         { class: "account-name" },
         h("strong", {}, displayName(me)),
-        h("small", {}, me.moderator ? "Moderator" : "Player"),
+        h("small", {}, me.moderator ? "Moderator" : "Member"),
       ),
       iconButton("leave", "Sign out", this.actions.signOut, { id: "sign-out" }),
     );
@@ -208,7 +208,7 @@ export class Sidebar {
           users.filter((u) => !u.bot && u.moderator),
         ),
         group(
-          "Players",
+          "Members",
           users.filter((u) => !u.bot && !u.moderator),
         ),
       ].filter(Boolean),

@@ -9,8 +9,8 @@ const KEY = slot ? `session.${slot}` : "session";
 export const savedSession = () => recall(KEY);
 export const saveSession = (session) => remember(KEY, session);
 
-/** Asks for a name until `signIn(name, moderator)` succeeds; resolves to what it gave. */
-export function askName(signIn, known = null) {
+/** Asks for a name until `signIn(name, moderator)` succeeds; resolves to what it gave. `service` is what `about` said. */
+export function askName(signIn, known = null, service = null) {
   return new Promise((resolve) => {
     const name = h("input", {
       id: "name",
@@ -52,8 +52,8 @@ export function askName(signIn, known = null) {
         },
       },
       h("img", { src: "icon.svg", alt: "", width: 72, height: 72 }),
-      h("h1", {}, "Welcome"),
-      h("p", {}, "Play tangram reference games with the bot, and watch others play."),
+      h("h1", {}, service?.name ?? "Welcome"),
+      h("p", {}, service?.welcome ?? ""),
       h("label", { for: "name", class: "label" }, "Your name"),
       name,
       error,
@@ -65,7 +65,7 @@ export function askName(signIn, known = null) {
           "span",
           {},
           "I am a moderator",
-          h("small", {}, "Shows the commands for training rounds and settings."),
+          h("small", {}, "Shows the commands for those who manage the server."),
         ),
       ),
       enter,

@@ -105,7 +105,7 @@ export class Store {
     return this.channels.get(id);
   }
 
-  /** What a channel is called in a sentence: `#play`, or a thread's or a person's name. */
+  /** What a channel is called in a sentence: `#general`, or a thread's or a person's name. */
   label(id) {
     const channel = this.channels.get(id);
     if (!channel) return "#unknown";

@@ -2,7 +2,7 @@
 (() => {
   let saved = null;
   try {
-    saved = JSON.parse(localStorage.getItem("tangrams.theme"));
+    saved = JSON.parse(localStorage.getItem("local-discord.theme"));
   } catch {
     // Storage is switched off: follow the system.
   }

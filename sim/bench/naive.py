@@ -14,15 +14,15 @@ from games import GAMES
 from games.core import Step
 from games.figures import ImageSet
 from learner.policy import Policy
+from learner.policy.backend import Backend
 from learner.policy.grammar import ConstrainedSampler, Grammar
-from learner.policy.loading import BaseModel
 from learner.protocol import TurnRequest
 
 
 class NaivePolicy:
     """A base model of which nothing is kept between tokens or turns but the tables of the grammar."""
 
-    def __init__(self, base: BaseModel, images: ImageSet) -> None:
+    def __init__(self, base: Backend, images: ImageSet) -> None:
         self._base = base
         self._images = images
         self._prompts = Policy(base).prompts

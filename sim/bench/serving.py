@@ -84,12 +84,10 @@ def bench_serving(sizes: Sizes = Sizes(), policy: str = "tiny") -> ServingBench:
     """Measure all of it. Raises `PolicyLoadError` or `PolicyError` if there is nothing to measure."""
     images = open_images("classic")
     with tempfile.TemporaryDirectory(prefix="respect-bench-") as folder:
-        settings = LearnerSettings(  # pyright: ignore[reportCallIssue]
-            data_dir=Path(folder),
-            database_url=f"sqlite:///{Path(folder) / 'respect.db'}",
-            policy=policy,
-            policy_url=None,
-            policy_port=0,
+        settings = LearnerSettings().changed(
+            store={"data_dir": Path(folder), "database_url": None},
+            policy={"model": policy},
+            service={"url": None, "port": 0},
         )
         speedup = _turn_speedup(settings, images, sizes.games)
         return asyncio.run(_through_a_service(settings, images, sizes, speedup))
@@ -111,8 +109,8 @@ async def _through_a_service(
 
 def _turn_speedup(settings: LearnerSettings, images: ImageSet, games: int) -> float:
     """The median time of one turn 5 played the naive way over ours, taking turns; both on one model, warmed up."""
-    torch.set_num_threads(settings.threads_each)
-    base = load_base(settings.policy, choose_device(settings.device))
+    torch.set_num_threads(settings.policy.threads_each)
+    base = load_base(settings.policy.model, choose_device(settings.policy.device))
     ours, naive = Policy(base), NaivePolicy(base, images)
     for _ in ours.warming():
         pass
@@ -165,14 +163,14 @@ async def _swaps(
     """(swaps, turns lost, turns doubled, turns by the wrong adapter) under the load of 16 games."""
     policy = await asyncio.to_thread(
         Policy.load,
-        settings.policy,
-        settings.device,
-        settings.threads_each,
-        temperature=settings.temperature,
+        settings.policy.model,
+        settings.policy.device,
+        settings.policy.threads_each,
+        temperature=settings.policy.temperature,
     )
     registry = AdapterRegistry(settings.adapters_dir)
     names = [await asyncio.to_thread(_publish, policy, registry, number) for number in range(1, ADAPTERS + 1)]
-    database = Database(settings.url)
+    database = Database(settings.store.url)
     upgrade(database)
     before = (await service.status()).turns
     done = False

@@ -20,11 +20,13 @@ from learner.examples.labels import TrainingGame
 from learner.feedback import open_decoder
 from learner.feedback.decode import decode_interactions
 from learner.policy import Policy
+from learner.policy.backend import Backend
 from learner.policy.batch import ActionLogps, Batch, Example
+from learner.policy.features import ImageFeatures
 from learner.policy.figures import FigureEncoder
-from learner.policy.loading import BaseModel, choose_device, load_base
-from learner.settings import LearnerSettings
-from learner.training.train import TrainingConfig, train
+from learner.policy.loading import choose_device, load_base
+from learner.settings import RoundsConfig, TrainingConfig
+from learner.training.train import train
 from sim.deployment import DeploymentConfig, simulate
 from store.database import Database
 from store.training import usable_interactions
@@ -54,7 +56,7 @@ class TrainingBench:
 class PlainFigures(FigureEncoder):
     """Encodes the ten figures of a board whenever it is asked for them."""
 
-    def encode(self, images: str, figures: Sequence[str]) -> torch.Tensor:
+    def encode(self, images: str, figures: Sequence[str]) -> ImageFeatures:
         return self.compute(images, figures).features
 
 
@@ -71,9 +73,9 @@ class Float32Policy(Policy):
 class PlainPolicy(Float32Policy):
     """A policy that goes through the turns one by one: a prompt for each, with its ten images encoded anew."""
 
-    def __init__(self, base: BaseModel) -> None:
-        super().__init__(base)
-        self.figures = PlainFigures(base)
+    def __init__(self, backend: Backend) -> None:
+        super().__init__(backend)
+        self.figures = PlainFigures(backend)
 
     def batch(self, examples: Sequence[Example]) -> list[Batch]:  # pyright: ignore[reportIncompatibleMethodOverride]
         return [super(PlainPolicy, self).batch([turn]) for each in examples for turn in _turns(each)]
@@ -155,5 +157,5 @@ def _played(games: int, policy: Policy) -> list[TrainingGame]:
             verdicts = decode_interactions(database, interactions, open_decoder("rules"))
         finally:
             database.close()
-    hindsight = Hindsight.parse(LearnerSettings.model_fields["hindsight"].default)
+    hindsight = Hindsight.parse(RoundsConfig().hindsight)
     return build_examples(interactions, verdicts, "sup", policy.fingerprint, hindsight)

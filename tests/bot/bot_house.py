@@ -18,11 +18,13 @@ from games import GAMES
 from games.core import Outcome
 from learner.protocol import PolicyStatus, TurnAnswer, TurnRequest
 from local_discord import LocalDiscord, Person
+from local_discord.client import START_SECONDS
 from local_discord.feed import PATIENCE_SECONDS
 from local_discord.model import Channel, Message
 from store.database import Database
 from store.models import Game, Instruction, Turn
 
+CHANNELS = {"general": "Anything", "play": "Games"}
 MULTIREF = GAMES["multiref"]
 
 
@@ -90,10 +92,10 @@ class House:
     database: Database
     bot: "asyncio.Task[None] | None" = None
 
-    def with_settings(self, **changes: Any) -> None:
-        self.settings = self.settings.model_copy(update=changes)
+    def with_settings(self, **sections: dict[str, Any]) -> None:
+        self.settings = self.settings.changed(**sections)
 
-    async def start(self, timeout: float = 15.0) -> None:
+    async def start(self, timeout: float = START_SECONDS) -> None:
         ready = asyncio.Event()
         self.bot = asyncio.create_task(serve(self.settings, ready=ready))
         waiting = asyncio.create_task(ready.wait())
@@ -189,20 +191,19 @@ def buttons(message: Message) -> list[str]:
 
 @asynccontextmanager
 async def house_of(
-    discord_service: LocalDiscord, policy: ObedientPolicy, folder: Path, **settings: Any
+    discord_service: LocalDiscord, policy: ObedientPolicy, folder: Path
 ) -> AsyncIterator[House]:
-    chosen = BotSettings(
-        _env_file=None,  # pyright: ignore[reportCallIssue]
-        data_dir=folder,
-        discord_token=SecretStr(discord_service.token),
-        discord_api=discord_service.rest_url,
-        discord_gateway=discord_service.gateway_url,
-        policy_url=policy.url,
-        play_cooldown=0,
-        database_timeout=0.3,
-        **settings,
+    chosen = BotSettings(_env_file=None).changed(  # pyright: ignore[reportCallIssue]
+        store={"data_dir": folder},
+        discord={
+            "token": SecretStr(discord_service.token),
+            "api": discord_service.rest_url,
+            "gateway": discord_service.gateway_url,
+        },
+        service={"url": policy.url},
+        play={"cooldown": 0},
     )
-    house = House(discord_service, policy, chosen, Database(chosen.url))
+    house = House(discord_service, policy, chosen, Database(chosen.store.url))
     try:
         yield house
     finally:

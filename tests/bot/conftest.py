@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 from aiohttp import web
-from bot_house import House, ObedientPolicy, house_of
+from bot_house import CHANNELS, House, ObedientPolicy, house_of
 
 from local_discord import LocalDiscord, Person
+from local_discord.feed import PATIENCE_SECONDS
 from local_discord.openapi import OpenApi
 from local_discord.request_log import Validator
 
@@ -41,7 +42,9 @@ def validator() -> Validator | None:
 
 @pytest.fixture
 async def discord_service(validator: Validator | None) -> AsyncIterator[LocalDiscord]:
-    async with LocalDiscord(validator=validator) as service:
+    async with LocalDiscord(
+        channels=CHANNELS, response_window=PATIENCE_SECONDS, validator=validator
+    ) as service:
         yield service
         assert not [
             problem for record in service.log for problem in record.problems or () if record.status < 400

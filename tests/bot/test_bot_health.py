@@ -1,6 +1,5 @@
 """The running bot's health page, and the policy service it starts for itself."""
 
-import asyncio
 import os
 import signal
 import socket
@@ -23,10 +22,10 @@ def free_port() -> int:
 
 async def test_health_and_metrics_of_a_running_bot(stopped_house: House, ada: Person, policy: ObedientPolicy):
     house = stopped_house
-    house.with_settings(web_port=free_port())
+    house.with_settings(web={"port": free_port()})
     await house.start()
     await house.turn(ada, await house.play(ada), "select A")
-    url = f"http://127.0.0.1:{house.settings.web_port}"
+    url = f"http://127.0.0.1:{house.settings.web.port}"
     async with aiohttp.ClientSession() as http:
         async with http.get(f"{url}/healthz") as response:
             assert response.status == 200
@@ -56,19 +55,18 @@ def policy_pids() -> list[int]:
 @pytest.mark.skipif(not WEIGHTS.exists(), reason="the embedded policy's weights have not been built")
 async def test_a_policy_killed_during_a_turn_loses_nothing(stopped_house: House, ada: Person):
     house = stopped_house
-    house.with_settings(policy_url=None, threads=1)
-    await house.start(timeout=120)
+    house.with_settings(service={"url": None}, policy={"threads": 1})
+    await house.start()
     thread = await house.play(ada)
     await ada.say(thread, "the one that looks like a running man")
-    await house.next_board(ada, thread, timeout=30)
+    await house.next_board(ada, thread)
     (pid,) = policy_pids()
     await ada.say(thread, "no, the other one")
     os.kill(pid, signal.SIGKILL)
     await ada.say(thread, "and the boat")
-    await house.eventually(lambda: len(house.boards(ada, thread)) == 4, timeout=120)
+    await house.eventually(lambda: len(house.boards(ada, thread)) == 4)
     turns = await house.turns(thread)
     assert [turn.number for turn in turns] == [1, 2, 3]
     assert all(turn.logp < 0 and turn.base_model for turn in turns)
     await house.stop()
-    await asyncio.sleep(0.2)
-    assert not policy_pids()
+    await house.eventually(lambda: not policy_pids())

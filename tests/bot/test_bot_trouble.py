@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from bot_house import House, ObedientPolicy, has_board, house_of
+from bot_house import CHANNELS, House, ObedientPolicy, has_board, house_of
 from pydantic import SecretStr
 
 from bot import texts
@@ -14,6 +14,7 @@ from bot.app import serve
 from bot.errors import StartupError
 from games.core import Outcome
 from local_discord import Fault, LocalDiscord, Permission, Person
+from local_discord.feed import PATIENCE_SECONDS
 
 
 async def test_a_policy_that_comes_back_answers_what_waited(
@@ -23,10 +24,10 @@ async def test_a_policy_that_comes_back_answers_what_waited(
     policy.away = True
     await ada.say(thread, "select A")
     await ada.say(thread, "select B")
-    await ada.wait_message(lambda message: message.content == texts.POLICY_AWAY, where=thread, timeout=15)
+    await ada.wait_message(lambda message: message.content == texts.POLICY_AWAY, where=thread)
     assert not await house.turns(thread)
     policy.away = False
-    await house.eventually(lambda: len(house.boards(ada, thread)) == 3, timeout=10)
+    await house.eventually(lambda: len(house.boards(ada, thread)) == 3)
     assert [turn.action for turn in await house.turns(thread)] == ["select A", "select B"]
     notices = [m for m in ada.history(thread) if m.content == texts.POLICY_AWAY]
     assert len(notices) == 1
@@ -68,16 +69,25 @@ async def test_an_utterance_no_policy_takes_is_let_go_with_a_sentence(
     assert [turn.action for turn in await house.turns(thread)] == ["select B"]
 
 
+@pytest.fixture
+async def impatient_house(stopped_house: House) -> House:
+    """A running bot that soon gives up on a database that somebody else has locked."""
+    stopped_house.with_settings(store={"database_timeout": 0.3})
+    await stopped_house.start()
+    return stopped_house
+
+
 async def lock(house: House) -> sqlite3.Connection:
     """Holds the database's write lock, once the bot, which shares this event loop, has let go of it."""
     other = sqlite3.connect(
-        house.settings.data_dir / "respect.db", isolation_level=None, check_same_thread=False
+        house.settings.store.data_dir / "respect.db", isolation_level=None, check_same_thread=False
     )
     await asyncio.to_thread(other.execute, "BEGIN IMMEDIATE")
     return other
 
 
-async def test_a_locked_database_shows_nothing_that_is_not_kept(house: House, ada: Person):
+async def test_a_locked_database_shows_nothing_that_is_not_kept(impatient_house: House, ada: Person):
+    house = impatient_house
     thread = await house.play(ada)
     other = await lock(house)
     await ada.say(thread, "select A")
@@ -94,8 +104,9 @@ async def test_a_locked_database_shows_nothing_that_is_not_kept(house: House, ad
 
 
 async def test_a_turn_that_cannot_be_committed_yet_is_shown_later(
-    house: House, ada: Person, policy: ObedientPolicy
+    impatient_house: House, ada: Person, policy: ObedientPolicy
 ):
+    house = impatient_house
     thread = await house.play(ada)
     policy.open.clear()
     await ada.say(thread, "select A")
@@ -110,7 +121,8 @@ async def test_a_turn_that_cannot_be_committed_yet_is_shown_later(
     assert [turn.action for turn in await house.turns(thread)] == ["select A"]
 
 
-async def test_words_in_a_form_that_cannot_be_kept_are_given_back(house: House, ada: Person):
+async def test_words_in_a_form_that_cannot_be_kept_are_given_back(impatient_house: House, ada: Person):
+    house = impatient_house
     thread = await house.play(ada)
     await ada.press_labelled(house.boards(ada, thread)[0], "Describe")
     form = await ada.wait_modal()
@@ -121,9 +133,28 @@ async def test_words_in_a_form_that_cannot_be_kept_are_given_back(house: House, 
     other.close()
 
 
+async def test_a_message_that_is_kept_at_the_third_attempt_is_played(house: House, ada: Person):
+    thread = await house.play(ada)
+    refused = []
+
+    @sa.event.listens_for(sa.Engine, "before_cursor_execute")
+    def refuse_twice(_connection, _cursor, statement: str, *_: object) -> None:
+        if statement.startswith("INSERT INTO instruction") and len(refused) < 2:
+            refused.append(statement)
+            raise sa.exc.OperationalError(statement, None, sqlite3.OperationalError("database is locked"))
+
+    try:
+        await house.turn(ada, thread, "select A")
+    finally:
+        sa.event.remove(sa.Engine, "before_cursor_execute", refuse_twice)
+    assert len(refused) == 2
+    assert [turn.action for turn in await house.turns(thread)] == ["select A"]
+    assert not [message for message in ada.history(thread) if message.content == texts.NOT_KEPT]
+
+
 async def test_a_full_disk_is_told_and_survived(house: House, ada: Person):
     thread = await house.play(ada)
-    with sqlite3.connect(house.settings.data_dir / "respect.db") as other:
+    with sqlite3.connect(house.settings.store.data_dir / "respect.db") as other:
         (pages,) = other.execute("PRAGMA page_count").fetchone()
     other.close()
     full = True
@@ -147,7 +178,7 @@ async def test_a_full_disk_is_told_and_survived(house: House, ada: Person):
         full = False
         if answer.content == texts.NOT_KEPT:
             await ada.say(thread, "a dog")
-        await house.next_board(ada, thread, timeout=10)
+        await house.next_board(ada, thread)
         assert len(await house.turns(thread)) == len(played) + 1
     finally:
         sa.event.remove(sa.pool.Pool, "checkout", no_more_pages)
@@ -187,38 +218,46 @@ async def test_missing_permissions_are_named(house: House, ada: Person):
 async def test_nothing_is_done_for_an_interaction_that_is_too_old_to_answer(
     policy: ObedientPolicy, tmp_path: Path
 ):
-    async with LocalDiscord(response_window=0.2) as service, house_of(service, policy, tmp_path) as house:
+    async with (
+        LocalDiscord(channels=CHANNELS) as service,
+        house_of(service, policy, tmp_path) as house,
+    ):
         await house.start()
         ada = await service.people.join("Ada")
+        service.interactions.response_window = 0.2
         service.faults.add(Fault(kind="delay", route="/interactions/*/callback", delay=0.6))
         await ada.slash("play", "play")
         await ada.wait_for("INTERACTION_FAILED")
-        await asyncio.sleep(1)
+        callbacks = "/interactions/{interaction_id}/{interaction_token}/callback"
+        await house.eventually(lambda: service.log.of("POST", callbacks))
+        await asyncio.sleep(0.5)
+        assert [request.status for request in service.log.of("POST", callbacks)] == [404]
         assert not [channel for channel in ada.channels() if channel.is_thread]
+        service.interactions.response_window = PATIENCE_SECONDS
         await house.play(ada)
 
 
 async def test_a_wrong_or_missing_token_says_how_to_mend_it(stopped_house: House):
     for token, words in (
-        (None, "RESPECT_DISCORD_TOKEN is not set"),
+        (None, "RESPECT_DISCORD__TOKEN is not set"),
         ("wrong.token.here", "refuses the token"),
     ):
-        stopped_house.with_settings(discord_token=SecretStr(token) if token else None)
+        stopped_house.with_settings(discord={"token": SecretStr(token) if token else None})
         with pytest.raises(StartupError, match=words):
-            await asyncio.wait_for(serve(stopped_house.settings), 10)
+            await serve(stopped_house.settings)
 
 
 async def test_a_missing_intent_says_how_to_mend_it(stopped_house: House):
     stopped_house.discord.world.app.message_content = False
-    with pytest.raises(StartupError, match="RESPECT_MESSAGE_CONTENT=false"):
-        await asyncio.wait_for(serve(stopped_house.settings), 10)
+    with pytest.raises(StartupError, match="RESPECT_DISCORD__MESSAGE_CONTENT=false"):
+        await serve(stopped_house.settings)
 
 
 @pytest.mark.parametrize(
     "url", ["http://192.168.1.5/api/v10", "http://discord.example/api/v10", "http://127.0.0.1.evil.example"]
 )
 async def test_only_this_machine_can_stand_in_for_discord(stopped_house: House, url: str):
-    stopped_house.with_settings(discord_api=url)
+    stopped_house.with_settings(discord={"api": url})
     with pytest.raises(StartupError, match="only a service on this machine"):
         await serve(stopped_house.settings)
 
@@ -227,16 +266,16 @@ async def test_other_bad_settings_say_how_to_mend_them(stopped_house: House, tmp
     good = stopped_house.settings
     (tmp_path / "file").write_text("")
     for changes, words in (
-        ({"images": "kilogram:/nowhere"}, "RESPECT_IMAGES"),
-        ({"round_schedule": "every day"}, "RESPECT_ROUND_SCHEDULE"),
-        ({"database_url": f"sqlite:///{tmp_path / 'file'}/respect.db"}, "RESPECT_DATA_DIR"),
-        ({"discord_gateway": None}, "RESPECT_DISCORD_GATEWAY"),
+        ({"play": {"images": "kilogram:/nowhere"}}, "RESPECT_PLAY__IMAGES"),
+        ({"rounds": {"schedule": "every day"}}, "RESPECT_ROUNDS__SCHEDULE"),
+        ({"store": {"database_url": f"sqlite:///{tmp_path / 'file'}/respect.db"}}, "RESPECT_STORE__DATA_DIR"),
+        ({"discord": {"gateway": None}}, "RESPECT_DISCORD__GATEWAY"),
     ):
         with pytest.raises(StartupError, match=words):
-            await asyncio.wait_for(serve(good.model_copy(update=changes)), 10)
+            await serve(good.changed(**changes))
 
 
 async def test_a_service_that_is_not_there_is_named(stopped_house: House):
-    stopped_house.with_settings(discord_api="http://127.0.0.1:9/api/v10")
+    stopped_house.with_settings(discord={"api": "http://127.0.0.1:9/api/v10"})
     with pytest.raises(StartupError, match="cannot be reached"):
-        await asyncio.wait_for(serve(stopped_house.settings), 20)
+        await serve(stopped_house.settings)

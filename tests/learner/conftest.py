@@ -1,21 +1,25 @@
 """The real embedded policy, loaded once, and games that it really played."""
 
 import os
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
+import torch
 
 from learner.policy import Policy
-from learner.settings import LearnerSettings
+from learner.settings import PolicyConfig
+from tests.learner.model_classes import EXACT, REFUSED
 from tests.learner.played import play_games
 
-os.environ.setdefault("RESPECT_SEED_GAMES", "none")
+os.environ.setdefault("RESPECT_ROUNDS__SEED_GAMES", "none")
 """Rounds are quicker on what was played alone; `test_seed.py` tests rounds with seed games."""
 
 
 @pytest.fixture(scope="session")
 def shared_policy() -> Policy:
-    return Policy.load("tiny", device="cpu", temperature=LearnerSettings.model_fields["temperature"].default)
+    return Policy.load("tiny", device="cpu", temperature=PolicyConfig().temperature)
 
 
 @pytest.fixture
@@ -33,3 +37,17 @@ def played(shared_policy: Policy, tmp_path_factory: pytest.TempPathFactory) -> P
     folder = tmp_path_factory.mktemp("played")
     play_games(folder, shared_policy)
     return folder
+
+
+@pytest.fixture(scope="session")
+def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """The folder of a small random model of a class of `tests.learner.model_classes`, saved when first asked for."""
+
+    @cache
+    def saved(name: str) -> Path:
+        folder = tmp_path_factory.mktemp("model") / name
+        torch.manual_seed(0)
+        {**EXACT, **REFUSED}[name](folder)
+        return folder
+
+    return saved

@@ -28,12 +28,16 @@ def play_games(folder: Path, policy: Policy, games: int = GAMES_PLAYED, players:
     database.close()
 
 
-def settings_for(folder: Path, **values: object) -> LearnerSettings:
+def settings_for(folder: Path, **sections: dict[str, object]) -> LearnerSettings:
     """Settings of a house in `folder`, whatever the environment says."""
-    return LearnerSettings(
-        data_dir=folder,
-        database_url=f"sqlite:///{folder / 'respect.db'}",
-        **{"epochs": 1, "seed_games": "none", **values},
+    return (
+        LearnerSettings()
+        .changed(
+            store={"data_dir": folder, "database_url": None},
+            rounds={"seed_games": "none"},
+            training={"epochs": 1, "least_steps": 0, "grounding_epochs": 4},
+        )
+        .changed(**sections)
     )
 
 

@@ -105,8 +105,11 @@ def test_an_incomplete_adapter_is_not_published(registry: AdapterRegistry):
         (lambda weights: weights.write_bytes(b"\x00" * 100), "not a safetensors file"),
         (
             lambda weights: weights.write_bytes((9).to_bytes(8, "little") + b"{garbage!" + b"1" * 9),
-            "broken header",
+            "invalid JSON in header",
         ),
+        (lambda weights: weights.write_bytes((2**62).to_bytes(8, "little") + b"{}"), "header too large"),
+        (lambda weights: weights.write_bytes(b""), "not a safetensors file"),
+        (lambda weights: weights.write_bytes((2).to_bytes(8, "little") + b"{}"), "holds no tensors"),
     ],
 )
 def test_a_broken_folder_is_refused_with_a_reason(

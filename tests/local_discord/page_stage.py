@@ -4,7 +4,6 @@ import asyncio
 import io
 import threading
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import discord
@@ -12,9 +11,8 @@ from discord import app_commands
 from PIL import Image
 
 from local_discord import LocalDiscord, Person, redirect
-from local_discord.client import running
-
-PAGE = Path(__file__).parents[2] / "local_discord" / "page"
+from local_discord.client import START_SECONDS, running
+from local_discord.feed import PATIENCE_SECONDS
 
 
 def board(color: str) -> discord.File:
@@ -107,13 +105,18 @@ class Stage:
     """The service and the bot in a thread with a loop of its own, so that a test can drive the browser."""
 
     def __init__(self) -> None:
-        self.service = LocalDiscord(page=PAGE, response_window=1.0)
+        self.service = LocalDiscord(
+            page=True,
+            channels={"play": "Games", "general": "Anything"},
+            bot_name="tangram-bot",
+            response_window=PATIENCE_SECONDS,
+        )
         self.loop = asyncio.new_event_loop()
         self.ready = threading.Event()
         self.over = asyncio.Event()
         self.thread = threading.Thread(target=lambda: self.loop.run_until_complete(self.run()), daemon=True)
         self.thread.start()
-        assert self.ready.wait(20), "the service or the bot did not start"
+        assert self.ready.wait(START_SECONDS), "the service or the bot did not start"
 
     async def run(self) -> None:
         async with self.service:
@@ -124,11 +127,11 @@ class Stage:
 
     def do(self, what: Callable[..., Any], *args: Any, **named: Any) -> Any:
         """Awaits `what(*args)` on the service's loop."""
-        return asyncio.run_coroutine_threadsafe(what(*args, **named), self.loop).result(10)
+        return asyncio.run_coroutine_threadsafe(what(*args, **named), self.loop).result(PATIENCE_SECONDS)
 
     def join(self, name: str) -> Person:
         return self.do(self.service.people.join, name)
 
     def close(self) -> None:
         self.loop.call_soon_threadsafe(self.over.set)
-        self.thread.join(10)
+        self.thread.join(PATIENCE_SECONDS)

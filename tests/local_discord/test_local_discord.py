@@ -10,6 +10,7 @@ from discord.ext import commands
 
 from local_discord import ActionRefused, LocalDiscord, Upload, redirect
 from local_discord.client import running
+from local_discord.feed import PATIENCE_SECONDS
 
 
 class Bot(commands.Bot):
@@ -102,16 +103,16 @@ async def synced(bot: Bot, service: LocalDiscord) -> Bot:
     return bot
 
 
-def place(bot: Bot, service: LocalDiscord, name: str = "play") -> discord.TextChannel:
+def place(bot: Bot, service: LocalDiscord, name: str = "general") -> discord.TextChannel:
     channel = bot.get_channel(service.channel(name).id)
     assert isinstance(channel, discord.TextChannel)
     return channel
 
 
-async def test_the_client_signs_in_and_sees_the_lounge(bot: Bot, service: LocalDiscord):
+async def test_the_client_signs_in_and_sees_the_guild(bot: Bot, service: LocalDiscord):
     guild = bot.guilds[0]
-    assert guild.name == "Tangram Lounge"
-    assert [channel.name for channel in guild.text_channels] == ["general", "play", "moderators"]
+    assert guild.name == "Local Guild"
+    assert [channel.name for channel in guild.text_channels] == ["general", "moderators"]
     assert guild.me.guild_permissions.send_messages and not guild.me.guild_permissions.manage_threads
 
 
@@ -129,13 +130,13 @@ async def test_commands_sync_and_keep_their_ids(synced: Bot, service: LocalDisco
 
 async def test_a_command_gets_its_options_and_answers(synced: Bot, service: LocalDiscord):
     ada = await service.people.join("Ada")
-    await ada.slash("play", "hello", {"name": "world"})
+    await ada.slash("general", "hello", {"name": "world"})
     assert (await ada.wait_message()).content == "Hello world"
 
 
 async def test_a_deferred_answer_is_edited_and_followed_up(synced: Bot, service: LocalDiscord):
     ada = await service.people.join("Ada")
-    await ada.slash("play", "slow")
+    await ada.slash("general", "slow")
     thinking = await ada.wait_for("MESSAGE_CREATE")
     assert thinking["flags"] & 128
     edited = await ada.wait_message()
@@ -145,10 +146,10 @@ async def test_a_deferred_answer_is_edited_and_followed_up(synced: Bot, service:
 
 async def test_an_ephemeral_answer_is_seen_by_its_user_only(synced: Bot, service: LocalDiscord):
     ada, ben = await service.people.join("Ada"), await service.people.join("Ben")
-    await ada.slash("play", "secret")
+    await ada.slash("general", "secret")
     message = await ada.wait_message()
-    assert message.content == "psst" and message in ada.history("play")
-    assert message not in ben.history("play")
+    assert message.content == "psst" and message in ada.history("general")
+    assert message not in ben.history("general")
     with pytest.raises(TimeoutError):
         await ben.wait_for("MESSAGE_CREATE", timeout=0.1)
     with pytest.raises(discord.NotFound):
@@ -158,17 +159,17 @@ async def test_an_ephemeral_answer_is_seen_by_its_user_only(synced: Bot, service
 async def test_commands_for_moderators_are_theirs(synced: Bot, service: LocalDiscord):
     ada = await service.people.join("Ada")
     with pytest.raises(ActionRefused):
-        await ada.slash("play", "round start")
+        await ada.slash("general", "round start")
     mo = await service.people.join("Mo", moderator=True)
-    await mo.slash("play", "round start", {"force": True})
+    await mo.slash("general", "round start", {"force": True})
     assert (await mo.wait_message()).content == "started, force=True"
     root = await service.people.join("Root", administrator=True)
-    await root.slash("play", "round start")
+    await root.slash("general", "round start")
 
 
 async def test_a_modal_opens_and_is_submitted(synced: Bot, service: LocalDiscord):
     ada = await service.people.join("Ada")
-    await ada.slash("play", "form")
+    await ada.slash("general", "form")
     opened = await ada.wait_modal()
     assert opened["title"] == "Describe"
     with pytest.raises(ActionRefused):
@@ -179,7 +180,7 @@ async def test_a_modal_opens_and_is_submitted(synced: Bot, service: LocalDiscord
 
 async def test_buttons_and_selects(synced: Bot, service: LocalDiscord):
     ada = await service.people.join("Ada")
-    await ada.slash("play", "buttons")
+    await ada.slash("general", "buttons")
     message = await ada.wait_message()
     await ada.press(message, "pick", ["a", "c"])
     assert (await ada.wait_message()).content == "Picked a, c"
@@ -191,7 +192,7 @@ async def test_buttons_and_selects(synced: Bot, service: LocalDiscord):
 
 async def test_a_persistent_view_works_after_a_restart(synced: Bot, service: LocalDiscord):
     ada = await service.people.join("Ada")
-    await ada.slash("play", "buttons")
+    await ada.slash("general", "buttons")
     message = await ada.wait_message()
     await synced.close()
     again = Bot()
@@ -203,8 +204,8 @@ async def test_a_persistent_view_works_after_a_restart(synced: Bot, service: Loc
 
 async def test_people_write_and_the_bot_hears_them(bot: Bot, service: LocalDiscord):
     ada = await service.people.join("Ada")
-    await ada.say("play", "hello there", files=[Upload("note.txt", b"hi", "text/plain")])
-    await ada.typing("play")
+    await ada.say("general", "hello there", files=[Upload("note.txt", b"hi", "text/plain")])
+    await ada.typing("general")
     received = await _soon(bot, lambda m: m.content == "hello there")
     assert received.author.display_name == "Ada"
     assert await received.attachments[0].read() == b"hi"
@@ -214,7 +215,7 @@ async def _soon(bot: Bot, check) -> discord.Message:
     for message in bot.heard:
         if check(message):
             return message
-    return await bot.wait_for("message", check=check, timeout=3)
+    return await bot.wait_for("message", check=check, timeout=PATIENCE_SECONDS)
 
 
 def picture() -> discord.File:

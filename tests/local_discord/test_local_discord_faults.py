@@ -12,6 +12,7 @@ from discord.ext import commands
 
 from local_discord import Fault, LocalDiscord, Permission, redirect
 from local_discord.client import running
+from local_discord.feed import PATIENCE_SECONDS
 
 
 class Bot(commands.Bot):
@@ -37,7 +38,7 @@ class Bot(commands.Bot):
         self.changed.set()
 
     async def until(self, check: Callable[[], Any]) -> None:
-        async with asyncio.timeout(8):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while not check():
                 self.changed.clear()
                 await self.changed.wait()
@@ -45,7 +46,7 @@ class Bot(commands.Bot):
 
 @pytest.fixture
 async def service() -> AsyncIterator[LocalDiscord]:
-    async with LocalDiscord(response_window=0.3) as service:
+    async with LocalDiscord(response_window=PATIENCE_SECONDS) as service:
         with redirect(service.rest_url, service.gateway_url):
             yield service
 
@@ -59,13 +60,13 @@ async def bot(service: LocalDiscord) -> AsyncIterator[Bot]:
 
 
 def play(bot: Bot, service: LocalDiscord) -> discord.TextChannel:
-    channel = bot.get_channel(service.channel("play").id)
+    channel = bot.get_channel(service.channel("general").id)
     assert isinstance(channel, discord.TextChannel)
     return channel
 
 
 def contents(service: LocalDiscord) -> list[str]:
-    return [message.content for message in service.world.messages[service.channel("play").id].values()]
+    return [message.content for message in service.world.messages[service.channel("general").id].values()]
 
 
 @pytest.mark.parametrize("is_global", [False, True])
@@ -101,7 +102,7 @@ async def test_a_nonce_keeps_a_message_from_being_sent_twice(bot: Bot, service: 
     await play(bot, service).send("once")  # discord.py gives every message a nonce
     service.faults.add(Fault(kind="error", after=True))
     route = discord.http.Route(
-        "POST", "/channels/{channel_id}/messages", channel_id=service.channel("play").id
+        "POST", "/channels/{channel_id}/messages", channel_id=service.channel("general").id
     )
     await bot.http.request(route, json={"content": "twice"})
     assert contents(service) == ["once", "twice", "twice"]
@@ -125,10 +126,10 @@ async def test_slow_answers(bot: Bot, service: LocalDiscord):
 
 
 async def test_faults_end_by_themselves(service: LocalDiscord):
-    service.faults.add(Fault(kind="error", seconds=0.05, count=None))
+    service.faults.add(Fault(kind="error", seconds=0.3, count=None))
     service.faults.add(Fault(kind="error", method="DELETE", count=2))
-    assert len(service.faults.current()) == 2
-    await asyncio.sleep(0.06)
+    assert [fault.count for fault in service.faults.current()] == [None, 2]
+    await asyncio.sleep(0.31)
     assert [fault.count for fault in service.faults.current()] == [2]
     for _ in range(2):
         assert service.faults.strike("DELETE", "/channels/1", "/channels/{channel_id}")
@@ -136,7 +137,7 @@ async def test_faults_end_by_themselves(service: LocalDiscord):
 
 
 async def test_missing_permissions_in_a_channel(bot: Bot, service: LocalDiscord):
-    channel, role = service.channel("play"), service.world.bot_role(service.guild)
+    channel, role = service.channel("general"), service.world.bot_role(service.guild)
     service.world.set_overwrite(channel, role, deny=Permission.SEND_MESSAGES)
     with pytest.raises(discord.Forbidden) as refused:
         await play(bot, service).send("x")
@@ -160,11 +161,11 @@ async def test_somebody_takes_no_private_messages(bot: Bot, service: LocalDiscor
 
 async def test_nothing_is_lost_over_a_dropped_connection(bot: Bot, service: LocalDiscord):
     ada = await service.people.join("Ada")
-    await ada.say("play", "before")
+    await ada.say("general", "before")
     await bot.until(lambda: "before" in bot.heard)
     service.gateway.drop()
     for number in range(20):
-        await ada.say("play", str(number))
+        await ada.say("general", str(number))
     await bot.until(lambda: bot.resumes)
     await bot.until(lambda: len(bot.heard) == 21)
     assert bot.heard == ["before", *map(str, range(20))]
@@ -175,7 +176,7 @@ async def test_nothing_is_lost_over_a_dropped_connection(bot: Bot, service: Loca
 async def test_the_client_resumes(bot: Bot, service: LocalDiscord, how: str | int):
     await service.gateway.strike(how)
     ada = await service.people.join("Ada")
-    await ada.say("play", "meanwhile")
+    await ada.say("general", "meanwhile")
     await bot.until(lambda: "meanwhile" in bot.heard and bot.resumes)
     assert service.gateway.identified == 1
 
@@ -212,10 +213,10 @@ async def test_content_is_blank_without_the_intent(service: LocalDiscord):
     bot = Bot()
     async with running(bot, service.token):
         ada = await service.people.join("Ada")
-        await ada.say("play", "hidden")
+        await ada.say("general", "hidden")
         own = await play(bot, service).send("mine")
-        await ada.say("play", f"<@{service.world.app.user.id}> for you")
-        await ada.say("play", "a reply", reply_to=own.id)
+        await ada.say("general", f"<@{service.world.app.user.id}> for you")
+        await ada.say("general", "a reply", reply_to=own.id)
         await ada.say(await ada.direct(), "in private")
         await bot.until(lambda: len(bot.heard) == 5)
         assert bot.heard == ["", "mine", f"<@{service.world.app.user.id}> for you", "a reply", "in private"]
@@ -223,10 +224,12 @@ async def test_content_is_blank_without_the_intent(service: LocalDiscord):
 
 async def test_an_answer_after_the_window_is_unknown(bot: Bot, service: LocalDiscord):
     caught: list[discord.NotFound] = []
+    expired = asyncio.Event()
+    service.interactions.response_window = 0.3
 
     @bot.tree.command(name="late", description="Late")
     async def late(interaction: discord.Interaction) -> None:
-        await asyncio.sleep(0.4)
+        await expired.wait()
         try:
             await interaction.response.send_message("x")
         except discord.NotFound as error:
@@ -235,8 +238,9 @@ async def test_an_answer_after_the_window_is_unknown(bot: Bot, service: LocalDis
 
     await bot.tree.sync()
     ada = await service.people.join("Ada")
-    await ada.slash("play", "late")
+    await ada.slash("general", "late")
     assert "did not respond" in (await ada.wait_for("INTERACTION_FAILED"))["reason"]
+    expired.set()
     await bot.until(lambda: caught)
     assert caught[0].code == 10062
 
@@ -257,7 +261,7 @@ async def test_an_interaction_is_answered_once(bot: Bot, service: LocalDiscord):
 
     await bot.tree.sync()
     ada = await service.people.join("Ada")
-    await ada.slash("play", "twice")
+    await ada.slash("general", "twice")
     await bot.until(lambda: caught)
     assert (caught[0].status, caught[0].code) == (400, 40060)
 
@@ -278,7 +282,7 @@ async def test_a_form_that_breaks_a_limit_is_refused_with_the_place(
     bot: Bot, service: LocalDiscord, field: str
 ):
     route = discord.http.Route(
-        "POST", "/channels/{channel_id}/messages", channel_id=service.channel("play").id
+        "POST", "/channels/{channel_id}/messages", channel_id=service.channel("general").id
     )
     with pytest.raises(discord.HTTPException) as refused:
         await bot.http.request(route, json=LIMITS[field])
@@ -308,5 +312,5 @@ async def test_sharded_clients_are_served(service: LocalDiscord):
     async with running(bot, service.token):
         assert bot.shard_count == 2 and len(bot.guilds) == 1
         ada = await service.people.join("Ada")
-        await ada.say("play", "x")
-        await asyncio.wait_for(heard.wait(), 3)
+        await ada.say("general", "x")
+        await asyncio.wait_for(heard.wait(), PATIENCE_SECONDS)

@@ -104,17 +104,17 @@ async def test_commands_and_interactions(service: LocalDiscord, description: Ope
         await bot.tree.sync()
         await bot.tree.sync(guild=discord.Object(service.guild.id))
         ada = await service.people.join("Ada")
-        await ada.slash("play", "all", {"text": "x", "count": 2})
+        await ada.slash("general", "all", {"text": "x", "count": 2})
         await ada.wait_for("MESSAGE_DELETE")
         await ada.wait_for("MESSAGE_DELETE")
-        await ada.slash("play", "form")
+        await ada.slash("general", "form")
         await ada.submit_modal(await ada.wait_modal(), {"words": "a bird"})
         asked = await ada.wait_message()
         await ada.press(asked, "pick", ["a"])
         await ada.wait_for("INTERACTION_ACK")
         await ada.press(asked, "go")
         assert (await ada.wait_message()).content == "gone"
-        await ada.slash("play", "layout")
+        await ada.slash("general", "layout")
         shown = await ada.wait_message()
         media = shown.components[0]["components"][1]["items"][0]["media"]
         assert media["url"].startswith(service.base_url)
@@ -124,7 +124,7 @@ async def test_commands_and_interactions(service: LocalDiscord, description: Ope
 
 async def test_messages_threads_and_the_rest(service: LocalDiscord, description: OpenApi):
     async with running(Bot(), service.token) as bot:
-        channel = bot.get_channel(service.channel("play").id)
+        channel = bot.get_channel(service.channel("general").id)
         assert isinstance(channel, discord.TextChannel)
         embed = discord.Embed(title="t", description="d").add_field(name="n", value="v")
         embed.set_image(url="attachment://board.txt")

@@ -14,6 +14,7 @@ from discord.ext import commands
 
 from local_discord import LocalDiscord, redirect
 from local_discord.client import running
+from local_discord.feed import PATIENCE_SECONDS
 
 
 class Bot(commands.Bot):
@@ -60,7 +61,7 @@ class Browser:
             return await response.json() if response.status != 204 else None
 
     async def until(self, name: str) -> dict[str, Any]:
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while True:
                 frame = json.loads((await self.socket.receive()).data)
                 if frame["t"] == name:
@@ -70,7 +71,7 @@ class Browser:
 @pytest.fixture
 async def service(tmp_path: Path) -> AsyncIterator[LocalDiscord]:
     (tmp_path / "index.html").write_text("<title>Lounge</title>")
-    async with LocalDiscord(page=tmp_path, response_window=0.5) as service:
+    async with LocalDiscord(page=tmp_path, response_window=PATIENCE_SECONDS) as service:
         with redirect(service.rest_url, service.gateway_url):
             yield service
 
@@ -101,8 +102,8 @@ async def test_the_page_is_served_and_nothing_outside_it(service: LocalDiscord, 
 
 async def test_the_state_names_everything_the_page_draws(bot: Bot, service: LocalDiscord, ada: Browser):
     state = await ada.call("GET", f"state?user={ada.user['id']}")
-    assert state["guild"]["name"] == "Tangram Lounge"
-    assert [channel["name"] for channel in state["channels"]] == ["general", "play"]
+    assert state["guild"]["name"] == "Local Guild"
+    assert [channel["name"] for channel in state["channels"]] == ["general"]
     assert state["me"]["global_name"] == "Ada" and not state["me"]["moderator"]
     assert {"id", "username", "global_name", "bot", "avatar_color", "moderator"} <= set(state["users"][0])
     assert {command["name"] for command in state["commands"]} == {"name", "ask", "silent"}
@@ -115,7 +116,7 @@ async def test_a_stranger_is_refused(service: LocalDiscord, ada: Browser):
 
 
 async def test_writing_editing_and_deleting(service: LocalDiscord, ada: Browser):
-    place = f"channels/{service.channel('play').id}/messages"
+    place = f"channels/{service.channel('general').id}/messages"
     sent = await ada.call("POST", place, {"content": "hi", "nonce": "n1"})
     assert (await ada.until("MESSAGE_CREATE"))["nonce"] == "n1"
     reply = await ada.call("POST", place, {"content": "me too", "reply_to": sent["id"]})
@@ -130,7 +131,7 @@ async def test_writing_editing_and_deleting(service: LocalDiscord, ada: Browser)
 async def test_files_come_with_a_message_and_are_served(service: LocalDiscord, ada: Browser):
     form = aiohttp.FormData({"payload_json": json.dumps({"content": "look"})})
     form.add_field("files[0]", b"<svg/>", filename="a.svg", content_type="image/svg+xml")
-    place = f"/local/channels/{service.channel('play').id}/messages"
+    place = f"/local/channels/{service.channel('general').id}/messages"
     async with ada.session.post(place, data=form, headers=ada.headers) as response:
         attachment = (await response.json())["attachments"][0]
     assert attachment["url"].startswith("/attachments/")
@@ -141,7 +142,7 @@ async def test_files_come_with_a_message_and_are_served(service: LocalDiscord, a
 async def test_a_command_with_autocomplete_and_an_ephemeral_answer(
     bot: Bot, service: LocalDiscord, ada: Browser
 ):
-    about = {"channel_id": str(service.channel("play").id), "command": "name"}
+    about = {"channel_id": str(service.channel("general").id), "command": "name"}
     asked = about | {"kind": "autocomplete", "options": {"figure": "b"}, "focused": "figure"}
     choices = (await ada.call("POST", "interactions", asked))["choices"]
     assert [choice["value"] for choice in choices] == ["bird", "boat"]
@@ -153,7 +154,7 @@ async def test_a_command_with_autocomplete_and_an_ephemeral_answer(
 
 
 async def test_a_modal_is_opened_and_answered(bot: Bot, service: LocalDiscord, ada: Browser):
-    about = {"channel_id": str(service.channel("play").id)}
+    about = {"channel_id": str(service.channel("general").id)}
     await ada.call("POST", "interactions", about | {"kind": "command", "command": "ask", "nonce": "1"})
     opened = await ada.until("MODAL_OPEN")
     assert {"interaction_id", "custom_id", "title", "components", "channel_id"} <= set(opened)
@@ -163,9 +164,10 @@ async def test_a_modal_is_opened_and_answered(bot: Bot, service: LocalDiscord, a
 
 
 async def test_no_answer_is_told_to_the_person(bot: Bot, service: LocalDiscord, ada: Browser):
+    service.interactions.response_window = 0.3
     about = {
         "kind": "command",
-        "channel_id": str(service.channel("play").id),
+        "channel_id": str(service.channel("general").id),
         "command": "silent",
         "nonce": "9",
     }

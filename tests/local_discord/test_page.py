@@ -1,8 +1,6 @@
 """A person plays in the browser page: real Chromium, the local service, a small bot on real discord.py."""
 
 import functools
-import shutil
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -12,24 +10,18 @@ from page_stage import Stage
 
 from local_discord import LocalDiscord, messages
 from local_discord import local as service_routes
+from local_discord.feed import PATIENCE_SECONDS
 from local_discord.model import User
 from local_discord.threads import add_to_thread, change_thread, open_thread
 
-webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
-from selenium.common.exceptions import (  # noqa: E402
+pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
+from selenium.common.exceptions import (
     ElementClickInterceptedException,
     NoSuchElementException,
     StaleElementReferenceException,
 )
-from selenium.webdriver.common.action_chains import ActionChains  # noqa: E402
-from selenium.webdriver.common.keys import Keys  # noqa: E402
-
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-DRIVER = shutil.which("chromedriver")
-pytestmark = [
-    pytest.mark.timeout(60),
-    pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="Chromium and its driver are not installed"),
-]
+from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.keys import Keys
 
 
 class Browser:
@@ -38,7 +30,7 @@ class Browser:
     def __init__(self, driver: Any) -> None:
         self.driver = driver
 
-    def wait(self, look: Callable[[], Any], seconds: float = 15) -> Any:
+    def wait(self, look: Callable[[], Any], seconds: float = PATIENCE_SECONDS) -> Any:
         """The first true value of `look`; the page may redraw while it looks."""
         end = time.monotonic() + seconds
         while True:
@@ -99,22 +91,6 @@ def stage() -> Iterator[Stage]:
     stage.close()
 
 
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM or ""
-    folder = tempfile.mkdtemp()
-    for flag in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-background-networking"):
-        options.add_argument(flag)
-    options.add_argument(f"--user-data-dir={folder}")
-    options.add_argument("--window-size=1280,900")
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
-    yield driver
-    driver.quit()
-    shutil.rmtree(folder, ignore_errors=True)
-
-
 @pytest.fixture
 def browser(chromium: Any, stage: Stage) -> Browser:
     browser = Browser(chromium)
@@ -155,8 +131,11 @@ def test_a_button_changes_its_message_without_moving_the_page(browser: Browser):
     assert browser.one(".picture").find_element("xpath", "ancestor::li").text.count("BOT") == 1
 
 
-def test_a_bot_that_does_not_answer_a_press_is_reported_below_the_message(browser: Browser):
+def test_a_bot_that_does_not_answer_a_press_is_reported_below_the_message(
+    browser: Browser, stage: Stage, monkeypatch: pytest.MonkeyPatch
+):
     start_game(browser)
+    monkeypatch.setattr(stage.service.interactions, "response_window", 1.0)
     browser.click(".button.danger", "Silent")
     browser.one(".button.busy")
     assert "did not respond" in browser.one(".failure").text
@@ -287,7 +266,7 @@ def test_messages_that_come_while_a_channel_is_loading_are_kept(browser: Browser
           const answer = await fetched(address, options);
           if (!address.includes("/messages?")) return answer;
           window.held = true;
-          return new Promise((resolve) => setTimeout(() => resolve(answer), 700));
+          return new Promise((resolve) => (window.release = () => resolve(answer)));
         };
         """
     )
@@ -295,6 +274,7 @@ def test_messages_that_come_while_a_channel_is_loading_are_kept(browser: Browser
     browser.wait(lambda: browser.driver.execute_script("return window.held"))
     stage.do(ada.say, "general", "in the meantime")
     browser.one(".message", "in the meantime")
+    browser.driver.execute_script("window.release()")
     browser.wait(lambda: not browser.all(".skeleton"))
     browser.one(".message", "in the meantime")
 

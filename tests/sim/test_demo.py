@@ -13,7 +13,7 @@ from store.models import Adapter, AdapterTurn, Feedback, Game, RoundStatus, Turn
 
 @pytest.mark.timeout(600)
 async def test_games_are_played_a_round_is_learnt_and_the_next_games_take_it(tmp_path: Path):
-    one_thread = LearnerSettings(threads=1)  # pyright: ignore[reportCallIssue]
+    one_thread = LearnerSettings().changed(policy={"threads": 1})
     finished: list[int] = []
     async with running_demo(DemoOptions(tmp_path, port=0, players=4, settings=one_thread), once=True) as demo:
         await demo.play_games(8, finished.append)
@@ -32,5 +32,7 @@ async def test_games_are_played_a_round_is_learnt_and_the_next_games_take_it(tmp
         assert {game.adapter for game in games if game.round == 1} == {expected}
         turns = {turn.id for turn in session.exec(select(Turn))}
         assert {row.turn_id for row in session.exec(select(Feedback))} <= turns
-        assert session.exec(select(AdapterTurn)).first() is not None
+        lineage = session.exec(select(AdapterTurn.turn_id)).all()
+        assert len(set(lineage)) == len(lineage) == (ended.results or {})["train_turns"]
+        assert set(lineage) <= turns
     demo.database.close()

@@ -5,12 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from matplotlib.colors import to_rgb
+from PIL import Image
 from sqlmodel import col, select
 from typer.testing import CliRunner
 
 from cli.main import app
 from sim.comparison import simulate_all
-from sim.curves import curves, plot
+from sim.curves import curves, draw, plot
 from sim.deployment import DeploymentConfig, DeploymentError, simulate
 from store.database import Database
 from store.models import Game, Turn
@@ -47,10 +49,23 @@ def test_seeds_are_pooled_by_interactions():
     assert found["b-sup"][1].success_ci95 == bootstrap_ci95([1.0] * 28 + [0.0] * 12)
 
 
-@pytest.mark.parametrize("name", ["curves.png", "curves.svg"])
-def test_the_curves_are_drawn(tmp_path: Path, name: str):
-    plot(RUNS, tmp_path / name)
-    assert (tmp_path / name).stat().st_size > 5000
+def test_the_curves_are_drawn(tmp_path: Path):
+    figure = draw(RUNS)
+    (axes,) = figure.axes
+    found = curves(RUNS)
+    assert [line.get_label() for line in axes.lines] == list(found)
+    plot(RUNS, tmp_path / "curves.png")
+    with Image.open(tmp_path / "curves.png") as picture:
+        assert picture.size == (1050, 675)
+        figure.savefig(tmp_path / "again.png")  # lays it out, so that places in data are known in pixels
+        for line, points in zip(axes.lines, found.values(), strict=True):
+            for point in points:
+                x, y = axes.transData.transform((point.round, point.success))
+                color = picture.convert("RGB").getpixel((round(x), 675 - round(y)))
+                assert color == tuple(round(255 * part) for part in to_rgb(line.get_color()))
+    plot(RUNS, tmp_path / "curves.svg")
+    drawn = (tmp_path / "curves.svg").read_text()
+    assert all(f"<!-- {name} -->" in drawn for name in (*found, "round", "success"))
 
 
 def test_one_run_prints_its_object_and_several_print_runs():

@@ -14,9 +14,10 @@ import torch
 from torch.nn import functional
 
 from learner.policy.backend import Span
+from learner.policy.hf import additive
 
 USUAL_TOKENS = 32
-"""Of one turn: matrices are laid out for so many."""
+"""Of one turn: the layout of weights is chosen for so many."""
 FEW_TOKENS, FEW_STEP, STEP = 64, 8, 128
 """Tokens are filled up to a multiple of the one step where they are few, else of the other: oneDNN keeps more than
 half a megabyte of code for every number of tokens that it has met."""
@@ -25,20 +26,20 @@ half a megabyte of code for every number of tokens that it has met."""
 class _Linear:
     """A linear map without bias.
 
-    oneDNN computes it on a CPU from a matrix that is laid out for it once; what `torch.nn.functional.linear` calls
-    there lays the matrix out anew each time.
+    On a CPU oneDNN computes it from weights that are reordered for it once; `torch.nn.functional.linear` reorders
+    them in each call.
     """
 
     def __init__(self, *weights: torch.Tensor) -> None:
         """From matrices [outputs, inputs], below each other."""
         self._weight = torch.cat(weights)
-        self._laid_out = self._weight.device.type == "cpu" and hasattr(torch.ops.mkldnn, "_linear_pointwise")
-        if self._laid_out:
+        self._reordered = self._weight.device.type == "cpu" and hasattr(torch.ops.mkldnn, "_linear_pointwise")
+        if self._reordered:
             self._weight = torch.ops.mkldnn._reorder_linear_weight(self._weight, USUAL_TOKENS)
 
     def __call__(self, inputs: torch.Tensor) -> torch.Tensor:
         """[T, inputs] to [T, outputs]."""
-        if not self._laid_out:
+        if not self._reordered:
             return functional.linear(inputs, self._weight)
         missing = _missing(len(inputs))
         filled = functional.pad(inputs, (0, 0, 0, missing)) if missing else inputs
@@ -64,8 +65,6 @@ Pick = Callable[[_Layer], _Linear]
 class PackedEngine:
     """Runs the language part of a `TinyVlmModel`; equal to its forward but for rounding."""
 
-    pads = False
-
     def __init__(self, model: Any) -> None:
         """`model`: the whole model, with or without peft's layers in it."""
         self._llama: Any = model.model.language_model
@@ -81,46 +80,45 @@ class PackedEngine:
         """Cosines and sines of the positions that occurred, [positions, 1, head size]; see `_rotated`."""
 
     def forget(self, adapter: str | None = None) -> None:
-        """See `Engine`."""
+        """See `Backend.forget`."""
         for name in [name for name in self._merged if adapter in (None, name)]:
             del self._merged[name]
 
-    def run(self, spans: Sequence[Span]) -> list[torch.Tensor]:
-        """See `Engine`."""
+    def run(self, spans: Sequence[Span], embeddings: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+        """See `Backend.step`. `embeddings` [n, D] are those of the tokens that are new in each span."""
         order = sorted(range(len(spans)), key=lambda i: spans[i].adapter)
         packed = [spans[i] for i in order]
-        lengths = [len(span.embeddings) for span in packed]
+        inputs = [embeddings[i] for i in order]
+        lengths = [len(own) for own in inputs]
         fill = _missing(sum(lengths))
-        hidden = torch.cat(
-            [*(span.embeddings for span in packed), packed[0].embeddings.new_zeros(fill, self._width)]
-        )
+        hidden = torch.cat([*inputs, inputs[0].new_zeros(fill, self._width)])
         positions = torch.cat([*(span.positions for span in packed), torch.zeros(fill, dtype=torch.long)])
         positions = positions.to(hidden.device)
         cos, sin = self._rotation(positions, hidden)
-        masks = [_additive(span.sees.to(hidden.device), hidden.dtype) for span in packed]
-        asked, last = lengths, len(self._llama.layers) - 1
-        tokens = _tokens(packed, asked, fill)
+        masks = [additive(span.attends.to(hidden.device)[None], hidden.dtype) for span in packed]
+        counts, last = lengths, len(self._llama.layers) - 1
+        tokens = _tokens(packed, counts, fill)
         for number, layer in enumerate(self._llama.layers):
             normed = self._norm(hidden, layer.input_layernorm)
-            inputs = self._linear(normed, tokens, number, lambda weights: weights.inputs)
-            turning, values = inputs.view(len(hidden), -1, self._size).split(self._split, dim=1)
+            projected = self._linear(normed, tokens, number, lambda weights: weights.inputs)
+            turning, values = projected.view(len(hidden), -1, self._size).split(self._split, dim=1)
             queries, keys = _rotated(turning, cos, sin).split(self._heads, dim=1)
             if number == last:  # what is not wanted is needed no more
-                asked = [span.wanted for span in packed]
-                fill = _missing(sum(asked))
-                tokens = _tokens(packed, asked, fill)
+                counts = [span.outputs for span in packed]
+                fill = _missing(sum(counts))
+                tokens = _tokens(packed, counts, fill)
                 ends = zip(packed, accumulate(lengths), strict=True)
-                wanted = [place for span, end in ends for place in range(end - span.wanted, end)]
+                wanted = [place for span, end in ends for place in range(end - span.outputs, end)]
                 index = torch.tensor([*wanted, *[0] * fill], device=hidden.device)
                 hidden, queries = hidden[index], queries[index]
             attended = []
-            parts = zip(_parts(queries, asked), _parts(keys, lengths), _parts(values, lengths), strict=True)
+            parts = zip(_parts(queries, counts), _parts(keys, lengths), _parts(values, lengths), strict=True)
             for span, mask, (query, key, value) in zip(packed, masks, parts, strict=True):
-                held = span.held.write(number, key.transpose(0, 1), value.transpose(0, 1))
+                cached = span.cache.write(number, key.transpose(0, 1), value.transpose(0, 1))
                 seen = functional.scaled_dot_product_attention(
                     query.transpose(0, 1)[None],
-                    held[0][None],
-                    held[1][None],
+                    cached[0][None],
+                    cached[1][None],
                     mask[:, :, -len(query) :],
                     enable_gqa=self._heads[0] != self._heads[1],
                 )
@@ -132,7 +130,7 @@ class PackedEngine:
             through = functional.silu(gate) * up
             hidden = hidden + self._linear(through, tokens, number, lambda weights: weights.down)
         outputs: list[torch.Tensor] = [hidden] * len(spans)
-        for i, output in zip(order, _parts(self._norm(hidden, self._llama.norm), asked), strict=True):
+        for i, output in zip(order, _parts(self._norm(hidden, self._llama.norm), counts), strict=True):
             outputs[i] = output
         return outputs
 
@@ -191,12 +189,6 @@ def _parts(packed: torch.Tensor, counts: Sequence[int]) -> Sequence[torch.Tensor
     if len(counts) == 1:
         return (packed[: counts[0]],)
     return packed[: sum(counts)].split(list(counts))
-
-
-def _additive(sees: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
-    """[t, k] bool to the [1, 1, t, k] that attention adds."""
-    mask = torch.zeros(sees.shape, dtype=dtype, device=sees.device)
-    return mask.masked_fill_(~sees, torch.finfo(dtype).min)[None, None]
 
 
 def _weight(linear: Any, adapter: str) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""The first part of training a model with a matcher: which figures the words of a turn were about.
+"""Grounding, the embedded model's warm start: its matcher learns which figures the words of a turn were about.
 
 A label that selects a figure says that the turn's utterance is about it, most of the time: of a pick that is wrong
 for what was said, but on the list all the same, nobody complains, and a correction may speak of another figure by
@@ -19,8 +19,12 @@ from transformers import get_cosine_schedule_with_warmup
 from games import GAMES
 from learner.examples.labels import TrainingGame, TurnLabel
 from learner.feedback.rules.decoder import names_what_to_take_back
-from learner.policy import Policy
+from learner.policy.backend import Trainee, WarmStartSettings
 from learner.policy.batch import to_example
+from learner.policy.tiny.matcher import Matching
+
+Places = dict[str, int]
+"""Figures of an image set, numbered."""
 
 BATCH = 64
 ENOUGH = 8
@@ -48,30 +52,124 @@ class Reference:
     weight: float
 
 
-def references_of(policy: Policy, games: Sequence[TrainingGame]) -> list[Reference]:
-    """Of every positive label that selects something, or takes back what was named, and of every rejected turn.
+class Grounding:
+    """Trains the matcher of a policy's active adapter by itself, and says how sure it is afterwards."""
 
-    None for a model without a matcher.
-    """
-    found = []
-    for game in games if policy.matching is not None else ():
-        assert policy.matching is not None
-        labels = sorted((*game.labels, *game.rejected), key=lambda label: label.step)
-        words = policy.matching.words(policy.prompt_of(to_example(game, labels)).ids)
-        for label in labels:
-            about, instead = _referents(game, label)
-            if words[label.step] and (about or instead):
-                found.append(
-                    Reference(
-                        turn=(game.game_id, label.step),
-                        images=game.images,
-                        words=words[label.step],
-                        figures=tuple(sorted(about)),
-                        others=tuple(sorted(instead)),
-                        weight=label.weight,
+    def __init__(self, matching: Matching, trainee: Trainee) -> None:
+        self._matching = matching
+        self._trainee = trainee
+
+    def references(self, games: Sequence[TrainingGame]) -> list[Reference]:
+        """Of each positive label that selects something, or takes back what was named, and of each rejected turn."""
+        found = []
+        for game in games:
+            labels = sorted((*game.labels, *game.rejected), key=lambda label: label.step)
+            words = self._matching.words(self._trainee.prompt_of(to_example(game, labels)).ids)
+            for label in labels:
+                about, instead = _referents(game, label)
+                if words[label.step] and (about or instead):
+                    found.append(
+                        Reference(
+                            turn=(game.game_id, label.step),
+                            images=game.images,
+                            words=words[label.step],
+                            figures=tuple(sorted(about)),
+                            others=tuple(sorted(instead)),
+                            weight=label.weight,
+                        )
                     )
-                )
-    return found
+        return found
+
+    def train(
+        self,
+        games: Sequence[TrainingGame],
+        seeds: Sequence[TrainingGame],
+        settings: WarmStartSettings,
+        rng: random.Random,
+    ) -> list[float]:
+        """Train the matcher; gives the mean loss of each epoch, in nats.
+
+        Figures of games are told from others of games, those of seed games from others of seed games. With few
+        references for each figure the rate is lower in proportion. A share of the words is left out
+        (`settings.dropout`), so that no figure is known by one of them alone. Nothing happens, and there are no
+        losses, where the games refer to nothing.
+        """
+        played = self.references(games)
+        if not played:
+            return []
+        known = [replace(each, weight=SEED_WEIGHT * each.weight) for each in self.references(seeds)]
+        pools = ((played, _places(games)), (known, _places(seeds)))
+        references = [(each, places[each.images]) for some, places in pools for each in some]
+        boards = [among for _, places in pools for among in places.values()]
+        parameters = self._matching.parameters(self._trainee.trainable())
+        figures = sum(map(len, _places(games).values()))
+        rate = settings.learning_rate * min(1.0, len(played) / (ENOUGH * figures))
+        optimizer = torch.optim.AdamW(parameters, lr=rate)
+        batches = max(1, len(references) // BATCH)
+        schedule = get_cosine_schedule_with_warmup(optimizer, min(10, batches), settings.epochs * batches)
+        losses = []
+        for _ in range(settings.epochs):
+            rng.shuffle(references)
+            total = 0.0
+            for number in range(batches):
+                batch = [
+                    (_with_fewer_words(each, settings.dropout, rng), among)
+                    for each, among in references[number::batches]
+                ]
+                parts = [([each for each, its in batch if its is among], among) for among in boards]
+                losses_of = [self._loss(part, among) for part, among in parts if part]
+                loss = torch.stack(losses_of).sum() / len(batch)
+                if not torch.isfinite(loss):
+                    continue
+                loss.backward()
+                torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+                optimizer.step()
+                optimizer.zero_grad(set_to_none=True)
+                schedule.step()
+                total += loss.item()
+            losses.append(total / batches)
+        return losses
+
+    def reweighted(self, games: Sequence[TrainingGame]) -> list[TrainingGame]:
+        """The games, each label weighing as much as its figure is likely to be what was spoken of (posterior weights).
+
+        Else the rest of the model would learn from wrong labels not to trust the matcher.
+        """
+        references = [each for each in self.references(games) if len(each.figures) == 1]
+        places = _places(games)
+        sure: dict[tuple[str, int], float] = {}
+        with torch.no_grad():
+            for number in range(0, len(references), BATCH):
+                batch = references[number : number + BATCH]
+                for images in sorted({each.images for each in batch}):
+                    some = [each for each in batch if each.images == images]
+                    prior, _ = _beliefs(some, places[images])
+                    posterior = _joint(self._logps(some, places[images]), prior).softmax(-1)
+                    for row, each in enumerate(some):
+                        sure[each.turn] = float(posterior[row, places[images][each.figures[0]]])
+        return [
+            replace(
+                game,
+                labels=tuple(
+                    replace(label, weight=label.weight * sure.get((game.game_id, label.step), 1.0))
+                    for label in game.labels
+                ),
+            )
+            for game in games
+        ]
+
+    def _loss(self, batch: Sequence[Reference], places: Places) -> torch.Tensor:
+        """Partial-label negative log-likelihood, summed over the batch, all of one image set."""
+        logps = self._logps(batch, places)
+        one_of, all_of = (beliefs.to(logps) for beliefs in _beliefs(batch, places))
+        weights = logps.new_tensor([each.weight for each in batch])
+        one = _joint(logps, one_of).logsumexp(-1)
+        return -(weights * torch.where(one_of.any(-1), one, (all_of * logps).sum(-1))).sum()
+
+    def _logps(self, batch: Sequence[Reference], places: Places) -> torch.Tensor:
+        """[batch, figures] log-probability that an utterance means a figure."""
+        features = self._trainee.figures.encode(batch[0].images, list(places)).rows()
+        return self._matching.logps([each.words for each in batch], features)
 
 
 def _referents(game: TrainingGame, label: TurnLabel) -> tuple[set[str], set[str]]:
@@ -89,101 +187,10 @@ def _referents(game: TrainingGame, label: TurnLabel) -> tuple[set[str], set[str]
     return set(), set()
 
 
-def ground(
-    policy: Policy,
-    games: Sequence[TrainingGame],
-    epochs: int,
-    learning_rate: float,
-    dropout: float,
-    rng: random.Random,
-    seeds: Sequence[TrainingGame] = (),
-) -> list[float]:
-    """Train the matcher of the policy's active adapter; gives the mean loss of each epoch, in nats.
-
-    Figures of games are told from others of games, those of seed games from others of seed games. With few references
-    for each figure the rate is lower in proportion. A share `dropout` of the words is left out, so that no figure is
-    known by one of them alone. Nothing happens, and there are no losses, where the model has no matcher or the games
-    refer to nothing.
-    """
-    played = references_of(policy, games)
-    if not played:
-        return []
-    assert policy.matching is not None
-    known = [replace(each, weight=SEED_WEIGHT * each.weight) for each in references_of(policy, seeds)]
-    pools = ((played, _places(games)), (known, _places(seeds)))
-    references = [(each, places[each.images]) for some, places in pools for each in some]
-    boards = [among for _, places in pools for among in places.values()]
-    parameters = policy.matching.parameters(policy.trainable())
-    figures = sum(map(len, _places(games).values()))
-    rate = learning_rate * min(1.0, len(played) / (ENOUGH * figures))
-    optimizer = torch.optim.AdamW(parameters, lr=rate)
-    batches = max(1, len(references) // BATCH)
-    schedule = get_cosine_schedule_with_warmup(optimizer, min(10, batches), epochs * batches)
-    losses = []
-    for _ in range(epochs):
-        rng.shuffle(references)
-        total = 0.0
-        for number in range(batches):
-            batch = [
-                (_with_fewer_words(each, dropout, rng), among) for each, among in references[number::batches]
-            ]
-            parts = [([each for each, its in batch if its is among], among) for among in boards]
-            losses_of = [_loss(policy, part, among) for part, among in parts if part]
-            loss = torch.stack(losses_of).sum() / len(batch)
-            if not torch.isfinite(loss):
-                continue
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(parameters, 1.0)
-            optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
-            schedule.step()
-            total += loss.item()
-        losses.append(total / batches)
-    return losses
-
-
-def doubted(policy: Policy, games: Sequence[TrainingGame]) -> list[TrainingGame]:
-    """The games after grounding, each label weighing as much as its figure is likely to be what was spoken of.
-
-    Else the rest of the model would learn from wrong labels not to trust the matcher.
-    """
-    references = [each for each in references_of(policy, games) if len(each.figures) == 1]
-    places = _places(games)
-    sure: dict[tuple[str, int], float] = {}
-    with torch.no_grad():
-        for number in range(0, len(references), BATCH):
-            batch = references[number : number + BATCH]
-            for images in sorted({each.images for each in batch}):
-                some = [each for each in batch if each.images == images]
-                prior, _ = _beliefs(some, places[images])
-                likely = _joint(_logps(policy, some, places[images]), prior).softmax(-1)
-                for row, each in enumerate(some):
-                    sure[each.turn] = float(likely[row, places[images][each.figures[0]]])
-    return [
-        replace(
-            game,
-            labels=tuple(
-                replace(label, weight=label.weight * sure.get((game.game_id, label.step), 1.0))
-                for label in game.labels
-            ),
-        )
-        for game in games
-    ]
-
-
 def _with_fewer_words(reference: Reference, dropout: float, rng: random.Random) -> Reference:
     """The reference without a share of its words; with all of them if none would be left."""
     words = tuple(word for word in reference.words if rng.random() >= dropout)
     return replace(reference, words=words or reference.words)
-
-
-def _loss(policy: Policy, batch: Sequence[Reference], places: dict[str, int]) -> torch.Tensor:
-    """Summed over the batch, all of one image set."""
-    logps = _logps(policy, batch, places)
-    one_of, all_of = (beliefs.to(logps) for beliefs in _beliefs(batch, places))
-    weights = logps.new_tensor([each.weight for each in batch])
-    one = _joint(logps, one_of).logsumexp(-1)
-    return -(weights * torch.where(one_of.any(-1), one, (all_of * logps).sum(-1))).sum()
 
 
 def _joint(logps: torch.Tensor, prior: torch.Tensor) -> torch.Tensor:
@@ -191,12 +198,7 @@ def _joint(logps: torch.Tensor, prior: torch.Tensor) -> torch.Tensor:
     return logps + prior.to(logps).clamp(min=1e-9).log()
 
 
-def _logps(policy: Policy, batch: Sequence[Reference], places: dict[str, int]) -> torch.Tensor:
-    assert policy.matching is not None
-    return policy.matching.logps([each.words for each in batch], batch[0].images, list(places))
-
-
-def _beliefs(batch: Sequence[Reference], places: dict[str, int]) -> tuple[torch.Tensor, torch.Tensor]:
+def _beliefs(batch: Sequence[Reference], places: Places) -> tuple[torch.Tensor, torch.Tensor]:
     """What each utterance is about, by its label: one of several figures, or all of them. Two [batch, figures].
 
     Each row adds to 1 in one of the two, and is 0 in the other.
@@ -213,7 +215,7 @@ def _beliefs(batch: Sequence[Reference], places: dict[str, int]) -> tuple[torch.
     return one_of, all_of
 
 
-def _places(games: Sequence[TrainingGame]) -> dict[str, dict[str, int]]:
+def _places(games: Sequence[TrainingGame]) -> dict[str, Places]:
     """Of each image set the figures that were played with, numbered."""
     seen: dict[str, set[str]] = {}
     for game in games:

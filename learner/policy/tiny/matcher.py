@@ -1,22 +1,21 @@
-"""What matches words with figures, in a model that has such a part (the embedded one), by itself.
+"""The part of the embedded model that matches words with figures, run by itself.
 
-The rest of the model only ever sees which letters were matched, so this part can learn what figures are called
-without it: thousands of turns in seconds.
+The rest of the model sees only which letters were matched, so this part can learn what figures are called without
+it: thousands of turns in seconds.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 
 
 class Matching:
-    """The matcher of a model, with the meaning of its words."""
+    """The matcher of a model, with the embeddings of its words."""
 
-    def __init__(self, model: Any, features: Callable[[str, Sequence[str]], torch.Tensor]) -> None:
-        """`model`: a `TinyVlmModel`; `features` gives [N, D] of figures of an image set."""
+    def __init__(self, model: Any) -> None:
+        """`model`: a `TinyVlmModel`."""
         self._model = model
-        self._features = features
         self._silent = frozenset((*model.config.silent_token_ids, model.config.image_token_id))
 
     def parameters(self, trainable: Sequence[torch.nn.Parameter]) -> list[torch.nn.Parameter]:
@@ -34,8 +33,8 @@ class Matching:
                 found[-1].append(token)
         return [tuple(message) for message in found]
 
-    def logps(self, messages: Sequence[Sequence[int]], images: str, figures: Sequence[str]) -> torch.Tensor:
-        """[messages, figures] log-probability that a message, which has at least one word, means a figure."""
+    def logps(self, messages: Sequence[Sequence[int]], features: torch.Tensor) -> torch.Tensor:
+        """[M, N] log-probability that each of M messages, with at least one word, means each figure [N, D]."""
         device = self._model.device
         lengths = torch.tensor([len(message) for message in messages], device=device)
         row = torch.repeat_interleave(torch.arange(len(messages), device=device), lengths)
@@ -43,10 +42,5 @@ class Matching:
             torch.tensor([token for message in messages for token in message], device=device)
         )
         said = words.new_zeros(len(messages), words.shape[-1]).index_add(0, row, words) / lengths[:, None]
-        shown = self._features(images, figures).to(device, words.dtype)
+        shown = features.to(device, words.dtype)
         return self._model.matcher.likeness(said[None], shown[None])[0].log_softmax(-1)
-
-
-def matching_of(model: Any, features: Callable[[str, Sequence[str]], torch.Tensor]) -> Matching | None:
-    """The part of a whole model, if it has one."""
-    return Matching(model.model, features) if hasattr(model.model, "matcher") else None

@@ -235,14 +235,18 @@ class TinyVlmModel(TinyVlmPreTrainedModel):
         past_key_values: Cache | None = None,
         inputs_embeds: torch.Tensor | None = None,
         use_cache: bool | None = None,
+        mm_encoder_outputs: dict[str, BaseModelOutputWithPooling] | None = None,
         **kwargs: Any,
     ) -> BaseModelOutputWithPast:
         if inputs_embeds is None:
             if input_ids is None:
                 raise ValueError("The model needs input_ids or inputs_embeds")
+            image = (mm_encoder_outputs or {}).get("image")
+            if image is None and pixel_values is not None:
+                image = self.get_image_features(pixel_values)
             features = None
-            if pixel_values is not None:
-                features = torch.cat(list(self.get_image_features(pixel_values).pooler_output))  # type: ignore[arg-type]
+            if image is not None:
+                features = torch.cat(list(image.pooler_output)).to(self.dtype)  # type: ignore[arg-type]
             inputs_embeds = self.merge_embeddings(input_ids, features)
         return self.language_model(
             inputs_embeds=inputs_embeds,

@@ -9,7 +9,7 @@ from pathlib import Path
 import structlog
 
 from learner.protocol import BASE_ADAPTER, PolicyError
-from learner.registry import CONFIG, AdapterError, AdapterRegistry, Card, check
+from learner.registry import CONFIG, LANGUAGE_LAYERS, AdapterError, AdapterRegistry, Card, check
 from learner.serving.pins import Pins
 from learner.serving.vllm.server import Model, VllmServer
 
@@ -20,7 +20,7 @@ class ServedAdapters:
     """Which adapters of a registry a server serves, and the games pinned to them."""
 
     def __init__(self, server: VllmServer, registry: AdapterRegistry, policy: str) -> None:
-        """`policy` names the base model, as RESPECT_POLICY does."""
+        """`policy` names the base model, as RESPECT_POLICY__MODEL does."""
         self._server = server
         self._registry = registry
         self._policy = policy
@@ -110,11 +110,14 @@ class ServedAdapters:
         if problems := check(folder):
             raise AdapterError("; ".join(problems))
         card = self._registry.card(folder.name)
-        if card.policy == "tiny" or _has_matcher(folder):
-            raise AdapterError("it is one of the embedded model, which vLLM cannot serve")
+        if not _is_servable(folder):
+            raise AdapterError(
+                "it changes more than the linear layers of the language part (adapters of the embedded model do),"
+                " which vLLM cannot serve"
+            )
         if card.policy != self._policy:
             raise AdapterError(
-                f"it was trained on {card.policy or 'a base model that its card does not name'}, RESPECT_POLICY "
+                f"it was trained on {card.policy or 'a base model that its card does not name'}, RESPECT_POLICY__MODEL "
                 f"is {self._policy}"
             )
         newest = max([card, *self._cards.values()], key=lambda one: one.created)
@@ -129,6 +132,6 @@ class ServedAdapters:
         return model.parent is not None and Path(model.root or "") == self._registry.folder / model.id
 
 
-def _has_matcher(folder: Path) -> bool:
-    """Whether an adapter changes the part that only the embedded model has."""
-    return "matcher" in str(json.loads((folder / CONFIG).read_text()).get("target_modules"))
+def _is_servable(folder: Path) -> bool:
+    """Whether an adapter changes nothing but what vLLM can change."""
+    return json.loads((folder / CONFIG).read_text()).get("target_modules") == LANGUAGE_LAYERS

@@ -36,18 +36,18 @@ class VllmPolicy:
 
     def __init__(self, url: str, settings: LearnerSettings, *, patience: float = PATIENCE_SECONDS) -> None:
         """Raises `PolicyError` where the base model cannot be served by vLLM."""
-        if settings.policy == "tiny":
+        if settings.policy.model == "tiny":
             raise PolicyError(
-                "vLLM cannot serve the embedded model: set RESPECT_POLICY to the model that the server at "
-                f"{url} serves, or RESPECT_POLICY_URL to a policy service of ours",
+                "vLLM cannot serve the embedded model: set RESPECT_POLICY__MODEL to the model that the server at "
+                f"{url} serves, or RESPECT_SERVICE__URL to a policy service of ours",
                 retry=False,
             )
-        self._server = VllmServer(url, settings.policy_secret, patience=patience)
-        self._policy = settings.policy
-        self._seed = settings.seed
-        self._temperature = settings.temperature
+        self._server = VllmServer(url, settings.service.secret, patience=patience)
+        self._policy = settings.policy.model
+        self._seed = settings.training.seed
+        self._temperature = settings.policy.temperature
         self._registry = AdapterRegistry(settings.adapters_dir.resolve())
-        self._adapters = ServedAdapters(self._server, self._registry, settings.policy)
+        self._adapters = ServedAdapters(self._server, self._registry, settings.policy.model)
         self._conversations = Conversations()
         self._answers = Answers()
         self._spelling: dict[str, list[int]] = {}
@@ -120,6 +120,8 @@ class VllmPolicy:
             adapter=request.adapter,
             base_model=self._adapters.base_model(request.adapter),
             seconds=time.monotonic() - began,
+            temperature=self._temperature,
+            seed=self._seed,
         )
 
     async def _draw(self, checked: Checked, request: TurnRequest) -> tuple[str, float]:

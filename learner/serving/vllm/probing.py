@@ -87,8 +87,8 @@ def _served(server: VllmServer, policy: str, models: Sequence[Model]) -> str:
             return model.id
     served = ", ".join(model.root or model.id for model in bases)
     raise PolicyError(
-        f"The vLLM server at {server.url} serves {served}, RESPECT_POLICY is {policy}: start it with that model, "
-        f"or with --served-model-name {policy} if it is the same under another name",
+        f"The vLLM server at {server.url} serves {served}, RESPECT_POLICY__MODEL is {policy}: start it with "
+        f"that model, or with --served-model-name {policy} if it is the same under another name",
         retry=False,
     )
 

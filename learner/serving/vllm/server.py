@@ -184,7 +184,7 @@ class VllmServer(Remote):
     def _refusal(self, status: int, said: str) -> PolicyError:
         if status == 401:
             return PolicyError(
-                f"{self.kind} at {self.url} refuses the key: RESPECT_POLICY_SECRET must be its --api-key",
+                f"{self.kind} at {self.url} refuses the key: RESPECT_SERVICE__SECRET must be its --api-key",
                 retry=False,
             )
         if status == 404:  # an adapter is gone after the server was started again

@@ -43,7 +43,7 @@ async def test_what_the_policy_is_asked_has_the_history_and_no_targets(
     assert [(step.utterance, step.action) for step in second.history] == [("select A B", "select A B")]
 
 
-async def test_a_player_in_quarantine_is_not_heeded(
+async def test_verdicts_of_a_player_in_quarantine_are_not_heard(
     house: House, ada: Person, bob: Person, policy: ObedientPolicy
 ):
     first = await house.play(ada)
@@ -57,7 +57,7 @@ async def test_a_player_in_quarantine_is_not_heeded(
     await house.turn(ada, thread, "No, that's wrong, the dog")
     bobs = await house.play(bob)
     await house.turn(bob, bobs, "the cat")
-    assert [(request.utterance, request.heeded) for request in policy.asked[1:]] == [
+    assert [(request.utterance, request.verdicts_heard) for request in policy.asked[1:]] == [
         ("No, that's wrong, the dog", False),
         ("the cat", True),
     ]
@@ -65,7 +65,7 @@ async def test_a_player_in_quarantine_is_not_heeded(
 
 async def test_a_game_is_played_through_the_form_alone(stopped_house: House, ada: Person):
     house = stopped_house
-    house.with_settings(message_content=False)
+    house.with_settings(discord={"message_content": False})
     house.discord.world.app.message_content = False
     await house.start()
     thread = await house.play(ada)
@@ -82,7 +82,7 @@ async def test_without_the_intent_a_plain_message_is_explained_once_and_a_reply_
     stopped_house: House, ada: Person
 ):
     house = stopped_house
-    house.with_settings(message_content=False)
+    house.with_settings(discord={"message_content": False})
     house.discord.world.app.message_content = False
     await house.start()
     thread = await house.play(ada)
@@ -193,7 +193,7 @@ async def test_giving_up_does_not_wait_for_the_policy(house: House, ada: Person,
 
 
 async def test_a_cooldown_is_told_as_a_time(stopped_house: House, ada: Person):
-    stopped_house.with_settings(play_cooldown=60.0)
+    stopped_house.with_settings(play={"cooldown": 60.0})
     await stopped_house.start()
     await stopped_house.play(ada)
     await ada.slash("play", "giveup")

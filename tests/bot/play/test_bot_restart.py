@@ -26,18 +26,18 @@ asyncio.run(serve(BotSettings()))
 async def bot_process(house: House) -> AsyncIterator[asyncio.subprocess.Process]:
     """The bot in a process of its own, so that it can be killed."""
     settings = house.settings
-    assert settings.discord_token is not None
+    assert settings.discord.token is not None
     environment = {
-        "RESPECT_DISCORD_TOKEN": settings.discord_token.get_secret_value(),
-        "RESPECT_DISCORD_API": str(settings.discord_api),
-        "RESPECT_DISCORD_GATEWAY": str(settings.discord_gateway),
-        "RESPECT_DATA_DIR": str(settings.data_dir),
-        "RESPECT_POLICY_URL": house.policy.url,
-        "RESPECT_PLAY_COOLDOWN": "0",
+        "RESPECT_DISCORD__TOKEN": settings.discord.token.get_secret_value(),
+        "RESPECT_DISCORD__API": str(settings.discord.api),
+        "RESPECT_DISCORD__GATEWAY": str(settings.discord.gateway),
+        "RESPECT_STORE__DATA_DIR": str(settings.store.data_dir),
+        "RESPECT_SERVICE__URL": house.policy.url,
+        "RESPECT_PLAY__COOLDOWN": "0",
         "PYTHONPATH": str(ROOT),
     }
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", PROGRAM, env={**os.environ, **environment}, cwd=settings.data_dir
+        sys.executable, "-c", PROGRAM, env={**os.environ, **environment}, cwd=settings.store.data_dir
     )
     try:
         yield process
@@ -83,7 +83,7 @@ async def test_a_bot_killed_while_the_policy_thinks_plays_everything_once(
 ):
     house = stopped_house
     async with bot_process(house) as process:
-        await house.eventually(lambda: house.discord.gateway.connected, timeout=20)
+        await house.eventually(lambda: house.discord.gateway.connected)
         thread = await house.play(ada)
         await house.turn(ada, thread, "select A")
         policy.open.clear()
@@ -95,7 +95,7 @@ async def test_a_bot_killed_while_the_policy_thinks_plays_everything_once(
     await ada.say(thread, "select C D")
     policy.open.set()
     async with bot_process(house) as process:
-        await house.eventually(lambda: len(house.boards(ada, thread)) == 5, timeout=20)
+        await house.eventually(lambda: len(house.boards(ada, thread)) == 5)
         assert [turn.action for turn in await house.turns(thread)] == [
             "select A",
             "select B",
@@ -153,7 +153,7 @@ async def test_a_board_whose_sending_was_cut_off_is_not_doubled(house: House, ad
     async def both() -> bool:
         return len(await house.turns(thread)) == 2
 
-    await house.eventually(both, timeout=10)
+    await house.eventually(both)
     await house.settled(thread)
     assert len(house.boards(ada, thread)) == 3
 
@@ -163,7 +163,7 @@ async def test_a_lost_gateway_session_loses_no_message(house: House, ada: Person
     await house.turn(ada, thread, "select A")
     await house.discord.gateway.strike("invalidate", resumable=False)
     await ada.say(thread, "select B")
-    await house.eventually(lambda: len(house.boards(ada, thread)) == 3, timeout=15)
+    await house.eventually(lambda: len(house.boards(ada, thread)) == 3)
     await house.turn(ada, thread, "select C")
     assert [turn.action for turn in await house.turns(thread)] == ["select A", "select B", "select C"]
     assert has_board(house.boards(ada, thread)[-1])

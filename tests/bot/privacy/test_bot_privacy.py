@@ -29,6 +29,20 @@ async def test_the_two_opt_ins_are_separate_and_off_at_first(house: House, ada: 
     await ada.wait_message(lambda message: message.content.count("you don't agree") == 2)
 
 
+async def test_a_panel_still_works_after_a_restart(house: House, ada: Person):
+    shown = await panel(ada)
+    await house.stop()
+    await house.start()
+    await ada.press_labelled(shown, "Allow sharing with researchers")
+    shown = await ada.wait_message(lambda message: "✅ you agree" in message.content)
+    await house.stop()
+    await house.start()
+    await ada.press_labelled(shown, "Erase everything")
+    sure = await ada.wait_message(lambda message: message.content == texts.ERASE_SURE)
+    await ada.press_labelled(sure, "Yes, erase everything")
+    await ada.wait_message(lambda message: message.content == texts.erased(0))
+
+
 async def test_ones_data_can_be_exported(house: House, ada: Person, bob: Person):
     thread = await house.play(ada)
     await house.turn(ada, thread, "the one like a swan")

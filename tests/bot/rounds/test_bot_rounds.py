@@ -27,11 +27,11 @@ from store.database import Database
 from store.rounds import finish, report
 from store.settings import StoreSettings
 settings, round_id = StoreSettings(), int(sys.argv[1])
-(settings.data_dir / "runs").open("a").write("run ")
-database = Database(settings.url)
+(settings.store.data_dir / "runs").open("a").write("run ")
+database = Database(settings.store.url)
 with database.session() as session:
     report(session, round_id, "train", done=3, total=8, loss=0.5, seconds_left=90.0)
-while not (settings.data_dir / "go").exists():
+while not (settings.store.data_dir / "go").exists():
     time.sleep(0.02)
 with database.session() as session:
     finish(session, round_id, adapter="round-0001-b-sup", promoted=True, reason="better")
@@ -64,7 +64,7 @@ def rounds(house: House) -> list[Round]:
 
 
 def runs(house: House) -> int:
-    path = house.settings.data_dir / "runs"
+    path = house.settings.store.data_dir / "runs"
     return len(path.read_text().split()) if path.exists() else 0
 
 
@@ -85,8 +85,8 @@ async def test_a_moderator_starts_a_round_and_hears_how_it_ended(
     status = await say(house, grace, "round status")
     assert "training (3 of 8, loss 0.500, about 2 min left)" in status and "100%" in status
     assert "Round 1 is under way" in await say(house, grace, "round start")
-    (house.settings.data_dir / "go").touch()
-    told = await grace.wait_message(where=moderators, timeout=10)
+    (house.settings.store.data_dir / "go").touch()
+    told = await grace.wait_message(where=moderators)
     assert "Round 1 is done (better)" in told.content and "round-0001-b-sup" in told.content
     assert policy.reloads == 1
     assert "**Round 1** done" in await say(house, grace, "round history")
@@ -111,14 +111,14 @@ async def test_dialogues_from_discord_are_not_learned_from_without_permission(
     await finish_a_game(house, ada)
     answer = await say(house, grace, "round start")
     assert answer == texts.TRAINING_OFF
-    assert "rule 21" in answer and "RESPECT_DISCORD_TRAINING_PERMISSION" in answer
+    assert "rule 21" in answer and "RESPECT_ROUNDS__DISCORD_PERMISSION" in answer
     assert texts.TRAINING_OFF_SHORT in await say(house, grace, "round status")
     assert not rounds(house)
 
 
 async def test_with_permission_only_consenting_players_count(stopped_house: House, ada: Person):
     house = stopped_house
-    house.with_settings(discord_training_permission="DEV-1234")
+    house.with_settings(rounds={"discord_permission": "DEV-1234"})
     await house.start()
     grace = await house.discord.people.join("Grace", moderator=True)
     with pytest.MonkeyPatch.context() as patch:
@@ -132,7 +132,7 @@ async def test_with_permission_only_consenting_players_count(stopped_house: Hous
 
 async def test_a_round_starts_after_enough_games_and_only_one(stopped_house: House, ada: Person, bob: Person):
     house = stopped_house
-    house.with_settings(round_every_games=2)
+    house.with_settings(rounds={"every_games": 2})
     await house.start()
     await finish_a_game(house, ada)
     assert not rounds(house)
@@ -140,9 +140,9 @@ async def test_a_round_starts_after_enough_games_and_only_one(stopped_house: Hou
     await house.eventually(lambda: runs(house) == 1)
     await finish_a_game(house, ada)
     await finish_a_game(house, bob)
-    (house.settings.data_dir / "go").touch()
-    await house.eventually(lambda: rounds(house)[0].status is RoundStatus.DONE, timeout=10)
-    assert [row.trigger for row in rounds(house)][-1] == "turns"
+    (house.settings.store.data_dir / "go").touch()
+    await house.eventually(lambda: rounds(house)[0].status is RoundStatus.DONE)
+    assert [row.trigger for row in rounds(house)][-1] == "games"
 
 
 async def test_a_killed_round_fails_with_its_reason_and_the_next_can_start(
@@ -173,9 +173,9 @@ async def test_a_round_cut_short_with_the_bot_goes_on_at_the_next_start(
     await house.eventually(lambda: rounds(house)[0].stage == "train")
     await house.stop()
     assert rounds(house)[0].status is RoundStatus.RUNNING
-    (house.settings.data_dir / "go").touch()
+    (house.settings.store.data_dir / "go").touch()
     await house.start()
-    await house.eventually(lambda: rounds(house)[0].status is RoundStatus.DONE, timeout=10)
+    await house.eventually(lambda: rounds(house)[0].status is RoundStatus.DONE)
     assert runs(house) == 2 and len(rounds(house)) == 1
 
 
@@ -191,8 +191,8 @@ async def test_a_round_whose_process_outlived_the_bot_is_waited_for(stopped_hous
         await house.start()
         await asyncio.sleep(0.5)
         assert runs(house) == 0
-    (house.settings.data_dir / "go").touch()
-    await house.eventually(lambda: rounds(house)[0].status is RoundStatus.DONE, timeout=10)
+    (house.settings.store.data_dir / "go").touch()
+    await house.eventually(lambda: rounds(house)[0].status is RoundStatus.DONE)
     assert runs(house) == 1
 
 
@@ -206,10 +206,30 @@ async def test_a_scheduled_round_that_fell_into_an_outage_is_made_up_for(
         row.created_at = now() - timedelta(days=2)
         row.status, row.active = RoundStatus.DONE, None
         session.add(row)
-    house.with_settings(round_schedule="0 4 * * *")
+    house.with_settings(rounds={"schedule": "0 4 * * *"})
     await house.start()
     await house.eventually(lambda: len(rounds(house)) == 2)
     await house.stop()
+
+
+async def test_a_second_bot_in_the_process_answers_as_the_first(house: House, grace: Person):
+    for _ in range(2):
+        assert await say(house, grace, "round start") == texts.NOTHING_TO_LEARN
+        await house.stop()
+        await house.start()
+
+
+@pytest.mark.parametrize("trigger", ["games", "turns"])
+def test_both_names_of_a_trigger_are_understood(trigger: str):
+    row = {
+        "number": 3,
+        "status": "done",
+        "trigger": trigger,
+        "ended": None,
+        "adapter": None,
+        "error": None,
+    }
+    assert texts.round_history([row]) == "**Round 3** done (after enough games)"
 
 
 async def test_asking_at_the_same_time_gives_one_round(house: House, ada: Person):

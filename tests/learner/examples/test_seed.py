@@ -95,14 +95,14 @@ def few(tmp_path: Path) -> Path:
 
 
 def test_propensities_of_kto_are_the_base_models(few: Path, policy: Policy):
-    games = seed_games_of(settings_for(few.parent, seed_games=str(few)), policy, "kto")
+    games = seed_games_of(settings_for(few.parent, rounds={"seed_games": str(few)}), policy, "kto")
     logged = [label.behaviour_logp for game in games for label in game.labels]
     assert logged == pytest.approx(action_logps(policy, games, BASE_ADAPTER).tolist())
 
 
 @pytest.mark.parametrize("system", ["b-sup", "b-kto"])
 def test_a_round_trains_on_them_too(house: House, few: Path, system: str):  # noqa: F811
-    house.settings = settings_for(house.folder, seed_games=str(few))
+    house.settings = settings_for(house.folder, rounds={"seed_games": str(few)})
     row = house.run(house.ask(system))
     assert row.error is None
     own = row.results["train_turns"]
@@ -117,7 +117,7 @@ def test_other_seed_games_make_another_training_set(house: House, few: Path):  #
     """What a killed round had trained is not taken for what is asked for with other seed games."""
     digests = []
     for seeds in ("none", str(few)):
-        house.settings = settings_for(house.folder, seed_games=seeds)
+        house.settings = settings_for(house.folder, rounds={"seed_games": seeds})
         name = house.run(house.ask()).results["adapter"]
         digests.append(house.registry.card(name).metrics["digest"])
     assert digests[0] != digests[1]
@@ -125,7 +125,7 @@ def test_other_seed_games_make_another_training_set(house: House, few: Path):  #
 
 def test_bad_seed_games_fail_a_round_in_a_sentence(house: House, tmp_path: Path):  # noqa: F811
     (tmp_path / "bad").write_text("{}\n")
-    house.settings = settings_for(house.folder, seed_games=str(tmp_path / "bad"))
+    house.settings = settings_for(house.folder, rounds={"seed_games": str(tmp_path / "bad")})
     row = house.run(house.ask())
     assert row.error is not None
     assert "Line 1 of" in row.error and "mend or delete it" in row.error

@@ -44,7 +44,7 @@ class House:
 
     def __init__(self, folder: Path) -> None:
         self.settings = settings_for(folder)
-        self.database = Database(self.settings.url)
+        self.database = Database(self.settings.store.url)
         self.registry = AdapterRegistry(self.settings.adapters_dir)
 
     def games(self) -> Sequence[Game]:
@@ -254,14 +254,14 @@ def test_a_round_learns_nothing_from_who_is_in_quarantine(played: Path, tmp_path
     assert adapter.card["metrics"]["trust"] == row.results["trust"]
     assert len(house.games()) == GAMES_PLAYED
 
-    house.settings = settings_for(tmp_path, trust=False)
+    house.settings = settings_for(tmp_path, rounds={"trust": False})
     row = house.run(policy)
     assert "trust" not in row.results
     with house.database.session() as session:
         assert liar in set(session.exec(select(Game.player_id).join(Turn).join(AdapterTurn)))
 
 
-def test_who_is_in_quarantine_is_not_heeded_and_nothing_is_learnt_of_it(tmp_path: Path, policy: Policy):
+def test_verdicts_from_quarantine_are_not_heard_and_nothing_is_learnt_of_it(tmp_path: Path, policy: Policy):
     house = House(tmp_path)
     upgrade(house.database)
     images, heard = open_images("classic"), Overheard(policy)
@@ -278,15 +278,19 @@ def test_who_is_in_quarantine_is_not_heeded_and_nothing_is_learnt_of_it(tmp_path
         assert quarantined(session, 1) == {1, 2} and not quarantined(session, 2)
         games = {game.id: game for game in session.exec(select(Game))}
         said = {(turn.game_id, turn.number): turn.utterance for turn in session.exec(select(Turn))}
-        unheeded = {one.game_id for one in usable_interactions(session, None) if one.in_quarantine}
-    assert unheeded == {game.id for game in games.values() if game.round == 1 and game.player_id in (1, 2)}
-    assert any(without_verdict(words) != words for (game, _), words in said.items() if game in unheeded)
+        quarantined_games = {one.game_id for one in usable_interactions(session, None) if one.in_quarantine}
+    assert quarantined_games == {
+        game.id for game in games.values() if game.round == 1 and game.player_id in (1, 2)
+    }
+    assert any(
+        without_verdict(words) != words for (game, _), words in said.items() if game in quarantined_games
+    )
     for request in heard.requests:
-        assert request.heeded == (request.game_id not in unheeded)
+        assert request.verdicts_heard == (request.game_id not in quarantined_games)
         shown = conversation_of(GAMES["multiref"], request)
         told = [*(step.utterance for step in request.history), request.utterance]
         assert told == [said[request.game_id, number] for number in range(1, len(told) + 1)]
-        hear = without_verdict if request.game_id in unheeded else str
+        hear = without_verdict if request.game_id in quarantined_games else str
         steps = zip(request.history, map(hear, told), strict=False)
         history = [Step(past.state, words, past.action) for past, words in steps]
         assert shown == GAMES["multiref"].prompt(request.context, history, request.state, hear(told[-1]))
@@ -294,7 +298,7 @@ def test_who_is_in_quarantine_is_not_heeded_and_nothing_is_learnt_of_it(tmp_path
     house.run(policy)
     with house.database.session() as session:
         learnt = set(session.exec(select(Turn.game_id).join(AdapterTurn)))
-    assert learnt and not learnt & unheeded
+    assert learnt and not learnt & quarantined_games
     house.database.close()
 
 

@@ -358,7 +358,7 @@ def test_whoever_says_wrong_is_not_taken_for_pleased(description: list[str]):
         assert label(after(opening + " ".join(description))) == -1
 
 
-@pytest.mark.timeout(10)
+@pytest.mark.timeout(60)
 @pytest.mark.parametrize("piece", ["no ", "a", "that one ", "| ", '"', "'", ":a", "👍", "very ", "ﷺ", "\n> "])
 def test_endless_text_is_read_in_bounded_time(piece: str):
     text = piece * (100_000 // len(piece))

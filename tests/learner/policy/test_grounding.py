@@ -2,6 +2,7 @@
 
 import math
 import random
+from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
@@ -11,10 +12,11 @@ from games.figures import open_images
 from learner.examples.labels import TrainingGame, TurnLabel
 from learner.examples.seed import SEED_FILE, read_seed_games
 from learner.policy import Policy
+from learner.policy.backend import WarmStartSettings
 from learner.policy.tiny import TINY_WEIGHTS
-from learner.policy.tiny.grounding import ENOUGH, ODDS, doubted, ground, references_of
+from learner.policy.tiny.backend import TinyBackend
+from learner.policy.tiny.grounding import ENOUGH, ODDS, Grounding, Reference
 from learner.protocol import TurnRequest
-from tests.learner.model_classes import CLASSES
 
 FIGURES = open_images("classic").ids[:20]
 NAMES = {figure: f"{word} thing" for figure, word in zip(FIGURES, (
@@ -44,6 +46,34 @@ def played(times: int = 3) -> list[TrainingGame]:
     ]
 
 
+def grounding(policy: Policy) -> Grounding:
+    assert isinstance(policy.backend, TinyBackend)
+    return Grounding(policy.backend.matching, policy)
+
+
+def references_of(policy: Policy, games: list[TrainingGame]) -> list[Reference]:
+    return grounding(policy).references(games)
+
+
+def ground(
+    policy: Policy,
+    games: list[TrainingGame],
+    epochs: int,
+    rate: float,
+    seeds: Sequence[TrainingGame] = (),
+) -> list[float]:
+    settings = WarmStartSettings(epochs, full(rate, games), dropout=0.0)
+    return grounding(policy).train(games, seeds, settings, random.Random(0))
+
+
+def likeliest(policy: Policy, words: Sequence[Sequence[int]], figures: Sequence[str]) -> list[int]:
+    """Of each message the place of the figure that it is matched with."""
+    assert isinstance(policy.backend, TinyBackend)
+    features = policy.figures.encode("classic", figures).rows()
+    with torch.no_grad():
+        return policy.backend.matching.logps(words, features).argmax(-1).tolist()
+
+
 def full(rate: float, games: list[TrainingGame]) -> float:
     """What to ask for, so that so few references are learnt at this rate."""
     return rate * max(1.0, ENOUGH * len(FIGURES) / len(games))
@@ -65,10 +95,12 @@ def test_grounding_learns_names_and_the_policy_acts_on_them(policy: Policy):
     games = played()
     policy.new_adapter("grounded", rank=16, alpha=32, dropout=0.0)
     language = [
-        value for name, value in policy._model.named_parameters() if "layers" in name and "lora" in name
+        value
+        for name, value in policy.backend.model.named_parameters()
+        if "layers" in name and "lora" in name
     ]
     before = [value.clone() for value in language]
-    losses = ground(policy, games, 16, full(2e-3, games), 0.0, random.Random(0))
+    losses = ground(policy, games, 16, 2e-3)
     policy.eval()
     least = math.log((ODDS + 9) / ODDS)  # sure of every figure that was picked among nine others
     assert losses[-1] - least < (losses[0] - least) / 3
@@ -108,12 +140,14 @@ def test_wrong_labels_are_outvoted_and_then_doubted(policy: Policy):
     )
     games[0] = replace(wrong, steps=steps, labels=labels)
     policy.new_adapter("grounded", rank=16, alpha=32, dropout=0.0)
-    ground(policy, games, 16, full(2e-3, games), 0.0, random.Random(0))
+    ground(policy, games, 16, 2e-3)
     policy.eval()
-    weights = [game.labels[0].weight for game in doubted(policy, games)]
+    weights = [game.labels[0].weight for game in grounding(policy).reweighted(games)]
     assert weights[0] < 0.2
     assert sum(weight > 0.8 for weight in weights[1:]) > 0.8 * len(weights[1:])
-    assert all(game.labels[1].weight == 1 for game in doubted(policy, games))  # nothing is picked there
+    assert all(
+        game.labels[1].weight == 1 for game in grounding(policy).reweighted(games)
+    )  # nothing is picked there
 
 
 def test_a_won_game_says_what_its_turns_were_about(policy: Policy):
@@ -124,14 +158,6 @@ def test_a_won_game_says_what_its_turns_were_about(policy: Policy):
     (won,) = references_of(policy, [replace(one, possible=final)])
     assert won.figures == open_ended.figures
     assert {*won.others} == {*open_ended.others[:2]}
-
-
-def test_a_model_without_a_matcher_has_nothing_to_ground(tmp_path):
-    CLASSES["llava"](tmp_path)
-    large = Policy.load(str(tmp_path), "cpu")
-    large.new_adapter("new")
-    assert large.matching is None
-    assert ground(large, played()[:2], 2, 2e-3, 0.0, random.Random(0)) == []
 
 
 def test_a_rejected_turn_was_about_another_figure(policy: Policy):
@@ -156,13 +182,11 @@ def test_names_are_learnt_from_rejections_alone(policy: Policy):
         rejected = (replace(label, action=step.action, reward=0.0),)
         games.append(replace(one, steps=(step,), labels=(), rejected=rejected))
     policy.new_adapter("grounded", rank=16, alpha=32, dropout=0.0)
-    ground(policy, games, 32, full(2e-3, games), 0.0, random.Random(0))
+    ground(policy, games, 32, 2e-3)
     policy.eval()
-    assert policy.matching is not None
     words = [policy.prompts.tokenise(f"the {NAMES[figure]}") for figure in FIGURES]
-    with torch.no_grad():
-        best = policy.matching.logps(words, "classic", FIGURES).argmax(-1)
-    assert sum(int(place) == number for number, place in enumerate(best)) >= 15
+    best = likeliest(policy, words, FIGURES)
+    assert sum(place == number for number, place in enumerate(best)) >= 15
 
 
 def test_seed_games_keep_what_the_base_knows(policy: Policy):
@@ -172,17 +196,15 @@ def test_seed_games_keep_what_the_base_knows(policy: Policy):
     ids = sorted({figure for each in known for figure in each.figures})
 
     def right() -> float:
-        assert policy.matching is not None
         policy.eval()
-        with torch.no_grad():
-            best = policy.matching.logps([each.words for each in known], "classic", ids).argmax(-1)
+        best = likeliest(policy, [each.words for each in known], ids)
         return sum(ids[place] in each.figures for place, each in zip(best, known, strict=True)) / len(known)
 
     before = right()
     after = []
     for name, also, epochs in (("without", [], 32), ("with", seeds, 3)):  # about as many steps
         policy.new_adapter(name, rank=16, alpha=32, dropout=0.0)
-        ground(policy, games, epochs, full(1e-2, games), 0.0, random.Random(0), also)
+        ground(policy, games, epochs, 1e-2, also)
         after.append(right())
     assert after[0] < before / 2
     assert after[1] > before - 0.02

@@ -12,8 +12,8 @@ from games import GAMES
 from games.core import Step
 from games.figures import open_images
 from learner.policy import Policy
-from learner.policy.backend import PaddedEngine
 from learner.policy.batch import Example
+from learner.policy.hf import HfBackend
 from learner.protocol import BASE_ADAPTER, PastStep, TurnRequest
 
 TOLERANCE = 1e-4
@@ -123,7 +123,7 @@ def test_actions_are_drawn_from_the_distribution_they_claim(policy: Policy):
 
 
 def test_propensities_are_those_of_the_temperature_that_is_sampled_at(policy: Policy):
-    sharp = Policy(policy._base, temperature=0.4)
+    sharp = Policy(policy.backend, temperature=0.4)
     asked = [request(seed, turns) for seed, turns in [(1, 0), (2, 3), (3, 1)]]
     for one, (action, logp) in zip(asked, sharp.act(asked), strict=True):
         logps, flat = sharp.all_action_logps(one), policy.all_action_logps(one)
@@ -153,7 +153,7 @@ def test_games_on_different_adapters_share_a_batch(policy: Policy, adapted: str)
 
 
 def test_one_game_asked_for_twice_in_a_batch_is_answered_exactly_both_times(policy: Policy):
-    policy.act([request(31)])  # so that there is a prefix
+    policy.act([request(31)])  # so that something is cached
     twice = [request(31, again="once"), request(31, again="twice")]
     for one, (action, logp) in zip(twice, policy.act(twice), strict=True):
         assert logp == pytest.approx(recomputed(policy, one, action), abs=TOLERANCE)
@@ -167,8 +167,8 @@ def test_a_very_long_conversation_is_answered_exactly(policy: Policy):
 
 
 def test_the_embedded_model_runs_as_any_other_would(policy: Policy, adapted: str):
-    plain = Policy.load("tiny", "cpu")
-    plain._engine = plain._actor._engine = PaddedEngine(plain._model)
+    own = Policy.load("tiny", "cpu").backend
+    plain = Policy(HfBackend(own.model, own.processor, own.fingerprint, own.raster))
     asked = [request(seed, turns) for seed, turns in [(41, 0), (42, 3), (43, 1)]]
     expected = [(action, pytest.approx(logp, abs=TOLERANCE)) for action, logp in plain.act(asked)]
     assert policy.act(asked) == expected

@@ -1,7 +1,12 @@
-"""Idefics2, Idefics3, Qwen2.5-VL and LLaVA, small and random, go through the very code of the embedded model."""
+"""Classes of transformers, small and random: played and trained exactly, or refused when loaded with the reason.
+
+`docs/models.md` has the table of what this file checks.
+"""
 
 import math
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -9,22 +14,22 @@ import torch
 from games import GAMES
 from games.core import Step
 from games.figures import open_images
-from learner.policy import Example, Policy
-from learner.policy.cache import PrefixCache
+from learner.policy import Example, Policy, PolicyLoadError
+from learner.policy.cache import KVCacheStore
+from learner.policy.features import ImageFeatures
+from learner.policy.hf import HfBackend
+from learner.policy.verify import plain_logits, verify
 from learner.protocol import BASE_ADAPTER, PastStep, TurnRequest
-from tests.learner.model_classes import CLASSES
+from tests.learner.model_classes import EXACT, save_gemma3, save_idefics2
 
 TOLERANCE = 1e-4
 rules = GAMES["multiref"]
 FIGURES = open_images("classic").ids
 
 
-@pytest.fixture(scope="module", params=sorted(CLASSES))
-def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    saved = tmp_path_factory.mktemp("model") / "base"
-    torch.manual_seed(0)
-    CLASSES[request.param](saved)
-    return saved
+@pytest.fixture(scope="module", params=sorted(EXACT))
+def folder(request: pytest.FixtureRequest, model_folder: Callable[[str], Path]) -> Path:
+    return model_folder(request.param)
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +59,7 @@ def turn(game: int, history: list[PastStep], utterance: str, adapter: str = BASE
 
 
 def test_cached_turns_of_a_mixed_batch_equal_single_uncached_ones(policy: Policy, folder: Path):
-    alone = Policy.load(str(folder), "cpu", cache=PrefixCache(entries=0))
+    alone = Policy.load(str(folder), "cpu", cache=KVCacheStore(entries=0))
     histories: list[list[PastStep]] = [[], []]
     for words in ("the bird <image> </s>", "no, a man!", "yes"):
         requests = [
@@ -117,22 +122,96 @@ def test_a_figure_is_encoded_once_for_all_adapters(policy: Policy):
     assert len(policy.figures) == known
 
 
-def test_features_handed_over_equal_pixels_in_the_models_own_forward(policy: Policy):
+def test_what_is_trained_on_equals_the_models_own_forward_of_pixels(policy: Policy):
     asked = turn(5, [PastStep(state="", utterance="a boat", action="select B D")], "no, the man")
-    prompt, trie = policy._turn(asked), policy._grammar("multiref").trie("B D")
-    action = "deselect D select A C"
-    path = list(trie.path(action))
-    tokens = [*prompt.ids, *trie.vocabulary[path[:-1]].tolist()]
-    processor, image_set = policy._base.processor, open_images("classic")
-    rasters = [image_set.raster(figure, policy._base.raster) for figure in asked.context]
-    inputs = processor(text=[processor.image_token * 10], images=[rasters], return_tensors="pt")
-    pixels = {name: value for name, value in inputs.items() if name.startswith(("pixel", "image"))}
-    ids = torch.tensor([tokens])
-    if "image_grid_thw" in pixels:
-        pixels["mm_token_type_ids"] = (ids == policy.figures.image_token_id).int()
-    with torch.no_grad(), policy.adapters.use(BASE_ADAPTER):
-        logits = policy._model(input_ids=ids, **pixels).logits[0, len(prompt.ids) - 1 :]
-    legal = torch.from_numpy(trie.legal(trie.nodes(path)))
-    values = logits[:, torch.from_numpy(trie.vocabulary)].masked_fill(~legal, -torch.inf).log_softmax(-1)
+    inputs, action = policy.inputs(asked), "deselect D select A C"
+    path = list(inputs.trie.path(action))
+    logits = plain_logits(policy, inputs, inputs.trie.vocabulary[path[:-1]].tolist())
+    legal = torch.from_numpy(inputs.trie.legal(inputs.trie.nodes(path)))
+    values = torch.from_numpy(logits).masked_fill(~legal, -torch.inf).log_softmax(-1)
     own = values[torch.arange(len(path)), torch.tensor(path)].sum().item()
     assert policy.all_action_logps(asked)[action] == pytest.approx(own, abs=TOLERANCE)
+    example = Example("classic", asked.context, (Step("B D", asked.utterance, action),), ((action,),))
+    again = turn(5, [], asked.utterance).model_copy(update={"state": "B D"})
+    trained = policy.action_logps([example], BASE_ADAPTER).item()
+    assert trained == pytest.approx(policy.all_action_logps(again)[action], abs=TOLERANCE)
+
+
+@pytest.mark.parametrize(("name", "reason"), [("paligemma", "attends to itself in both directions")])
+def test_a_class_that_cannot_be_exact_is_refused(model_folder: Callable[[str], Path], name: str, reason: str):
+    with pytest.raises(PolicyLoadError, match=reason):
+        Policy.load(str(model_folder(name)), "cpu")
+
+
+def test_layers_without_a_kv_cache_are_refused(model_folder: Callable[[str], Path]):
+    backend = Policy.load(str(model_folder("llava")), "cpu").backend
+    backend.model.config.text_config.layer_types = ["linear_attention", "full_attention"]
+    with pytest.raises(PolicyLoadError, match="linear_attention"):
+        HfBackend(backend.model, backend.processor, backend.fingerprint, backend.raster)
+
+
+class DropsDeeperFeatures(HfBackend):
+    """Gives the model what stands at its image tokens only, as pasting features into embeddings does."""
+
+    def _forward(self, ids: torch.Tensor, features: ImageFeatures | None, *rest: Any, **options: Any):
+        if features is not None:
+            features = ImageFeatures(features.kind, dict(features.fields))
+            deeper = features.fields["deepstack_features"]
+            features.fields["deepstack_features"] = [[part * 0 for part in layer] for layer in deeper]
+        return super()._forward(ids, features, *rest, **options)
+
+
+class MovesDraftTokens(HfBackend):
+    """Errs only where there is a KV cache."""
+
+    def _joined(self, caches: Sequence[Any], width: int):
+        cache: Any = super()._joined(caches, width)
+        for layer in cache.layers:
+            layer.keys = layer.keys.roll(1, dims=2)
+        return cache
+
+
+class IgnoresImageBlocks(HfBackend):
+    """Lets the tokens of an image attend as those of words do."""
+
+    def __init__(self, *parts: Any) -> None:
+        super().__init__(*parts)
+        self._blockwise = False
+
+
+class IgnoresTheWindow(HfBackend):
+    """Lets all layers attend to everything before."""
+
+    def __init__(self, *parts: Any) -> None:
+        super().__init__(*parts)
+        self._window = 10**6
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "what"),
+    [
+        ("qwen3-vl", DropsDeeperFeatures, "image features"),
+        ("gemma3", IgnoresImageBlocks, "attention masks"),
+        ("gemma3", IgnoresTheWindow, "attention masks"),
+        ("idefics3", MovesDraftTokens, "KV cache"),
+    ],
+)
+def test_a_model_that_is_not_computed_exactly_is_refused(
+    model_folder: Callable[[str], Path], name: str, kind: type[HfBackend], what: str
+):
+    good = Policy.load(str(model_folder(name)), "cpu").backend
+    with pytest.raises(PolicyLoadError, match=f"{what}.* gives other logits"):
+        verify(Policy(kind(good.model, good.processor, good.fingerprint, good.raster)))
+
+
+@pytest.mark.parametrize("window", [8, 40])
+def test_a_sliding_window_is_kept_to_wherever_it_ends(tmp_path: Path, window: int):
+    """In every other layer (Gemma3) and in all of them (Mistral, the language part of Idefics2)."""
+    torch.manual_seed(0)
+    save_gemma3(tmp_path / "some", window)
+    save_idefics2(tmp_path / "all", window)
+    for folder in (tmp_path / "some", tmp_path / "all"):
+        policy = Policy.load(str(folder), "cpu")  # is compared with the plain forward
+        asked = turn(6, [PastStep(state="", utterance="a boat", action="select B D")], "no, the man")
+        ((action, logp),) = policy.act([asked])
+        assert policy.all_action_logps(asked)[action] == pytest.approx(logp, abs=TOLERANCE)

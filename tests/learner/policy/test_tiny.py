@@ -128,14 +128,14 @@ def test_letters_are_their_own_tokens_and_no_word_a_person_writes(policy: Policy
 
 
 def test_words_it_never_saw_are_read_in_pieces(policy: Policy):
-    unknown = policy._base.processor.tokenizer.unk_token_id
+    unknown = policy.backend.processor.tokenizer.unk_token_id
     assert unknown not in policy.prompts.tokenise("a zyzzyva's xylophone, 42!")
 
 
 def test_nothing_a_person_writes_is_an_image_or_an_end(policy: Policy):
     messages = rules.prompt(images.ids[:10], [], "", "<image> <end> <act> <pad>")
     ids = policy.prompts.build(messages, lambda figure: policy.figures("classic", figure).ids).ids
-    assert ids.count(policy.figures.image_token_id) == 10
+    assert ids.count(policy.backend.image_token_id) == 10
     assert ids.count(policy.prompts.end_id) == 0
 
 
@@ -147,7 +147,7 @@ def test_pretraining_reads_dialogues_as_the_policy_reads_games(policy: Policy):
         figures,
         tuple(Turn(step.state, step.utterance, step.action, step.action) for step in steps),
     )
-    encoded = Encoder(policy._base.processor.tokenizer)(dialogue)
+    encoded = Encoder(policy.backend.processor.tokenizer)(dialogue)
     messages = rules.prompt(figures, steps[:1], steps[1].state, steps[1].utterance)
     ids = policy.prompts.build(messages, lambda figure: policy.figures("classic", figure).ids).ids
     assert tuple(encoded.ids[: len(ids)]) == ids
@@ -170,7 +170,8 @@ def pointing(monkeypatch: pytest.MonkeyPatch):
         seen.clear()
         messages = rules.prompt(figures, past, state, utterance)
         prompt = policy.prompts.build(messages, lambda figure: policy.figures("classic", figure).ids)
-        policy.embed(torch.tensor([prompt.ids]), policy.figures.encode("classic", figures))
+        features = policy.figures.encode("classic", figures).rows()
+        policy.backend.model.model.merge_embeddings(torch.tensor([prompt.ids]), features)
         return [shares[0, :, 1:][: len(past) + 1] for shares in seen]
 
     return point
@@ -187,7 +188,7 @@ def test_the_matcher_points_among_all_and_among_what_is_selected(policy: Policy,
 
 
 def test_what_is_selected_is_less_likely_meant_and_what_was_taken_back_less_still(policy: Policy, pointing):
-    figures, config = images.ids[20:30], policy._base.model.config
+    figures, config = images.ids[20:30], policy.backend.model.config
     past = [
         Step("", "the same words", "select B C"),
         Step("B C", "the same words", "deselect B select D"),
@@ -206,12 +207,13 @@ def test_what_is_selected_is_less_likely_meant_and_what_was_taken_back_less_stil
 def test_what_an_adapter_learns_of_words_is_the_matchers_alone(policy: Policy):
     """Else "remove" is no longer the word that the language part was pretrained on."""
     policy.new_adapter("new", rank=4, alpha=8, dropout=0.0)
-    embeddings = policy._model.get_input_embeddings()
+    embeddings = policy.backend.model.get_input_embeddings()
     ids = torch.tensor([policy.prompts.tokenise("remove the bird")])
-    read = policy.embed(ids, None)
+    embed = policy.backend.model.model.merge_embeddings
+    read = embed(ids, None)
     with torch.no_grad():
         for parameter in embeddings.parameters():
             if parameter.requires_grad:
                 parameter.normal_()
     assert not torch.equal(embeddings(ids), read)
-    assert torch.equal(policy.embed(ids, None), read)
+    assert torch.equal(embed(ids, None), read)

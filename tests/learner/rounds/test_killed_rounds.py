@@ -1,9 +1,9 @@
 """Rounds in processes that are really killed, and that come to the very same adapter."""
 
+import multiprocessing
 import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -13,40 +13,47 @@ from sqlmodel import select
 
 from learner.registry import WEIGHTS, AdapterRegistry
 from learner.rounds import command
-from learner.rounds.pipeline import STAGES
+from learner.rounds.pipeline import STAGES, run_round
+from learner.rounds.work import RoundProgress
 from learner.settings import LearnerSettings
 from store.database import Database
 from store.models import Adapter, Feedback, Round
 from store.rounds import request_round
 from tests.learner.played import copy_of, settings_for
 
-KILLED_AT = """
-import os, signal, sys
-from learner.rounds.pipeline import run_round
-from learner.settings import LearnerSettings
-from store.database import Database
+forks = multiprocessing.get_context("forkserver")
+forks.set_forkserver_preload(["learner.rounds.pipeline"])
+"""Processes of their own, forked from one that has torch loaded already."""
 
-def on_progress(at):
-    if at.stage == sys.argv[2] and (at.stage != "train" or at.done == 1):
-        os.kill(os.getpid(), signal.SIGKILL)
 
-settings = LearnerSettings()
-run_round(Database(settings.url), settings, int(sys.argv[1]), on_progress=on_progress)
-"""
+def run_until(round_id: int, stage: str, environment: dict[str, str]) -> None:
+    """Runs a round in this process and kills it at a stage, in training after the first step; "" lets it end."""
+    os.environ.update(environment)
+
+    def on_progress(at: RoundProgress) -> None:
+        if at.stage == stage and (at.stage != "train" or at.done == 1):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    settings = LearnerSettings()  # pyright: ignore[reportCallIssue]
+    run_round(Database(settings.store.url), settings, round_id, on_progress=on_progress)
 
 
 class House:
     def __init__(self, played: Path, folder: Path) -> None:
-        self.settings: LearnerSettings = settings_for(copy_of(played, folder), device="cpu", threads=1)
-        self.database = Database(self.settings.url)
+        self.settings: LearnerSettings = settings_for(
+            copy_of(played, folder), policy={"device": "cpu", "threads": 1}
+        )
+        self.database = Database(self.settings.store.url)
         self.registry = AdapterRegistry(self.settings.adapters_dir)
         self.environment = {
             **os.environ,
-            "RESPECT_DATA_DIR": str(folder),
-            "RESPECT_DATABASE_URL": self.settings.url,
-            "RESPECT_EPOCHS": "1",
-            "RESPECT_DEVICE": "cpu",
-            "RESPECT_THREADS": "1",
+            "RESPECT_STORE__DATA_DIR": str(folder),
+            "RESPECT_STORE__DATABASE_URL": self.settings.store.url,
+            "RESPECT_TRAINING__EPOCHS": "1",
+            "RESPECT_TRAINING__LEAST_STEPS": "0",
+            "RESPECT_TRAINING__GROUNDING_EPOCHS": "4",
+            "RESPECT_POLICY__DEVICE": "cpu",
+            "RESPECT_POLICY__THREADS": "1",
         }
         with self.database.session() as session:
             row = request_round(session, "b-sup")
@@ -65,6 +72,13 @@ class House:
             command(self.round_id), env=self.environment, capture_output=True, text=True, check=False
         )
 
+    def run_until(self, stage: str) -> int | None:
+        """The exit code of a process that runs the round and is killed at `stage`."""
+        process = forks.Process(target=run_until, args=(self.round_id, stage, self.environment))
+        process.start()
+        process.join()
+        return process.exitcode
+
 
 @pytest.fixture
 def house(played: Path, tmp_path: Path):
@@ -78,10 +92,7 @@ def test_a_round_killed_at_every_stage_makes_the_adapter_it_would_have_made(
 ):
     made: set[tuple[int, int]] = set()
     for stage in STAGES:
-        ended = subprocess.run(
-            [sys.executable, "-c", KILLED_AT, str(house.round_id), stage], env=house.environment, check=False
-        )
-        assert ended.returncode == -signal.SIGKILL, stage
+        assert house.run_until(stage) == -signal.SIGKILL, stage
         assert (house.row().status, house.row().stage) == ("running", stage)
         for path in house.settings.adapters_dir.glob(f"*/{WEIGHTS}"):
             made.add((path.stat().st_ino, path.stat().st_mtime_ns))
@@ -95,14 +106,13 @@ def test_a_round_killed_at_every_stage_makes_the_adapter_it_would_have_made(
     assert len(turns) == len(set(turns)) == house.row().results["decoded_turns"]
 
     unharmed = House(played, tmp_path / "unharmed")
-    assert unharmed.run().returncode == 0
+    assert unharmed.run_until("") == 0
     assert house.weights().read_bytes() == unharmed.weights().read_bytes()
     unharmed.database.close()
 
 
 def test_two_processes_train_the_adapter_that_one_trains(house: House, played: Path, tmp_path: Path):
-    alone = subprocess.run(command(house.round_id), env=house.environment, check=False)
-    assert alone.returncode == 0
+    assert house.run_until("") == 0
     pair = House(played, tmp_path / "pair")
     together = subprocess.run(
         command(pair.round_id, processes=2), env=pair.environment, capture_output=True, text=True, check=False
@@ -119,7 +129,7 @@ def test_two_processes_train_the_adapter_that_one_trains(house: House, played: P
 
 
 def test_a_round_killed_from_outside_while_it_trains_is_taken_up(house: House):
-    patient = {**house.environment, "RESPECT_EPOCHS": "500"}
+    patient = {**house.environment, "RESPECT_TRAINING__EPOCHS": "500"}
     process = subprocess.Popen(command(house.round_id), env=patient, stderr=subprocess.DEVNULL)
     try:
         while house.row().progress.get("done", 0) < 1 or house.row().stage != "train":

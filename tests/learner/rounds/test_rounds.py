@@ -20,8 +20,8 @@ from learner.rounds import command
 from learner.rounds.__main__ import main
 from learner.rounds.pipeline import run_round
 from learner.rounds.work import RoundError, RoundProgress
+from learner.settings import TrainingConfig
 from learner.training.evaluation import Comparison
-from learner.training.train import TrainingConfig
 from store.database import Database
 from store.models import Adapter, AdapterTurn, Feedback, Game, Origin, Round, Turn
 from store.rounds import request_round
@@ -34,7 +34,7 @@ class House:
         self.folder = folder
         self.policy = policy
         self.settings = settings_for(folder)
-        self.database = Database(self.settings.url)
+        self.database = Database(self.settings.store.url)
         self.registry = AdapterRegistry(self.settings.adapters_dir)
 
     def ask(self, system: str = "b-sup") -> int:
@@ -222,7 +222,7 @@ def test_what_was_erased_does_not_live_on_in_the_next_adapter(house: House):
 
 
 def test_rounds_can_start_from_the_base_each_time(house: House):
-    house.settings = settings_for(house.folder, start="base")
+    house.settings = settings_for(house.folder, rounds={"start": "base"})
     house.run(house.ask())
     assert house.registry.card(house.run(house.ask()).results["adapter"]).parent is None
 
@@ -271,16 +271,16 @@ def test_it_runs_in_a_process_of_its_own(house: House):
     round_id = house.ask()
     environment = {
         **os.environ,
-        "RESPECT_DATA_DIR": str(house.folder),
-        "RESPECT_DATABASE_URL": house.settings.url,
-        "RESPECT_EPOCHS": "1",
-        "RESPECT_DEVICE": "cpu",
+        "RESPECT_STORE__DATA_DIR": str(house.folder),
+        "RESPECT_STORE__DATABASE_URL": house.settings.store.url,
+        "RESPECT_TRAINING__EPOCHS": "1",
+        "RESPECT_POLICY__DEVICE": "cpu",
     }
     ended = subprocess.run(command(round_id), env=environment, capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stderr
     (row,) = house.rows(Round)
     assert (row.status, row.results["promoted"]) == ("done", True)
-    environment["RESPECT_POLICY"] = str(house.folder / "nothing")
+    environment["RESPECT_POLICY__MODEL"] = str(house.folder / "nothing")
     failed = house.ask()
     assert subprocess.run(command(failed), env=environment, capture_output=True, check=False).returncode == 1
     row = next(row for row in house.rows(Round) if row.id == failed)
@@ -289,7 +289,7 @@ def test_it_runs_in_a_process_of_its_own(house: House):
 
 
 def test_an_unknown_round_is_said(house: House, monkeypatch):
-    monkeypatch.setenv("RESPECT_DATA_DIR", str(house.folder))
+    monkeypatch.setenv("RESPECT_STORE__DATA_DIR", str(house.folder))
     with pytest.raises(RoundError, match="There is no round with id 99"):
         house.run(99)
     assert sys.executable in command(99)

@@ -75,16 +75,18 @@ def point_at(settings: LearnerSettings, name: str) -> None:
 
 @pytest.fixture
 async def service(tmp_path: Path) -> AsyncIterator[tuple[LearnerSettings, LocalPolicy]]:
-    settings = LearnerSettings(  # pyright: ignore[reportCallIssue]
-        data_dir=tmp_path, device="cpu", threads=1, policy_secret=SecretStr("between us")
+    settings = LearnerSettings().changed(
+        store={"data_dir": tmp_path},
+        policy={"device": "cpu", "threads": 1},
+        service={"secret": SecretStr("between us")},
     )
     async with LocalPolicy(settings) as policy:
         yield settings, policy
 
 
 async def test_the_service_samples_at_the_temperature_that_is_set(tmp_path: Path):
-    settings = LearnerSettings(  # pyright: ignore[reportCallIssue]
-        data_dir=tmp_path, device="cpu", threads=1, temperature=0.7
+    settings = LearnerSettings().changed(
+        store={"data_dir": tmp_path}, policy={"device": "cpu", "threads": 1, "temperature": 0.7}
     )
     async with LocalPolicy(settings) as service:
         answer = await service.act(request("one"))
@@ -209,7 +211,7 @@ async def test_a_wrong_secret_and_a_wrong_request_are_refused_in_words(
 ):
     _, policy = service
     async with PolicyClient(policy.client.url, SecretStr("guess")) as stranger:
-        with pytest.raises(PolicyError, match="RESPECT_POLICY_SECRET"):
+        with pytest.raises(PolicyError, match="RESPECT_SERVICE__SECRET"):
             await stranger.status()
     with pytest.raises(PolicyError, match="is not a state"):
         await policy.act(request("one").model_copy(update={"state": "Z"}))
@@ -218,21 +220,22 @@ async def test_a_wrong_secret_and_a_wrong_request_are_refused_in_words(
 
 
 def test_a_service_for_other_machines_needs_a_secret(tmp_path: Path):
-    environment = {**os.environ, "RESPECT_DATA_DIR": str(tmp_path), "RESPECT_POLICY_HOST": "0.0.0.0"}
-    environment.pop("RESPECT_POLICY_SECRET", None)
+    environment = {**os.environ, "RESPECT_STORE__DATA_DIR": str(tmp_path), "RESPECT_SERVICE__HOST": "0.0.0.0"}
+    environment.pop("RESPECT_SERVICE__SECRET", None)
     done = subprocess.run(
         [sys.executable, "-m", "learner.serving"],
         env=environment,
         capture_output=True,
         text=True,
-        timeout=120,
     )
     assert done.returncode == 1
-    assert "RESPECT_POLICY_SECRET" in done.stdout + done.stderr
+    assert "RESPECT_SERVICE__SECRET" in done.stdout + done.stderr
 
 
 async def test_a_model_that_cannot_be_loaded_is_said_at_the_start(tmp_path: Path):
-    settings = LearnerSettings(data_dir=tmp_path, policy=str(tmp_path / "nothing"))  # pyright: ignore[reportCallIssue]
+    settings = LearnerSettings().changed(
+        store={"data_dir": tmp_path}, policy={"model": str(tmp_path / "nothing")}
+    )
     with pytest.raises(PolicyError, match="did not start"):
         async with LocalPolicy(settings):
             pass

@@ -19,7 +19,7 @@ from learner.feedback import Exchange, open_decoder
 from learner.feedback.prompted import MAX_CHARACTERS, question
 from learner.policy import Policy
 from learner.policy.batch import Example
-from learner.policy.sampling import MOST_AHEAD
+from learner.policy.sampling import MAX_DRAFT
 from learner.protocol import BASE_ADAPTER, PastStep, TurnRequest
 from learner.training.evaluation import compare
 from learner.training.objectives import MIN_PROPENSITY, kl_terms
@@ -68,15 +68,16 @@ def wild(policy: Policy) -> str:
 def test_mistake_1_a_turn_encodes_no_image_again_and_computes_only_what_is_new(monkeypatch):
     policy = Policy.load("tiny", "cpu")
     encoded, widths = [], []
-    encode = policy._model.get_image_features
-    run = policy._engine.run
+    model = policy.backend.model
+    encode, step = model.get_image_features, policy.backend.step
+    policy = Policy(policy.backend)  # that has encoded nothing
 
     def widths_of(spans):
-        widths.append(len(spans[0].embeddings))
-        return run(spans)
+        widths.append(len(spans[0].ids))
+        return step(spans)
 
-    monkeypatch.setattr(policy._model, "get_image_features", lambda **kw: encoded.append(1) or encode(**kw))
-    monkeypatch.setattr(policy._engine, "run", widths_of)
+    monkeypatch.setattr(model, "get_image_features", lambda **kw: encoded.append(1) or encode(**kw))
+    monkeypatch.setattr(policy.backend, "step", widths_of)
     first = request(1)
     ((action, _),) = policy.act([first])
     assert len(encoded) == 10
@@ -93,7 +94,7 @@ def test_mistake_1_a_turn_encodes_no_image_again_and_computes_only_what_is_new(m
     ((action, _),) = policy.act([second])
     assert len(encoded) == 10  # all ten are known by now
     assert len(widths) < len([*action.split(), "end"])  # fewer forwards than tokens
-    assert max(widths) - MOST_AHEAD < (whole - MOST_AHEAD) / 2
+    assert max(widths) - MAX_DRAFT < (whole - MAX_DRAFT) / 2
 
 
 def test_mistake_2_what_is_executed_is_what_was_sampled_and_always_legal(policy: Policy, wild: str):

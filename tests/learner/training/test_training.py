@@ -50,7 +50,7 @@ def games_of(
 
 
 def tensors(policy: Policy) -> dict[str, torch.Tensor]:
-    return {name: value.detach().clone() for name, value in policy._model.named_parameters()}
+    return {name: value.detach().clone() for name, value in policy.backend.model.named_parameters()}
 
 
 def test_every_adapter_tensor_moves_and_no_base_tensor_does(policy: Policy, interactions):

@@ -10,10 +10,10 @@ import discord
 
 from bot import texts
 from bot.errors import OUTSIDE, UNKNOWN_CHANNEL, ThreadGone
-from bot.play.buttons import board_view
+from bot.images import ImageSets
+from bot.play.buttons import board_buttons
 from games import GAMES
 from games.core import Board, Outcome
-from games.figures import ImageSet, open_images
 from store.games import deal_of
 from store.models import Game, Turn
 
@@ -21,33 +21,19 @@ LOOK_BACK = 30
 """Messages looked through for a board that may have been sent already."""
 TYPING_LASTS = 8.0
 DRAWN_AT_ONCE = 2
-"""Boards drawn side by side. More would only keep the event loop from its turn."""
+"""Boards drawn at the same time. More would slow down the event loop."""
 
 
-class ImageShelf:
-    """Image sets by spec, each opened once and off the event loop."""
-
-    def __init__(self) -> None:
-        self._sets: dict[str, ImageSet] = {}
-
-    async def open(self, spec: str) -> ImageSet:
-        """Raises ValueError or OSError for a set that cannot be opened."""
-        if spec not in self._sets:
-            self._sets[spec] = await asyncio.to_thread(open_images, spec)
-        return self._sets[spec]
-
-
-class Screen:
+class BoardDisplay:
     """Draws and sends. Raises `ThreadGone` when there is nowhere left to show anything."""
 
-    def __init__(self, client: discord.Client, images: ImageShelf, plain_messages: bool) -> None:
+    def __init__(self, client: discord.Client, images: ImageSets, plain_messages: bool) -> None:
         self._client = client
         self._images = images
         self._plain_messages = plain_messages
-        self._easel = asyncio.Semaphore(DRAWN_AT_ONCE)
+        self._drawing = asyncio.Semaphore(DRAWN_AT_ONCE)
 
-    def thread(self, game: Game) -> discord.PartialMessageable:
-        """The game's thread, to send to and read from."""
+    def _thread(self, game: Game) -> discord.PartialMessageable:
         assert game.thread_id is not None, "a game without a thread is never shown"
         guild_id = int(game.guild_id) if game.guild_id else None
         return self._client.get_partial_messageable(int(game.thread_id), guild_id=guild_id)
@@ -61,7 +47,7 @@ class Screen:
         earlier position can be scrolled back to. `look_first`: it may have been sent already
         by a bot that was killed before it could note so; then that message is kept.
         """
-        thread, turn = self.thread(game), turns[-1] if turns else None
+        thread, turn = self._thread(game), turns[-1] if turns else None
         name = f"{len(turns)}{'' if game.outcome is Outcome.OPEN else '-end'}"
         filename = f"board-{game.id[:8]}-{name}.png"
         try:
@@ -80,7 +66,7 @@ class Screen:
         """Take the buttons off the board that `message_id` came after."""
         if game.board_message_id not in (None, message_id):
             with suppress(*OUTSIDE):  # somebody may have deleted it; at worst it keeps its buttons
-                await self.thread(game).get_partial_message(int(game.board_message_id)).edit(view=None)
+                await self._thread(game).get_partial_message(int(game.board_message_id)).edit(view=None)
 
     async def _send(
         self,
@@ -110,7 +96,7 @@ class Screen:
         message = await thread.send(
             content,
             file=discord.File(io.BytesIO(board.png), filename, description=board.alt),
-            view=board_view(game, player_id),
+            view=board_buttons(game, player_id),
             nonce=nonce,
             mention_author=False,
             allowed_mentions=discord.AllowedMentions(
@@ -131,25 +117,20 @@ class Screen:
     async def draw(self, game: Game, state: str, turns: int) -> Board:
         """The speaker's picture, drawn off the event loop."""
         images = await self._images.open(game.images)
-        async with self._easel:
+        async with self._drawing:
             return await asyncio.to_thread(
                 GAMES[game.game].render, deal_of(game), state, turns, game.outcome, images
             )
 
     async def say(self, game: Game, text: str) -> None:
-        """A notice in the thread. A notice that cannot be sent is let go."""
+        """A notice in the thread. One that cannot be sent is dropped."""
         with suppress(*OUTSIDE):
-            await self.thread(game).send(text)
-
-    async def answer(self, message: discord.Message, text: str) -> None:
-        """Reply to a message, once however often it is asked for."""
-        with suppress(*OUTSIDE):
-            await message.reply(text, mention_author=False, nonce=f"a-{message.id}")
+            await self._thread(game).send(text)
 
     @asynccontextmanager
     async def typing(self, game: Game) -> AsyncIterator[None]:
         """Shows the typing indicator. It is never waited for."""
-        task = asyncio.create_task(self._type(self.thread(game)))
+        task = asyncio.create_task(self._type(self._thread(game)))
         try:
             yield
         finally:

@@ -1,0 +1,136 @@
+"""The buttons of somebody's own panel: two opt-ins, export, erasure."""
+
+import io
+import json
+
+import discord
+import structlog
+
+from bot import texts
+from bot.components import Button, Buttons
+from bot.respond import acknowledge, answer
+from bot.services import BotInteraction, Services, services_of
+from store.games import games_played, unfinished_games_of
+from store.models import ConsentKind, Origin, Player
+from store.players import consents, erase_player, export_player, give_consent, known_player, player_of
+
+log = structlog.get_logger(__name__)
+
+SOURCE = "/privacy"
+
+
+class PanelButton(Button, template=r"(?!)"):
+    """A button of a panel, for the one whose panel it is."""
+
+    def refusal(self, owner: str) -> str:
+        return texts.not_your_panel()
+
+
+class ConsentButton(PanelButton, template=r"privacy:(?P<kind>training|research):(?P<owner>\d+)"):
+    """Gives a consent or takes it back."""
+
+    def __init__(self, kind: str, owner: str, granted: bool = False) -> None:
+        style = discord.ButtonStyle.secondary if granted else discord.ButtonStyle.success
+        super().__init__(f"privacy:{kind}:{owner}", owner, texts.toggle(kind, granted), style)
+        self.kind = ConsentKind(kind)
+
+    async def pressed(self, interaction: BotInteraction) -> None:
+        await acknowledge(interaction)
+        bot, user = services_of(interaction), interaction.user
+        async with bot.database.async_writing() as session:
+            player = await player_of(
+                session, bot.settings.origin, str(user.id), user.display_name, str(interaction.locale)
+            )
+            assert player.id is not None
+            granted = (await consents(session, player.id))[self.kind]
+            await give_consent(session, player.id, self.kind, not granted, SOURCE)
+        log.info("consent", player=player.id, kind=self.kind.value, granted=not granted)
+        text, buttons = await panel(bot, user)
+        await interaction.edit_original_response(content=text, view=buttons)
+
+
+class ExportButton(PanelButton, template=r"privacy:export:(?P<owner>\d+)"):
+    """Sends everything that is kept, as a file."""
+
+    label = texts.EXPORT
+
+    def __init__(self, owner: str) -> None:
+        super().__init__(f"privacy:export:{owner}", owner)
+
+    async def pressed(self, interaction: BotInteraction) -> None:
+        await acknowledge(interaction, thinking=True)
+        bot = services_of(interaction)
+        player = await _player(bot, interaction.user)
+        if player is None or player.id is None:
+            await answer(interaction, texts.NOTHING_KEPT)
+            return
+        async with bot.database.async_session() as session:
+            found = await export_player(session, player.id)
+        data = json.dumps(found, ensure_ascii=False, indent=2).encode()
+        await answer(
+            interaction, texts.EXPORTED, file=discord.File(io.BytesIO(data), filename=texts.EXPORT_FILE)
+        )
+
+
+class EraseButton(PanelButton, template=r"privacy:erase:(?P<owner>\d+)"):
+    """Asks for confirmation."""
+
+    label, style = texts.ERASE, discord.ButtonStyle.danger
+
+    def __init__(self, owner: str) -> None:
+        super().__init__(f"privacy:erase:{owner}", owner)
+
+    async def pressed(self, interaction: BotInteraction) -> None:
+        await answer(interaction, texts.ERASE_SURE, view=Buttons(EraseYesButton(str(interaction.user.id))))
+
+
+class EraseYesButton(PanelButton, template=r"privacy:erase-yes:(?P<owner>\d+)"):
+    """Ends the running games and erases everything."""
+
+    label, style = texts.ERASE_YES, discord.ButtonStyle.danger
+
+    def __init__(self, owner: str) -> None:
+        super().__init__(f"privacy:erase-yes:{owner}", owner)
+
+    async def pressed(self, interaction: BotInteraction) -> None:
+        await acknowledge(interaction)
+        bot = services_of(interaction)
+        player = await _player(bot, interaction.user)
+        if player is None or player.id is None:
+            await interaction.edit_original_response(content=texts.NOTHING_KEPT, view=None)
+            return
+        async with bot.database.async_session() as session:
+            running = [game.id for game in await unfinished_games_of(session, player.id)]
+        for game_id in running:
+            await bot.games.give_up(game_id, "its player erased everything")
+        async with bot.database.async_writing() as session:
+            games = await erase_player(session, player.id)
+        log.info("player erased", games=games)
+        await interaction.edit_original_response(content=texts.erased(games), view=None)
+
+
+BUTTONS = (ConsentButton, ExportButton, EraseButton, EraseYesButton)
+
+
+async def panel(bot: Services, user: discord.abc.User) -> tuple[str, Buttons]:
+    """What is kept about somebody, in words, with the buttons below."""
+    player, games = await _player(bot, user), 0
+    answers = dict.fromkeys(ConsentKind, False)
+    if player is not None and player.id is not None:
+        async with bot.database.async_session() as session:
+            answers = await consents(session, player.id)
+            games = await games_played(session, player.id)
+    owner = str(user.id)
+    buttons = Buttons(
+        *(ConsentButton(kind.value, owner, granted) for kind, granted in answers.items()),
+        ExportButton(owner),
+        EraseButton(owner),
+    )
+    local = bot.settings.origin is not Origin.DISCORD
+    text = texts.privacy(games, answers[ConsentKind.TRAINING], answers[ConsentKind.RESEARCH], local)
+    return text, buttons
+
+
+async def _player(bot: Services, user: discord.abc.User) -> Player | None:
+    async with bot.database.async_session() as session:
+        return await known_player(session, bot.settings.origin, str(user.id))

@@ -1,0 +1,110 @@
+"""What commands, buttons and forms need of the bot, so that they need not import the bot itself."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol, cast
+
+import discord
+from discord.ext import commands
+
+from bot.images import ImageSets
+from bot.settings import BotSettings
+from learner.protocol import PolicyStatus, TurnAnswer, TurnRequest
+from store.database import Database
+from store.models import Round
+
+
+class Policy(Protocol):
+    """The policy service's client."""
+
+    async def act(self, request: TurnRequest) -> TurnAnswer: ...
+
+    async def finished(self, game_id: str) -> None: ...
+
+    async def status(self) -> PolicyStatus: ...
+
+    async def reload(self) -> PolicyStatus: ...
+
+
+class Games(Protocol):
+    """The games under way (`bot.play.session.GameSessions`)."""
+
+    async def say(self, game_id: str, text: str, message_id: str, source: str) -> bool: ...
+
+    async def give_up(self, game_id: str, reason: str = ...) -> bool: ...
+
+    def wake(self, game_id: str) -> None: ...
+
+
+class Opener(Protocol):
+    """Opens games (`bot.play.opening.GameOpener`)."""
+
+    async def open(
+        self, channel: object, user: discord.Member | discord.User, locale: str
+    ) -> discord.Thread: ...
+
+
+class Inbox(Protocol):
+    """Reads games' threads (`bot.play.inbox.Inbox`)."""
+
+    async def message(self, message: discord.Message) -> None: ...
+
+    async def edited(self, message: discord.Message) -> None: ...
+
+    async def deleted(self, channel_id: int, message_ids: set[int]) -> None: ...
+
+    async def thread_gone(self, thread_id: int) -> None: ...
+
+    async def channel_gone(self, channel_id: int) -> None: ...
+
+
+class Schedule(Protocol):
+    """Starts rounds of learning (`bot.rounds.schedule.RoundSchedule`)."""
+
+    on_end: Callable[[Round], Awaitable[None]] | None
+
+    async def request(self, trigger: str, requested_by: str | None = None) -> Round: ...
+
+
+class Services(Protocol):
+    """The bot (`bot.app.RespectBot`) as its features see it."""
+
+    @property
+    def settings(self) -> BotSettings: ...
+
+    @property
+    def database(self) -> Database: ...
+
+    @property
+    def policy(self) -> Policy: ...
+
+    @property
+    def images(self) -> ImageSets: ...
+
+    @property
+    def games(self) -> Games: ...
+
+    @property
+    def opener(self) -> Opener: ...
+
+    @property
+    def inbox(self) -> Inbox: ...
+
+    @property
+    def schedule(self) -> Schedule: ...
+
+    async def add_cog(self, cog: commands.Cog, /) -> None: ...
+
+    def add_dynamic_items(self, *items: type[discord.ui.DynamicItem[discord.ui.Item[Any]]]) -> None: ...
+
+    def get_partial_messageable(
+        self, id: int, *, guild_id: int | None = None
+    ) -> discord.PartialMessageable: ...
+
+
+BotInteraction = discord.Interaction[Any]
+"""A command, a press of a button or a form that was sent in."""
+
+
+def services_of(interaction: BotInteraction) -> Services:
+    """The bot that an interaction came to."""
+    return cast(Services, interaction.client)

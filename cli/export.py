@@ -1,0 +1,89 @@
+"""`respect export`: games for research."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from sqlalchemy.exc import SQLAlchemyError
+
+from cli.console import err, fail, out, print_json
+from store.database import Database
+from store.export import Format
+from store.folder import FolderError
+from store.settings import StoreSettings
+
+SECRET = "pseudonyms.secret"
+
+
+def export(
+    folder: Annotated[Path, typer.Option("--out", help="Folder to make; it must not exist yet.")],
+    kind: Annotated[
+        Format, typer.Option("--format", help="Kind of files; csv has lists as JSON in their cells.")
+    ] = Format.PARQUET,
+    secret: Annotated[
+        Path | None,
+        typer.Option(
+            help="File with the study's secret for pseudonyms, made if it is not there. By default "
+            f"{SECRET} in the data folder. Keep it: without it the same player gets another pseudonym."
+        ),
+    ] = None,
+    with_names: Annotated[
+        bool,
+        typer.Option("--with-names", help="Add the table player: who the pseudonyms are. Personal data."),
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Export finished games in the tables of the paper's data set, under pseudonyms.
+
+    Of games played on Discord only those whose player opted in to research. docs/research.md explains the tables.
+    """
+    from store.export.export import ExportError  # pyarrow is loaded only where tables are written
+    from store.export.export import export as run_export
+    from store.export.pseudonyms import Pseudonyms, SecretError
+
+    settings = StoreSettings().store
+    secret = secret or settings.data_dir / SECRET
+    if secret.resolve().is_relative_to(folder.resolve()):
+        fail(escape(f"The secret {secret} lies in {folder}: keep it where the export is not."))
+    database = Database(settings.url)
+    progress = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=err,
+    )
+    try:
+        secret.parent.mkdir(parents=True, exist_ok=True)
+        with progress:
+            task = progress.add_task("games", total=None)
+            done = run_export(
+                database,
+                folder,
+                Pseudonyms.from_file(secret),
+                kind,
+                personal=with_names,
+                on_progress=lambda games, total: progress.update(task, completed=games, total=total),
+            )
+    except (ExportError, FolderError, SecretError) as error:
+        fail(escape(str(error)))
+    except SQLAlchemyError as error:
+        fail(
+            escape(
+                f"{database.url.render_as_string()} could not be read: {error.__cause__ or error}. "
+                "`respect db check` says whether it is migrated."
+            )
+        )
+    finally:
+        database.close()
+    if as_json:
+        print_json({"folder": str(done.folder), "rows": done.rows, "left_out": done.left_out})
+        return
+    for name, rows in done.rows.items():
+        out.print(f"{name}: {rows:,}")
+    for reason, count in done.left_out.items():
+        if count:
+            out.print(f"left out, {reason}: {count:,}")
+    out.print(escape(f"Exported to {done.folder}. The pseudonyms' secret is {secret}: keep it apart."))

@@ -1,0 +1,88 @@
+"""`respect report`: the paper's figures over one's own games."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TextColumn
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+from cli.console import err, fail, out, print_json
+from store.folder import FolderError
+from store.settings import StoreSettings
+
+
+def report(
+    folder: Annotated[Path, typer.Option("--out", help="Folder to make; it must not exist yet.")],
+    file: Annotated[
+        Path | None,
+        typer.Option(
+            help="Report on a file of interactions (.jsonl) or an exported folder, not on the database."
+        ),
+    ] = None,
+    compare: Annotated[
+        str | None,
+        typer.Option(
+            help="Show another deployment beside it: a database URL, a file of interactions, an exported folder, "
+            "or a data folder."
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Draw the paper's figures over finished games: PNG, SVG, CSV, and one page, report.html.
+
+    docs/research.md says what each measure means.
+    """
+    from learner.report.played import ReportError, open_source  # pyarrow and matplotlib: only where needed
+    from learner.report.report import PAGE, write_report
+
+    first = str(file) if file else StoreSettings().store.url
+    names = [_name(source) for source in (first, compare) if source]
+    if len(set(names)) < len(names):
+        names[1] += " (2)"
+    progress = Progress(TextColumn("{task.description}"), BarColumn(), console=err)
+    try:
+        with progress:
+            task = progress.add_task("reading games", total=None)
+            games = [open_source(source) for source in (first, compare) if source]
+            progress.update(task, description="drawing")
+            done = write_report(
+                folder,
+                list(zip(names, games, strict=True)),
+                lambda at, total: progress.update(task, completed=at, total=total),
+            )
+    except (ReportError, FolderError) as error:
+        fail(escape(str(error)))
+    if as_json:
+        print_json(
+            {
+                deployment.name: [
+                    {
+                        "round": row.number,
+                        "interactions": row.interactions,
+                        **{name: estimate.value for name, estimate in row.estimates.items()},
+                        "vocabulary": row.vocabulary,
+                    }
+                    for row in deployment.rounds
+                ]
+                for deployment in done
+            }
+        )
+        return
+    out.print(escape(f"The report is {folder / PAGE}; beside it are its figures and numbers."))
+
+
+def _name(source: str) -> str:
+    """What a source is called in figures: never with a password."""
+    if "://" not in source:
+        return Path(source).resolve().stem
+    try:
+        url = make_url(source)
+    except ArgumentError:
+        fail("The database URL cannot be read: write it like sqlite:///data/respect.db")
+    if url.get_backend_name() != "sqlite" or not url.database:
+        return url.database or url.get_backend_name()
+    path = Path(url.database).resolve()
+    return path.parent.name if path.stem == "respect" else path.stem

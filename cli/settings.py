@@ -1,0 +1,64 @@
+"""`respect settings`: every setting, as `.env.example` has them."""
+
+import textwrap
+from collections.abc import Iterator
+
+from typer import echo
+
+from bot.settings import BotSettings
+from store.settings import Setting, as_text
+
+WIDTH = 110
+ORDER = (
+    "discord",
+    "play",
+    "store",
+    "policy",
+    "service",
+    "feedback",
+    "rounds",
+    "training",
+    "web",
+    "log",
+)
+"""Sections: first what everybody has to fill in."""
+
+
+def settings() -> None:
+    """Print every setting with its default and what it does: the text of .env.example."""
+    echo(env_example(), nl=False)
+
+
+def env_example() -> str:
+    """The text of `.env.example`."""
+    head = (
+        "# Every setting, with its default. Copy this file to .env, and uncomment and change what you need.",
+        "# `make demo` needs none of it. `respect doctor` checks what you set and says how to correct it.",
+        "# `respect settings` prints this file.",
+    )
+    return "\n".join([*head, *_lines()]) + "\n"
+
+
+def _lines() -> Iterator[str]:
+    kinds = BotSettings.sections()
+    for section in sorted(kinds, key=ORDER.index):
+        yield ""
+        yield f"# --- {kinds[section].__doc__} ".ljust(WIDTH, "-")
+        for setting in BotSettings.all():
+            if setting.section == section:
+                yield from textwrap.wrap(
+                    setting.field.description or "",
+                    WIDTH,
+                    initial_indent="# ",
+                    subsequent_indent="# ",
+                    break_on_hyphens=False,
+                )
+                yield from _assignments(setting)
+
+
+def _assignments(setting: Setting) -> Iterator[str]:
+    """The setting with its default, or else with examples of what it may be."""
+    default = setting.field.default
+    values = [""] if default is None else [as_text(default)]
+    for value in (default is None and setting.field.examples) or values:
+        yield f"#{setting.variable}={value}"

@@ -1,0 +1,82 @@
+"""The embedded model as a backend: its packed engine, its matcher's part in adapters, and grounding as a warm start."""
+
+import random
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from learner.examples.labels import TrainingGame
+from learner.policy.backend import LoraTargets, Span, Trainee, WarmStart, WarmStartSettings
+from learner.policy.hf import HfBackend
+from learner.policy.tiny.engine import PackedEngine
+from learner.policy.tiny.grounding import Grounding
+from learner.policy.tiny.matcher import Matching
+from learner.registry import LANGUAGE_LAYERS
+
+MATCHER = r"model\.(matcher\.(query|key)|language_model\.embed_tokens)"
+"""What matches words with figures, and the meaning of the words: it knows few."""
+MATCHER_RANKS = 8
+"""Times the rank: that hundreds of figures are called what they are called does not fit into a low rank."""
+
+
+class TinyBackend(HfBackend):
+    """See `Backend`."""
+
+    pads = False
+    learns_from_rejections = True
+
+    def __init__(self, model: Any, processor: Any, fingerprint: str) -> None:
+        lora = LoraTargets(rf"{LANGUAGE_LAYERS}|{MATCHER}", {MATCHER: MATCHER_RANKS})
+        super().__init__(model, processor, fingerprint, model.config.image_size, lora)
+        self.matching = Matching(model.model)
+        self._engine = PackedEngine(model)
+
+    def step(self, spans: Sequence[Span]) -> list[torch.Tensor]:
+        """See `Backend`."""
+        return self._engine.run(spans, self._embeddings(spans))
+
+    def forget(self, adapter: str | None = None) -> None:
+        """See `Backend`."""
+        self._engine.forget(adapter)
+
+    def warm_start(
+        self,
+        trainee: Trainee,
+        games: Sequence[TrainingGame],
+        seeds: Sequence[TrainingGame],
+        settings: WarmStartSettings,
+        rng: random.Random,
+        share: Callable[[], None],
+    ) -> WarmStart:
+        """See `Backend`. The matcher is grounded (`learner.policy.tiny.grounding`)."""
+        grounding = Grounding(self.matching, trainee)
+        losses = grounding.train(games, seeds, settings, rng)
+        share()
+        return WarmStart(tuple(losses), grounding.reweighted(games) if losses else list(games))
+
+    def _embeddings(self, spans: Sequence[Span]) -> list[torch.Tensor]:
+        """[n, D] of what is new in each span. That of a summary depends on the prompt before it."""
+        draft = self._embed([span.draft for span in spans], left=False)
+        embeddings = [draft[i, : len(span.draft)] for i, span in enumerate(spans)]
+        if not any(span.unseen for span in spans):
+            return embeddings
+        features = torch.cat([span.features.rows() for span in spans])
+        prompts = self._embed([span.prompt for span in spans], left=True, features=features)
+        return [
+            torch.cat([prompts[i, -span.unseen :], own]) if span.unseen else own
+            for i, (span, own) in enumerate(zip(spans, embeddings, strict=True))
+        ]
+
+    def _embed(
+        self, rows: Sequence[Sequence[int]], left: bool, features: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """[B, L, D] input embeddings of token ids, padded at the left or at the right."""
+        ids = np.full((len(rows), max(map(len, rows))), self.pad_id)
+        for i, row in enumerate(rows):
+            ids[i, slice(-len(row), None) if left else slice(len(row))] = row
+        device = self.model.device
+        if features is not None:
+            features = features.to(device, self.model.dtype)
+        return self.model.model.merge_embeddings(torch.from_numpy(ids).to(device), features)

@@ -1,0 +1,1 @@
+"""The paper's figures over one's own games: success, turns, clicks, language and feedback, with intervals."""

@@ -1,0 +1,214 @@
+"""Drawing a report's figures: light as PNG and SVG, dark as SVG for the page."""
+
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+from learner.report.measures import BY_NAME, Deployment
+
+Theme = Literal["light", "dark"]
+INK = {"light": "#1f2328", "dark": "#e6edf3"}
+PAPER = {"light": "#ffffff", "dark": "#0d1117"}
+COLOURS = {"light": ("#0969da", "#bc4c00"), "dark": ("#58a6ff", "#f0883e")}
+CELLS = {
+    (1, 1): "positive, all right",
+    (0, 1): "positive, some right",
+    (-1, 1): "positive, none right",
+    (1, -1): "negative, all right",
+    (0, -1): "negative, some right",
+    (-1, -1): "negative, none right",
+}
+"""(reference, decoded) -> what the turn was decoded as, and how its clicks were."""
+CELL_COLOURS = ("#1a7f37", "#7fbf7b", "#d9f0d3", "#f1c6a8", "#e08214", "#8c510a")
+
+Draw = Callable[[Sequence[Deployment], Sequence[Axes], Theme], None]
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """One figure of a report."""
+
+    name: str
+    """Of its files."""
+    title: str
+    caption: str
+    panels: int
+    draw: Draw
+    measures: tuple[str, ...] = ()
+    """Those it shows."""
+
+
+def render(drawing: Drawing, deployments: Sequence[Deployment], theme: Theme, kind: str) -> bytes:
+    """The figure as a file of `kind`, "png" or "svg". The same numbers give the same SVG."""
+    style: dict[Any, Any] = {
+        "svg.fonttype": "none",
+        "svg.hashsalt": "respect",
+        "font.family": "sans-serif",
+        "font.size": 10,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.grid": True,
+        "grid.alpha": 0.25,
+        "figure.facecolor": PAPER[theme],
+        "axes.facecolor": PAPER[theme],
+        "savefig.facecolor": PAPER[theme],
+        "legend.frameon": False,
+        **dict.fromkeys(
+            ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), INK[theme]
+        ),
+        "grid.color": INK[theme],
+    }
+    columns = min(drawing.panels, 2)
+    lines = -(-drawing.panels // columns)
+    with rc_context(style):
+        figure = Figure(figsize=(8.4, 3.3 * lines), layout="constrained")
+        axes = list(figure.subplots(lines, columns, squeeze=False).flat)
+        drawing.draw(deployments, axes, theme)
+        file = io.BytesIO()
+        figure.savefig(file, format=kind, dpi=150, metadata={"Date": None} if kind == "svg" else None)
+    return file.getvalue()
+
+
+def _curve(axes: Axes, deployments: Sequence[Deployment], name: str, by: str, theme: Theme) -> None:
+    measure = BY_NAME[name]
+    for deployment, colour in zip(deployments, COLOURS[theme], strict=False):
+        rows = [row for row in deployment.rounds if row.estimates[name].value is not None]
+        if not rows:
+            continue
+        xs = [row.number if by == "round" else row.cumulative for row in rows]
+        values: list[Any] = [row.estimates[name] for row in rows]
+        axes.plot(xs, [value.value for value in values], marker="o", color=colour, label=deployment.name)
+        low, high = [value.low for value in values], [value.high for value in values]
+        axes.fill_between(xs, low, high, color=colour, alpha=0.2, linewidth=0)
+        if len(xs) == 1:  # a band needs two rounds
+            axes.vlines(xs, low, high, color=colour)
+    _label(axes, by, measure.title, measure.unit)
+    if len(deployments) > 1 and axes.lines:
+        axes.legend(loc="best")
+
+
+def _label(axes: Axes, by: str, title: str, unit: str) -> None:
+    axes.set_title(title)
+    axes.set_xlabel("round" if by == "round" else "interactions so far")
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=7, integer=True))
+    axes.set_ylim(bottom=0)
+    if unit == "share":
+        axes.yaxis.set_major_formatter(PercentFormatter(1))
+
+
+def _two_ways(name: str) -> Draw:
+    def draw(deployments: Sequence[Deployment], axes: Sequence[Axes], theme: Theme) -> None:
+        _curve(axes[0], deployments, name, "round", theme)
+        _curve(axes[1], deployments, name, "interactions", theme)
+
+    return draw
+
+
+def _by_round(*names: str) -> Draw:
+    def draw(deployments: Sequence[Deployment], axes: Sequence[Axes], theme: Theme) -> None:
+        for each, name in zip(axes, names, strict=True):
+            _curve(each, deployments, name, "round", theme)
+
+    return draw
+
+
+def _language(deployments: Sequence[Deployment], axes: Sequence[Axes], theme: Theme) -> None:
+    for deployment, colour in zip(deployments, COLOURS[theme], strict=False):
+        axes[0].plot(
+            [row.number for row in deployment.rounds],
+            [row.vocabulary for row in deployment.rounds],
+            marker="o",
+            color=colour,
+            label=deployment.name,
+        )
+    _label(axes[0], "round", "Different words", "number")
+    if len(deployments) > 1:
+        axes[0].legend(loc="best")
+    for each, name in zip(axes[1:], ("utterance_length", "resets", "try_again"), strict=True):
+        _curve(each, deployments, name, "round", theme)
+
+
+def _confusion(deployments: Sequence[Deployment], axes: Sequence[Axes], theme: Theme) -> None:
+    width = 0.8 / len(deployments)
+    for index, deployment in enumerate(deployments):
+        for row in deployment.rounds:
+            total, bottom = sum(row.confusion.values()), 0.0
+            for cell, colour in zip(CELLS, CELL_COLOURS, strict=True):
+                share = row.confusion[cell] / total if total else 0.0
+                axes[0].bar(
+                    row.number + (index - (len(deployments) - 1) / 2) * width,
+                    share,
+                    width * 0.92,
+                    bottom=bottom,
+                    color=colour,
+                    label=CELLS[cell] if index == 0 and row is deployment.rounds[0] else None,
+                )
+                bottom += share
+    _label(axes[0], "round", "Decoded feedback and clicks", "share")
+    if len(deployments) > 1:
+        axes[0].set_xlabel(f"round (left {deployments[0].name}, right {deployments[1].name})")
+    axes[0].set_ylim(0, 1)
+    axes[0].legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=8, reverse=True)
+
+
+def _lengths(deployments: Sequence[Deployment], axes: Sequence[Axes], theme: Theme) -> None:
+    lengths = [[player.mean for player in deployment.players] for deployment in deployments]
+    edges = np.histogram_bin_edges(np.concatenate(lengths), bins=25).tolist()
+    for deployment, means, colour in zip(deployments, lengths, COLOURS[theme], strict=False):
+        shares = np.full(len(means), 1 / max(1, len(means)))
+        axes[0].hist(means, edges, weights=shares, color=colour, alpha=0.6, label=deployment.name)
+    axes[0].set_title("Message length of each player")
+    axes[0].set_xlabel("mean words per message")
+    axes[0].set_ylabel("share of players")
+    axes[0].yaxis.set_major_formatter(PercentFormatter(1))
+    if len(deployments) > 1:
+        axes[0].legend(loc="best")
+
+
+DRAWINGS = (
+    *(
+        Drawing(name, BY_NAME[name].title, caption, 2, _two_ways(name), (name,))
+        for name, caption in (
+            ("success", "Share of interactions in which the selection came to be the targets."),
+            ("turns", "Mean number of turns of an interaction, won or not."),
+            ("click_accuracy", "Share of clicks that select a target or deselect a figure that is none."),
+        )
+    ),
+    Drawing(
+        "feedback",
+        "Feedback",
+        "Share of turns with every click right, and share of all turns whose decoded feedback is positive.",
+        2,
+        _by_round("right_turns", "positive_feedback"),
+        ("right_turns", "positive_feedback"),
+    ),
+    Drawing(
+        "language",
+        "Language",
+        "Different words grow with the number of interactions: compare rounds of like size.",
+        4,
+        _language,
+        ("utterance_length", "resets", "try_again"),
+    ),
+    Drawing(
+        "confusion",
+        "Feedback decoder",
+        "Decoded turns by what was decoded and how many of their clicks were right. Green is praise, brown is not.",
+        1,
+        _confusion,
+    ),
+    Drawing(
+        "message_length",
+        "Message length",
+        "Players by the mean length of their messages.",
+        1,
+        _lengths,
+    ),
+)

@@ -1,0 +1,205 @@
+"""Finished games as a report needs them, from a database, a file of interactions or an exported folder.
+
+It reads the targets: reports are evaluation. Words are kept only to be counted.
+"""
+
+import csv
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+from sqlalchemy.exc import SQLAlchemyError
+from sqlmodel import col, select
+
+from games import GAMES
+from games.core import Outcome
+from learner.feedback import Decoder, Label, open_decoder
+from learner.feedback.evaluate import BadLine, Interaction, exchanges, read_lines
+from store.database import Database
+from store.export.export import newest_decoders
+from store.export.rows import reference
+from store.models import Feedback, Game, Turn
+
+
+class ReportError(RuntimeError):
+    """A report that cannot be made; the message says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlayedTurn:
+    """One turn: what was said, and how right its clicks were."""
+
+    utterance: str
+    right: int
+    """Clicks that select a target or deselect a figure that is none."""
+    clicks: int
+    reference: int | None
+    """+1 all clicks right, 0 some, -1 none; None without clicks."""
+    decoded: int | None
+    """The feedback decoder's label; None where nothing was said next or nothing was decoded."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlayedGame:
+    """One finished game."""
+
+    round: int
+    player: str
+    won: bool
+    turns: tuple[PlayedTurn, ...]
+
+
+class RecordedInteraction(Interaction):
+    """A line of a file of interactions, with what a report wants beyond its clicks and words."""
+
+    round: int = 0
+    speaker: str = ""
+    end: str | None = None
+    """"successful" or "unsuccessful"; without it the last selection is compared with the targets."""
+
+
+def open_source(source: str) -> list[PlayedGame]:
+    """Games of a database URL, a file of interactions (.jsonl), an exported folder or a data folder.
+
+    Raises `ReportError`.
+    """
+    if "://" in source:
+        return from_database(source)
+    path = Path(source)
+    if path.is_file():
+        return from_file(path)
+    if (path / "MANIFEST.json").is_file():
+        return from_export(path)
+    if (path / "respect.db").is_file():
+        return from_database(f"sqlite:///{path / 'respect.db'}")
+    raise ReportError(
+        f"{source} is no source of games: give a database URL, a file of interactions, an exported folder or a data "
+        "folder with respect.db"
+    )
+
+
+def from_database(url: str) -> list[PlayedGame]:
+    """Every finished game of a database, with the verdicts of the binary decoder that was used last.
+
+    Imported games (round -1) are left out: they measure no policy of this deployment.
+    """
+    database = Database(url)
+    try:
+        with database.session() as session:
+            games = session.exec(
+                select(Game)
+                .where(Game.outcome != Outcome.OPEN, Game.round >= 0)
+                .order_by(col(Game.started_at), col(Game.id))
+            ).all()
+            decoded: dict[int, int] = {}
+            if found := newest_decoders(session.connection()).get("binary"):
+                query = select(Feedback.turn_id, Feedback.label).where(
+                    Feedback.scheme == "binary", Feedback.decoder == found[0], Feedback.version == found[1]
+                )
+                decoded = dict(session.exec(query).all())
+            turns: dict[str, list[PlayedTurn]] = {game.id: [] for game in games}
+            by_id = {game.id: game for game in games}
+            for turn in session.exec(
+                select(Turn).order_by(col(Turn.game_id), col(Turn.number)).execution_options(yield_per=2000)
+            ):
+                if game := by_id.get(turn.game_id):
+                    rules = GAMES[game.game]
+                    before, after = (
+                        rules.selected(game.listener, state)
+                        for state in (turn.state_before, turn.state_after)
+                    )
+                    verdict = decoded.get(turn.id) if turn.id is not None else None
+                    turns[game.id].append(_turn(turn.utterance, before, after, game.targets, verdict))
+    except (SQLAlchemyError, OSError) as error:
+        shown = database.url.render_as_string()
+        raise ReportError(
+            f"{shown} could not be read: {error.__cause__ or error}. `respect db check` says whether it is migrated"
+        ) from error
+    finally:
+        database.close()
+    return _some(
+        [
+            PlayedGame(game.round, str(game.player_id), game.outcome == Outcome.WON, tuple(turns[game.id]))
+            for game in games
+        ],
+        database.url.render_as_string(),
+    )
+
+
+def from_file(path: Path) -> list[PlayedGame]:
+    """Every interaction of a JSON-lines file, decoded by the rules decoder."""
+    try:
+        return list(_recorded(line for _, line in read_lines(path, RecordedInteraction)))
+    except BadLine as error:
+        raise ReportError(f"{path}: {error}") from error
+    except OSError as error:
+        raise ReportError(f"{path} cannot be read ({error.strerror})") from error
+
+
+def from_export(folder: Path) -> list[PlayedGame]:
+    """Every game of a folder that `respect export` made, decoded by the rules decoder."""
+    for kind, read in _READERS.items():
+        path = folder / "data" / f"interaction.{kind}"
+        if path.is_file():
+            rows = (RecordedInteraction.model_validate(row) for row in read(path) if row["chat"])
+            return _some(list(_recorded(rows)), str(folder))
+    raise ReportError(f"{folder} has no table interaction: export it again")
+
+
+def _recorded(interactions: Iterable[RecordedInteraction]) -> Iterator[PlayedGame]:
+    decoder = open_decoder("rules", "binary")
+    for interaction in interactions:
+        yield _recorded_game(interaction, decoder)
+
+
+def _recorded_game(interaction: RecordedInteraction, decoder: Decoder) -> PlayedGame:
+    labelled: list[Label] = [
+        verdict.label for verdict in decoder.decode([exchange for _, exchange in exchanges(interaction)])
+    ]
+    turns: list[PlayedTurn] = []
+    before: list[str] = []
+    for number, after in enumerate(interaction.clicks):
+        has_verdict = set(before) != set(after) and number + 1 < len(interaction.chat)
+        verdict = labelled.pop(0) if has_verdict else None
+        turns.append(_turn(interaction.chat[number], before, after, interaction.targets, verdict))
+        before = after
+    won = interaction.end == "successful" if interaction.end else set(before) == set(interaction.targets)
+    return PlayedGame(interaction.round, interaction.speaker, won, tuple(turns))
+
+
+def _turn(
+    utterance: str, before: Iterable[str], after: Iterable[str], targets: Iterable[str], verdict: int | None
+) -> PlayedTurn:
+    was, is_, wanted = set(before), set(after), set(targets)
+    right = len((is_ - was) & wanted) + len((was - is_) - wanted)
+    return PlayedTurn(utterance, right, len(was ^ is_), reference(was, is_, wanted), verdict)
+
+
+def _some(games: list[PlayedGame], source: str) -> list[PlayedGame]:
+    if not games:
+        raise ReportError(f"{source} has no finished game yet")
+    return games
+
+
+def _parquet(path: Path) -> Iterator[dict[str, Any]]:
+    for batch in pq.ParquetFile(path).iter_batches(1000):
+        yield from batch.to_pylist()
+
+
+def _json_lines(path: Path) -> Iterator[dict[str, Any]]:
+    with path.open(encoding="utf-8") as file:
+        for line in file:
+            yield json.loads(line)
+
+
+def _csv(path: Path) -> Iterator[dict[str, Any]]:
+    lists = ("clicks", "context", "targets", "chat")
+    with path.open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            yield {**row, "round": int(row["round"])} | {name: json.loads(row[name]) for name in lists}
+
+
+_READERS = {"parquet": _parquet, "jsonl": _json_lines, "csv": _csv}

@@ -1,0 +1,150 @@
+"""From finished games to rows of the exported tables. It reads the targets: for evaluation only."""
+
+import math
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from games import GAMES
+from games.core import Outcome
+from store.export import tables
+from store.export.tables import Table
+
+Played = tuple[Table, dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """One verdict of a decoder."""
+
+    label: int
+    p_positive: float | None
+    cue: str | None
+
+
+def public_id(game_id: str) -> str:
+    """A game's id as exported: reversible, and without the underscore that ends it in `game_turn_id`."""
+    return game_id.replace("%", "%25").replace("_", "%5F")
+
+
+def game_turn_id(game_id: str, number: int) -> str:
+    """The exported id of a turn; `number` is the store's, from 1."""
+    return f"{public_id(game_id)}_{number - 1}"
+
+
+def reference(before: Collection[str], after: Collection[str], targets: Collection[str]) -> int | None:
+    """1 if all clicks between two selections were right, 0 if some, -1 if none; None for no click."""
+    selected, deselected = set(after) - set(before), set(before) - set(after)
+    right = len(selected & set(targets)) + len(deselected - set(targets))
+    clicks = len(selected) + len(deselected)
+    if not clicks:
+        return None
+    return 1 if right == clicks else 0 if right else -1
+
+
+def rows_of(
+    game: Any, turns: Sequence[Any], speaker: str, decoded: Mapping[str, Mapping[int, Decoded]]
+) -> Iterator[Played]:
+    """Every row of one game, with its table.
+
+    `game` and `turns` are rows of the store's tables, turns in order. `decoded` is scheme -> turn id -> verdict.
+    """
+    rules = GAMES[game.game]
+    context, targets = list(game.listener), list(game.targets)
+    of_game = {
+        "targets": targets,
+        "game_id": public_id(game.id),
+        "context": context,
+        "dataset_alias": f"D{game.round + 1}",
+        "policy_name": game.adapter,
+        "date": game.started_at.date().isoformat(),
+        "round": game.round,
+    }
+    boards = [list(rules.selected(context, turn.state_after)) for turn in turns]
+    chat = [turn.utterance for turn in turns]
+    yield (
+        tables.INTERACTION,
+        {
+            **of_game,
+            "turn": len(turns),
+            "end": "successful" if game.outcome == Outcome.WON else "unsuccessful",
+            "speaker": speaker,
+            "len": _minutes(game.started_at, game.ended_at),
+            "clicks": boards,
+            "chat": chat,
+        },
+    )
+    yield _event(of_game, None, "game_started", game.started_at)
+    clicks: list[list[str]] = []
+    for index, turn in enumerate(turns):
+        before, after = list(rules.selected(context, turn.state_before)), boards[index]
+        selected = [figure for figure in after if figure not in before]
+        deselected = [figure for figure in before if figure not in after]
+        clicks = [*clicks, deselected + selected]
+        following = chat[index + 1] if index + 1 < len(turns) else None
+        name = game_turn_id(game.id, turn.number)
+        yield (
+            tables.TURN,
+            {
+                **of_game,
+                "chats": chat[: index + 1],
+                "clicks": clicks,
+                "end": int(following is None),
+                "turn_id": turn.number - 1,
+                "currently_selected": before,
+                "deselected": deselected,
+                "selected": selected,
+                "chat_feedback": following,
+                "game_turn_id": name,
+                "prob_action": None if turn.logp is None else math.exp(turn.logp),
+            },
+        )
+        verdicts = {scheme: found[turn.id] for scheme, found in decoded.items() if turn.id in found}
+        binary = verdicts.get("binary")
+        yield (
+            tables.TURN_META,
+            {
+                "game_turn_id": name,
+                "log_prob": turn.logp,
+                "temperature": turn.temperature,
+                "seed": turn.seed,
+                "latency": turn.seconds,
+                "asked_at": turn.asked_at,
+                "answered_at": turn.answered_at,
+                "source": turn.source,
+                "action": turn.action,
+                "images": game.images,
+                "images_hash": game.images_hash,
+                "code_version": game.code_version,
+                "p_positive": binary.p_positive if binary else None,
+                "cue": binary.cue if binary else None,
+            },
+        )
+        if verdicts:
+            right = reference(before, after, targets)
+            previous = turns[index - 1].action if index else ""
+            text = (
+                f"previous action: {previous or 'none'}\nutterance: {turn.utterance}\n"
+                f"action: {turn.action}\nnext utterance: {following or ''}"
+            )
+            for scheme, verdict in verdicts.items():
+                label = -1 if scheme == "binary" and right == 0 else right
+                yield (
+                    tables.BINARY if scheme == "binary" else tables.TERNARY,
+                    {"predictions": verdict.label, "labels": label, "game_turn_id": name, "text": text},
+                )
+        yield _event(of_game, turn.number - 1, "utterance", turn.asked_at)
+        yield _event(of_game, turn.number - 1, "action", turn.answered_at)
+    if game.ended_at is not None:
+        yield _event(of_game, None, "game_ended", game.ended_at)
+
+
+def _event(of_game: dict[str, Any], turn_id: int | None, kind: str, at: datetime) -> Played:
+    return tables.EVENT, {"game_id": of_game["game_id"], "turn_id": turn_id, "kind": kind, "at": at}
+
+
+def _minutes(began: datetime, ended: datetime | None) -> str | None:
+    if ended is None:
+        return None
+    return f"{(ended.astimezone(UTC) - began.astimezone(UTC)).total_seconds() / 60:.3f} mins"

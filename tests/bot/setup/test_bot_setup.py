@@ -1,0 +1,76 @@
+"""`/setup`: the figures that a server plays with."""
+
+import pytest
+from bot_house import House
+
+from bot import texts
+from games.figures import open_images
+from local_discord import Person
+from store.models import GuildSettings
+
+
+@pytest.fixture
+async def grace(house: House) -> Person:
+    return await house.discord.people.join("Grace", moderator=True)
+
+
+async def set_up(person: Person, **options: object) -> str:
+    await person.slash("play", "setup", options)
+    return (await person.wait_message(lambda message: message.ephemeral)).content
+
+
+async def chosen(house: House) -> str | None:
+    async with house.database.async_session() as session:
+        row = await session.get(GuildSettings, str(house.discord.guild.id))
+        return row.images if row is not None else None
+
+
+async def test_a_server_chooses_its_figures_and_goes_back_to_the_default(
+    house: House, ada: Person, bob: Person, grace: Person
+):
+    assert "the default ones" in await set_up(grace)
+    assert "Figures: `classic:12`" in await set_up(grace, images="classic:12")
+    game = await house.game(await house.play(ada))
+    assert game.images == "classic:12" and set(game.speaker) <= set(open_images("classic:12").ids)
+    moderators = house.discord.channel("moderators")
+    assert "Figures: `classic:12`" in await set_up(grace, channel=moderators.id)
+    report = await set_up(grace, images="default")
+    assert "the default ones" in report and f"<#{moderators.id}>" in report
+    assert (await house.game(await house.play(bob))).images == "classic"
+
+
+@pytest.mark.parametrize(
+    ("spec", "reason"),
+    [
+        ("classic:5", "a board shows"),
+        ("classic:9999", "9999 figures were asked for"),
+        ("klassik", texts.IMAGES_TO_CHOOSE),
+        ("kilogram:/etc", texts.IMAGES_TO_CHOOSE),
+        ("x" * 3000, texts.IMAGES_TO_CHOOSE),
+    ],
+)
+async def test_figures_that_cannot_be_played_with_are_refused(
+    house: House, ada: Person, grace: Person, spec: str, reason: str
+):
+    await set_up(grace, images="classic:40")
+    answer = await set_up(grace, images=spec)
+    assert reason in answer and "Nothing was changed" in answer
+    assert await chosen(house) == "classic:40"
+
+
+async def test_what_can_be_chosen_is_offered_while_typing(house: House, grace: Person):
+    async def offered(typed: str) -> list[str]:
+        choices = await grace.autocomplete("play", "setup", {"images": typed}, "images")
+        return [choice["value"] for choice in choices]
+
+    assert await offered("") == ["classic", "default"]
+    assert await offered("d") == ["default"]
+    assert await offered("kilogram:") == []
+
+
+async def test_figures_that_are_gone_start_no_game(house: House, ada: Person):
+    async with house.database.async_writing() as session:
+        session.add(GuildSettings(guild_id=str(house.discord.guild.id), images="kilogram:/gone"))
+    await ada.slash("play", "play")
+    assert (await ada.wait_message(lambda message: message.ephemeral)).content == texts.NO_IMAGES
+    assert not [channel for channel in ada.channels() if channel.is_thread]

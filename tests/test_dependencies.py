@@ -1,0 +1,83 @@
+"""Everything declared is used, everything used is declared, and nothing of POSIX alone is imported."""
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+PACKAGES = ("bot", "cli", "games", "learner", "local_discord", "sim", "store", "web")
+NOT_IMPORTED = {
+    "aiosqlite": "the driver that SQLAlchemy's asyncio loads for sqlite+aiosqlite://",
+    "jinja2": "transformers renders chat templates with it",
+    "pyarrow": "exports as Parquet, which are to come",
+}
+WITH_DEV = {
+    "jsonschema": "checks requests against Discord's own description, in tests only; of the extra `dev`",
+    "referencing": "jsonschema's own",
+}
+POSIX_ONLY = ("fcntl", "resource", "termios", "tty", "pty", "pwd", "grp", "syslog", "posix_ipc")
+
+
+def canonical(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def declared() -> set[str]:
+    return {canonical(match[0]) for line in PROJECT["dependencies"] if (match := re.match(r"[\w.-]+", line))}
+
+
+def modules() -> list[Path]:
+    return [path for name in (*PACKAGES, "alembic") for path in sorted((ROOT / name).rglob("*.py"))]
+
+
+def imported() -> Iterator[str]:
+    """Distributions that any of our modules imports, on top or in a function."""
+    distributions = packages_distributions()
+    for path in modules():
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module] if isinstance(node, ast.ImportFrom) and node.module else []
+            for name in names:
+                top = name.split(".")[0]
+                if top not in sys.stdlib_module_names and top not in PACKAGES:
+                    yield canonical(distributions[top][0])
+
+
+def test_every_dependency_is_imported_or_has_a_reason():
+    assert declared() - set(imported()) == NOT_IMPORTED.keys()
+
+
+def test_everything_imported_is_declared():
+    assert set(imported()) - declared() == WITH_DEV.keys()
+
+
+def test_every_dependency_is_pinned():
+    pins = {canonical(line.split("==")[0]) for line in (ROOT / "constraints.txt").read_text().split()}
+    assert declared() <= pins
+
+
+def test_every_module_can_be_imported_where_there_is_no_posix():
+    names = [
+        ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        for path in modules()
+        if path.parts[len(ROOT.parts)] in PACKAGES and path.name != "__init__.py"
+    ]
+    program = f"""
+import builtins, importlib
+real = builtins.__import__
+def without_posix(name, globals=None, *rest, **options):  # for our modules; those of others know the system they are on
+    if name in {POSIX_ONLY!r} and str((globals or {{}}).get("__name__")).split(".")[0] in {PACKAGES!r}:
+        raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+    return real(name, globals, *rest, **options)
+builtins.__import__ = without_posix
+for name in {names!r}:
+    importlib.import_module(name)
+"""
+    ran = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr[-2000:]
