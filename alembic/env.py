@@ -1,5 +1,8 @@
 """Alembic's entry: migrates the engine it is handed, or the database of the settings."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import sqlalchemy as sa
 from sqlmodel import SQLModel
 from sqlmodel.sql.sqltypes import AutoString
@@ -25,7 +28,7 @@ def run() -> None:
     engine = context.config.attributes.get("engine") or context.config.attributes.get("connection")
     if engine is None:
         engine = Database(StoreSettings().store.url).engine
-    with engine.begin() as connection:
+    with engine.connect() as connection, _tables_may_be_recreated(connection), connection.begin():
         context.configure(
             connection=connection,
             target_metadata=SQLModel.metadata,
@@ -35,6 +38,25 @@ def run() -> None:
         )
         with context.begin_transaction():
             context.run_migrations()
+
+
+@contextmanager
+def _tables_may_be_recreated(connection: sa.Connection) -> Iterator[None]:
+    """SQLite alters a column by copying its table and dropping the old one, and with foreign keys enforced the drop
+    deletes every row that refers to it. They are off for the migration, which no transaction may do."""
+    if connection.dialect.name != "sqlite":
+        yield
+        return
+    connection.exec_driver_sql("PRAGMA foreign_keys=OFF")
+    connection.commit()
+    try:
+        yield
+        if broken := connection.exec_driver_sql("PRAGMA foreign_key_check").all():
+            raise RuntimeError(f"A migration left {len(broken)} rows without the row that they refer to")
+    finally:
+        connection.rollback()
+        connection.exec_driver_sql("PRAGMA foreign_keys=ON")
+        connection.commit()
 
 
 run()

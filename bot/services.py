@@ -39,7 +39,7 @@ class Opener(Protocol):
     """Opens games (`bot.play.opening.GameOpener`)."""
 
     async def open(
-        self, channel: object, user: discord.Member | discord.User, locale: str
+        self, channel: object, user: discord.Member | discord.User, locale: str, name: str
     ) -> discord.Thread: ...
 
 

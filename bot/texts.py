@@ -1,10 +1,10 @@
 """Every word people read. Knows nothing but values."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from games.core import Outcome
+from games.core import Game, Outcome, Words
 
 LONGEST_MESSAGE = 2000
 """Discord's limit."""
@@ -25,18 +25,21 @@ STORE_TROUBLE = "I can't save anything right now, so I did nothing. Please try a
 SOMETHING_BROKE = "Something went wrong on my side. It's been noted; please try again."
 TEXT_CHANNEL_ONLY = "I can only open games in an ordinary text channel. Please use `/play` in one."
 
-HELP = (
-    "**How to play**\n"
-    "`/play` opens a thread with ten tangram figures. The ones with a ★ are the *targets*: only you know "
-    "which "
-    "they are. I see the same ten in another order. Describe the targets, one or several at a time, and I'll "
-    "click what I think you mean.\n"
-    "• Write in the thread like you'd talk to a friend: “the kneeling man and the sailing boat”.\n"
-    "• Put me right when I'm wrong: “no, the other boat”, “undo that”. A “yes, good” helps too!\n"
-    "• You win once exactly the targets are selected. There are ten turns.\n"
-    "• Lines that start with `//` or `((` are just for the others; I don't read them.\n"
-    "`/giveup` ends your game, `/privacy` shows what I keep and lets you export or erase it."
-)
+
+def how_to_play(games: Iterable[Game]) -> str:
+    """The answer to `/help`."""
+    return (
+        "**How to play**\n"
+        "`/play` opens a thread with a board of tangram figures. Those with a ★ are *targets*: only you know which "
+        "they are. I see the same figures in another order. Describe what you mean, and I'll click what I think it "
+        "is.\n"
+        "• Write in the thread like you'd talk to a friend: “the kneeling man”, “the one like a sailing boat”.\n"
+        "• Put me right when I'm wrong: “no, the other boat”. A “yes, good” helps too!\n"
+        + "".join(f"• `/play game:{game.name}`: {game.words.how}\n" for game in games)
+        + "• Lines that start with `//` or `((` are just for the others; I don't read them.\n"
+        "`/giveup` ends your game, `/privacy` shows what I keep and lets you export or erase it."
+    )
+
 
 WORDS_PLEASE = "I only understand words. Could you describe the figure to me?"
 NO_ATTACHMENTS = "I can't look at attachments or stickers. Could you describe the figure in words?"
@@ -79,8 +82,12 @@ def bot_lacks(permissions: Sequence[str]) -> str:
     return f"I can't open a game here: I lack {names} in this channel. A moderator can give me that."
 
 
-def thread_name(player: str, number: int) -> str:
-    return f"Tangrams with {player[:60]} #{number}"
+def too_few_figures(needed: int) -> str:
+    return f"I can't deal this game here: it needs {needed} different figures, and the image set has fewer."
+
+
+def thread_name(words: Words, player: str, number: int) -> str:
+    return f"{words.title} with {player[:60]} #{number}"
 
 
 def opened(thread_id: int) -> str:
@@ -91,21 +98,19 @@ def already_open(thread_id: str) -> str:
     return f"You're in the middle of a game: <#{thread_id}>. Go on there, or give it up to start a new one."
 
 
-def first_board(player_id: str, max_turns: int, plain_messages: bool) -> str:
+def first_board(player_id: str, words: Words, max_turns: int, plain_messages: bool) -> str:
     how = (
         "just write here"
         if plain_messages
         else "press **Describe** (or reply to my board: I can't read other messages here)"
     )
     return (
-        f"Hi <@{player_id}>! The figures with a ★ are the targets. I see the same figures in another order "
-        "and "
-        f"don't know which they are. Describe them to me, {how}, and I'll click. "
+        f"Hi <@{player_id}>! {words.task} {words.ask}, {how}, and I'll click. "
         f"When I'm wrong, tell me. We have {max_turns} turns."
     )
 
 
-def board(outcome: Outcome, turns: int, max_turns: int, unplayed: int = 0) -> str:
+def board(words: Words, outcome: Outcome, turns: int, max_turns: int, unplayed: int = 0) -> str:
     """The line above a board."""
     played = "1 turn" if turns == 1 else f"{turns} turns"
     match outcome:
@@ -113,11 +118,11 @@ def board(outcome: Outcome, turns: int, max_turns: int, unplayed: int = 0) -> st
             left = max_turns - turns
             line = f"That's what I clicked. What next? ({left} turn{'' if left == 1 else 's'} left)"
         case Outcome.WON:
-            line = f"🎉 **Got them all in {played}!** Well described."
+            line = f"🎉 **{words.won} in {played}!** Well described."
         case Outcome.LOST:
-            line = f"**Out of turns.** These are the ones I missed or got wrong after {played}."
+            line = f"**Out of turns.** {words.missed} after {played}."
         case Outcome.GIVEN_UP:
-            line = f"**Given up after {played}.** These are the ones you meant."
+            line = f"**Given up after {played}.** {words.meant}"
     if unplayed:
         line += f" (I left out {unplayed} more message{'s' if unplayed > 1 else ''} of yours.)"
     return line

@@ -26,7 +26,7 @@ def training(
     policy: Annotated[str, typer.Option(help="Base model: tiny, a folder, or a model id.")] = "tiny",
     as_json: AsJson = False,
 ) -> None:
-    """Turns per second of training, beside a plain loop: one prompt a turn, its ten images encoded each time."""
+    """Turns per second of training, beside a plain loop: one prompt a turn, its images encoded each time."""
     from learner.policy.loading import PolicyLoadError  # torch is loaded only when a model is
     from sim.bench.training import bench_training
 

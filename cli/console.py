@@ -5,6 +5,7 @@ from typing import Any, NoReturn
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 out = Console()
 err = Console(stderr=True)
@@ -16,6 +17,6 @@ def print_json(value: Any) -> None:
 
 
 def fail(message: str, code: int = 1) -> NoReturn:
-    """Say what was wrong and how to mend it, and leave."""
-    err.print(f"[bold red]Error:[/] {message}", soft_wrap=True, highlight=False)
+    """Say what was wrong and how to fix it, and leave."""
+    err.print(f"[bold red]Error:[/] {escape(message)}", soft_wrap=True, highlight=False)
     raise typer.Exit(code)

@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from cli.console import err, fail, out
 from learner.settings import LearnerSettings
 from sim.demo import Demo, DemoError, DemoOptions, running_demo
+from sim.players import open_players
 from store.models import Round, RoundStatus
 from store.statistics import RoundStatistics
 
@@ -25,6 +27,10 @@ def demo(
     games_per_round: Annotated[int, typer.Option(min=1, help="Games between two rounds.")] = 40,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the page; 0 takes a free one.")] = 8080,
     players: Annotated[int, typer.Option(min=0, max=64, help="Simulated players at once.")] = 4,
+    speakers: Annotated[
+        str,
+        typer.Option(help="How they speak: people, fresh (who never repeat words), patient, terse, poison."),
+    ] = "people",
     seed: Annotated[int, typer.Option(help="Seed of players and training.")] = 0,
     data_dir: Annotated[
         Path | None,
@@ -38,11 +44,16 @@ def demo(
     if data_dir is None:
         stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
         data_dir = settings.store.data_dir / (f"demo-once-{stamp}" if once else "demo")
+    try:
+        open_players(speakers)
+    except ValueError as error:
+        fail(escape(str(error)))
     options = DemoOptions(
         data_dir=data_dir,
         port=0 if once and port == 8080 else port,
         games_per_round=games_per_round,
         players=max(players, 8) if once else players,
+        player_spec=speakers,
         seed=seed,
         settings=settings,
     )

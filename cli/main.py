@@ -11,9 +11,11 @@ from cli import (
     db,
     demo,
     doctor,
+    evaluate,
     export,
     feedback,
     figures,
+    imports,
     report,
     rounds,
     settings,
@@ -41,6 +43,8 @@ app.command("settings")(settings.settings)
 app.command("simulate")(simulate.simulate)
 app.command("export")(export.export)
 app.command("report")(report.report)
+app.command("evaluate")(evaluate.evaluate)
+app.command("import")(imports.import_games)
 app.add_typer(feedback.app, name="feedback", help="Feedback decoders.")
 app.add_typer(tiny.app, name="tiny", help="The embedded policy.")
 app.add_typer(rounds.app, name="round", help="Rounds of learning and the adapters they publish.")

@@ -35,8 +35,8 @@ def report(
 
     docs/research.md says what each measure means.
     """
-    from learner.report.played import ReportError, open_source  # pyarrow and matplotlib: only where needed
-    from learner.report.report import PAGE, write_report
+    from research.report.played import ReportError, open_source  # pyarrow and matplotlib: only where needed
+    from research.report.report import PAGE, write_report
 
     first = str(file) if file else StoreSettings().store.url
     names = [_name(source) for source in (first, compare) if source]

@@ -39,7 +39,7 @@ def run(
 
     A round that was killed is taken up where it stood. Exit code 1 if the round fails.
     """
-    with _house() as (settings, database):
+    with _opened() as (settings, database):
         with database.session() as session:
             row = active_round(session)
             if row is None:
@@ -63,7 +63,7 @@ def run(
 @app.command()
 def status(as_json: AsJson = False) -> None:
     """Say which adapter is current and how the latest round stands."""
-    with _house() as (settings, database), database.session() as session:
+    with _opened() as (settings, database), database.session() as session:
         current = AdapterRegistry(settings.adapters_dir).current()
         rows = latest_rounds(session, 1)
         if as_json:
@@ -81,7 +81,7 @@ def history(
     as_json: AsJson = False,
 ) -> None:
     """List rounds and adapters, newest first."""
-    with _house() as (settings, database), database.session() as session:
+    with _opened() as (settings, database), database.session() as session:
         registry = AdapterRegistry(settings.adapters_dir)
         rows, adapters = latest_rounds(session, limit), _adapters(session)
         if as_json:
@@ -120,7 +120,7 @@ def promote(
     as_json: AsJson = False,
 ) -> None:
     """Make an adapter current: new games take it, games under way keep theirs."""
-    with _house() as (settings, database):
+    with _opened() as (settings, database):
         registry = AdapterRegistry(settings.adapters_dir)
         with database.session() as session:
             before = registry.promote(session, name)
@@ -133,7 +133,7 @@ def promote(
 @app.command()
 def rollback(as_json: AsJson = False) -> None:
     """Go back to the adapter that was current before."""
-    with _house() as (settings, database):
+    with _opened() as (settings, database):
         registry = AdapterRegistry(settings.adapters_dir)
         before = registry.current()
         with database.session() as session:
@@ -145,8 +145,8 @@ def rollback(as_json: AsJson = False) -> None:
 
 
 @contextmanager
-def _house() -> Iterator[tuple[LearnerSettings, Database]]:
-    """Settings and the migrated database; errors an operator can mend end the program with a sentence."""
+def _opened() -> Iterator[tuple[LearnerSettings, Database]]:
+    """Settings and the migrated database; errors that an operator can fix end the program with a sentence."""
     try:
         settings = LearnerSettings()
     except ValidationError as error:
@@ -158,7 +158,7 @@ def _house() -> Iterator[tuple[LearnerSettings, Database]]:
     except AdapterError as error:
         fail(str(error))
     except SQLAlchemyError as error:
-        fail(f"{database.url.render_as_string()} could not be used: {error.__cause__ or error}")
+        fail(f"The database {database.url.render_as_string()} cannot be used: {error.__cause__ or error}")
     finally:
         database.close()
 

@@ -17,6 +17,7 @@ from rich.table import Column, Table
 
 from cli.console import err, fail, out, print_json
 from cli.options import with_options
+from games import DEFAULT_GAME, GAMES
 from learner.settings import (
     FeedbackConfig,
     LearnerSettings,
@@ -34,9 +35,13 @@ if TYPE_CHECKING:
 
     SystemName = System
     StartName = Start
+    GameName = str
 else:  # Typer takes a list of an enum, not of a Literal
     SystemName = StrEnum("SystemName", [(name, name) for name in get_args(System)])
     StartName = StrEnum("StartName", [(name, name) for name in get_args(Start)])
+    GameName = StrEnum("GameName", [(name, name) for name in GAMES])
+
+DEFAULT_GAMES = [GameName(DEFAULT_GAME)]
 
 
 @with_options(TrainingConfig, panel="Training", leave_out=["seed"])
@@ -44,19 +49,25 @@ def simulate(
     images: Annotated[str, typer.Option(help="Image set: classic, classic:N or kilogram:DIR.")] = "classic",
     figures: Annotated[
         int | None,
-        typer.Option(min=10, help="Play with N figures of the set only: those that `tiny build` held out."),
+        typer.Option(min=1, help="Play with N figures of the set only: those that `tiny build` held out."),
     ] = None,
     system: Annotated[
         list[SystemName],
         typer.Option(help=help_of(RoundsConfig, "system") + " Give it again for several."),
     ] = ["b-sup"],  # noqa: B006 - only read
+    game: Annotated[
+        list[GameName], typer.Option(help="What is played; give it again for several, played in turn.")
+    ] = DEFAULT_GAMES,
     rounds: Annotated[int, typer.Option(min=0, help="Rounds of learning.")] = 6,
     games_per_round: Annotated[int, typer.Option(min=1, help="Games played with each policy.")] = 330,
     seed: Annotated[int, typer.Option(help="Seed of deals, players, actions and training.")] = 0,
     seeds: Annotated[int, typer.Option(min=1, help="Run so many seeds, from --seed on.")] = 1,
     jobs: Annotated[int, typer.Option(min=1, help="Run so many at once, a process and a thread each.")] = 1,
     players: Annotated[
-        str, typer.Option(help="Simulated players: people, patient, terse, poison, or file.py:factory.")
+        str,
+        typer.Option(
+            help="Players: people, fresh (never the same words twice), patient, terse, poison, or file.py:factory."
+        ),
     ] = "people",
     poison: Annotated[
         float,
@@ -111,6 +122,7 @@ def simulate(
     configs = [
         DeploymentConfig(
             images=images,
+            games=tuple(dict.fromkeys(str(each) for each in game)),
             figures=figures,
             system=cast(System, str(each)),
             rounds=rounds,

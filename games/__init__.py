@@ -2,6 +2,10 @@
 
 from games.core import Game
 from games.multiref import MultiRef
+from games.pick import Pick
 
-GAMES: dict[str, Game] = {game.name: game for game in (MultiRef(),)}
-"""Every game by its name. A second game is one more entry."""
+GAMES: dict[str, Game] = {game.name: game for game in (MultiRef(), Pick())}
+"""Every game by its name. Another game is one more entry."""
+
+DEFAULT_GAME = MultiRef.name
+"""What is played where nobody names a game."""

@@ -1,11 +1,11 @@
-"""The speaker's picture of a MultiRef game: ten figures, what is a target, what is selected, how it stands.
+"""The speaker's picture of a game: figures, what is a target, what is selected, how it stands.
 
 It shows neither the listener's letters nor any figure's name: both would find their way into utterances.
 """
 
 import io
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 WIDTH = 1000
 """Pixels. Discord scales it down to about 360 on a phone."""
-COLUMNS = 5
 SCALE = 2  # everything is drawn twice as large and averaged down
 MARGIN, GAP, HEADER, FOOTER = 30, 20, 104, 84
-CELL = (WIDTH - 2 * MARGIN - (COLUMNS - 1) * GAP) // COLUMNS
+ONE_ROW, TWO_ROWS = 5, 10
+"""Figures that one row and two rows may hold; more stand in three."""
 CARD_RADIUS, CELL_RADIUS, BADGE = 30, 20, 27
 
 # Okabe and Ito's colours, which colour-blind people tell apart; each also has a shape of its own.
@@ -33,6 +33,54 @@ SELECTED_FILL, RIGHT_FILL, WRONG_FILL, MISSED_FILL = "#d3e7f6", "#d3eee3", "#f9d
 
 Box = tuple[float, float, float, float]
 Glyph = Callable[[ImageDraw.ImageDraw, float, float, float], None]
+
+
+NUMBERS = (
+    "no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"
+)  # fmt: skip
+PLACES = ("first", "second", "third", "fourth", "fifth")
+
+
+@dataclass(frozen=True)
+class _Grid:
+    """Where figures stand: rows of equal length but for the last, which is centred."""
+
+    rows: tuple[int, ...]
+    """Figures in each."""
+
+    @classmethod
+    def of(cls, figures: int) -> "_Grid":
+        count = 1 if figures <= ONE_ROW else 2 if figures <= TWO_ROWS else 3
+        columns = math.ceil(figures / count)
+        return cls(tuple(min(columns, figures - start) for start in range(0, figures, columns)))
+
+    @property
+    def cell(self) -> int:
+        """Side of a cell in pixels."""
+        return (WIDTH - 2 * MARGIN - (self.rows[0] - 1) * GAP) // self.rows[0]
+
+    @property
+    def height(self) -> int:
+        """Of all rows."""
+        return len(self.rows) * (self.cell + GAP) - GAP
+
+    def places(self) -> Iterator[tuple[int, int]]:
+        """(row, column) of each figure, from 0."""
+        return ((row, column) for row, figures in enumerate(self.rows) for column in range(figures))
+
+    def corner(self, row: int, column: int) -> tuple[float, float]:
+        """Left and top of a cell."""
+        step = self.cell + GAP
+        indent = (self.rows[0] - self.rows[row]) * step / 2
+        return MARGIN + indent + column * step, HEADER + row * step
+
+    def in_words(self) -> str:
+        """ "Ten tangram figures in two rows of five"."""
+        number, rows = NUMBERS[sum(self.rows)].capitalize(), [NUMBERS[figures] for figures in self.rows]
+        if len(rows) == 1:
+            return f"{number} tangram figures in one row"
+        sizes = rows[0] if len(set(rows)) == 1 else f"{', '.join(rows[:-1])} and {rows[-1]}"
+        return f"{number} tangram figures in {NUMBERS[len(rows)]} rows of {sizes}"
 
 
 @dataclass(frozen=True)
@@ -70,8 +118,12 @@ def draw_board(
     )
 
 
+def _count(what: str, number: int) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
 def _headline(turns: int, max_turns: int, outcome: Outcome) -> str:
-    played = f"{turns} turn" if turns == 1 else f"{turns} turns"
+    played = _count("turn", turns)
     return {
         Outcome.OPEN: f"Turn {min(turns + 1, max_turns)} of {max_turns}",
         Outcome.WON: f"Won in {played}",
@@ -82,24 +134,25 @@ def _headline(turns: int, max_turns: int, outcome: Outcome) -> str:
 
 def _alt(marks: Sequence[tuple[bool, bool]], turns: int, max_turns: int, outcome: Outcome) -> str:
     """The state in words, by position: names of figures would be copied into utterances."""
-    places = ("first", "second", "third", "fourth", "fifth")
+    grid, targets = _Grid.of(len(marks)), sum(target for target, _ in marks)
 
     def where(wanted: Callable[[bool, bool], bool]) -> str:
         rows: dict[int, list[str]] = {}
-        for i, (target, selected) in enumerate(marks):
-            if wanted(target, selected):
-                rows.setdefault(i // COLUMNS + 1, []).append(places[i % COLUMNS])
+        for (row, column), mark in zip(grid.places(), marks, strict=True):
+            if wanted(*mark):
+                rows.setdefault(row + 1, []).append(PLACES[column])
         return "; ".join(f"row {row}: {', '.join(columns)}" for row, columns in rows.items()) or "none"
 
     sentences = [
-        f"Ten tangram figures in two rows of five. {_headline(turns, max_turns, outcome)}.",
-        f"Targets in {where(lambda target, _: target)}.",
+        f"{grid.in_words()}. {_headline(turns, max_turns, outcome)}.",
+        f"{'Targets' if targets > 1 else 'The target'} in {where(lambda target, _: target)}.",
         f"Selected in {where(lambda _, selected: selected)}."
         if any(selected for _, selected in marks)
         else "Nothing is selected.",
     ]
     if outcome is not Outcome.OPEN and outcome is not Outcome.WON:
-        sentences.append(f"Missed targets: {where(lambda target, selected: target and not selected)}.")
+        missed = "Missed targets" if targets > 1 else "Missed target"
+        sentences.append(f"{missed}: {where(lambda target, selected: target and not selected)}.")
         sentences.append(f"Wrongly selected: {where(lambda target, selected: selected and not target)}.")
     return " ".join(sentences)
 
@@ -128,16 +181,14 @@ def _png(
     max_turns: int,
     outcome: Outcome,
 ) -> bytes:
-    rows = math.ceil(len(polygons) / COLUMNS)
-    height = HEADER + rows * CELL + (rows - 1) * GAP + FOOTER
+    grid = _Grid.of(len(polygons))
+    height = HEADER + grid.height + FOOTER
     canvas = Image.new("RGB", (WIDTH * SCALE, height * SCALE), CARD)
     draw = ImageDraw.Draw(canvas)
     _draw_header(draw, turns, max_turns, outcome)
     over = outcome is not Outcome.OPEN
-    for i, (figure, (target, selected)) in enumerate(zip(polygons, marks, strict=True)):
-        left = MARGIN + i % COLUMNS * (CELL + GAP)
-        top = HEADER + i // COLUMNS * (CELL + GAP)
-        _draw_cell(draw, left, top, figure, _look(target, selected, over))
+    for place, figure, (target, selected) in zip(grid.places(), polygons, marks, strict=True):
+        _draw_cell(draw, *grid.corner(*place), grid.cell, figure, _look(target, selected, over))
     _draw_legend(draw, height - FOOTER / 2, marks, over)
 
     picture = canvas.reduce(SCALE).convert("RGBA")
@@ -170,15 +221,15 @@ def _draw_header(draw: ImageDraw.ImageDraw, turns: int, max_turns: int, outcome:
 
 
 def _draw_cell(
-    draw: ImageDraw.ImageDraw, left: float, top: float, figure: Sequence[Polygon], look: _Look
+    draw: ImageDraw.ImageDraw, left: float, top: float, side: int, figure: Sequence[Polygon], look: _Look
 ) -> None:
-    box = (left, top, left + CELL, top + CELL)
+    box = (left, top, left + side, top + side)
     if look.dashed:
         _rounded(draw, box, look.fill)
         _dashed_frame(draw, box, look.frame, look.width)
     else:
         _rounded(draw, box, look.fill, look.frame, look.width)
-    for polygon in fit(figure, CELL * SCALE, margin=0.15):
+    for polygon in fit(figure, side * SCALE, margin=0.15):
         corners = [(left * SCALE + x, top * SCALE + y) for x, y in polygon]
         draw.polygon(corners, fill=INK, outline=INK, width=SCALE)
     inset = 12
@@ -186,7 +237,7 @@ def _draw_cell(
         if badge == "star":
             GLYPHS[badge](draw, left + inset, top + inset, BADGE)
         else:
-            GLYPHS[badge](draw, left + CELL - inset, top + CELL - inset, BADGE)
+            GLYPHS[badge](draw, left + side - inset, top + side - inset, BADGE)
 
 
 def _draw_legend(
@@ -197,11 +248,14 @@ def _draw_legend(
     selected = sum(selected for _, selected in marks)
     right = sum(target and selected for target, selected in marks)
     if over:
-        entries = [("star", f"{targets} targets"), ("right", f"{right} found")]
+        entries = [("star", _count("target", targets)), ("right", f"{right} found")]
         entries += [("missed", f"{targets - right} missed")] if targets > right else []
         entries += [("cross", f"{selected - right} wrong")] if selected > right else []
     else:
-        entries = [("star", f"{targets} targets to describe"), ("check", f"{selected} selected so far")]
+        entries = [
+            ("star", f"{_count('target', targets)} to describe"),
+            ("check", f"{selected} selected so far"),
+        ]
     left = MARGIN
     for glyph, text in entries:
         GLYPHS[glyph](draw, left + 21, middle, 21)

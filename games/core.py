@@ -1,12 +1,13 @@
 """What a game is: the one interface that the store, the learner and the bot know.
 
-A game talks to the rest of the house in plain strings, one string for each state and one for each action,
-so that they can be stored, tokenised and exported without knowing the game. A second game is a second
-implementation of `Game` and nothing else.
+A game here is a *selection game over figures*: a speaker sees a board of figures, some of which are targets, and
+describes them; a listener sees the same figures in another order and changes which are selected, one action a turn.
+States and actions are plain strings, one for each, so that they can be stored, tokenised and exported without knowing
+the game. Another game is one more implementation of `Game`, entered in `games.GAMES`, and nothing else.
 """
 
 import random
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Literal, Protocol
@@ -51,6 +52,32 @@ class Step:
 
 
 @dataclass(frozen=True)
+class Change:
+    """What one action did to the selection, in figure ids (see `change_of`)."""
+
+    before: frozenset[str]
+    """Selected before the action."""
+    after: frozenset[str]
+    """Selected after it."""
+    clicked: frozenset[str]
+    """What the listener clicked. In a game where a pick replaces another, the one replaced was not clicked."""
+
+    @property
+    def picked(self) -> frozenset[str]:
+        """What the action selected."""
+        return self.clicked & self.after
+
+    @property
+    def dropped(self) -> frozenset[str]:
+        """What the action deselected on purpose."""
+        return self.clicked - self.after
+
+    def wrong(self, wanted: Collection[str]) -> frozenset[str]:
+        """The clicks that are wrong if `wanted` is the selection to reach."""
+        return self.picked.difference(wanted) | self.dropped.intersection(wanted)
+
+
+@dataclass(frozen=True)
 class Text:
     """A run of words in a prompt."""
 
@@ -81,21 +108,57 @@ class Board:
     """The same in words, at most 1,024 characters."""
 
 
+@dataclass(frozen=True)
+class Words:
+    """What people read about a game. Pronouns fit the number of targets; no sentence names a figure or a label."""
+
+    title: str
+    """Before "with (player) #(number)", the name of a game's thread."""
+    label: str
+    """In the list of `/play`, at most 100 characters."""
+    how: str
+    """One sentence or a few about board, targets and turns, for `/help`."""
+    task: str
+    """On the first board: what the marks mean and what the listener knows."""
+    ask: str
+    """On the first board, before how to say it: what the speaker is to do."""
+    won: str
+    """Before "in (so many turns)"."""
+    missed: str
+    """Of the figures shown after a lost game."""
+    meant: str
+    """Of the figures shown after a game that was given up."""
+    setting: str
+    """For a language model that is asked about the dialogue: who sees and does what."""
+    probe: str = "the bird"
+    """An utterance such as a speaker of this game might open with, to try a policy with."""
+
+
 class Game(Protocol):
     """The rules of one game and how the two sides see it."""
 
     name: str
+    words: Words
     max_turns: int
-    board_size: int
-    """Figures on one board."""
-    initial_state: str
+    max_targets: int
+    board_sizes: range
+    """Figures on one board, the smallest number first. A deal draws one of them."""
+    replaces: bool
+    """Whether a pick takes the place of the one before. Then nothing can be deselected."""
 
     def deal(self, figures: Sequence[str], rng: random.Random) -> Deal:
-        """Draw a board from at least `board_size` figure ids."""
+        """Draw a board from figure ids. Raises ValueError for fewer than the smallest board needs."""
+        ...
+
+    def initial_state(self, context: Sequence[str]) -> str:
+        """The state before the first action. It may depend on how many figures there are, not on which."""
         ...
 
     def legal_actions(self, state: str) -> Sequence[str]:
-        """Every action the listener may take in `state`, each as its one string, in a fixed order."""
+        """Every action the listener may take in `state`, each as its one string, in a fixed order.
+
+        It follows from the state alone. Every action changes the selection.
+        """
         ...
 
     def apply(self, state: str, action: str) -> str:
@@ -106,16 +169,20 @@ class Game(Protocol):
         """Ids of the figures selected in `state`, in the listener's order."""
         ...
 
+    def clicked(self, context: Sequence[str], action: str) -> frozenset[str]:
+        """Ids of the figures that an action names. Raises `IllegalAction`. See also `change_of`."""
+        ...
+
     def action_to(self, context: Sequence[str], state: str, selection: frozenset[str]) -> str | None:
-        """The action that turns `state` into exactly `selection`, or None if nothing has to change."""
+        """The action that turns `state` into exactly `selection`.
+
+        None where there is none: nothing has to change, or the rules do not allow that selection. Raises ValueError
+        for a figure that is not on the board.
+        """
         ...
 
     def outcome(self, deal: Deal, state: str, turns: int) -> Outcome:
         """How the game stands in `state` after `turns` finished turns. Looks at the targets."""
-        ...
-
-    def clicks_right(self, deal: Deal, state: str, action: str) -> tuple[int, int]:
-        """(right clicks, all clicks) of an action. Looks at the targets: for evaluation only."""
         ...
 
     def prompt(
@@ -125,6 +192,11 @@ class Game(Protocol):
 
         The prompt of a turn is the prompt of the turn before, that turn's action and one more message:
         it only ever grows, so a model's cache of it stays good for the whole game.
+
+        The first message opens with the board: for each figure a label, one capital letter, and its picture. What a
+        person says always follows the first ". " of its text, and labels stand before that alone. The embedded
+        model relies on this: its chat template writes what people say in lower case, so that nothing they write is
+        read as a label, and its pictures follow their labels. `games.letters.conversation` writes such prompts.
         """
         ...
 
@@ -140,3 +212,18 @@ class Game(Protocol):
     def render(self, deal: Deal, state: str, turns: int, outcome: Outcome, images: "ImageSet") -> Board:
         """The speaker's picture of the game after `turns` finished turns."""
         ...
+
+
+def change_of(game: Game, context: Sequence[str], state: str, action: str) -> Change:
+    """What `action` does to the selection of `state`. Raises `IllegalAction`."""
+    return Change(
+        before=frozenset(game.selected(context, state)),
+        after=frozenset(game.selected(context, game.apply(state, action))),
+        clicked=game.clicked(context, action),
+    )
+
+
+def clicks_right(game: Game, deal: Deal, state: str, action: str) -> tuple[int, int]:
+    """(right clicks, all clicks) of an action. Looks at the targets: for evaluation only."""
+    change = change_of(game, deal.listener, state, action)
+    return len(change.clicked) - len(change.wrong(deal.targets)), len(change.clicked)

@@ -10,12 +10,35 @@ from functools import lru_cache
 from sys import intern
 from typing import TYPE_CHECKING
 
-from games.core import Board, Deal, Figure, IllegalAction, Message, Outcome, Step, Text
+from games.core import Board, Deal, IllegalAction, Message, Outcome, Step, Words
+from games.letters import LETTERS as ALL_LETTERS
+from games.letters import conversation, format_action, format_state
 
 if TYPE_CHECKING:
     from games.figures import ImageSet
 
-LETTERS = "ABCDEFGHIJ"
+LETTERS = ALL_LETTERS[:10]
+"""Of a board, in the order of its places."""
+
+WORDS = Words(
+    title="Tangrams",
+    label="Tangrams: several targets among ten figures",
+    how=(
+        "Ten figures, three to five targets, ten turns. Describe the targets, one or several at a time; what I click "
+        "stays selected. You win once exactly the targets are selected."
+    ),
+    task=(
+        "The figures with a ★ are the targets. I see the same figures in another order and don't know which they are."
+    ),
+    ask="Describe them to me",
+    won="Got them all",
+    missed="These are the ones I missed or got wrong",
+    meant="These are the ones you meant.",
+    setting=(
+        "Two partners look at the same ten pictures. The speaker describes some of them, turn by turn; the listener "
+        "selects or deselects pictures by letter."
+    ),
+)
 
 
 def parse_state(state: str) -> frozenset[str]:
@@ -24,21 +47,6 @@ def parse_state(state: str) -> frozenset[str]:
     if format_state(letters) != state or not letters <= set(LETTERS):
         raise ValueError(f"{state!r} is not a state: expected letters A to J in order, like 'A C'")
     return letters
-
-
-def format_state(letters: frozenset[str]) -> str:
-    """The one string of a selection."""
-    return " ".join(sorted(letters))
-
-
-def format_action(deselect: frozenset[str], select: frozenset[str]) -> str:
-    """The one string of a set of clicks."""
-    parts = []
-    if deselect:
-        parts.append("deselect " + " ".join(sorted(deselect)))
-    if select:
-        parts.append("select " + " ".join(sorted(select)))
-    return " ".join(parts)
 
 
 def parse_action(action: str) -> tuple[frozenset[str], frozenset[str]]:
@@ -87,22 +95,27 @@ class MultiRef:
     """The rules of MultiRef. It keeps no state of its own: one instance serves every game."""
 
     name = "multiref"
+    words = WORDS
     max_turns = 10
-    board_size = len(LETTERS)
-    initial_state = ""
+    max_targets = 5
+    board_sizes = range(len(LETTERS), len(LETTERS) + 1)
+    replaces = False
 
     def deal(self, figures: Sequence[str], rng: random.Random) -> Deal:
-        if len(set(figures)) < self.board_size:
+        if len(set(figures)) < len(LETTERS):
             raise ValueError(
-                f"A board needs {self.board_size} different figures, this image set has {len(set(figures))}"
+                f"A board needs {len(LETTERS)} different figures, this image set has {len(set(figures))}"
             )
-        board = rng.sample(sorted(set(figures)), self.board_size)
-        targets = rng.sample(board, rng.randint(3, 5))
+        board = rng.sample(sorted(set(figures)), len(LETTERS))
+        targets = rng.sample(board, rng.randint(3, self.max_targets))
         return Deal(
             speaker=tuple(rng.sample(board, len(board))),
             listener=tuple(rng.sample(board, len(board))),
             targets=frozenset(targets),
         )
+
+    def initial_state(self, context: Sequence[str]) -> str:
+        return ""
 
     def legal_actions(self, state: str) -> Sequence[str]:
         return _legal_actions(state)
@@ -119,6 +132,10 @@ class MultiRef:
     def selected(self, context: Sequence[str], state: str) -> tuple[str, ...]:
         return tuple(context[LETTERS.index(letter)] for letter in state.split())
 
+    def clicked(self, context: Sequence[str], action: str) -> frozenset[str]:
+        deselect, select = parse_action(action)
+        return frozenset(context[LETTERS.index(letter)] for letter in deselect | select)
+
     def action_to(self, context: Sequence[str], state: str, selection: frozenset[str]) -> str | None:
         if not selection <= set(context):
             raise ValueError(f"{sorted(selection - set(context))} are not on this board")
@@ -133,26 +150,10 @@ class MultiRef:
             return Outcome.WON
         return Outcome.LOST if turns >= self.max_turns else Outcome.OPEN
 
-    def clicks_right(self, deal: Deal, state: str, action: str) -> tuple[int, int]:
-        deselect, select = parse_action(action)
-        target_letters = {
-            letter for letter, figure in zip(LETTERS, deal.listener, strict=True) if figure in deal.targets
-        }
-        return len(select & target_letters) + len(deselect - target_letters), len(select | deselect)
-
     def prompt(
         self, context: Sequence[str], history: Sequence[Step], state: str, utterance: str
     ) -> list[Message]:
-        board: list[Text | Figure] = []
-        for letter, figure in zip(LETTERS, context, strict=True):
-            board += [Text(letter), Figure(figure)]
-        messages = []
-        for i, step in enumerate([*history, Step(state, utterance, "")]):
-            asked = Text(f"{_state_in_words(step.state)}. {step.utterance}")
-            messages.append(Message("user", (*board, asked) if i == 0 else (asked,)))
-            if i < len(history):
-                messages.append(Message("assistant", (Text(step.action),)))
-        return messages
+        return conversation(context, history, state, utterance, letters_of=str)
 
     def reorder(
         self, context: Sequence[str], steps: Sequence[Step], order: Sequence[int]
@@ -182,7 +183,3 @@ class MultiRef:
         return draw_board(
             deal, frozenset(self.selected(deal.listener, state)), turns, self.max_turns, outcome, images
         )
-
-
-def _state_in_words(state: str) -> str:
-    return f"{state} currently selected" if state else "none is selected"

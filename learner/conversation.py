@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 
+from games import DEFAULT_GAME, GAMES
 from games.core import Game, Message, Step
 from games.figures import open_images
 from learner.feedback.rules.decoder import without_verdict
-from learner.protocol import TurnRequest
+from learner.protocol import TurnRequest, turn_request
 
 RASTER = 224
 """Pixels of a figure's square picture for models other than the embedded one; their processors scale it."""
@@ -30,13 +31,16 @@ def conversation_of(game: Game, request: TurnRequest) -> list[Message]:
 
 
 def probe_request(adapter: str) -> TurnRequest:
-    """A turn to try an adapter with, of no game."""
-    return TurnRequest(
-        request_id="probe",
+    """A turn to try an adapter with, of no game that is played."""
+    game = GAMES[DEFAULT_GAME]
+    context = open_images(PROBE_IMAGES).ids[: max(game.board_sizes)]
+    return turn_request(
         game_id="probe",
+        game=game.name,
         images=PROBE_IMAGES,
-        context=open_images(PROBE_IMAGES).ids[:10],
-        state="",
-        utterance="the bird",
+        context=context,
+        steps=(),
+        state=game.initial_state(context),
+        utterance=game.words.probe,
         adapter=adapter,
     )

@@ -3,7 +3,12 @@
 It has no field for targets: the listener never sees them.
 """
 
+from collections.abc import Sequence
+
 from pydantic import BaseModel, ConfigDict, Field
+
+from games import DEFAULT_GAME
+from games.core import Step
 
 PROTOCOL_VERSION = 2
 
@@ -30,7 +35,7 @@ class TurnRequest(BaseModel):
     """The same id is answered with the same action, however often it is sent ("{game id}:{turn}")."""
     game_id: str
     """Turns of one game share a cached prefix."""
-    game: str = "multiref"
+    game: str = DEFAULT_GAME
     images: str
     """Image set spec (`games.figures.open_images`)."""
     context: tuple[str, ...]
@@ -46,6 +51,39 @@ class TurnRequest(BaseModel):
     community: str = ""
     """Whose turns are served in one line: a guild."""
     protocol: int = PROTOCOL_VERSION
+
+
+def turn_request(
+    *,
+    game_id: str,
+    game: str,
+    images: str,
+    context: Sequence[str],
+    steps: Sequence[Step],
+    state: str,
+    utterance: str,
+    adapter: str,
+    verdicts_heard: bool = True,
+    community: str = "",
+    key: str = "",
+) -> TurnRequest:
+    """The turn after `steps`. A `key` makes its id another than that of the same turn with another key."""
+    request_id = f"{game_id}:{len(steps) + 1}"
+    return TurnRequest(
+        request_id=f"{request_id}:{key}" if key else request_id,
+        game_id=game_id,
+        game=game,
+        images=images,
+        context=tuple(context),
+        history=tuple(
+            PastStep(state=step.state, utterance=step.utterance, action=step.action) for step in steps
+        ),
+        state=state,
+        utterance=utterance,
+        verdicts_heard=verdicts_heard,
+        adapter=adapter,
+        community=community,
+    )
 
 
 class TurnAnswer(BaseModel):

@@ -152,6 +152,7 @@ class CommunityMember:
             selected=previous[-1][1] if previous else frozenset(),
             previous=previous,
             turn=len(turns),
+            replaces=rules.replaces,
         )
         return game, view
 

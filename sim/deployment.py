@@ -4,13 +4,15 @@ Game, policy, feedback, store and round code are the very same that the bot runs
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from games import GAMES
+from games import DEFAULT_GAME, GAMES
+from games.core import Game
 from games.figures import held_out, open_images
+from learner.conversation import game_of
 from learner.examples.hindsight import Hindsight
 from learner.examples.labels import parse_system
 from learner.feedback import open_decoder
@@ -21,7 +23,7 @@ from learner.registry import AdapterRegistry
 from learner.rounds.pipeline import run_round
 from learner.rounds.work import RoundProgress
 from learner.settings import LearnerSettings, Start, System, TrainingConfig
-from sim.players import open_players
+from sim.players import FreshPlayers, open_players
 from sim.playing import Playground, Tally
 from store.database import Database
 from store.migrations import upgrade
@@ -53,7 +55,8 @@ class DeploymentConfig:
     much is lost by the way they play, and not by what was learnt from them."""
     policy: str = "tiny"
     decoder: str = "rules"
-    game: str = "multiref"
+    games: tuple[str, ...] = (DEFAULT_GAME,)
+    """Names; the games of a round are of each in turn."""
     at_once: int = 48
     """Players, each with one game at a time: as many games are played as one batch."""
     hindsight: Hindsight | None = None
@@ -116,6 +119,9 @@ def simulate(
 ) -> dict[str, Any]:
     """Run a deployment in an empty `data_dir` and give its JSON object (DESIGN: "The command line").
 
+    With `fresh` players each round, and the whole, also has "words_repeated", the share of descriptions whose words
+    had been said of the same figure before in this deployment.
+
     Deterministic for a seed but for the seconds. Raises ValueError for a bad config and `DeploymentError`
     for a folder that was used before or a round that failed.
     """
@@ -164,12 +170,19 @@ def simulate(
     return {
         "system": config.system,
         "images": config.images,
+        **({} if config.games == (DEFAULT_GAME,) else {"games": list(config.games)}),
         "seed": config.seed,
         "seconds": round(time.monotonic() - began, 2),
-        "rounds": [asdict(row) for row in rows],
+        "rounds": [asdict(row) | world.repeated([row.round]) for row in rows],
+        **world.repeated(world.said),
         **({} if kept is None else {"retention": kept}),
         **({"trust": quarantines} if quarantines else {}),
     }
+
+
+def _games(names: Sequence[str]) -> list[Game]:
+    """The rules of some games. Raises ValueError for one that is not played here."""
+    return [game_of(GAMES, name) for name in names]
 
 
 def _given(**values: Any) -> dict[str, Any]:
@@ -195,13 +208,14 @@ class _World:
         self.on_progress = on_progress
         self.registry = AdapterRegistry(settings.adapters_dir)
         images = open_images(config.images)
+        self.players = open_players(config.players)
         self.playground = Playground(
             database,
             policy,
-            GAMES[config.game],
+            _games(config.games),
             images,
             images.ids if config.figures is None else held_out(images.ids, config.figures),
-            open_players(config.players),
+            self.players,
             min(config.at_once, config.games_per_round),
             config.seed,
             config.poison,
@@ -210,6 +224,8 @@ class _World:
         self.tallies: dict[int, Tally] = {}
         self.results: dict[int, dict[str, Any]] = {0: {}}
         """Results of the training that made each round's policy."""
+        self.said: dict[int, tuple[int, int]] = {}
+        """Of each round, with fresh players: (descriptions, those that had been said before)."""
 
     def deploy(self) -> None:
         """Round 0 is played by the base model; each training is followed by a round of play."""
@@ -248,12 +264,23 @@ class _World:
             success = tally.won / tally.games if tally.games else None
             self.on_progress(DeploymentProgress(number, "play", tally.games, games, success))
 
+        before = self._counts()
         self.tallies[number] = self.playground.play(number, games, self.registry.current(), tell)
+        said, repeated = self._counts()
+        self.said[number] = (said - before[0], repeated - before[1])
         scheme, _ = parse_system(self.config.system)
         scorer = self.policy if self.config.decoder == "prompted" else None
         with self.database.session() as session:
             interactions = usable_interactions(session, None)
         decode_interactions(self.database, interactions, open_decoder(self.config.decoder, scheme, scorer))
+
+    def _counts(self) -> tuple[int, int]:
+        return self.players.counts if isinstance(self.players, FreshPlayers) else (0, 0)
+
+    def repeated(self, rounds: Collection[int]) -> dict[str, float]:
+        """How much of what fresh players said in these rounds had been said before; nothing for other players."""
+        said, repeated = (sum(self.said[number][i] for number in rounds) for i in (0, 1))
+        return {"words_repeated": repeated / said} if said else {}
 
     def retention(self, data_dir: Path) -> dict[str, Any]:
         """Success of the base model and of the last policy on the same games of another image set."""
@@ -266,7 +293,7 @@ class _World:
                 tally = Playground(
                     database,
                     self.policy,
-                    GAMES[self.config.game],
+                    _games(self.config.games),
                     images,
                     images.ids,
                     open_players(self.config.players),

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from games.core import Deal, Game, Outcome, Step
 from games.figures import ImageSet
 from learner.policy import Policy
-from learner.protocol import PastStep, TurnRequest
-from sim.players import PLAYERS, Player, PlayerFactory, View
+from learner.protocol import TurnAnswer, TurnRequest, turn_request
+from sim.players import PLAYERS, FreshPlayers, Player, PlayerFactory, View
 from store import models
 from store.database import Database
+from store.games import finished_turn
 from store.rounds import quarantined
 
 
@@ -35,6 +36,7 @@ class LiveGame:
     """A game under way."""
 
     row: models.Game
+    rules: Game
     deal: Deal
     person: int
     state: str
@@ -51,7 +53,7 @@ class Playground:
         self,
         database: Database,
         policy: Policy,
-        rules: Game,
+        games: Sequence[Game],
         images: ImageSet,
         ids: Sequence[str],
         players: PlayerFactory,
@@ -60,14 +62,14 @@ class Playground:
         poison: float = 0.0,
         poison_from: int = 0,
     ) -> None:
-        """`count` players are entered into the database; games are dealt from `ids`.
+        """`count` players are entered into the database; games are dealt from `ids`, each of `games` in turn.
 
         `players` makes them. A share `poison` of them, drawn by the seed, poison their feedback from round
         `poison_from` on.
         """
         self.database = database
         self.policy = policy
-        self.rules = rules
+        self.rules = tuple(games)
         self.images = images
         self.ids = tuple(ids)
         self.seed = seed
@@ -78,7 +80,8 @@ class Playground:
             return factory(random.Random(f"{seed}/player/{number}"), descriptions)
 
         self.people = [person(number, players) for number in range(count)]
-        self._poisoning = {number: person(number, PLAYERS["poison"]) for number in chosen}
+        poison_player = players.poison if isinstance(players, FreshPlayers) else PLAYERS["poison"]
+        self._poisoning = {number: person(number, poison_player) for number in chosen}
         self._poison_from = poison_from
         rows = [
             models.Player(platform=models.Origin.SIMULATED, external_id=str(number), name=f"player {number}")
@@ -125,10 +128,11 @@ class Playground:
 
     def _open(self, number: int, index: int, person: int, adapter: str) -> LiveGame:
         """Deal a game; the deals of a round are the same for every system and policy."""
-        deal = self.rules.deal(self.ids, random.Random(f"{self.seed}/deal/{number}/{index}"))
+        rules = self.rules[index % len(self.rules)]
+        deal = rules.deal(self.ids, random.Random(f"{self.seed}/deal/{number}/{index}"))
         row = models.Game(
             id=f"{self.seed}-{number}-{index:05d}",
-            game=self.rules.name,
+            game=rules.name,
             images=self.images.spec,
             speaker=list(deal.speaker),
             listener=list(deal.listener),
@@ -140,14 +144,20 @@ class Playground:
             images_hash=self.images.fingerprint,
             round=number,
         )
-        return LiveGame(row, deal, person, self.rules.initial_state)
+        return LiveGame(row, rules, deal, person, rules.initial_state(deal.listener))
 
     def _speaks(self, game: LiveGame) -> bool:
         """Ask the player for the next utterance; False ends the game."""
         poisons = game.person in self._poisoning and game.row.round >= self._poison_from
         player = (self._poisoning if poisons else self.people)[game.person]
-        selected = frozenset(self.rules.selected(game.deal.listener, game.state))
-        view = View(game.deal.speaker, game.deal.targets, selected, tuple(game.previous), len(game.steps))
+        view = View(
+            context=game.deal.speaker,
+            targets=game.deal.targets,
+            selected=frozenset(game.rules.selected(game.deal.listener, game.state)),
+            previous=tuple(game.previous),
+            turn=len(game.steps),
+            replaces=game.rules.replaces,
+        )
         utterance = player.speak(view)
         if utterance is None:
             self._end(game, Outcome.GIVEN_UP)
@@ -163,49 +173,40 @@ class Playground:
             return []
         asked_at, started = models.now(), time.monotonic()
         answers = self.policy.act([self._request(game) for game in games], self.seed)
-        seconds, answered_at = (time.monotonic() - started) / len(games), models.now()
+        seconds = (time.monotonic() - started) / len(games)
         turns = []
         for game, (action, logp) in zip(games, answers, strict=True):
-            after = self.rules.apply(game.state, action)
-            turns.append(
-                models.Turn(
-                    game_id=game.row.id,
-                    number=len(game.steps) + 1,
-                    utterance=game.utterance,
-                    source="simulation",
-                    state_before=game.state,
-                    action=action,
-                    state_after=after,
-                    logp=logp,
-                    adapter=game.row.adapter,
-                    base_model=game.row.base_model,
-                    seconds=seconds,
-                    temperature=self.policy.temperature,
-                    seed=self.seed,
-                    asked_at=asked_at,
-                    answered_at=answered_at,
-                )
+            answer = TurnAnswer(
+                action=action,
+                logp=min(logp, 0.0),
+                adapter=game.row.adapter,
+                base_model=game.row.base_model,
+                seconds=seconds,
+                temperature=self.policy.temperature,
+                seed=self.seed,
             )
-            selected = frozenset(self.rules.selected(game.deal.listener, after))
+            number = len(game.steps) + 1
+            turn = finished_turn(
+                game.row, number, game.state, game.utterance, answer, source="simulation", asked_at=asked_at
+            )
+            turns.append(turn)
+            after = turn.state_after
+            selected = frozenset(game.rules.selected(game.deal.listener, after))
             tally.turns += 1
             tally.exact += selected == game.hoped_for
             game.steps.append(Step(game.state, game.utterance, action))
             game.previous.append((game.utterance, selected))
             game.state = after
-            self._end(game, self.rules.outcome(game.deal, after, len(game.steps)))
+            self._end(game, game.rules.outcome(game.deal, after, len(game.steps)))
         return turns
 
     def _request(self, game: LiveGame) -> TurnRequest:
-        return TurnRequest(
-            request_id=f"{game.row.id}:{len(game.steps) + 1}",
+        return turn_request(
             game_id=game.row.id,
             game=game.row.game,
             images=game.row.images,
             context=game.deal.listener,
-            history=tuple(
-                PastStep(state=step.state, utterance=step.utterance, action=step.action)
-                for step in game.steps
-            ),
+            steps=game.steps,
             state=game.state,
             utterance=game.utterance,
             verdicts_heard=game.row.player_id not in self._quarantined,

@@ -32,6 +32,7 @@ def new_folder(folder: Path) -> Iterator[Path]:
         partial.chmod(0o777 & ~mask)  # mkdtemp's own is 700
         partial.replace(folder)
     except OSError as error:
-        raise FolderError(f"{folder} cannot be written ({error.strerror or error})") from error
+        name = error.filename or folder  # perhaps a file that was to be read
+        raise FolderError(f"{folder} was not made: {name}: {error.strerror or error}") from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)

@@ -1,11 +1,14 @@
 """Live games: opening, queueing what was said, committing turns, ending. All async, for the bot."""
 
 from collections.abc import Sequence
+from datetime import datetime
+from typing import Protocol
 
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import col, delete, func, or_, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from games import GAMES
 from games.core import Deal, Outcome, Step
 from store.models import Game, Instruction, Round, RoundStatus, Turn, now
 
@@ -18,6 +21,67 @@ def deal_of(game: Game) -> Deal:
 def steps_of(turns: Sequence[Turn]) -> list[Step]:
     """Finished turns as the listener saw them."""
     return [Step(turn.state_before, turn.utterance, turn.action) for turn in turns]
+
+
+def state_of(game: Game, turns: Sequence[Turn]) -> str:
+    """Where a game stands after its finished turns."""
+    return turns[-1].state_after if turns else GAMES[game.game].initial_state(game.listener)
+
+
+class Answer(Protocol):
+    """What the policy answered (`learner.protocol.TurnAnswer`)."""
+
+    @property
+    def action(self) -> str: ...
+
+    @property
+    def logp(self) -> float: ...
+
+    @property
+    def adapter(self) -> str: ...
+
+    @property
+    def base_model(self) -> str: ...
+
+    @property
+    def seconds(self) -> float: ...
+
+    @property
+    def temperature(self) -> float | None: ...
+
+    @property
+    def seed(self) -> int | None: ...
+
+
+def finished_turn(
+    game: Game,
+    number: int,
+    state: str,
+    utterance: str,
+    answer: Answer,
+    *,
+    source: str,
+    asked_at: datetime,
+    message_id: str | None = None,
+) -> Turn:
+    """The row of a turn that was answered just now. Raises `IllegalAction` for an answer against the rules."""
+    return Turn(
+        game_id=game.id,
+        number=number,
+        utterance=utterance,
+        message_id=message_id,
+        source=source,
+        state_before=state,
+        action=answer.action,
+        state_after=GAMES[game.game].apply(state, answer.action),
+        logp=answer.logp,
+        adapter=answer.adapter,
+        base_model=answer.base_model,
+        seconds=answer.seconds,
+        temperature=answer.temperature,
+        seed=answer.seed,
+        asked_at=asked_at,
+    )
 
 
 async def finished_rounds(session: AsyncSession) -> int:

@@ -73,6 +73,12 @@ class Origin(StrEnum):
     LOCAL = "local"
     """On the local Discord-compatible service, by a person through the browser page or a simulated player."""
     SIMULATED = "simulated"
+    IMPORTED = "imported"
+    """Played elsewhere and read from a file; whoever imported it is responsible for the right to use it."""
+
+
+IMPORTED_ROUND = -1
+"""The round of imported games: they were played with no policy of this deployment and measure none of them."""
 
 
 class ConsentKind(StrEnum):
@@ -155,7 +161,7 @@ class Game(SQLModel, table=True):
     code_version: str | None = Field(default_factory=code_version)
     """The program that dealt it (`store.version`); None for games older than this column."""
     round: int = Field(default=0, index=True)
-    """Rounds finished when it began: the round whose policy it measures."""
+    """Rounds finished when it began: the round whose policy it measures. `IMPORTED_ROUND` for imported games."""
     outcome: Outcome = _choice(Outcome, default=Outcome.OPEN, index=True)
     started_at: datetime = _time(default_factory=now)
     ended_at: datetime | None = _time(default=None, nullable=True)
@@ -188,8 +194,8 @@ class Turn(SQLModel, table=True):
     state_before: str
     action: str
     state_after: str
-    logp: float
-    """log π(a|x) of the action that was executed, under the policy that sampled it."""
+    logp: float | None = None
+    """log π(a|x) of the action that was executed, under the policy that sampled it; None where that is not known."""
     adapter: str
     base_model: str
     seconds: float

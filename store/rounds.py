@@ -7,7 +7,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, func, select
 
 from games.core import Outcome
-from store.models import Game, Round, RoundStatus, now
+from store.models import Game, Origin, Round, RoundStatus, now
 
 
 class RoundUnderWay(RuntimeError):
@@ -41,9 +41,13 @@ def latest_rounds(session: Session, limit: int = 10) -> Sequence[Round]:
 
 
 def games_since_last_round(session: Session) -> int:
-    """Games that finished since a round was last asked for."""
+    """Games that finished here since a round was last asked for; imported ones do not start a round."""
     last = session.exec(select(func.max(Round.created_at))).one()
-    query = select(func.count()).select_from(Game).where(Game.outcome != Outcome.OPEN)
+    query = (
+        select(func.count())
+        .select_from(Game)
+        .where(Game.outcome != Outcome.OPEN, Game.origin != Origin.IMPORTED)
+    )
     if last is not None:
         query = query.where(col(Game.ended_at) > last)
     return session.exec(query).one()
@@ -57,7 +61,7 @@ def quarantined(session: Session, number: int) -> frozenset[int]:
 
 
 def in_quarantine(session: Session, game: Game) -> bool:
-    """Whether a game's player was in quarantine when it began: their verdicts are not heard in it."""
+    """Whether a game's player was in quarantine when it began: verdicts are then left out of its prompts."""
     return game.player_id in quarantined(session, game.round)
 
 

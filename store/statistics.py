@@ -7,9 +7,9 @@ import numpy as np
 from sqlmodel import Session, col, select
 
 from games import GAMES
-from games.core import Outcome
+from games.core import Outcome, clicks_right
 from store.games import deal_of
-from store.models import Feedback, Game, Turn
+from store.models import Feedback, Game, Origin, Turn
 
 
 @dataclass(frozen=True)
@@ -43,9 +43,11 @@ def bootstrap_ci95(values: Sequence[float], resamples: int = 2000, seed: int = 0
 
 
 def round_statistics(session: Session, scheme: str = "binary") -> list[RoundStatistics]:
-    """One row for each round that has finished games, in order of rounds."""
+    """One row for each round that has finished games, in order of rounds. Imported games belong to none."""
     games = session.exec(
-        select(Game).where(Game.outcome != Outcome.OPEN).order_by(col(Game.round), col(Game.id))
+        select(Game)
+        .where(Game.outcome != Outcome.OPEN, Game.origin != Origin.IMPORTED)
+        .order_by(col(Game.round), col(Game.id))
     ).all()
     turns: dict[str, list[Turn]] = {}
     for turn in session.exec(select(Turn).order_by(col(Turn.game_id), col(Turn.number))):
@@ -80,14 +82,14 @@ def _statistics(
     for game, rows in played:
         deal, rules = deal_of(game), GAMES[game.game]
         for turn in rows:
-            good, total = rules.clicks_right(deal, turn.state_before, turn.action)
+            good, total = clicks_right(rules, deal, turn.state_before, turn.action)
             right += good
             clicks += total
             if good == total and turn.id is not None:
                 faultless.add(turn.id)
     ids = [turn.id for _, rows in played for turn in rows if turn.id is not None]
     decoded = {turn_id for turn_id in ids if turn_id in positive}
-    praised = {turn_id for turn_id in decoded if positive[turn_id]}
+    found_positive = {turn_id for turn_id in decoded if positive[turn_id]}
     deserved = decoded & faultless
     return RoundStatistics(
         round=number,
@@ -96,7 +98,7 @@ def _statistics(
         success_ci95=bootstrap_ci95(successes),
         turns=float(np.mean([len(rows) for _, rows in played])),
         click_accuracy=right / clicks if clicks else 0.0,
-        positive_rate=len(praised) / len(ids) if decoded else None,
-        decoder_precision=len(praised & faultless) / len(praised) if praised else None,
-        decoder_recall=len(praised & faultless) / len(deserved) if deserved else None,
+        positive_rate=len(found_positive) / len(ids) if decoded else None,
+        decoder_precision=len(found_positive & faultless) / len(found_positive) if found_positive else None,
+        decoder_recall=len(found_positive & faultless) / len(deserved) if deserved else None,
     )

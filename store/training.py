@@ -27,19 +27,19 @@ class Interaction:
     """Figure ids in the listener's order."""
     steps: tuple[Step, ...]
     turn_ids: tuple[int, ...]
-    logps: tuple[float, ...]
-    """log π(a|x) of each executed action under the policy that sampled it."""
+    logps: tuple[float | None, ...]
+    """log π(a|x) of each executed action under the policy that sampled it; None where that is not known."""
     base_model: str
     adapter: str
     player_id: int
     round: int
     won: bool
     in_quarantine: bool = False
-    """Its player's verdicts were not heard when it was played, so it shows nothing of how to act on them."""
+    """Its player's verdicts were left out of its prompts, so it shows nothing of how to act on them."""
 
 
 @dataclass(frozen=True)
-class Example:
+class LineageEntry:
     """One line of a training set's lineage: a turn, its reward and its weight."""
 
     turn_id: int
@@ -108,11 +108,11 @@ def verdicts(session: Session, decoder: str, version: str, scheme: str) -> dict[
     return {row.turn_id: row for row in session.exec(query)}
 
 
-def record_lineage(session: Session, adapter: Adapter, examples: Iterable[Example]) -> None:
+def record_lineage(session: Session, adapter: Adapter, entries: Iterable[LineageEntry]) -> None:
     """Write which turns an adapter was trained on, in place of what was written before."""
     assert adapter.id is not None
     session.exec(delete(AdapterTurn).where(col(AdapterTurn.adapter_id) == adapter.id))
     session.add_all(
         AdapterTurn(adapter_id=adapter.id, turn_id=row.turn_id, reward=row.reward, weight=row.weight)
-        for row in examples
+        for row in entries
     )

@@ -11,6 +11,7 @@ from bot.errors import AlreadyPlaying
 from bot.play.utterances import LONGEST, Unplayable, Utterance, read
 from bot.respond import acknowledge, answer
 from bot.services import BotInteraction, services_of
+from games import DEFAULT_GAME, GAMES
 from games.core import Outcome
 from store.models import Game
 
@@ -61,16 +62,18 @@ class GiveUpYesButton(GameButton, template=rf"giveup-yes:{_GAME}"):
         )
 
 
-class NewGameButton(Button, template=r"newgame"):
-    """Starts a game for whoever presses it."""
+class NewGameButton(Button, template=r"newgame(?::(?P<name>\w+))?"):
+    """Starts another game of the same kind for whoever presses it."""
 
     label, style = texts.NEW_GAME, discord.ButtonStyle.success
 
-    def __init__(self) -> None:
-        super().__init__("newgame")
+    def __init__(self, name: str | None = None) -> None:
+        """`name` of the game; the buttons of old versions do not say which."""
+        self.name = name if name in GAMES else DEFAULT_GAME
+        super().__init__(f"newgame:{self.name}")
 
     async def pressed(self, interaction: BotInteraction) -> None:
-        await start_game(interaction)
+        await start_game(interaction, self.name)
 
 
 class DescribeForm(Form, title=texts.MODAL_TITLE):
@@ -109,18 +112,18 @@ def board_buttons(game: Game, player_id: str) -> Buttons:
     """The buttons under a board."""
     if game.outcome is Outcome.OPEN:
         return Buttons(DescribeButton(game.id, player_id), GiveUpButton(game.id, player_id))
-    return Buttons(NewGameButton())
+    return Buttons(NewGameButton(game.game))
 
 
-async def start_game(interaction: BotInteraction) -> None:
-    """Open a game for whoever asked, and say where it is."""
+async def start_game(interaction: BotInteraction, name: str) -> None:
+    """Open a game, by its name, for whoever asked, and say where it is."""
     await acknowledge(interaction, thinking=True)
     if interaction.guild is None:
         await answer(interaction, texts.ONLY_IN_SERVERS)
         return
     bot = services_of(interaction)
     try:
-        thread = await bot.opener.open(interaction.channel, interaction.user, str(interaction.locale))
+        thread = await bot.opener.open(interaction.channel, interaction.user, str(interaction.locale), name)
     except AlreadyPlaying as running:
         give_up = Buttons(GiveUpButton(running.game.id, str(interaction.user.id)))
         await answer(interaction, str(running), view=give_up)

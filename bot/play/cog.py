@@ -9,6 +9,7 @@ from bot.components import Buttons
 from bot.play.buttons import DescribeForm, GiveUpYesButton, start_game
 from bot.respond import acknowledge, answer, reply
 from bot.services import BotInteraction, Services
+from games import DEFAULT_GAME, GAMES
 from store.games import open_game_of
 from store.players import known_player
 
@@ -20,9 +21,13 @@ class Play(commands.Cog):
         self.bot = bot
 
     @app_commands.command(description="Play a game of tangrams with me in a thread")
+    @app_commands.describe(game="Which game")
+    @app_commands.choices(
+        game=[app_commands.Choice(name=game.words.label, value=game.name) for game in GAMES.values()]
+    )
     @app_commands.guild_only()
-    async def play(self, interaction: BotInteraction) -> None:
-        await start_game(interaction)
+    async def play(self, interaction: BotInteraction, game: str = DEFAULT_GAME) -> None:
+        await start_game(interaction, game)
 
     @app_commands.command(description="Give up your running game")
     @app_commands.guild_only()
@@ -43,7 +48,7 @@ class Play(commands.Cog):
 
     @app_commands.command(description="How to play")
     async def help(self, interaction: BotInteraction) -> None:
-        await answer(interaction, texts.HELP)
+        await answer(interaction, texts.how_to_play(GAMES.values()))
 
     @commands.Cog.listener()
     async def on_interaction(self, interaction: BotInteraction) -> None:

@@ -14,7 +14,7 @@ from bot.images import ImageSets
 from bot.play.buttons import board_buttons
 from games import GAMES
 from games.core import Board, Outcome
-from store.games import deal_of
+from store.games import deal_of, state_of
 from store.models import Game, Turn
 
 LOOK_BACK = 30
@@ -54,7 +54,15 @@ class BoardDisplay:
             found = await self._already_shown(thread, filename) if look_first else None
             if found is None:
                 found = await self._send(
-                    thread, game, player_id, turn, len(turns), filename, f"{game.id[:16]}-{name}", unplayed
+                    thread,
+                    game,
+                    player_id,
+                    turn,
+                    state_of(game, turns),
+                    len(turns),
+                    filename,
+                    f"{game.id[:16]}-{name}",
+                    unplayed,
                 )
         except discord.NotFound as error:
             if error.code == UNKNOWN_CHANNEL:
@@ -74,6 +82,7 @@ class BoardDisplay:
         game: Game,
         player_id: str,
         turn: Turn | None,
+        state: str,
         turns: int,
         filename: str,
         nonce: str,
@@ -81,9 +90,9 @@ class BoardDisplay:
     ) -> int:
         rules = GAMES[game.game]
         if turn is None and game.outcome is Outcome.OPEN:
-            content = texts.first_board(player_id, rules.max_turns, self._plain_messages)
+            content = texts.first_board(player_id, rules.words, rules.max_turns, self._plain_messages)
         else:
-            content = texts.board(game.outcome, turns, rules.max_turns, unplayed)
+            content = texts.board(rules.words, game.outcome, turns, rules.max_turns, unplayed)
         answers = turn is not None and game.shown_turns != turns
         if turn is not None and answers and turn.source != "message":
             content = texts.quoted(turn.utterance, content)
@@ -92,7 +101,7 @@ class BoardDisplay:
             reply["reference"] = discord.MessageReference(
                 message_id=int(turn.message_id), channel_id=thread.id, fail_if_not_exists=False
             )
-        board = await self.draw(game, turn.state_after if turn else rules.initial_state, turns)
+        board = await self.draw(game, state, turns)
         message = await thread.send(
             content,
             file=discord.File(io.BytesIO(board.png), filename, description=board.alt),

@@ -25,7 +25,6 @@ from store.players import player_of
 
 log = structlog.get_logger(__name__)
 
-GAME = "multiref"
 ARCHIVE_AFTER = 1440
 """Minutes of silence after which Discord archives a game's thread. A message brings it back."""
 
@@ -61,26 +60,37 @@ class GameOpener:
         self._locks = KeyedLocks()
         self._last_status: PolicyStatus | None = None
 
-    async def open(self, channel: object, user: discord.Member | discord.User, locale: str) -> discord.Thread:
-        """Open a game in a channel (or beside the thread one is in). Raises `Refusal` with the reason."""
+    async def open(
+        self, channel: object, user: discord.Member | discord.User, locale: str, name: str
+    ) -> discord.Thread:
+        """Open a game by its name in a channel (or beside the thread one is in).
+
+        Raises `Refusal` with the reason.
+        """
         parent = await self._parent(channel)
         lacking = missing(parent.permissions_for(parent.guild.me))
         if lacking:
             raise Refusal(texts.bot_lacks(lacking))
+        rules = GAMES.get(name)
+        if rules is None:
+            raise Refusal(texts.COMMAND_CHANGED)
         async with self._locks((parent.guild.id, user.id)):
             start = await self._prepare(parent.guild.id, user, locale)
             status = await self._status()
             images = await self._open_images(start.images)
-            deal = GAMES[GAME].deal(images.ids, random.Random())
+            try:
+                deal = rules.deal(images.ids, random.Random())
+            except ValueError as error:
+                raise Refusal(texts.too_few_figures(min(rules.board_sizes))) from error
             thread = await parent.create_thread(
-                name=texts.thread_name(user.display_name, start.number),
+                name=texts.thread_name(rules.words, user.display_name, start.number),
                 type=discord.ChannelType.news_thread
                 if parent.is_news()
                 else discord.ChannelType.public_thread,
                 auto_archive_duration=ARCHIVE_AFTER,
             )
             game = Game(
-                game=GAME,
+                game=rules.name,
                 images=start.images,
                 speaker=list(deal.speaker),
                 listener=list(deal.listener),

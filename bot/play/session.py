@@ -23,17 +23,19 @@ from bot.services import Policy
 from games import GAMES
 from games.core import IllegalAction, Outcome
 from games.words import plain
-from learner.protocol import BASE_ADAPTER, PastStep, PolicyError, TurnAnswer, TurnRequest
+from learner.protocol import BASE_ADAPTER, PolicyError, TurnAnswer, TurnRequest, turn_request
 from store.database import Database
 from store.games import (
     commit_turn,
     deal_of,
     drop_waiting,
     end_game,
+    finished_turn,
     next_instruction,
     open_games,
     queue_instruction,
     record_shown,
+    state_of,
     steps_of,
     turns_of,
 )
@@ -266,8 +268,7 @@ class GameSessions:
     async def _play(
         self, game: Game, turns: Sequence[Turn], waiting: Instruction, worker: _Worker, verdicts_heard: bool
     ) -> None:
-        rules, number = GAMES[game.game], len(turns) + 1
-        state = turns[-1].state_after if turns else rules.initial_state
+        number, state = len(turns) + 1, state_of(game, turns)
         utterance = plain(waiting.text)
         request = _request(game, turns, state, utterance, verdicts_heard)
         try:
@@ -275,30 +276,22 @@ class GameSessions:
                 answer = await self._ask(request, worker)
             if answer is None:
                 return
-            state_after = rules.apply(state, answer.action)
+            turn = finished_turn(
+                game,
+                number,
+                state,
+                utterance,
+                answer,
+                source=waiting.source,
+                asked_at=waiting.received_at,
+                message_id=waiting.message_id,
+            )
         except (PolicyError, IllegalAction) as error:
             if isinstance(error, PolicyError) and error.retry:
                 raise
             log.error("policy refuses a turn", game=game.id, turn=number, error=str(error))
             await self._work_around(game, waiting)
             return
-        turn = Turn(
-            game_id=game.id,
-            number=number,
-            utterance=utterance,
-            message_id=waiting.message_id,
-            source=waiting.source,
-            state_before=state,
-            action=answer.action,
-            state_after=state_after,
-            logp=answer.logp,
-            adapter=answer.adapter,
-            base_model=answer.base_model,
-            seconds=answer.seconds,
-            temperature=answer.temperature,
-            seed=answer.seed,
-            asked_at=waiting.received_at,
-        )
         await self._commit(game, waiting, turn, worker)
 
     async def _ask(self, request: TurnRequest, worker: _Worker) -> TurnAnswer | None:
@@ -360,21 +353,17 @@ class GameSessions:
 def _request(
     game: Game, turns: Sequence[Turn], state: str, utterance: str, verdicts_heard: bool
 ) -> TurnRequest:
-    digest = hashlib.sha256(utterance.encode()).hexdigest()[:8]
-    return TurnRequest(
-        # The words are part of the id: the answer to a message since edited is never used for the new words.
-        request_id=f"{game.id}:{len(turns) + 1}:{digest}",
+    return turn_request(
         game_id=game.id,
         game=game.game,
         images=game.images,
-        context=tuple(game.listener),
-        history=tuple(
-            PastStep(state=step.state, utterance=step.utterance, action=step.action)
-            for step in steps_of(turns)
-        ),
+        context=game.listener,
+        steps=steps_of(turns),
         state=state,
         utterance=utterance,
         verdicts_heard=verdicts_heard,
         adapter=game.adapter,
         community=game.guild_id or "",
+        # The words are part of the id: an answer to a message since edited is never used for the new words.
+        key=hashlib.sha256(utterance.encode()).hexdigest()[:8],
     )

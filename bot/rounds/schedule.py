@@ -19,7 +19,7 @@ from sqlmodel import func, select
 
 from bot.errors import StartupError
 from bot.settings import BotSettings
-from learner.rounds import command
+from learner.rounds import LOCK_FILE, command
 from store.database import Database
 from store.models import Round, RoundStatus, now
 from store.rounds import RoundUnderWay, active_round, finish, games_since_last_round, request_round
@@ -160,7 +160,7 @@ class RoundSchedule:
                 if row is None:
                     break
                 watched = row.id
-                if _is_locked(self._settings.adapters_dir / ".round.lock"):
+                if _is_locked(self._settings.adapters_dir / LOCK_FILE):
                     await asyncio.sleep(POLL_SECONDS)  # by a process that outlived the bot, or a shell
                 else:
                     await self._run(row)
@@ -187,7 +187,7 @@ class RoundSchedule:
         log.info("round started", round=row.number, pid=self._process.pid, log=str(path))
         code = await self._process.wait()
         self._process = None
-        if self._closing or _is_locked(self._settings.adapters_dir / ".round.lock"):
+        if self._closing or _is_locked(self._settings.adapters_dir / LOCK_FILE):
             return
         await asyncio.to_thread(self._mark_if_active, row.id, _reason(code, path))
 

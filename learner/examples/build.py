@@ -14,15 +14,15 @@ from learner.examples.hindsight import (
     possible_targets,
     relabel_corrected,
 )
-from learner.examples.labels import REWARDS, Labelled, Objective, TrainingGame, TurnLabel
+from learner.examples.labels import REWARDS, DecodedFeedback, ObjectiveName, TrainingGame, TurnLabel
 from learner.feedback.rules.decoder import describes
 from store.training import Interaction
 
 
 def build_examples(
     interactions: Sequence[Interaction],
-    verdicts: Mapping[int, Labelled],
-    objective: Objective,
+    verdicts: Mapping[int, DecodedFeedback],
+    objective: ObjectiveName,
     base_model: str,
     hindsight: Hindsight = Hindsight(),  # noqa: B008 - frozen
 ) -> list[TrainingGame]:
@@ -57,7 +57,7 @@ def build_examples(
 
 
 def _lessons(
-    interaction: Interaction, verdicts: Mapping[int, Labelled], hindsight: Hindsight
+    interaction: Interaction, verdicts: Mapping[int, DecodedFeedback], hindsight: Hindsight
 ) -> list[Lesson]:
     """What each turn teaches, by what was said next and by hindsight."""
     lessons = [
@@ -77,7 +77,7 @@ def _lessons(
 
 
 def _labels(
-    interaction: Interaction, lessons: Sequence[Lesson], objective: Objective, base_model: str
+    interaction: Interaction, lessons: Sequence[Lesson], objective: ObjectiveName, base_model: str
 ) -> list[TurnLabel]:
     """The lessons that an objective learns from."""
     rewards = REWARDS[objective]
@@ -88,9 +88,9 @@ def _labels(
         reward, behaviour_logp = rewards[lesson.label], None
         if objective == "kto" or (objective == "rl" and reward < 0):
             executed = lesson.action == interaction.steps[number].action
-            if not executed or interaction.base_model != base_model:
-                continue
             behaviour_logp = interaction.logps[number]
+            if not executed or interaction.base_model != base_model or behaviour_logp is None:
+                continue
         turn_id = interaction.turn_ids[number]
         labels.append(TurnLabel(number, turn_id, lesson.action, reward, lesson.weight, behaviour_logp))
     return labels
@@ -106,7 +106,7 @@ def _rejected(interaction: Interaction, lessons: Sequence[Lesson]) -> list[TurnL
     ]
 
 
-def _decoded(action: str, verdict: Labelled | None, soft: bool) -> Lesson:
+def _decoded(action: str, verdict: DecodedFeedback | None, soft: bool) -> Lesson:
     if verdict is None:
         return Lesson(action, None)
     return Lesson(action, verdict.label, max(0.0, 2 * verdict.confidence - 1) if soft else 1.0)

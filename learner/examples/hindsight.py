@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 
 from games import GAMES
-from games.core import Game
-from learner.examples.labels import Labelled
+from games.core import Change, Game, change_of
+from learner.examples.labels import DecodedFeedback
 from learner.feedback.rules.decoder import asks_for_another, asks_to_put_back, only_takes_back
 from store.training import Interaction
 
@@ -53,7 +53,7 @@ class Lesson:
 
 
 def possible_targets(
-    interaction: Interaction, verdicts: Mapping[int, Labelled], hindsight: Hindsight
+    interaction: Interaction, verdicts: Mapping[int, DecodedFeedback], hindsight: Hindsight
 ) -> tuple[str, ...]:
     """The figures that may be targets, as far as hindsight shows, in the listener's order; empty for all of them."""
     if hindsight.win and interaction.won:
@@ -62,32 +62,24 @@ def possible_targets(
         return ()
     game, accepted, refused = GAMES[interaction.game], set[str](), set[str]()
     for step, turn_id in zip(interaction.steps[:-1], interaction.turn_ids, strict=False):
-        before, after = selections(game, interaction, step.state, step.action)
+        picked = change_of(game, interaction.context, step.state, step.action).picked
         verdict = verdicts.get(turn_id)
-        if verdict is not None and verdict.label and len(after - before) == 1:
-            (accepted if verdict.label > 0 else refused).update(after - before)
+        if verdict is not None and verdict.label and len(picked) == 1:
+            (accepted if verdict.label > 0 else refused).update(picked)
     return tuple(figure for figure in interaction.context if figure not in refused - accepted)
 
 
 def answers_request(game: Game, interaction: Interaction, number: int, action: str) -> bool:
     """Whether an action does something of each kind that its turn's utterance asks for.
 
-    If it does not, it may still be accepted: a pick in answer to "remove the bird" is on the list by luck, and of half
-    an answer, taking back without selecting, nobody complains. Neither is a lesson.
+    If it does not, it may still be accepted: a pick in answer to "remove the bird" is a target by chance, and of half
+    an answer, taking back without selecting, nobody complains. Neither is learnt.
     """
     step = interaction.steps[number]
-    before, after = selections(game, interaction, step.state, action)
+    change = change_of(game, interaction.context, step.state, action)
     if only_takes_back(step.utterance):
-        return bool(before - after)
-    return bool(after - before) or not asks_for_another(step.utterance)
-
-
-def selections(
-    game: Game, interaction: Interaction, state: str, action: str
-) -> tuple[frozenset[str], frozenset[str]]:
-    """The figures selected before and after an action."""
-    before = game.selected(interaction.context, state)
-    return frozenset(before), frozenset(game.selected(interaction.context, game.apply(state, action)))
+        return bool(change.dropped)
+    return bool(change.picked) or not asks_for_another(step.utterance)
 
 
 def final_selection(interaction: Interaction) -> tuple[str, ...]:
@@ -97,7 +89,7 @@ def final_selection(interaction: Interaction) -> tuple[str, ...]:
 
 
 def relabel_corrected(
-    game: Game, interaction: Interaction, decoded: Sequence[Lesson], verdicts: Mapping[int, Labelled]
+    game: Game, interaction: Interaction, decoded: Sequence[Lesson], verdicts: Mapping[int, DecodedFeedback]
 ) -> list[Lesson]:
     """The lessons, with every utterance of a streak of wrong turns given its net effect on the way to its end.
 
@@ -111,19 +103,17 @@ def relabel_corrected(
     streak: list[int] = []
     misplaced: set[str] = set()
     for number, lesson in enumerate(decoded):
-        step = interaction.steps[number]
-        before, after = selections(game, interaction, step.state, step.action)
-        picks = after - before
+        change = _played(game, interaction, number)
         if lesson.label != 1 or not answers_request(game, interaction, number, lesson.action):
             streak.append(number)
-            misplaced |= picks if lesson.label != 1 else before - after
-        elif picks:
+            misplaced |= change.picked if lesson.label != 1 else change.dropped
+        elif change.picked:
             for turn in (*streak, number):
                 state, utterance = interaction.steps[turn].state, interaction.steps[turn].utterance
                 selected = frozenset(game.selected(interaction.context, state))
-                kept = after if turn == number else selected - (misplaced - after)
-                asked = frozenset[str]() if only_takes_back(utterance) else picks
-                wanted = (kept | asked) - (_refused(game, interaction, verdicts, turn) - picks)
+                kept = change.after if turn == number else selected - (misplaced - change.after)
+                asked = frozenset[str]() if only_takes_back(utterance) else change.picked
+                wanted = (kept | asked) - (_refused(game, interaction, verdicts, turn) - change.picked)
                 action = game.action_to(interaction.context, state, wanted)
                 if action is not None:
                     lessons[turn] = Lesson(action, 1, lesson.weight)
@@ -133,17 +123,22 @@ def relabel_corrected(
 
 
 def _refused(
-    game: Game, interaction: Interaction, verdicts: Mapping[int, Labelled], number: int
+    game: Game, interaction: Interaction, verdicts: Mapping[int, DecodedFeedback], number: int
 ) -> frozenset[str]:
     """The pick that the utterance of a turn plainly rejects: of the turn before, if that picked just one."""
     verdict = verdicts.get(interaction.turn_ids[number - 1]) if number else None
     if verdict is None or verdict.label >= 0 or verdict.confidence < PLAIN:
         return frozenset()
-    step = interaction.steps[number - 1]
-    before, after = selections(game, interaction, step.state, step.action)
-    if before - after and asks_to_put_back(interaction.steps[number].utterance):
+    change = _played(game, interaction, number - 1)
+    if change.dropped and asks_to_put_back(interaction.steps[number].utterance):
         return frozenset()  # it is about what was taken away
-    return after - before if len(after - before) == 1 else frozenset()
+    return change.picked if len(change.picked) == 1 else frozenset()
+
+
+def _played(game: Game, interaction: Interaction, number: int) -> Change:
+    """What the action of a turn did."""
+    step = interaction.steps[number]
+    return change_of(game, interaction.context, step.state, step.action)
 
 
 def credit_clicks(game: Game, interaction: Interaction, lessons: list[Lesson]) -> None:
@@ -153,9 +148,9 @@ def credit_clicks(game: Game, interaction: Interaction, lessons: list[Lesson]) -
     """
     final = frozenset(final_selection(interaction))
     for number, step in enumerate(interaction.steps):
-        before, after = selections(game, interaction, step.state, step.action)
-        wrong = {figure for figure in before ^ after if (figure in after) != (figure in final)}
+        change = _played(game, interaction, number)
         if lessons[number].action != step.action:
             continue  # a correction has said more
-        action = game.action_to(interaction.context, step.state, after ^ wrong)
+        right = change.after ^ change.wrong(final)
+        action = game.action_to(interaction.context, step.state, right)
         lessons[number] = Lesson(step.action, -1) if action is None else Lesson(action, 1)

@@ -4,16 +4,17 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, get_args
 
 from games.core import Step
 from learner.feedback import Scheme
-from store.training import Example, Interaction
+from learner.settings import System
+from store.training import Interaction, LineageEntry
 
-Objective = Literal["sup", "rl", "kto"]
+ObjectiveName = Literal["sup", "rl", "kto"]
 
 
-REWARDS: dict[Objective, dict[int, float]] = {
+REWARDS: dict[ObjectiveName, dict[int, float]] = {
     "sup": {1: 1.0},
     "rl": {1: 1.0, -1: -0.1},
     "kto": {1: 1.0, -1: -1.0},
@@ -21,7 +22,7 @@ REWARDS: dict[Objective, dict[int, float]] = {
 """Reward of each label (METHOD: "Rounds"); labels that are left out have no gradient and are dropped."""
 
 
-class Labelled(Protocol):
+class DecodedFeedback(Protocol):
     """A decoder's verdict on a turn (`store.models.Feedback`, `learner.feedback.Verdict`)."""
 
     @property
@@ -64,7 +65,7 @@ class TrainingGame:
     """The figures that what was asked for can have been about; empty for all of them."""
 
 
-def parse_system(system: str) -> tuple[Scheme, Objective]:
+def parse_system(system: str) -> tuple[Scheme, ObjectiveName]:
     """(scheme, objective) of a system in the paper's names. `control` decodes, never trains."""
     schemes: dict[str, Scheme] = {"b": "binary", "t": "ternary"}
     scheme, _, objective = system.partition("-")
@@ -72,12 +73,12 @@ def parse_system(system: str) -> tuple[Scheme, Objective]:
         return "binary", "sup"
     if scheme not in schemes or objective not in REWARDS:
         raise ValueError(
-            f"Unknown system {system!r}: expected control, b-sup, t-sup, b-rl, t-rl, b-kto or t-kto"
+            f"Unknown system {system!r}: expected {', '.join(get_args(System)[:-1])} or {get_args(System)[-1]}"
         )
     return schemes[scheme], objective
 
 
-def lineage(games: Sequence[TrainingGame]) -> list[Example]:
+def lineage(games: Sequence[TrainingGame]) -> list[LineageEntry]:
     """The turns of a training set with their rewards and weights, for the store.
 
     A rejected turn, from which no action is learnt, has the reward 0. There are none where the policy cannot learn
@@ -86,7 +87,7 @@ def lineage(games: Sequence[TrainingGame]) -> list[Example]:
     turns = {}
     for game in games:
         for label in (*game.rejected, *game.labels):
-            turns[label.turn_id] = Example(label.turn_id, label.reward, label.weight)
+            turns[label.turn_id] = LineageEntry(label.turn_id, label.reward, label.weight)
     return list(turns.values())
 
 

@@ -1,30 +1,18 @@
-"""Seed games: games with right actions known from the start, which every round trains on too (METHOD: "Rounds").
+"""Files of seed games: games with right actions known from the start, one a line (METHOD: "Rounds").
 
-They keep a policy from unlearning what no feedback speaks for. If "no, drop that, it's the fish" is answered by
-dropping alone, the next utterance describes the fish again and complains of nothing, and so the half answer is
-learnt; in seed games it is whole.
-
-The embedded policy comes with games that it was pretrained on. A file holds one game a line.
+Every round trains on them too (`learner.training.seeds`). They keep a policy from unlearning what no feedback speaks
+for. If "no, drop that, it's the fish" is answered by dropping alone, the next utterance describes the fish again and
+complains of nothing, and so the half answer is learnt; in seed games it is whole.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-import structlog
 from pydantic import BaseModel, ValidationError
 
 from games import GAMES
 from games.core import IllegalAction, Step
-from games.figures import open_images
-from learner.examples.labels import Objective, TrainingGame, TurnLabel
-
-if TYPE_CHECKING:
-    from learner.policy import Policy
-    from learner.settings import LearnerSettings
-
-log = structlog.get_logger(__name__)
+from learner.examples.labels import TrainingGame, TurnLabel
 
 SEED_FILE = "seed_games.jsonl"
 """In a base model's folder."""
@@ -72,33 +60,9 @@ def read_seed_games(path: Path) -> list[TrainingGame]:
             except (ValidationError, KeyError, ValueError) as error:
                 said = str(error).splitlines()[0]
                 raise SeedError(
-                    f"Line {number} of {path} is no seed game ({said}): mend or delete it"
+                    f"Line {number} of {path} is no seed game ({said}): fix or delete it"
                 ) from None
     return [game for game in games if game.labels]
-
-
-def seed_games_of(settings: "LearnerSettings", policy: "Policy", objective: Objective) -> list[TrainingGame]:
-    """What a round trains on besides what was played; nothing where there are no seed games.
-
-    Games with an image set that is not on this machine are left out. For kto the propensities are the base
-    model's. Raises `SeedError`.
-    """
-    path = _path(settings)
-    if path is None:
-        return []
-    games = _present(read_seed_games(path))
-    return _with_propensities(games, policy) if objective == "kto" else games
-
-
-def _path(settings: "LearnerSettings") -> Path | None:
-    if settings.rounds.seed_games == "none":
-        return None
-    if settings.rounds.seed_games is not None:
-        return Path(settings.rounds.seed_games).expanduser()
-    from learner.policy.tiny import TINY_WEIGHTS  # torch is loaded only here
-
-    came_with = (TINY_WEIGHTS if settings.policy.model == "tiny" else Path(settings.policy.model)) / SEED_FILE
-    return came_with if came_with.is_file() else None
 
 
 def _training_game(seed: SeedGame, number: int) -> TrainingGame:
@@ -115,28 +79,3 @@ def _training_game(seed: SeedGame, number: int) -> TrainingGame:
     last = labels[-1].step + 1 if labels else 0
     steps = tuple(Step(step.state, step.utterance, step.action) for step in seed.steps[:last])
     return TrainingGame(f"seed-{number}", seed.game, seed.images, seed.context, steps, tuple(labels))
-
-
-def _present(games: Sequence[TrainingGame]) -> list[TrainingGame]:
-    """Those whose figures are all on this machine."""
-    ids = {images: _ids(images) for images in {game.images for game in games}}
-    return [game for game in games if ids[game.images].issuperset(game.context)]
-
-
-def _ids(images: str) -> frozenset[str]:
-    try:
-        return frozenset(open_images(images).ids)
-    except ValueError as error:
-        log.warning("seed games left out: their image set is not here", images=images, error=str(error))
-        return frozenset()
-
-
-def _with_propensities(games: Sequence[TrainingGame], policy: "Policy") -> list[TrainingGame]:
-    from learner.protocol import BASE_ADAPTER
-    from learner.training.evaluation import action_logps
-
-    logps = iter(action_logps(policy, games, BASE_ADAPTER).tolist())
-    return [
-        replace(game, labels=tuple(replace(label, behaviour_logp=next(logps)) for label in game.labels))
-        for game in games
-    ]

@@ -1,20 +1,22 @@
-"""Trust per player: whether what somebody says about the listener's actions can be learnt from.
+"""Trust per player: whether a player's feedback on the listener's actions can be learnt from.
 
-Pure functions of interactions and decoded feedback. There are two witnesses that a player's words cannot
+Pure functions of interactions and decoded feedback. There are two kinds of evidence that a player's words cannot
 change: a won game, which proves its final selection, and how sure the policy was of each action when it took
-it. An honest player praises what turns out right, and what the policy was surer of, more than the rest, however
-badly the two understand each other; somebody who poisons the feedback does the opposite of both.
+it. An honest player gives more positive feedback to what turns out right, and to what the policy was surer of, however
+badly the two understand each other; a player who poisons the feedback does the opposite of both.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from statistics import median
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from games import GAMES
+from games.core import change_of
+from learner.examples.labels import DecodedFeedback
 from store.training import Interaction
 
 PRIOR = (2.0, 2.0)
@@ -26,16 +28,6 @@ TIMES_MEDIAN = 3
 """Of one player in one round, at most so many times the turns of the round's median player are learnt from."""
 FEW_TURNS = 60
 """So many are never too many."""
-
-
-class Judged(Protocol):
-    """A decoder's verdict on a turn with its certainty, 0.5 to 1 (`store.models.Feedback`)."""
-
-    @property
-    def label(self) -> int: ...
-
-    @property
-    def confidence(self) -> float: ...
 
 
 @dataclass(frozen=True)
@@ -59,7 +51,7 @@ class Trust:
 
 
 @dataclass(frozen=True)
-class Screened:
+class TrustFilter:
     """What is left to learn from, and what was left out. It all stays in the store."""
 
     interactions: list[Interaction]
@@ -75,7 +67,9 @@ class Screened:
         return {"players": len(self.players), "quarantined": trust, "capped": list(self.capped)}
 
 
-def screen(interactions: Sequence[Interaction], verdicts: Mapping[int, Judged]) -> Screened:
+def filter_by_trust(
+    interactions: Sequence[Interaction], verdicts: Mapping[int, DecodedFeedback]
+) -> TrustFilter:
     """Leave out players in quarantine, and of each other player what is too much in one round."""
     players = trust_of_players(interactions, verdicts)
     quarantined = tuple(player for player, trust in sorted(players.items()) if trust.quarantined)
@@ -83,10 +77,12 @@ def screen(interactions: Sequence[Interaction], verdicts: Mapping[int, Judged]) 
     kept = within_caps(trusted)
     ids = {one.game_id for one in kept}
     capped = {one.player_id for one in trusted if one.game_id not in ids}
-    return Screened(kept, players, quarantined, tuple(sorted(capped)))
+    return TrustFilter(kept, players, quarantined, tuple(sorted(capped)))
 
 
-def trust_of_players(interactions: Sequence[Interaction], verdicts: Mapping[int, Judged]) -> dict[int, Trust]:
+def trust_of_players(
+    interactions: Sequence[Interaction], verdicts: Mapping[int, DecodedFeedback]
+) -> dict[int, Trust]:
     """Trust of every player, from all games that each has finished."""
     games: dict[int, list[Interaction]] = {}
     for interaction in interactions:
@@ -102,50 +98,50 @@ def trust_of_players(interactions: Sequence[Interaction], verdicts: Mapping[int,
     return found
 
 
-def by_outcome(interaction: Interaction, verdicts: Mapping[int, Judged]) -> tuple[float, float]:
-    """(agreed, disagreed) of a won game: praise and scolding beside what its final selection proves.
+def by_outcome(interaction: Interaction, verdicts: Mapping[int, DecodedFeedback]) -> tuple[float, float]:
+    """(agreed, disagreed) of a won game: its feedback compared with what its final selection proves.
 
-    A turn counts as far as its verdict is certain, 0 to 1, so that silence read as blame counts little; a turn
-    with both right and wrong clicks does not count.
+    A turn counts as far as its verdict is certain, 0 to 1, so that silence read as negative feedback counts little;
+    a turn with both right and wrong clicks does not count.
     """
     game, last = GAMES[interaction.game], interaction.steps[-1]
     final = set(game.selected(interaction.context, game.apply(last.state, last.action)))
     counts = {True: 0.0, False: 0.0}
     for step, turn_id in zip(interaction.steps[:-1], interaction.turn_ids, strict=False):
-        before = set(game.selected(interaction.context, step.state))
-        after = set(game.selected(interaction.context, game.apply(step.state, step.action)))
-        wrong = {figure for figure in before ^ after if (figure in after) != (figure in final)}
+        change = change_of(game, interaction.context, step.state, step.action)
+        wrong = change.wrong(final)
         verdict = verdicts.get(turn_id)
-        if verdict is None or verdict.label == 0 or (wrong and wrong != before ^ after):
+        if verdict is None or verdict.label == 0 or (wrong and wrong != change.clicked):
             continue
         counts[(verdict.label > 0) == (not wrong)] += max(0.0, 2 * verdict.confidence - 1)
     return counts[True], counts[False]
 
 
-def by_certainty(interactions: Sequence[Interaction], verdicts: Mapping[int, Judged]) -> tuple[float, float]:
-    """(agreed, disagreed) of all games of one player: was the policy surer where it was praised?
+def by_certainty(
+    interactions: Sequence[Interaction], verdicts: Mapping[int, DecodedFeedback]
+) -> tuple[float, float]:
+    """(agreed, disagreed) of all games of one player: was the policy surer where feedback was positive?
 
-    The share of (praised, scolded) pairs of turns in which the praised action had the higher propensity, with
+    The share of (positive, negative) pairs of turns in which the positive one's action had the higher propensity, with
     the number of independent turns that such a share is worth by the Mann-Whitney variance. It is about ranks
-    within one player, so that those whom the policy understands badly are not taken for liars. Actions that take
-    something back are left out: the player's own complaint asked for them.
+    within one player, so that players whom the policy understands badly are not taken for poisoners. Actions that take
+    something back are left out: the player's own complaint asked for them. So are turns of unknown propensity.
     """
-    praised: list[float] = []
-    scolded: list[float] = []
+    positive: list[float] = []
+    negative: list[float] = []
     for interaction in interactions:
         game, context = GAMES[interaction.game], interaction.context
         rows = zip(interaction.steps[:-1], interaction.turn_ids, interaction.logps, strict=False)
         for step, turn_id, logp in rows:
             verdict = verdicts.get(turn_id)
-            before = set(game.selected(context, step.state))
-            after = set(game.selected(context, game.apply(step.state, step.action)))
-            if verdict is not None and verdict.label != 0 and before <= after:
-                (praised if verdict.label > 0 else scolded).append(logp)
-    if not praised or not scolded:
+            change = change_of(game, context, step.state, step.action)
+            if logp is not None and verdict is not None and verdict.label != 0 and not change.dropped:
+                (positive if verdict.label > 0 else negative).append(logp)
+    if not positive or not negative:
         return 0.0, 0.0
-    surer = np.sign(np.asarray(praised)[:, None] - np.asarray(scolded)[None, :])
+    surer = np.sign(np.asarray(positive)[:, None] - np.asarray(negative)[None, :])
     share = float((surer + 1).mean()) / 2
-    worth = max(0.0, 3 * len(praised) * len(scolded) / (len(praised) + len(scolded) + 1) - 1)
+    worth = max(0.0, 3 * len(positive) * len(negative) / (len(positive) + len(negative) + 1) - 1)
     return share * worth, (1 - share) * worth
 
 

@@ -1,8 +1,10 @@
 """Feedback decoding: what the next utterance says about the last action (METHOD: "Retrospection")."""
 
+from typing import get_args
+
 from learner.feedback.prompted import PromptedDecoder, Scorer
 from learner.feedback.rules.decoder import RulesDecoder
-from learner.feedback.verdict import LABEL_NAMES, Decoder, Exchange, Label, Scheme, Verdict
+from learner.feedback.verdict import LABEL_NAMES, Decoder, Exchange, Label, Scheme, Verdict, exchange_of
 
 __all__ = [
     "DECODERS",
@@ -16,17 +18,18 @@ __all__ = [
     "Scheme",
     "Scorer",
     "Verdict",
+    "exchange_of",
     "open_decoder",
 ]
 
 DECODERS = ("rules", "prompted")
-SCHEMES: tuple[Scheme, ...] = ("binary", "ternary")
+SCHEMES: tuple[Scheme, ...] = get_args(Scheme)
 
 
 def open_decoder(name: str, scheme: str = "binary", scorer: Scorer | None = None) -> Decoder:
     """The decoder `name` ("rules" or "prompted") in a scheme ("binary" or "ternary").
 
-    "prompted" needs `scorer`, the model that it asks. Raises ValueError with a way to mend it.
+    "prompted" needs `scorer`, the model that it asks. Raises ValueError with a way to fix it.
     """
     if scheme != "binary" and scheme != "ternary":
         raise ValueError(f"Unknown scheme {scheme!r}: expected {' or '.join(SCHEMES)}")

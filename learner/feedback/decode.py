@@ -1,9 +1,9 @@
 """Decoding whole interactions: which turns have a next utterance, and keeping their verdicts in the store."""
 
 from collections.abc import Callable, Iterator, Sequence
-from itertools import pairwise
 
-from learner.feedback import Decoder, Exchange
+from games import GAMES
+from learner.feedback import Decoder, Exchange, exchange_of
 from store.database import Database
 from store.models import Feedback
 from store.training import Interaction, verdicts
@@ -12,19 +12,16 @@ TURNS_AT_A_TIME = 500
 
 
 def exchanges(interaction: Interaction) -> list[Exchange]:
-    """One exchange for each turn but the last: nothing was said after that one."""
-    steps = interaction.steps
+    """One exchange for each turn but the last: nothing was said after that one.
+
+    None for a game that is not played here (any more).
+    """
+    game, steps = GAMES.get(interaction.game), interaction.steps
+    if game is None:
+        return []
     return [
-        Exchange(
-            utterance=step.utterance,
-            action=step.action,
-            next_utterance=following.utterance,
-            previous_action=steps[number - 1].action if number else "",
-            state_before=step.state,
-            state_after=following.state,
-            earlier=tuple(earlier.utterance for earlier in steps[:number]),
-        )
-        for number, (step, following) in enumerate(pairwise(steps))
+        exchange_of(game, interaction.context, steps[:number], steps[number].utterance)
+        for number in range(1, len(steps))
     ]
 
 

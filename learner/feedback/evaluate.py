@@ -13,19 +13,21 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
-from games.multiref import LETTERS, MultiRef
-from learner.feedback.verdict import LABEL_NAMES, Decoder, Exchange, Label, Scheme
+from games import DEFAULT_GAME, GAMES
+from games.core import Change, Step
+from learner.feedback.verdict import LABEL_NAMES, Decoder, Exchange, Label, Scheme, exchange_of
 
 
 class BadLine(ValueError):
-    """A line that is no interaction; the message names it and says what to mend."""
+    """A line that is no interaction; the message names it and says what to fix."""
 
 
-class Interaction(BaseModel):
+class RecordedInteraction(BaseModel):
     """One finished game as a line of JSON. Its other keys are not needed here."""
 
     model_config = ConfigDict(frozen=True, strict=True, extra="ignore")
 
+    game: str = DEFAULT_GAME
     context: list[str]
     targets: list[str]
     clicks: list[list[str]]
@@ -34,10 +36,13 @@ class Interaction(BaseModel):
     """`chat[i]` is the utterance of turn i; there may be one more, said after the last action."""
 
     @model_validator(mode="after")
-    def _fits_together(self) -> "Interaction":
-        board = set(self.context)
-        if len(board) != len(LETTERS) or len(self.context) != len(LETTERS):
-            raise ValueError(f"`context` must name {len(LETTERS)} different figures")
+    def _fits_together(self) -> "RecordedInteraction":
+        if self.game not in GAMES:
+            raise ValueError(f"`game` is {self.game!r}: expected {' or '.join(GAMES)}")
+        board, sizes = set(self.context), GAMES[self.game].board_sizes
+        if len(board) not in sizes or len(self.context) != len(board):
+            expected = str(sizes[0]) if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]}"
+            raise ValueError(f"`context` must name {expected} different figures")
         for name, ids in (("targets", self.targets), *(("clicks", each) for each in self.clicks)):
             if unknown := sorted(set(ids) - board):
                 raise ValueError(f"`{name}` names {unknown[0]!r}, which is not in `context`")
@@ -49,21 +54,21 @@ class Interaction(BaseModel):
         return self
 
 
-Line = TypeVar("Line", bound=Interaction)
+Line = TypeVar("Line", bound=RecordedInteraction)
 
 
-def read_interactions(path: Path) -> list[Interaction]:
+def read_interactions(path: Path) -> list[RecordedInteraction]:
     """The interactions of a JSON-lines file; empty lines are skipped.
 
     Raises BadLine for a line or a file that cannot be used, OSError for one that cannot be read.
     """
-    return [interaction for _, interaction in read_lines(path, Interaction)]
+    return [interaction for _, interaction in read_lines(path, RecordedInteraction)]
 
 
 def read_lines(path: Path, kind: type[Line]) -> list[tuple[int, Line]]:
     """(line number from 1, interaction) of a JSON-lines file; empty lines are skipped.
 
-    `kind` is `Interaction` or a class of it with more keys. Raises as `read_interactions`.
+    `kind` is `RecordedInteraction` or a class of it with more keys. Raises as `read_interactions`.
     """
     found = []
     try:
@@ -95,35 +100,23 @@ def _parsed(line: str, number: int, kind: type[Line]) -> Line:
         raise BadLine(f"Line {number}: {f'`{where}`: ' if where else ''}{what}") from None
 
 
-def exchanges(interaction: Interaction) -> Iterator[tuple[Label, Exchange]]:
+def labelled_exchanges(interaction: RecordedInteraction) -> Iterator[tuple[Label, Exchange]]:
     """(reference label, exchange) of every turn that has a next utterance and at least one click."""
-    game, targets = MultiRef(), frozenset(interaction.targets)
-    state, previous_action = game.initial_state, ""
+    game, context, chat = GAMES[interaction.game], interaction.context, interaction.chat
+    state, steps = game.initial_state(context), list[Step]()
     for turn, selection in enumerate(interaction.clicks):
-        before = frozenset(game.selected(interaction.context, state))
-        after = frozenset(selection)
-        action = game.action_to(interaction.context, state, after)
-        state_after = game.apply(state, action) if action else state
-        if action and turn + 1 < len(interaction.chat):
-            yield (
-                _reference(before, after, targets),
-                Exchange(
-                    utterance=interaction.chat[turn],
-                    action=action,
-                    next_utterance=interaction.chat[turn + 1],
-                    previous_action=previous_action,
-                    state_before=state,
-                    state_after=state_after,
-                    earlier=tuple(interaction.chat[:turn]),
-                ),
-            )
-        state, previous_action = state_after, action or ""
+        action = game.action_to(context, state, frozenset(selection))
+        steps.append(Step(state, chat[turn], action or ""))
+        if action:
+            state = game.apply(state, action)
+            if turn + 1 < len(chat):
+                exchange = exchange_of(game, context, steps, chat[turn + 1])
+                yield _reference(exchange.change, interaction.targets), exchange
 
 
-def _reference(before: frozenset[str], after: frozenset[str], targets: frozenset[str]) -> Label:
-    clicked = before ^ after
-    right = len((after - before) & targets) + len((before - after) - targets)
-    return 1 if right == len(clicked) else 0 if right else -1
+def _reference(change: Change, targets: Sequence[str]) -> Label:
+    wrong = change.wrong(targets)
+    return 1 if not wrong else -1 if wrong == change.clicked else 0
 
 
 @dataclass(frozen=True)
@@ -180,9 +173,9 @@ def _share(part: int, whole: int) -> float | None:
     return part / whole if whole else None
 
 
-def evaluate(interactions: Sequence[Interaction], decoder: Decoder) -> Scores:
+def evaluate(interactions: Sequence[RecordedInteraction], decoder: Decoder) -> Scores:
     """Scores of a decoder over all turns that have a reference label."""
-    labelled = [pair for interaction in interactions for pair in exchanges(interaction)]
+    labelled = [pair for interaction in interactions for pair in labelled_exchanges(interaction)]
     verdicts = decoder.decode([exchange for _, exchange in labelled])
     return score(
         ((reference, verdict.label) for (reference, _), verdict in zip(labelled, verdicts, strict=True)),

@@ -24,12 +24,11 @@ MAX_CHARACTERS = 600
 
 CUT = " [...] "
 
-_SETTING = (
-    "Two partners look at the same ten pictures. The speaker describes some of them, turn by turn; the "
-    "listener selects or deselects pictures by letter. Below are one action of the listener and what the "
-    "speaker said next. Judge only from the speaker's words whether the speaker was satisfied with that "
-    "action."
+_TASK = (
+    "Below are one action of the listener and what the speaker said next. Judge only from the speaker's words "
+    "whether the speaker was satisfied with that action."
 )
+"""After the game's own setting."""
 
 _CHOICE: dict[Scheme, str] = {
     "binary": (
@@ -67,7 +66,7 @@ def shorten(text: str, limit: int = MAX_CHARACTERS) -> str:
 
 def question(exchange: Exchange, scheme: Scheme) -> list[Message]:
     """The prompt for one exchange: one user message, answered by one of the scheme's answer words."""
-    lines = [_SETTING, ""]
+    lines = [f"{exchange.setting} {_TASK}", ""]
     if exchange.previous_action:
         lines.append(f"Listener's earlier action: {exchange.previous_action}")
     lines += [
@@ -101,7 +100,7 @@ class PromptedDecoder:
         if len(scores) != len(words):
             raise ValueError(f"The scorer gave {len(scores)} scores for {len(words)} answers")
         probabilities = _softmax(scores)
-        # the larger label comes first in `answers`: reversed, so that a tie is not taken for praise
+        # the larger label comes first in `answers`: reversed, so that a tie is not taken as positive
         best = max(reversed(range(len(words))), key=probabilities.__getitem__)
         return Verdict(
             label=answers[best][1],

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from games.core import Change, Game, Step, change_of
+
 Scheme = Literal["binary", "ternary"]
 """Binary: positive or negative, neutral-sounding counts as negative. Ternary adds neutral."""
 
@@ -23,14 +25,31 @@ class Exchange:
     """What the listener did, as `games.core.Game` writes actions."""
     next_utterance: str
     """What the speaker said after it: the feedback to decode."""
+    change: Change
+    """What `action` did."""
+    max_targets: int
+    """Of the game."""
+    setting: str
+    """Who sees and does what in the game (`games.core.Words.setting`)."""
     previous_action: str = ""
     """The action of the turn before, empty on the first turn."""
-    state_before: str | None = None
-    """The state before `action`, where known."""
-    state_after: str | None = None
-    """The state after `action`, where known."""
     earlier: tuple[str, ...] = ()
-    """Utterances of the turns before this one, oldest first, where known."""
+    """Utterances of the turns before this one, oldest first."""
+
+
+def exchange_of(game: Game, context: Sequence[str], steps: Sequence[Step], said: str) -> Exchange:
+    """The last of `steps` with what was said after it. Raises `IllegalAction` if the game does not allow its action."""
+    *earlier, step = steps
+    return Exchange(
+        utterance=step.utterance,
+        action=step.action,
+        next_utterance=said,
+        change=change_of(game, context, step.state, step.action),
+        max_targets=game.max_targets,
+        setting=game.words.setting,
+        previous_action=earlier[-1].action if earlier else "",
+        earlier=tuple(past.utterance for past in earlier),
+    )
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
     policy = Policy.load("tiny")                    # or a folder, or a model id; embedded and large alike
     answers = policy.act([request, ...])            # [(action, log-propensity), ...], batched, mixed adapters
 
-Training (see `examples.Example`, `examples.Batch`, `examples.ActionLogps`):
+Training (see `batch.Example`, `batch.Batch`, `batch.ActionLogps`):
 
     policy.new_adapter("new", rank=16, alpha=16, dropout=0.1, seed=0)   # trainable, active
     parameters = policy.trainable()

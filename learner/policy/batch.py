@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from games import GAMES
+from games import DEFAULT_GAME, GAMES
 from games.core import Step
 from learner.examples.labels import TrainingGame, TurnLabel
 from learner.policy.features import ImageFeatures
@@ -34,7 +34,7 @@ class Example:
     """Figure ids in the listener's order."""
     steps: tuple[Step, ...]
     wanted: tuple[tuple[str, ...], ...]
-    game: str = "multiref"
+    game: str = DEFAULT_GAME
 
     def __post_init__(self) -> None:
         if len(self.wanted) != len(self.steps):

@@ -5,6 +5,7 @@ puts them wherever the model wants them: at the image tokens, and in some models
 """
 
 import inspect
+import re
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
@@ -46,7 +47,7 @@ class HfBackend(Backend):
         self._blockwise = model.config.model_type in BLOCKWISE
         self._window: int = getattr(text, "sliding_window", None) or 0
         layers = set(getattr(text, "layer_types", None) or [SLIDING if self._window else FULL])
-        if reason := _unfit(model, layers):
+        if reason := _unfit(model, layers, self.lora):
             raise PolicyLoadError(f"A {type(model).__name__} cannot be used: {reason}")
         self._kinds = tuple(sorted(layers))
 
@@ -190,7 +191,7 @@ class HfBackend(Backend):
         return DynamicCache(data)
 
 
-def _unfit(model: Any, layers: set[str]) -> str:
+def _unfit(model: Any, layers: set[str], lora: LoraTargets) -> str:
     """Why a model cannot be run exactly; empty where nothing speaks against it. `layers` are kinds of its layers."""
     if "mm_encoder_outputs" not in inspect.signature(model.model.forward).parameters:
         return "its forward does not take image features that were computed before"
@@ -201,6 +202,8 @@ def _unfit(model: Any, layers: set[str]) -> str:
         )
     if unknown := sorted(layers - {FULL, SLIDING}):
         return f"its language part has layers of the kind {', '.join(unknown)}, for which a KV cache is not enough"
+    if not any(re.fullmatch(lora.modules, name) for name, _ in model.named_modules()):
+        return f"none of its layers has a name that adapters are made for ({lora.modules})"
     return ""
 
 

@@ -22,6 +22,7 @@ from learner.policy.hf import HfBackend
 from learner.policy.tiny import TINY_WEIGHTS
 from learner.policy.tiny.backend import TinyBackend
 from learner.policy.tiny.modeling import TinyVlmConfig, register
+from learner.policy.tiny.tokenizer import letter_ids
 
 PROCESSORS: dict[str, type[ProcessorMixin]] = {"smolvlm": Idefics3Processor}
 """Model type -> the processor taken instead of its own. SmolVLM's writes images as Idefics3's does, but is not made
@@ -57,6 +58,8 @@ def load_base(spec: str, device: torch.device, dtype: torch.dtype | None = None)
             dtype = torch.float32 if device.type == "cpu" or embedded else torch.bfloat16
         model = AutoModelForImageTextToText.from_pretrained(source, dtype=dtype, use_safetensors=True)
         processor = _load_processor(source, config)
+        if embedded:
+            model.config.label_token_ids = letter_ids(processor.tokenizer)
         model.generation_config = GenerationConfig()  # nothing that bends probabilities
         model.requires_grad_(False)
         model.eval().to(device)  # pyright: ignore[reportArgumentType]

@@ -23,7 +23,6 @@ from learner.policy.loading import choose_device, load_base
 from learner.policy.lora import Adapters
 from learner.policy.prompt import Prompt, PromptBuilder
 from learner.policy.sampling import Sampler, TurnInputs
-from learner.policy.verify import verify
 from learner.protocol import BASE_ADAPTER, TurnRequest
 from learner.settings import LearnerSettings
 
@@ -59,6 +58,8 @@ class Policy:
         `threads` 0 leaves torch's own number; `options` go to the constructor. Raises `PolicyLoadError`, also for a
         model whose turns are not computed exactly (`learner.policy.verify`).
         """
+        from learner.policy.verify import verify  # it plays turns with a policy, and so knows this module
+
         if threads:
             torch.set_num_threads(threads)
         policy = cls(load_base(spec, choose_device(device)), **options)
@@ -129,10 +130,12 @@ class Policy:
         It is the tries of all states that a first action leads to.
         """
         for name, game in self._games.items():
-            grammar, state = self._grammar(name), game.initial_state
-            for action in grammar.trie(state).actions:
-                grammar.trie(game.apply(state, action))
-                yield
+            grammar = self._grammar(name)
+            for size in game.board_sizes:
+                state = game.initial_state(("",) * size)  # which figures they are makes no difference
+                for action in grammar.trie(state).actions:
+                    grammar.trie(game.apply(state, action))
+                    yield
 
     # Training and scoring
 

@@ -1,20 +1,22 @@
 """A check when a base model is loaded: are its turns what transformers' own forward makes of them?"""
 
 import inspect
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 
+from games.core import Game
 from learner.conversation import probe_request
-from learner.policy.backend import PolicyLoadError
+from learner.policy.backend import Backend, PolicyLoadError
+from learner.policy.cache import KVCacheStore
+from learner.policy.figures import FigureEncoder
 from learner.policy.grammar import ActionTrie, Draw
+from learner.policy.lora import Adapters
 from learner.policy.sampling import TurnInputs
 from learner.protocol import BASE_ADAPTER, PastStep, TurnRequest
-
-if TYPE_CHECKING:
-    from learner.policy.policy import Policy
 
 TOLERANCE = {torch.float32: 3e-4, torch.float16: 0.03, torch.bfloat16: 0.1}
 """Largest difference of logits that is still rounding, as a share of their spread.
@@ -23,8 +25,32 @@ The same sums in another order differ by some 1e-5 of it in float32, and by 0.01
 have 8 significant bits, after tens of layers. A wrong mask, position or image feature changes logits by about their
 spread.
 """
+COARSEST = max(TOLERANCE.values())
 UTTERANCES = (("the bird", "no, the other one"), ("a man who carries something", "yes"))
 """Two turns of each of two games: prompts of different lengths, so that a batch is padded."""
+
+
+class Playing(Protocol):
+    """What is used of a `learner.policy.policy.Policy`, which cannot be imported here: it calls `verify`."""
+
+    backend: Backend
+    figures: FigureEncoder
+    cache: KVCacheStore
+    adapters: Adapters
+    device: torch.device
+    temperature: float
+
+    def act(
+        self, requests: Sequence[TurnRequest], seed: int = 0, greedy: bool = False
+    ) -> list[tuple[str, float]]: ...
+
+    def inputs(self, request: TurnRequest) -> TurnInputs: ...
+
+    def draw(self, turns: Sequence[TurnInputs], draws: Sequence[Draw]) -> list[tuple[str, float]]: ...
+
+    def game(self, name: str) -> Game: ...
+
+    def logits(self, hidden: torch.Tensor, vocabulary: torch.Tensor | None) -> torch.Tensor: ...
 
 
 class RecordedDraw(Draw):
@@ -62,7 +88,7 @@ class Comparison:
     """Standard deviation of the plain logits."""
 
 
-def verify(policy: "Policy") -> None:
+def verify(policy: Playing) -> None:
     """Raises `PolicyLoadError`, saying what differs, for a base model whose turns are not computed exactly."""
     model = policy.backend.model
     name = type(model).__name__
@@ -72,7 +98,7 @@ def verify(policy: "Policy") -> None:
         raise PolicyLoadError(
             f"A {name} cannot be used: a turn that it is tried with fails: {error}"
         ) from error
-    allowed = TOLERANCE[model.dtype] * found.spread
+    allowed = TOLERANCE.get(model.dtype, COARSEST) * found.spread
     if found.played <= allowed and found.trained <= allowed:
         return
     if found.trained <= allowed:
@@ -86,7 +112,7 @@ def verify(policy: "Policy") -> None:
 
 
 @torch.inference_mode()
-def compare(policy: "Policy") -> Comparison:
+def compare(policy: Playing) -> Comparison:
     """Play two turns of two games, the second from the KV cache, and compare its logits with the plain forward's."""
     first = [_request(number, said[0]) for number, said in enumerate(UTTERANCES)]
     action, _ = policy.act(first, greedy=True)[0]
@@ -113,7 +139,7 @@ def compare(policy: "Policy") -> Comparison:
     return Comparison(float(np.max(played)), float(np.max(trained)), float(np.mean(spread)))
 
 
-def plain_logits(policy: "Policy", turn: TurnInputs, tokens: list[int]) -> np.ndarray:
+def plain_logits(policy: Playing, turn: TurnInputs, tokens: list[int]) -> np.ndarray:
     """[tokens + 1, V] by the model's own forward of token ids and pixels, from the end of the prompt on.
 
     V are the tokens of the turn's trie.
@@ -142,7 +168,7 @@ def plain_logits(policy: "Policy", turn: TurnInputs, tokens: list[int]) -> np.nd
     return logits[-len(tokens) - 1 :, torch.from_numpy(turn.trie.vocabulary)].double().cpu().numpy()
 
 
-def whole_logits(policy: "Policy", turn: TurnInputs, tokens: list[int]) -> np.ndarray:
+def whole_logits(policy: Playing, turn: TurnInputs, tokens: list[int]) -> np.ndarray:
     """The same from image features, as training computes it."""
     ids = torch.tensor([[*turn.ids, *tokens]], device=policy.device)
     after = turn.positions[..., -1:] + torch.arange(1, len(tokens) + 1)

@@ -5,6 +5,9 @@ The bot imports this package for `command` alone; it loads no torch.
 
 import sys
 
+LOCK_FILE = ".round.lock"
+"""In the adapters' folder: locked by the process that runs a round, for as long as it lives."""
+
 
 def command(round_id: int, processes: int = 1) -> list[str]:
     """The command line that runs a round in a process of its own; settings come from the environment.

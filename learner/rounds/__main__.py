@@ -1,6 +1,7 @@
 """`python -m learner.rounds --round-id N`: runs one round that was queued, alone or with the processes beside it."""
 
 import argparse
+import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -18,19 +19,19 @@ from store.models import RoundStatus
 from store.settings import what_is_wrong
 
 if TYPE_CHECKING:
-    from learner.training.distributed import Team
+    from learner.training.distributed import ProcessGroup
 
 log = structlog.get_logger(__name__)
 
 
-def _team(settings: LearnerSettings) -> "Team | None":
+def _process_group(settings: LearnerSettings) -> "ProcessGroup | None":
     """This process and those that were started with it; None if it is alone."""
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         return None
     from learner.policy.loading import choose_device  # torch is loaded only here
-    from learner.training.distributed import Team
+    from learner.training.distributed import ProcessGroup
 
-    return Team(cpu=choose_device(settings.policy.device).type == "cpu")
+    return ProcessGroup(cpu=choose_device(settings.policy.device).type == "cpu")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -43,26 +44,43 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ValidationError as error:
         log.error("settings not understood", wrong="; ".join(what_is_wrong(error)))
         return 1
-    team = _team(settings)
-    if team is not None and team.rank > 0:
-        from learner.rounds.ranks import assist
+    group = _process_group(settings)
+    if group is not None and group.rank > 0:
+        from learner.rounds.ranks import run_training_jobs
 
-        assist(team, settings)
-        team.part()
+        run_training_jobs(group, settings)
+        group.destroy()
         return 0
     database = Database(settings.store.url)
     try:
-        row = run_round(database, settings, asked.round_id, team=team)
+        row = run_round(database, settings, asked.round_id, group=group)
     except (RoundError, SQLAlchemyError) as error:
         log.error("round could not be run", round_id=asked.round_id, error=str(error))
         return 1
     finally:
         database.close()
-        if team is not None:
-            team.tell(None)
-            team.part()
+        if group is not None:
+            group.broadcast(None)
+            group.destroy()
     return 0 if row.status == RoundStatus.DONE else 1
 
 
+def configure_logging() -> None:
+    """Logs of this process: to standard error, from info on, for people to read."""
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="%Y-%m-%d %H:%M:%S", utc=False),
+            structlog.dev.ConsoleRenderer(
+                colors=False,
+                exception_formatter=structlog.dev.plain_traceback,  # without local variables: they hold people's words
+            ),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+
+
 if __name__ == "__main__":
+    configure_logging()
     sys.exit(main())

@@ -16,12 +16,13 @@ from sqlalchemy.exc import SQLAlchemyError
 from learner.examples.build import build_examples
 from learner.examples.hindsight import Hindsight
 from learner.examples.labels import TrainingGame, digest, lineage, parse_system, split_held_out
-from learner.examples.seed import SeedError, seed_games_of
-from learner.examples.trust import screen
+from learner.examples.seed import SeedError
+from learner.examples.trust import filter_by_trust
 from learner.feedback import open_decoder
 from learner.feedback.decode import decode_interactions
 from learner.protocol import BASE_ADAPTER
 from learner.registry import AdapterError, Card
+from learner.rounds import LOCK_FILE
 from learner.rounds.parents import load, made_before, start, usable_parent
 from learner.rounds.rollback import worse_in_play
 from learner.rounds.work import OnProgress, RoundError, RoundWork
@@ -33,7 +34,7 @@ from store.training import Interaction, record_lineage, usable_interactions
 
 if TYPE_CHECKING:
     from learner.policy import Policy
-    from learner.training.distributed import Team
+    from learner.training.distributed import ProcessGroup
     from learner.training.evaluation import Comparison, Decision
 
 log = structlog.get_logger(__name__)
@@ -50,7 +51,7 @@ def run_round(
     config: TrainingConfig | None = None,
     hindsight: Hindsight | None = None,
     on_progress: OnProgress | None = None,
-    team: "Team | None" = None,
+    group: "ProcessGroup | None" = None,
 ) -> Round:
     """Run a round from the first stage that is not done to the end, and give its row.
 
@@ -65,18 +66,22 @@ def run_round(
         raise RoundError(f"There is no round with id {round_id}: `respect round history` lists them")
     if row.status in (RoundStatus.DONE, RoundStatus.FAILED):
         return row
-    hindsight = hindsight or Hindsight.parse(settings.rounds.hindsight)
     work = RoundWork(
-        database, settings, round_id, row.number, row.system, policy, config, hindsight, on_progress, team
+        database, settings, round_id, row.number, row.system, policy, config, hindsight, on_progress, group
     )
     bound = log.bind(round=row.number, system=row.system)
     with _alone(settings.adapters_dir):
         try:
             adapter_id, results = pipeline(work)
         except Exception as error:
-            bound.exception("round failed", stage=work.stage)
+            sentence = _known_failure(work.stage, error)
+            if sentence is None:
+                bound.exception("round failed", stage=work.stage)
+                sentence = f"The stage '{work.stage}' failed: {_first_line(error)}"
+            else:
+                bound.info("round failed", stage=work.stage, reason=sentence)  # whoever runs it tells
             with database.session() as session:
-                return store_rounds.finish(session, round_id, error=_sentence(work.stage, error))
+                return store_rounds.finish(session, round_id, error=sentence)
         bound.info("round done", adapter=results.get("adapter"), promoted=results["promoted"])
         with database.session() as session:
             return store_rounds.finish(session, round_id, adapter_id=adapter_id, **results)
@@ -87,7 +92,7 @@ def pipeline(work: RoundWork) -> tuple[int | None, dict[str, Any]]:
 
     Results: interactions, turns, decoded_turns, positive_turns, promoted, reason and, where an adapter was
     trained, adapter, train_games, train_turns, training (`TrainingResult`), held_out (`Comparison`); trust
-    (`learner.examples.trust.Screened`) where that is on; rolled_back where the adapter in use was given up.
+    (`learner.examples.trust.TrustFilter`) where that is on; rolled_back where the adapter in use was given up.
     """
     interactions = collect(work)
     verdicts = decode(work, interactions)
@@ -95,13 +100,14 @@ def pipeline(work: RoundWork) -> tuple[int | None, dict[str, Any]]:
     if work.system == "control":
         return None, {**results, "promoted": False, "reason": "control never trains"}
     if work.settings.rounds.trust:
-        screened = screen(interactions, verdicts)
-        interactions, results["trust"] = screened.interactions, screened.metrics()
+        filtered = filter_by_trust(interactions, verdicts)
+        interactions, results["trust"] = filtered.interactions, filtered.metrics()
     interactions = [interaction for interaction in interactions if not interaction.in_quarantine]
     results |= go_back_if_worse(work, interactions, verdicts)
     games, held_out = examples(work, interactions, verdicts)
-    if not games:
-        return None, {**results, "promoted": False, "reason": "no turn has feedback to learn from yet"}
+    if not any(game.labels for game in games):  # seed games alone teach nothing new
+        reason = "no turn shows a right action yet" if games else "no turn has feedback to learn from yet"
+        return None, {**results, "promoted": False, "reason": reason}
     card = train(work, games, held_out, start(work, interactions))
     comparison = evaluate(work, card, held_out)
     adapter_id, decision = judge(work, card, comparison, results.get("trust"))
@@ -197,6 +203,7 @@ def train(
     If the registry has it already, made by this round from the very same examples, it is loaded instead.
     """
     from learner.training.evaluation import FEWEST_TURNS, chance_of_right
+    from learner.training.seeds import seed_games_of
     from learner.training.train import TrainingDiverged
     from learner.training.train import train as train_adapter
 
@@ -215,10 +222,12 @@ def train(
     else:
         work.policy.unload_adapter(work.name)  # left in this process by a round that failed
         watched = right >= FEWEST_TURNS
-        if work.team is not None:
-            from learner.rounds.ranks import Job
+        if work.group is not None:
+            from learner.rounds.ranks import TrainingJob
 
-            work.team.tell(Job(work.name, games, objective, work.training, like, seeds, watched))
+            work.group.broadcast(
+                TrainingJob(work.name, games, objective, work.training, like, seeds, watched)
+            )
         try:
             result = train_adapter(
                 work.policy,
@@ -305,7 +314,7 @@ def _counts(interactions: Sequence[Interaction], verdicts: dict[int, Feedback]) 
 def _alone(folder: Path) -> Iterator[None]:
     """One round at a time works on a registry. The lock goes with the process, however it ends."""
     folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / ".round.lock", blocking=False)
+    lock = FileLock(folder / LOCK_FILE, blocking=False)
     try:
         lock.acquire()
     except Timeout:
@@ -316,8 +325,8 @@ def _alone(folder: Path) -> Iterator[None]:
         lock.release()
 
 
-def _sentence(stage: str, error: Exception) -> str:
-    """What a moderator is told."""
+def _known_failure(stage: str, error: Exception) -> str | None:
+    """What a moderator is told of a failure that is no fault of the program; None if it may be one."""
     from learner.policy.loading import PolicyLoadError  # torch is loaded by now, or a round has failed anyway
 
     if isinstance(error, RoundError | AdapterError | PolicyLoadError | SeedError):
@@ -326,5 +335,11 @@ def _sentence(stage: str, error: Exception) -> str:
         return f"The machine ran out of memory in the stage '{stage}': make the micro-batches smaller."
     if isinstance(error, SQLAlchemyError):
         return f"The database could not be written in the stage '{stage}': {error.__cause__ or error}"
-    said = str(error).strip().splitlines()
-    return f"The stage '{stage}' failed: {said[0] if said else type(error).__name__}"
+    if isinstance(error, OSError):
+        return f"The stage '{stage}' failed: {_first_line(error)}"
+    return None
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

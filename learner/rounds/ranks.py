@@ -1,46 +1,46 @@
-"""What the processes beside a round's first one do: train along until the round ends."""
+"""What the ranks besides 0 of a distributed round do: train along until rank 0 ends the round."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import structlog
 
-from learner.examples.labels import Objective, TrainingGame
+from learner.examples.labels import ObjectiveName, TrainingGame
 from learner.policy import Policy
 from learner.protocol import BASE_ADAPTER
 from learner.registry import AdapterRegistry
 from learner.settings import LearnerSettings, TrainingConfig
-from learner.training.distributed import Team
+from learner.training.distributed import ProcessGroup
 from learner.training.train import TrainingDiverged, train
 
 log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
-class Job:
-    """What is trained, as the first process tells it."""
+class TrainingJob:
+    """The arguments of `train` as rank 0 broadcasts them."""
 
     name: str
     games: Sequence[TrainingGame]
-    objective: Objective
+    objective: ObjectiveName
     config: TrainingConfig
     like: str
     seeds: Sequence[TrainingGame]
-    watched: bool
-    """Whether the first process looks at held-out turns in between."""
+    evaluated: bool
+    """Whether rank 0 evaluates held-out turns after each epoch."""
 
 
-def assist(team: Team, settings: LearnerSettings) -> None:
-    """Train along with each job that the first process tells of, until it tells of no more."""
+def run_training_jobs(group: ProcessGroup, settings: LearnerSettings) -> None:
+    """Train along with each job that rank 0 broadcasts, until it broadcasts None."""
     policy: Policy | None = None
-    while job := team.tell(None):
+    while job := group.broadcast(None):
         policy = policy or Policy.of(settings)
         for name in policy.adapters.names:
             policy.unload_adapter(name)
         if job.like != BASE_ADAPTER:
             policy.load_adapter(job.like, AdapterRegistry(settings.adapters_dir).path(job.like))
-        quality = (lambda: 0.0) if job.watched else None
+        quality = (lambda: 0.0) if job.evaluated else None
         try:
             train(policy, job.name, job.games, job.objective, job.config, None, quality, job.like, job.seeds)
-        except TrainingDiverged as error:  # the first process says so
-            log.info("training along ended", adapter=job.name, reason=str(error))
+        except TrainingDiverged as error:  # rank 0 reports it
+            log.info("training ended on another rank", adapter=job.name, reason=str(error))

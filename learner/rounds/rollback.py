@@ -1,6 +1,6 @@
 """Going back by itself: whether the adapter in use did worse in its games than the one it took over from.
 
-Pure functions of interactions and decoded feedback, whose wins and praise are known to everybody. The gate
+Pure functions of interactions and decoded feedback, which need no targets. The gate
 (`learner.training.evaluation`) judges an adapter before anybody has played with it, this afterwards.
 """
 
@@ -8,21 +8,21 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from learner.examples.labels import Labelled
+from learner.examples.labels import DecodedFeedback
 from store.training import Interaction
 
 FEWEST_GAMES = 20
 """Of each adapter, without which nothing is said."""
-MARGIN = 0.05
-"""By how much wins or praise must have fallen, with 97.5% certainty, before it counts as worse."""
+SHARE_MARGIN = 0.05
+"""By how much the share of wins or of positive feedback must have fallen, with 97.5% certainty, to count as worse."""
 
 
 def worse_in_play(
-    interactions: Sequence[Interaction], verdicts: Mapping[int, Labelled], current: str, before: str
+    interactions: Sequence[Interaction], verdicts: Mapping[int, DecodedFeedback], current: str, before: str
 ) -> str | None:
     """Why `current` is worse than `before`, the adapter it took over from, in a sentence; None if it is not.
 
-    Worse is who wins less, or is praised in fewer of its turns and does not win more.
+    Worse is one that wins less, or gets positive feedback in fewer of its turns and does not win more.
     """
     played = [one for one in interactions if one.adapter == current]
     base_models = {one.base_model for one in played}
@@ -35,17 +35,17 @@ def worse_in_play(
             f"{current} won {np.mean(wins):.0%} of {len(wins)} games, {before} {np.mean(wins_before):.0%} "
             f"of {len(wins_before)}"
         )
-    praise, praise_before = (_praise(games, verdicts) for games in (played, parents))
-    if np.mean(wins) <= np.mean(wins_before) and _fallen(praise, praise_before):
+    positive, positive_before = (_positive_shares(games, verdicts) for games in (played, parents))
+    if np.mean(wins) <= np.mean(wins_before) and _fallen(positive, positive_before):
         return (
-            f"{current} was praised in {np.mean(praise):.0%} of its turns, {before} in "
-            f"{np.mean(praise_before):.0%}"
+            f"{current} got positive feedback in {np.mean(positive):.0%} of its turns, {before} in "
+            f"{np.mean(positive_before):.0%}"
         )
     return None
 
 
-def _praise(games: Sequence[Interaction], verdicts: Mapping[int, Labelled]) -> list[float]:
-    """Share of praised turns of each game that has decoded ones."""
+def _positive_shares(games: Sequence[Interaction], verdicts: Mapping[int, DecodedFeedback]) -> list[float]:
+    """Share of turns with positive feedback, of each game that has decoded ones."""
     decoded = [[verdicts[turn].label > 0 for turn in one.turn_ids if turn in verdicts] for one in games]
     return [float(np.mean(labels)) for labels in decoded if labels]
 
@@ -59,4 +59,4 @@ def _fallen(values: Sequence[float], before: Sequence[float], resamples: int = 2
     def means(of: Sequence[float]) -> np.ndarray:
         return np.asarray(of)[rng.integers(0, len(of), size=(resamples, len(of)))].mean(axis=1)
 
-    return float(np.percentile(means(values) - means(before), 97.5)) < -MARGIN
+    return float(np.percentile(means(values) - means(before), 97.5)) < -SHARE_MARGIN

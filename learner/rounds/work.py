@@ -13,7 +13,7 @@ from store.database import Database
 
 if TYPE_CHECKING:
     from learner.policy import Policy
-    from learner.training.distributed import Team
+    from learner.training.distributed import ProcessGroup
 
 REPORT_EVERY_SECONDS = 1.0
 
@@ -47,10 +47,11 @@ class RoundWork:
     system: str
     loaded: "Policy | None" = None
     config: TrainingConfig | None = None
-    hindsight: Hindsight = Hindsight()  # noqa: RUF009 - frozen
+    asked_hindsight: Hindsight | None = None
+    """None takes that of the settings."""
     on_progress: OnProgress | None = None
-    team: "Team | None" = None
-    """Processes that train along, if there are any."""
+    group: "ProcessGroup | None" = None
+    """The processes that train together, if there are several."""
     stage: str = "start"
     reported_at: float = field(default=0.0, repr=False)
 
@@ -71,6 +72,14 @@ class RoundWork:
 
             self.loaded = Policy.of(self.settings)
         return self.loaded
+
+    @property
+    def hindsight(self) -> Hindsight:
+        """What is learnt beyond the next utterance. Raises `RoundError` for a setting that is not understood."""
+        try:
+            return self.asked_hindsight or Hindsight.parse(self.settings.rounds.hindsight)
+        except ValueError as error:
+            raise RoundError(f"RESPECT_ROUNDS__HINDSIGHT: {error}") from None
 
     @property
     def usable_hindsight(self) -> Hindsight:

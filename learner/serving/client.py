@@ -44,7 +44,7 @@ class PolicyClient(Remote):
     """Speaks to one policy service. Use it as an async context manager."""
 
     async def act(self, request: TurnRequest) -> TurnAnswer:
-        """Play a turn, however often it has to be asked for. Raises `PolicyError` when patience ends."""
+        """Play a turn, however often it has to be asked for. Raises `PolicyError` after `patience` seconds."""
         async for attempt in self.patiently():
             with attempt:
                 return TurnAnswer.model_validate(await self._ask("POST", "/v1/act", request.model_dump()))
@@ -62,7 +62,7 @@ class PolicyClient(Remote):
         return status
 
     async def finished(self, game_id: str) -> None:
-        """Tell that a game is over. A service that does not hear it forgets the game by itself, later."""
+        """Tell that a game is over. A service that misses it forgets the game by itself, later."""
         with contextlib.suppress(PolicyError):
             await self._ask("POST", "/v1/finished", GameFinished(game_id=game_id).model_dump())
 

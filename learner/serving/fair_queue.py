@@ -1,4 +1,4 @@
-"""A queue with a line for each community, served in turns: one that asks a lot does not make the others wait."""
+"""A round-robin queue per tenant: a community that asks a lot does not make the others wait."""
 
 import queue
 import threading
@@ -9,39 +9,39 @@ _Item = TypeVar("_Item")
 
 
 class FairQueue(Generic[_Item]):
-    """Items of several lines; within a line they keep their order. Safe to use from several threads."""
+    """Round robin over tenants, first in first out within one. Safe to use from several threads."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._urgent: deque[_Item] = deque()
-        self._lines: OrderedDict[str, deque[_Item]] = OrderedDict()
+        self._queues: OrderedDict[str, deque[_Item]] = OrderedDict()
 
-    def put(self, item: _Item, line: str) -> None:
-        """Add an item to a line."""
+    def put(self, item: _Item, tenant: str) -> None:
+        """Add an item at the end of a tenant's queue."""
         with self._changed:
-            self._lines.setdefault(line, deque()).append(item)
+            self._queues.setdefault(tenant, deque()).append(item)
             self._changed.notify()
 
     def put_urgent(self, item: _Item) -> None:
-        """Add an item that comes before all lines."""
+        """Add an item that comes before those of all tenants."""
         with self._changed:
             self._urgent.append(item)
             self._changed.notify()
 
     def get(self, timeout: float | None = None) -> _Item:
-        """The next item: of the line that was served longest ago. Raises `queue.Empty` after `timeout` seconds."""
+        """The next item: of the tenant that was served longest ago. Raises `queue.Empty` after `timeout` seconds."""
         with self._changed:
-            if not self._changed.wait_for(lambda: self._urgent or self._lines, timeout):
+            if not self._changed.wait_for(lambda: self._urgent or self._queues, timeout):
                 raise queue.Empty
             if self._urgent:
                 return self._urgent.popleft()
-            name, line = self._lines.popitem(last=False)
-            item = line.popleft()
-            if line:
-                self._lines[name] = line
+            tenant, waiting = self._queues.popitem(last=False)
+            item = waiting.popleft()
+            if waiting:
+                self._queues[tenant] = waiting
             return item
 
-    def waiting(self, line: str) -> int:
-        """Items in a line."""
+    def waiting(self, tenant: str) -> int:
+        """Items of a tenant."""
         with self._changed:
-            return len(self._lines.get(line, ()))
+            return len(self._queues.get(tenant, ()))

@@ -1,4 +1,4 @@
-"""Asking a service elsewhere over HTTP: one session, a secret, patience, and trouble in words."""
+"""Requests to a remote service over HTTP: one session, a shared secret, retries, and errors as sentences."""
 
 import json
 from types import TracebackType
@@ -43,7 +43,7 @@ class Remote:
             await self._session.close()
 
     def patiently(self) -> AsyncRetrying:
-        """Attempts at something that may be asked again, until patience ends."""
+        """Attempts at an idempotent request, with exponential back-off, until `patience` seconds are over."""
         return AsyncRetrying(
             retry=retry_if_exception(lambda error: isinstance(error, PolicyError) and error.retry),
             wait=wait_exponential_jitter(initial=0.2, max=2.0),

@@ -1,4 +1,4 @@
-"""Adapters that are loaded, and the games that hold each of them there."""
+"""Which adapters are loaded, least recently used first, and the games under way that are pinned to each."""
 
 import time
 from collections import OrderedDict

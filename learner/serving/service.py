@@ -20,7 +20,7 @@ from learner.protocol import (
     TurnRequest,
 )
 from learner.registry import AdapterError, AdapterRegistry
-from learner.serving.replies import Answers
+from learner.serving.idempotency import IdempotencyCache
 from learner.serving.worker import Worker
 
 log = structlog.get_logger(__name__)
@@ -32,7 +32,7 @@ MAX_BODY = 256 * 2**10
 
 
 class PolicyService:
-    """Answers turns, remembers the answers, and follows the registry's current adapter."""
+    """IdempotencyCache turns, remembers the answers, and follows the registry's current adapter."""
 
     def __init__(
         self, worker: Worker, registry: AdapterRegistry, base_model: str, secret: SecretStr | None = None
@@ -41,7 +41,7 @@ class PolicyService:
         self._registry = registry
         self._base_model = base_model
         self._secret = secret
-        self._answers = Answers()
+        self._answers = IdempotencyCache()
         self._current = BASE_ADAPTER
         self._following = asyncio.Lock()
         self._refused: str | None = None

@@ -23,7 +23,7 @@ log = structlog.get_logger(__name__)
 
 MAX_BATCH = 32
 GATHER_SECONDS = 0.004
-"""How long the first turn of a batch waits for company."""
+"""How long the first turn of a batch waits for others."""
 MAX_ADAPTERS = 8
 """Adapters kept loaded; the one used longest ago goes first."""
 

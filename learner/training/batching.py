@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from games import GAMES
+from games.core import change_of
 from learner.examples.labels import TrainingGame, TurnLabel
 
 
@@ -38,8 +39,8 @@ def _unclicked(game: TrainingGame) -> tuple[int, ...]:
     actions += [(game.steps[label.step].state, label.action) for label in game.labels]
     clicked: set[str] = set()
     for state, action in actions:
-        clicked.update(rules.selected(game.context, state))
-        clicked.update(rules.selected(game.context, rules.apply(state, action)))
+        change = change_of(rules, game.context, state, action)
+        clicked |= change.before | change.after
     return tuple(place for place, figure in enumerate(game.context) if figure not in clicked)
 
 

@@ -1,6 +1,6 @@
-"""Processes that train one adapter together, as `accelerate launch` starts them, one for each GPU.
+"""The processes that train one adapter together, one for each GPU, as `accelerate launch` or torchrun starts them.
 
-The first one runs the round. The others wait for its word, train along with the same seed and end with it.
+Rank 0 runs the round and broadcasts what is trained; the other ranks train along with the same seed.
 """
 
 import os
@@ -14,52 +14,54 @@ from accelerate.utils import broadcast, broadcast_object_list, reduce
 
 _Item = TypeVar("_Item")
 
+TIMEOUT = timedelta(days=1)
+"""Of a collective operation: the other ranks wait in a broadcast while rank 0 decodes."""
 
-class Team:
-    """The processes, seen from one of them. Every method but `mine` is to be called by all at once."""
+
+class ProcessGroup:
+    """The processes, seen from one of them. Every method but `shard` is collective: all ranks call it."""
 
     def __init__(self, cpu: bool) -> None:
-        patience = timedelta(days=1)  # the others wait while the first one decodes
-        state = PartialState(cpu=cpu, timeout=patience) if in_company() else None
+        state = PartialState(cpu=cpu, timeout=TIMEOUT) if is_distributed() else None
         self.rank = state.process_index if state else 0
         self.size = state.num_processes if state else 1
 
-    def mine(self, parts: Sequence[_Item]) -> Sequence[_Item]:
-        """This process's share."""
-        return parts[self.rank :: self.size]
+    def shard(self, items: Sequence[_Item]) -> Sequence[_Item]:
+        """This rank's share of the items, every `size`-th from its rank on."""
+        return items[self.rank :: self.size]
 
-    def tell(self, word: _Item) -> _Item:
-        """What the first process says, whatever the others say."""
-        return broadcast_object_list([word])[0] if self.size > 1 else word
+    def broadcast(self, value: _Item) -> _Item:
+        """The value of rank 0, any object that can be pickled; that of other ranks is ignored."""
+        return broadcast_object_list([value])[0] if self.size > 1 else value
 
-    def totals(self, values: Sequence[float]) -> list[float]:
-        """Each value summed over processes."""
+    def all_reduce_sum(self, values: Sequence[float]) -> list[float]:
+        """Each value summed over ranks, in float64."""
         if self.size == 1:
             return list(values)
         device = PartialState().device
         return reduce(torch.tensor(values, dtype=torch.float64, device=device), "sum").tolist()  # pyright: ignore[reportAttributeAccessIssue]
 
     @torch.no_grad()
-    def add_gradients(self, parameters: Iterable[torch.nn.Parameter]) -> None:
-        """Give every parameter the sum of its gradients over processes."""
+    def all_reduce_gradients(self, parameters: Iterable[torch.nn.Parameter]) -> None:
+        """Replace the gradient of every parameter by its sum over ranks."""
         if self.size > 1:
             for parameter in parameters:
                 own = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
                 parameter.grad = reduce(own, "sum")  # pyright: ignore[reportAttributeAccessIssue]
 
     @torch.no_grad()
-    def copy_weights(self, parameters: Iterable[torch.nn.Parameter]) -> None:
-        """Give every parameter the first process's value."""
+    def broadcast_parameters(self, parameters: Iterable[torch.nn.Parameter]) -> None:
+        """Give every parameter the value that it has on rank 0."""
         if self.size > 1:
             for parameter in parameters:
                 parameter.copy_(broadcast(parameter.detach().clone()))
 
-    def part(self) -> None:
-        """Leave one another, before the process ends."""
+    def destroy(self) -> None:
+        """Leave the group, before the process ends."""
         if self.size > 1:
             PartialState().destroy_process_group()
 
 
-def in_company() -> bool:
-    """Whether `accelerate launch` started more than one process."""
+def is_distributed() -> bool:
+    """Whether this process is one of several that were launched together."""
     return int(os.environ.get("WORLD_SIZE", "1")) > 1

@@ -9,7 +9,7 @@ import numpy as np
 
 from learner.examples.build import build_examples
 from learner.examples.hindsight import Hindsight
-from learner.examples.labels import Labelled, TrainingGame
+from learner.examples.labels import DecodedFeedback, TrainingGame
 from learner.policy import Policy
 from learner.policy.batch import to_example
 from store.training import Interaction
@@ -18,7 +18,7 @@ FEWEST_TURNS = 50
 """Held-out right actions without which the comparison says nothing."""
 FEWEST_EFFECTIVE = 100.0
 """Turns that an estimate from all turns that were taken must be worth, after weighting, to be believed."""
-MARGIN = 0.05
+CHANCE_MARGIN = 0.05
 """How much less often the candidate may take held-out right actions before it is clearly worse."""
 BATCH_GAMES = 32
 
@@ -67,12 +67,12 @@ def action_logps(policy: Policy, games: Sequence[TrainingGame], adapter: str) ->
 
 
 def held_out_labels(
-    interactions: Sequence[Interaction], verdicts: Mapping[int, Labelled], base_model: str
+    interactions: Sequence[Interaction], verdicts: Mapping[int, DecodedFeedback], base_model: str
 ) -> list[TrainingGame]:
     """What held-out interactions tell: their right actions, and how each action that was taken turned out.
 
-    Right actions come from hindsight too, since those that were praised at once are the ones which the parent
-    takes anyway. They have no propensity (as for sup); the others have it (as for kto).
+    Right actions come from hindsight too, since actions that got positive feedback at once are the ones which the
+    parent takes anyway. They have no propensity (as for sup); the others have it (as for kto).
     """
     right = build_examples(interactions, verdicts, "sup", base_model, Hindsight(win=True, correction=True))
     return right + build_examples(interactions, verdicts, "kto", base_model)
@@ -112,9 +112,12 @@ def compare(policy: Policy, games: Sequence[TrainingGame], candidate: str, paren
     )
 
 
-def gate(comparison: Comparison, losses: Sequence[float]) -> Decision:
-    """Refuse an adapter that is broken or clearly worse than the one in use; pass every other."""
-    if not losses or not all(math.isfinite(loss) for loss in losses):
+def gate(comparison: Comparison, losses: Sequence[float | None]) -> Decision:
+    """Refuse an adapter that is broken or clearly worse than the one in use; pass every other.
+
+    `losses` are those of the adapter's card, where None stands for one that was not finite.
+    """
+    if not losses or not all(loss is not None and math.isfinite(loss) for loss in losses):
         return Decision(False, "its training loss is not finite")
     if comparison.right_turns == 0 or comparison.difference_ci95 is None:
         return Decision(True, "no held-out turns to compare on")
@@ -128,13 +131,13 @@ def gate(comparison: Comparison, losses: Sequence[float]) -> Decision:
         f"it takes {comparison.chance_candidate:.1%} of {comparison.right_turns} held-out right actions, "
         f"the adapter in use {comparison.chance_parent:.1%}"
     )
-    if high >= -MARGIN:
+    if high >= -CHANCE_MARGIN:
         return Decision(True, found)
     # What is known to be right is mostly what the adapter in use took; all that was taken tells more fairly.
     believed = comparison.effective_turns is not None and comparison.effective_turns >= FEWEST_EFFECTIVE
     if believed and comparison.reward_candidate is not None and comparison.reward_logged is not None:
         expected = (
-            f"{found}, but {comparison.reward_candidate:.1%} of its turns would be praised instead of "
+            f"{found}, but {comparison.reward_candidate:.1%} of its turns would get positive feedback instead of "
             f"{comparison.reward_logged:.1%}"
         )
         if comparison.reward_candidate > comparison.reward_logged:

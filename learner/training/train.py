@@ -5,7 +5,7 @@ import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, astuple, dataclass, fields, replace
 from typing import Any, TypeVar
 
 import structlog
@@ -13,14 +13,15 @@ import torch
 from accelerate import Accelerator
 from transformers import get_cosine_schedule_with_warmup
 
-from learner.examples.labels import Objective, TrainingGame, TurnLabel
+from learner.examples.labels import ObjectiveName, TrainingGame, TurnLabel
 from learner.policy import Policy
 from learner.policy.backend import WarmStartSettings
 from learner.policy.batch import Batch, Example, to_example
 from learner.protocol import BASE_ADAPTER
 from learner.settings import TrainingConfig
 from learner.training.batching import Item, items_of, micro_batches, plan_epochs
-from learner.training.distributed import Team
+from learner.training.diagnostics import Diagnostics, Update, diagnostics
+from learner.training.distributed import ProcessGroup
 from learner.training.objectives import OBJECTIVES, Statistics, kl_terms
 
 log = structlog.get_logger(__name__)
@@ -58,6 +59,8 @@ class TrainingResult:
     """Over all epochs."""
     losses: tuple[float, ...]
     """Mean loss of each epoch that was run."""
+    diagnostics: tuple[Diagnostics, ...]
+    """Of each epoch that was run."""
     grounding: tuple[float, ...]
     """Mean loss of each epoch of the base model's warm start (`learner.policy.backend.WarmStart`)."""
     held_out: tuple[float, ...]
@@ -71,19 +74,18 @@ class TrainingResult:
     seconds: float
 
     def metrics(self) -> dict[str, Any]:
-        """For the adapter's card."""
-        rounded = {
-            name: [round(value, 5) for value in getattr(self, name)]
-            for name in ("losses", "grounding", "held_out")
-        }
-        return {**asdict(self), **rounded}
+        """For the adapter's card: everything, each of the diagnostics as a list with one value an epoch."""
+        found = asdict(self)
+        epochs = found.pop("diagnostics")
+        found |= {entry.name: [epoch[entry.name] for epoch in epochs] for entry in fields(Diagnostics)}
+        return {name: _rounded(value) for name, value in found.items()}
 
 
 def train(
     policy: Policy,
     name: str,
     games: Sequence[TrainingGame],
-    objective: Objective,
+    objective: ObjectiveName,
     config: TrainingConfig = TrainingConfig(),
     progress: Callable[[Progress], None] | None = None,
     quality: Callable[[], float] | None = None,
@@ -99,7 +101,7 @@ def train(
     training stops. It ends with the best.
     The adapter stays loaded in the policy, which is left in evaluation mode. Deterministic for a seed on the
     same machine. Where several processes were started together (`learner.training.distributed`), all of them call
-    this with the same arguments and share the work of each step; `quality` is asked in the first one only. Raises
+    this with the same arguments and share the work of each step; `quality` is called on rank 0 only. Raises
     ValueError without examples, `TrainingDiverged` where the loss stays non-finite.
     """
     if not any(game.labels for game in games):
@@ -110,7 +112,7 @@ def train(
     with torch.random.fork_rng(devices=devices):
         torch.manual_seed(config.seed)
         on_cpu = policy.device.type == "cpu"
-        team, accelerator = Team(on_cpu), Accelerator(cpu=on_cpu)
+        group, accelerator = ProcessGroup(on_cpu), Accelerator(cpu=on_cpu)
         policy.new_adapter(
             name,
             rank=config.rank,
@@ -122,7 +124,7 @@ def train(
         optimizer = accelerator.prepare(
             torch.optim.AdamW(policy.trainable(), lr=config.learning_rate, weight_decay=config.weight_decay)
         )
-        losses, step, skipped, in_a_row = [], 0, 0, 0
+        losses, means, step, skipped, in_a_row = [], [], 0, 0, 0
         best = _Best(policy.trainable(), config.patience)
         policy.train()
         try:
@@ -130,11 +132,11 @@ def train(
                 config.grounding_epochs, config.grounding_rate, config.grounding_dropout
             )
             started_with = policy.warm_start(
-                games, seeds, warm_start, rng, lambda: team.copy_weights(policy.trainable())
+                games, seeds, warm_start, rng, lambda: group.broadcast_parameters(policy.trainable())
             )
             games = started_with.games
             if started_with.losses and quality is not None:
-                best.exhausted(_told(team, quality))
+                best.exhausted(_broadcast_quality(group, quality))
                 policy.train()
             items = items_of([*games, *seeds])
             replays = like != BASE_ADAPTER
@@ -142,15 +144,15 @@ def train(
             plan = plan_epochs(items, epochs, least, config.batch_turns, rng)
             total = sum(map(len, plan))
             schedule = get_cosine_schedule_with_warmup(optimizer, min(config.warmup_steps, total // 4), total)
-            loop = _Loop(policy, objective, config, accelerator, team, optimizer, rng, [*games, *seeds])
+            loop = _Loop(policy, objective, config, accelerator, group, optimizer, rng, [*games, *seeds])
             looped = time.monotonic()
             for batches in plan:
-                sums: list[Statistics] = []
+                updates: list[Update] = []
                 for parts in _ahead(loop.prepare, batches):
-                    statistics = loop.step(parts)
+                    update = loop.step(parts)
                     schedule.step()
                     step += 1
-                    if statistics is None:
+                    if update is None:
                         skipped, in_a_row = skipped + 1, in_a_row + 1
                         log.warning("step skipped: the loss is not finite", adapter=name, step=step)
                         if in_a_row >= config.bad_steps or skipped > total // 2:
@@ -159,13 +161,20 @@ def train(
                             )
                         continue
                     in_a_row = 0
-                    sums.append(statistics)
+                    updates.append(update)
+                    log.debug("trained a step", adapter=name, step=step, loss=update.loss, **_said([update]))
                     if progress is not None:
                         left = (time.monotonic() - looped) / step * (total - step)
-                        progress(Progress(step, total, statistics.loss / statistics.turns, left))
-                turns = sum(entry.turns for entry in sums)
-                losses.append(sum(entry.loss for entry in sums) / turns if turns else math.nan)
-                if quality is not None and best.exhausted(_told(team, quality)) and config.patience:
+                        progress(Progress(step, total, update.loss, left))
+                turns = sum(update.sums.turns for update in updates)
+                losses.append(sum(update.sums.loss for update in updates) / turns if turns else math.nan)
+                means.append(diagnostics(updates))
+                log.info("trained an epoch", adapter=name, step=step, loss=losses[-1], **_said(updates))
+                if (
+                    quality is not None
+                    and best.exhausted(_broadcast_quality(group, quality))
+                    and config.patience
+                ):
                     break
                 policy.train()
             best.restore()
@@ -177,18 +186,32 @@ def train(
         turns=sum(len(item.labels) for item in items),
         turns_seen=len(losses) * sum(len(item.labels) for item in items),
         losses=tuple(losses),
+        diagnostics=tuple(means),
         grounding=started_with.losses,
         held_out=tuple(best.qualities),
         restored=best.restored,
         skipped=skipped,
-        processes=team.size,
+        processes=group.size,
         seconds=time.monotonic() - started,
     )
 
 
-def _told(team: Team, quality: Callable[[], float]) -> float:
-    """The quality as the first process finds it."""
-    return team.tell(quality() if team.rank == 0 else math.nan)
+def _said(updates: Sequence[Update]) -> dict[str, float]:
+    """Their diagnostics for the log, without those that there are none of."""
+    found = asdict(diagnostics(updates))
+    return {name: round(value, 6) for name, value in found.items() if value is not None}
+
+
+def _rounded(value: Any) -> Any:
+    """A value for JSON: floats of lists with five digits, None for those that are not finite."""
+    if not isinstance(value, list | tuple):
+        return value
+    return [round(each, 5) if each is not None and math.isfinite(each) else None for each in value]
+
+
+def _broadcast_quality(group: ProcessGroup, quality: Callable[[], float]) -> float:
+    """The quality as rank 0 finds it, on every rank."""
+    return group.broadcast(quality() if group.rank == 0 else math.nan)
 
 
 def _ahead(prepare: Callable[[_Taken], _Made], batches: Sequence[_Taken]) -> Iterator[_Made]:
@@ -243,21 +266,21 @@ class _Loop:
     def __init__(
         self,
         policy: Policy,
-        objective: Objective,
+        objective: ObjectiveName,
         config: TrainingConfig,
         accelerator: Accelerator,
-        team: Team,
+        group: ProcessGroup,
         optimizer: Any,
         rng: random.Random,
         games: Sequence[TrainingGame],
     ) -> None:
         self.policy = policy
-        self.objective: Objective = objective
+        self.objective: ObjectiveName = objective
         self.loss = OBJECTIVES[objective]
         self.options = {} if config.smoothing is None else {"smoothing": config.smoothing}
         self.config = config
         self.accelerator = accelerator
-        self.team = team
+        self.group = group
         self.optimizer = optimizer
         self.rng = rng
         seen: dict[str, set[str]] = {}
@@ -274,18 +297,18 @@ class _Loop:
     def prepare(self, batch: Sequence[Item]) -> list[Part]:
         """This process's micro-batches of an effective batch, each on boards drawn anew."""
         drawn = [self._examples(items) for items in micro_batches(batch, self._micro_batch_turns(batch))]
-        return [(self.policy.batch(examples), labels) for examples, labels in self.team.mine(drawn)]
+        return [(self.policy.batch(examples), labels) for examples, labels in self.group.shard(drawn)]
 
     def _micro_batch_turns(self, batch: Sequence[Item]) -> int:
         """Turns computed at a time: no more than there is memory for, and no fewer parts than processes."""
         turns = sum(len(item.labels) for item in batch)
-        return min(self.config.micro_batch_turns, max(1, turns // self.team.size))
+        return min(self.config.micro_batch_turns, max(1, turns // self.group.size))
 
-    def step(self, parts: Sequence[Part]) -> Statistics | None:
+    def step(self, parts: Sequence[Part]) -> Update | None:
         """One update on one effective batch; None if its loss or gradient was not finite."""
-        count = round(self.team.totals([sum(len(labels) for _, labels in parts)])[0])
-        z = self._kl(parts, count) if self.objective == "kto" else 0.0
-        sums = [Statistics(0, 0.0, 0.0, 0.0)]
+        count = round(self.group.all_reduce_sum([sum(len(labels) for _, labels in parts)])[0])
+        z = self._kl(parts, count) if self.objective == "kto" else None
+        own = Statistics()
         for inputs, labels in parts:
             with torch.autocast(self.policy.device.type, torch.bfloat16, enabled=self.halves):
                 logps = self.policy.forward_logps(inputs, temperature=self.temperature)
@@ -295,28 +318,25 @@ class _Loop:
                 logps.tokens,
                 logps.smooth,
                 count=count,
-                z=z,
+                z=z or 0.0,
                 **self.options,
             )
-            sums.append(statistics)
+            own += statistics
             if not torch.isfinite(loss):
                 break
             self.accelerator.backward(loss)
-        totals = self.team.totals(
-            [sum(getattr(entry, name) for entry in sums) for name in ("loss", "logp", "ratio")]
-        )
-        if not math.isfinite(totals[0]):
+        sums = Statistics(*self.group.all_reduce_sum(astuple(own)))
+        if not math.isfinite(sums.loss):
             self.optimizer.zero_grad(set_to_none=True)
             return None
-        self.team.add_gradients(self.policy.trainable())
+        self.group.all_reduce_gradients(self.policy.trainable())
         norm = self.accelerator.clip_grad_norm_(self.policy.trainable(), self.config.clip)
-        finite = norm is None or bool(torch.isfinite(norm))
+        gradient_norm = float(norm or 0.0)
+        finite = math.isfinite(gradient_norm)
         if finite:
             self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
-        if not finite:
-            return None
-        return Statistics(count, *totals)
+        return Update(sums, z, gradient_norm, gradient_norm > self.config.clip) if finite else None
 
     @torch.no_grad()
     def _kl(self, parts: Sequence[Part], count: int) -> float:
@@ -325,14 +345,15 @@ class _Loop:
         for inputs, labels in parts:
             logps = self.policy.forward_logps(inputs).sum
             terms += float(kl_terms(logps, self._columns(labels, logps)[0]).sum())
-        return max(0.0, self.team.totals([terms])[0] / count)
+        return max(0.0, self.group.all_reduce_sum([terms])[0] / count)
 
     def _columns(
         self, labels: Sequence[TurnLabel], like: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """(log p₀, reward, weight), each [R]; log p₀ is 0 where it is not used."""
+        """(log p₀, reward, weight), each [R]; log p₀ is NaN where it is not known."""
+        known = [math.nan if label.behaviour_logp is None else label.behaviour_logp for label in labels]
         return (
-            like.new_tensor([label.behaviour_logp or 0.0 for label in labels]),
+            like.new_tensor(known),
             like.new_tensor([label.reward for label in labels]),
             like.new_tensor([label.weight for label in labels]),
         )

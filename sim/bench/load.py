@@ -7,13 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from games import GAMES
+from games import DEFAULT_GAME, GAMES
 from games.core import Outcome, Step
 from games.figures import ImageSet
 from learner.policy import Example
-from learner.protocol import PastStep, PolicyError, PolicyStatus, TurnAnswer, TurnRequest
+from learner.protocol import PolicyError, PolicyStatus, TurnAnswer, TurnRequest, turn_request
 
-RULES = GAMES["multiref"]
+RULES = GAMES[DEFAULT_GAME]
 SENT_TWICE = 0.05
 """Share of the turns that are asked for twice at once, as after a lost answer."""
 
@@ -37,7 +37,7 @@ class Match:
         self.deal = RULES.deal(images.ids, random.Random(name))
         self.steps: list[Step] = []
         self.logps: list[float] = []
-        self.state = RULES.initial_state
+        self.state = RULES.initial_state(self.deal.listener)
         self._images = images
         self._rng = random.Random(f"{name}/words")
 
@@ -52,15 +52,12 @@ class Match:
         wrong, missing = sorted(selected - self.deal.targets), sorted(self.deal.targets - selected)
         figure = self._rng.choice(wrong or missing)
         words = self._rng.choice(self._images[figure].names)
-        return TurnRequest(
-            request_id=f"{self.name}:{len(self.steps) + 1}",
+        return turn_request(
             game_id=self.name,
+            game=RULES.name,
             images=self._images.spec,
             context=self.deal.listener,
-            history=tuple(
-                PastStep(state=step.state, utterance=step.utterance, action=step.action)
-                for step in self.steps
-            ),
+            steps=self.steps,
             state=self.state,
             utterance=f"no, not the {words}" if wrong else f"the {words}",
             adapter=self.adapter,
@@ -76,7 +73,7 @@ class Match:
     def example(self) -> Example:
         """The whole game, asking for the probability of each of its actions."""
         wanted = tuple((step.action,) for step in self.steps)
-        return Example(self._images.spec, self.deal.listener, tuple(self.steps), wanted)
+        return Example(self._images.spec, self.deal.listener, tuple(self.steps), wanted, RULES.name)
 
 
 @dataclass

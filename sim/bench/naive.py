@@ -1,7 +1,7 @@
 """A turn played the naive way, as the method's research code plays it: the same action and propensity, slowly.
 
-The processor prepares the ten images once a turn. Then every token of the action is a `generate` of its own, without
-a cache: each encodes the ten images again and reads the whole prompt again. One turn at a time.
+The processor prepares the images once a turn. Then every token of the action is a `generate` of its own, without
+a cache: each encodes the images again and reads the whole prompt again. One turn at a time.
 """
 
 import random
@@ -52,7 +52,7 @@ class NaivePolicy:
         return sampler.results()[0]
 
     def _prepare(self, request: TurnRequest) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
-        """The prompt's ids and what the model takes of the ten images."""
+        """The prompt's ids and what the model takes of the images."""
         processor, device = self._base.processor, self._base.model.device
         pictures = [self._images.raster(figure, self._base.raster) for figure in request.context]
         seen = processor(text=[processor.image_token * len(pictures)], images=[pictures], return_tensors="pt")

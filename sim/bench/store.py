@@ -18,7 +18,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlmodel import col
 
-from games import GAMES
+from games import DEFAULT_GAME, GAMES
 from games.core import Outcome
 from games.figures import open_images
 from store.database import Database
@@ -58,7 +58,7 @@ class StoreBench:
 
 def generate(database: Database, turns: int, seed: int = 0) -> int:
     """Fill a migrated database with games until there are `turns` turns, and verdicts on them; gives the turns."""
-    rng, figures, rules = random.Random(seed), open_images(IMAGES).ids, GAMES["multiref"]
+    rng, figures, rules = random.Random(seed), open_images(IMAGES).ids, GAMES[DEFAULT_GAME]
     with database.engine.begin() as connection:
         connection.execute(
             sa.insert(Player),
@@ -78,13 +78,14 @@ def generate(database: Database, turns: int, seed: int = 0) -> int:
             if made >= turns:
                 break
             began = BEGAN + timedelta(minutes=number)
-            deal, state = rules.deal(figures, rng), rules.initial_state
+            deal = rules.deal(figures, rng)
+            state = rules.initial_state(deal.listener)
             length = rng.randint(4, rules.max_turns)
             for turn in range(1, length + 1):
                 made += 1
                 action = None
                 while action is None:
-                    wanted = frozenset(rng.sample(deal.listener, rng.randint(1, 5)))
+                    wanted = frozenset(rng.sample(deal.listener, rng.randint(1, rules.max_targets)))
                     action = rules.action_to(deal.listener, state, wanted)
                 after = rules.apply(state, action)
                 rows.append(

@@ -54,7 +54,7 @@ class TrainingBench:
 
 
 class PlainFigures(FigureEncoder):
-    """Encodes the ten figures of a board whenever it is asked for them."""
+    """Encodes the figures of a board whenever it is asked for them."""
 
     def encode(self, images: str, figures: Sequence[str]) -> ImageFeatures:
         return self.compute(images, figures).features
@@ -71,7 +71,7 @@ class Float32Policy(Policy):
 
 
 class PlainPolicy(Float32Policy):
-    """A policy that goes through the turns one by one: a prompt for each, with its ten images encoded anew."""
+    """A policy that goes through the turns one by one: a prompt for each, with its images encoded anew."""
 
     def __init__(self, backend: Backend) -> None:
         super().__init__(backend)

@@ -7,11 +7,13 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from sim.players.fresh import FreshPlayers
 from sim.players.people import PeoplePlayer, Personality, patient, people, poison, terse
 from sim.players.view import Player, PlayerFactory, Speaker, View
 
 __all__ = [
     "PLAYERS",
+    "FreshPlayers",
     "PeoplePlayer",
     "Personality",
     "Player",
@@ -22,19 +24,24 @@ __all__ = [
 ]
 
 PLAYERS: dict[str, PlayerFactory] = {"people": people, "patient": patient, "terse": terse, "poison": poison}
+FRESH = "fresh"
+"""Players who share their words: each deployment has a factory of its own."""
 
 
 def open_players(spec: str) -> PlayerFactory:
-    """The factory that `spec` names: one of `PLAYERS`, or "path/to/file.py:factory".
+    """The factory that `spec` names: one of `PLAYERS`, "fresh", or "path/to/file.py:factory".
 
+    Open "fresh" once for each deployment: what one factory makes never says the same words twice.
     Raises ValueError with a way to mend it; so does the factory where what it makes is no player.
     """
     if spec in PLAYERS:
         return PLAYERS[spec]
+    if spec == FRESH:
+        return FreshPlayers()
     path, colon, name = spec.rpartition(":")
     if not colon or not path.endswith(".py") or not name:
         raise ValueError(
-            f"Unknown players {spec!r}: expected {', '.join(PLAYERS)} or 'path/to/file.py:factory'"
+            f"Unknown players {spec!r}: expected {', '.join((*PLAYERS, FRESH))} or 'path/to/file.py:factory'"
         )
     factory = getattr(_load(Path(path)), name, None)
     if factory is None:

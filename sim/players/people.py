@@ -152,14 +152,14 @@ class PeoplePlayer:
         self._aim = tuple(self.rng.sample(missing, wanted))
         if wanted == 2:
             text = " and ".join(self._framed(figure, view) for figure in self._aim)
-        elif first and self._happens(self.personality.announces / 3):
+        elif first and len(missing) > 1 and self._happens(self.personality.announces / 3):
             text = self._fill(self._choose(phrases.FIRST_FRAMES), self._aim[0], view)
         elif not first and self._happens(self.personality.announces):
             frames = phrases.LAST_FRAMES if len(missing) == 1 and self._happens(0.7) else phrases.NEXT_FRAMES
             text = self._fill(self._choose(frames), self._aim[0], view)
         else:
             text = self._framed(self._aim[0], view)
-        return self._joined(opening, text), view.selected | frozenset(self._aim)
+        return self._joined(opening, text), self._hoped(view, frozenset(), set(self._aim))
 
     def _correct(self, view: View, last: LastTurn) -> tuple[str, frozenset[str]]:
         """The last picks were wrong, or some of them."""
@@ -171,7 +171,7 @@ class PeoplePlayer:
             partly = bool(last.right) and self._happens(0.3)
             opening = self._choose(phrases.PARTLY if partly else phrases.REJECT)
         undo = ""
-        if self._happens(self.personality.undoes if says_no else UNDO_INSTEAD_OF_NO):
+        if not view.replaces and self._happens(self.personality.undoes if says_no else UNDO_INSTEAD_OF_NO):
             undo = self._removal(wrong, view)
         if wanted and self._happens(self.personality.redescribes):
             figure = self.rng.choice(sorted(wanted))
@@ -219,7 +219,7 @@ class PeoplePlayer:
 
     @staticmethod
     def _hoped(view: View, wrong: frozenset[str], wanted: set[str] | frozenset[str]) -> frozenset[str]:
-        return view.selected - wrong | wanted
+        return frozenset(wanted) if view.replaces else view.selected - wrong | wanted
 
     def _framed(self, figure: str, view: View) -> str:
         """A description of a figure, bare, hedged or in a sentence."""
@@ -243,18 +243,26 @@ class PeoplePlayer:
         known = [text for text in self.descriptions.get(figure, ()) if text.strip()]
         if not known:
             raise ValueError(f"Players have no description of figure {figure!r}: add one to the image set")
+        return self._chosen(figure, known, view).strip().rstrip(".")
+
+    def _chosen(self, figure: str, known: list[str], view: View) -> str:
+        """One of the descriptions of a figure, by this person's taste."""
         used = self._used.setdefault(figure, [])
         fresh = [text for text in known if text not in used] or known
         if self._happens(self.personality.careful):
-            others = {
-                text for other in view.context if other != figure for text in self.descriptions.get(other, ())
-            }
+            others = self._said_of_others(figure, view)
             fresh = [text for text in fresh if text not in others] or fresh
         by_length = sorted(fresh, key=len)
         spot = self.rng.triangular(0, 1, self.personality.wordy)
         text = by_length[min(int(spot * len(by_length)), len(by_length) - 1)]
         used.append(text)
-        return text.strip().rstrip(".")
+        return text
+
+    def _said_of_others(self, figure: str, view: View) -> set[str]:
+        """The descriptions of the other figures on the board."""
+        return {
+            text for other in view.context if other != figure for text in self.descriptions.get(other, ())
+        }
 
     @staticmethod
     def _the(description: str) -> str:

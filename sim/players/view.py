@@ -18,6 +18,8 @@ class View:
     """Past turns, oldest first: what the speaker said and what was selected after it."""
     turn: int
     """Turns finished so far: 0 before the first utterance."""
+    replaces: bool = False
+    """Whether a new pick takes the place of the last one, so that there is nothing to take back."""
 
 
 class Player(Protocol):

@@ -170,7 +170,7 @@ def _card(kind: Format, tables: Sequence[Table], rows: Mapping[str, int], about:
         ]
     lines += ["---", "", "# Games of respect", ""]
     lines += [
-        "MultiRef reference games between people (or simulated players) and a model that learns from what they say",
+        "Reference games over figures between people (or simulated players) and a model that learns from what they say",
         "next, in the tables of the data set of *Retrospective Learning from Interactions* (arXiv 2410.13852) and",
         f"some more. Exported at {about['cutoff']} by respect {about['code_version']}.",
         "",

@@ -22,10 +22,10 @@ from local_discord.client import START_SECONDS
 from local_discord.feed import PATIENCE_SECONDS
 from local_discord.model import Channel, Message
 from store.database import Database
+from store.games import state_of
 from store.models import Game, Instruction, Turn
 
 CHANNELS = {"general": "Anything", "play": "Games"}
-MULTIREF = GAMES["multiref"]
 
 
 @dataclass
@@ -53,7 +53,7 @@ class ObedientPolicy:
         if turn.adapter in self.broken_adapters:
             return web.json_response({"error": f"{turn.adapter} is broken", "retry": False}, status=409)
         if turn.request_id not in self.answers:
-            legal = MULTIREF.legal_actions(turn.state)
+            legal = GAMES[turn.game].legal_actions(turn.state)
             action = turn.utterance if turn.utterance in legal else self.rng.choice(legal)
             self.answers[turn.request_id] = TurnAnswer(
                 action=action, logp=-1.5, adapter=turn.adapter, base_model="obedient", seconds=0.01
@@ -111,9 +111,9 @@ class House:
             await asyncio.gather(self.bot, return_exceptions=True)
             self.bot = None
 
-    async def play(self, person: Person) -> Channel:
+    async def play(self, person: Person, **options: str) -> Channel:
         """`/play`, up to the first board. Gives the thread."""
-        await person.slash("play", "play")
+        await person.slash("play", "play", options)
         board = await person.wait_message(lambda message: f"Hi <@{person.id}>" in message.content)
         return self.discord.world.channel(board.channel_id)
 
@@ -163,8 +163,8 @@ class House:
         """The action that solves a fresh game in one turn."""
         game = await self.game(thread)
         turns = await self.turns(thread)
-        state = turns[-1].state_after if turns else MULTIREF.initial_state
-        action = MULTIREF.action_to(game.listener, state, frozenset(game.targets))
+        state = state_of(game, turns)
+        action = GAMES[game.game].action_to(game.listener, state, frozenset(game.targets))
         assert action is not None
         return action
 

@@ -70,7 +70,7 @@ def test_help_says_what_a_command_does_and_what_each_option_is_for(path: str):
         if parameter.name in ("install_completion", "show_completion", "help"):
             continue
         shown: Any = parameter
-        assert re.match(r"[A-Z'`]|classic|rules", shown.help or ""), f"{parameter.name}: {shown.help!r}"
+        assert len(shown.help or "") >= 10, f"{parameter.name}: {shown.help!r}"
         if isinstance(parameter, click.Option):
             assert max(parameter.opts, key=len) in said
 

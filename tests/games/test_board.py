@@ -133,6 +133,48 @@ def test_the_alt_text_of_a_lost_game_says_what_was_wrong():
     assert "Wrongly selected: row 2: third." in alt
 
 
+def of(size: int) -> Deal:
+    """A board of the first figures, the first and the last of them targets."""
+    ids = IMAGES.ids[:size]
+    return Deal(ids, ids, frozenset((ids[0], ids[-1])))
+
+
+ROWS = {
+    4: "Four tangram figures in one row. ",
+    5: "Five tangram figures in one row. ",
+    6: "Six tangram figures in two rows of three. ",
+    7: "Seven tangram figures in two rows of four and three. ",
+    8: "Eight tangram figures in two rows of four. ",
+    9: "Nine tangram figures in two rows of five and four. ",
+    10: "Ten tangram figures in two rows of five. ",
+    11: "Eleven tangram figures in three rows of four, four and three. ",
+    12: "Twelve tangram figures in three rows of four. ",
+}
+
+
+@pytest.mark.parametrize("size", ROWS)
+def test_a_board_of_any_size_is_drawn_and_told_with_its_own_rows(size: int):
+    deal = of(size)
+    drawn = board(deal=deal)
+    assert drawn.alt.startswith(ROWS[size])
+    where = {4: "row 1: first, fourth", 7: "row 1: first; row 2: third", 12: "row 1: first; row 3: fourth"}
+    assert where.get(size, "row 1: first") in drawn.alt
+    marked = [picture(board(figure, deal=deal)) for figure in deal.speaker]
+    boxes = [
+        ImageChops.difference(each, picture(drawn)).crop((0, 104, WIDTH, each.height - 84)).getbbox()
+        for each in marked
+    ]
+    assert len(set(boxes)) == size, "each figure has a cell of its own"
+    assert all(0 <= left < right <= WIDTH for left, _, right, _ in boxes)
+    assert len(board(*deal.speaker, deal=deal, turns=10, outcome=Outcome.GIVEN_UP).alt) <= 1024
+
+
+def test_one_target_is_told_as_one():
+    deal = Deal(of(5).speaker, of(5).listener, frozenset(of(5).speaker[:1]))
+    assert "The target in row 1: first." in board(deal=deal).alt
+    assert "Missed target: row 1: first." in board(deal=deal, turns=3, outcome=Outcome.LOST).alt
+
+
 @pytest.mark.parametrize("outcome", [Outcome.OPEN, *OVER])
 def test_the_alt_text_is_short_and_gives_away_no_letter_name_or_id(outcome: Outcome):
     alt = board(*DEAL.speaker[::2], turns=4, outcome=outcome).alt

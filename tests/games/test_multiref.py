@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from games.core import Deal, Figure, IllegalAction, Outcome, Step, Text
+from games.core import Deal, Figure, IllegalAction, Outcome, Step, Text, clicks_right
 from games.multiref import (
     LETTERS,
     MultiRef,
@@ -128,7 +128,7 @@ def test_a_game_is_won_on_exactly_the_targets_and_lost_after_ten_turns():
 
 
 def test_a_deselected_non_target_is_a_right_click():
-    assert rules.clicks_right(board, "D E", "deselect D E select A J") == (3, 4)
+    assert clicks_right(rules, board, "D E", "deselect D E select A J") == (3, 4)
 
 
 @given(letter_sets, letter_sets)

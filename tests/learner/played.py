@@ -22,7 +22,7 @@ def play_games(folder: Path, policy: Policy, games: int = GAMES_PLAYED, players:
     upgrade(database)
     images = open_images("classic")
     playground = Playground(
-        database, policy, GAMES["multiref"], images, images.ids, open_players("patient"), players, seed=1
+        database, policy, [GAMES["multiref"]], images, images.ids, open_players("patient"), players, seed=1
     )
     playground.play(0, games, BASE_ADAPTER, lambda tally: None)
     database.close()

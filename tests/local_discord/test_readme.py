@@ -65,16 +65,6 @@ def test_it_imports_only_itself_and_what_it_needs():
     assert not strangers
 
 
-def test_no_module_imports_itself_through_others():
-    graph = imports()
-    below = {module: {name for name in names if name in graph} for module, names in graph.items()}
-    reached = {module: set(names) for module, names in below.items()}
-    for _ in graph:
-        for module in reached:
-            reached[module] |= {far for near in below[module] for far in reached[near]}
-    assert not {module for module in graph if module in reached[module]}
-
-
 @pytest.mark.parametrize(
     "path",
     [p for p in PACKAGE.rglob("*") if p.suffix in {".py", ".js", ".html", ".css", ".svg"}],

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from games.core import Deal
+from games.core import Deal, Step, clicks_right
 from games.multiref import MultiRef
-from learner.feedback import Exchange, open_decoder
+from learner.feedback import Exchange, exchange_of, open_decoder
 from sim.players import PLAYERS, PeoplePlayer, View, open_players
 from sim.players import phrases as phrases_data
 from sim.players.typing_habits import TypingHabits, typed
@@ -86,17 +86,16 @@ def play(
 
 def labelled(deal: Deal, turns: list[tuple[str, frozenset[str]]]) -> list[tuple[int, Exchange]]:
     """Exchanges of one game with their reference labels."""
-    found, state, previous = [], GAME.initial_state, ""
+    found, state, steps = [], GAME.initial_state(deal.listener), list[Step]()
     for i, (said, selected) in enumerate(turns[:-1]):
         action = GAME.action_to(deal.listener, state, selected)
         after = GAME.apply(state, action) if action else state
         if action:
-            right, clicks = GAME.clicks_right(deal, state, action)
-            exchange = Exchange(
-                said, action, turns[i + 1][0], previous, state, after, tuple(each for each, _ in turns[:i])
-            )
+            right, clicks = clicks_right(GAME, deal, state, action)
+            exchange = exchange_of(GAME, deal.listener, [*steps, Step(state, said, action)], turns[i + 1][0])
             found.append((1 if right == clicks else 0 if right else -1, exchange))
-        state, previous = after, action or ""
+        steps.append(Step(state, said, action or ""))
+        state = after
     return found
 
 
@@ -269,7 +268,7 @@ def test_a_factory_of_something_else_is_named(tmp_path: Path):
 @pytest.mark.parametrize("spec", ["", "nobody", "a.py", "a.txt:make", ":make", "a.py:"])
 def test_unknown_players_are_named_with_what_is_known(spec: str):
     with pytest.raises(
-        ValueError, match=r"expected people, patient, terse, poison or 'path/to/file\.py:factory'"
+        ValueError, match=r"expected people, patient, terse, poison, fresh or 'path/to/file\.py:factory'"
     ):
         open_players(spec)
 

@@ -58,11 +58,12 @@ def test_the_curves_are_drawn(tmp_path: Path):
     with Image.open(tmp_path / "curves.png") as picture:
         assert picture.size == (1050, 675)
         figure.savefig(tmp_path / "again.png")  # lays it out, so that places in data are known in pixels
-        for line, points in zip(axes.lines, found.values(), strict=True):
-            for point in points:
-                x, y = axes.transData.transform((point.round, point.success))
-                color = picture.convert("RGB").getpixel((round(x), 675 - round(y)))
-                assert color == tuple(round(255 * part) for part in to_rgb(line.get_color()))
+        lines = zip(axes.lines, found.values(), strict=True)
+        on_top = {(at.round, at.success): line.get_color() for line, points in lines for at in points}
+        for place, color in on_top.items():
+            x, y = axes.transData.transform(place)
+            shown = picture.convert("RGB").getpixel((round(x), 675 - round(y)))
+            assert shown == tuple(round(255 * part) for part in to_rgb(color))
     plot(RUNS, tmp_path / "curves.svg")
     drawn = (tmp_path / "curves.svg").read_text()
     assert all(f"<!-- {name} -->" in drawn for name in (*found, "round", "success"))

@@ -35,3 +35,62 @@ def test_sqlite_is_set_up_for_two_processes(database: Database):
             for name in ("journal_mode", "foreign_keys", "busy_timeout")
         }
     assert pragmas == {"journal_mode": "wal", "foreign_keys": 1, "busy_timeout": 10_000}
+
+
+def test_a_table_is_altered_without_losing_what_refers_to_it(database: Database):
+    """SQLite copies the table of turns and drops the old one, which must not delete feedback and lineage."""
+    downgrade(database, "0001")
+    with database.engine.begin() as connection:
+        for table, row in {
+            "player": {
+                "id": 1,
+                "platform": "local",
+                "external_id": "p",
+                "name": "p",
+                "locale": "en",
+                "created_at": 0,
+            },
+            "game": {
+                **{"id": "g", "game": "multiref", "images": "classic", "speaker": "[]", "listener": "[]"},
+                **{"targets": "[]", "player_id": 1, "origin": "local", "result_shown": 0, "adapter": "base"},
+                **{"base_model": "b", "round": 0, "outcome": "won", "started_at": 0},
+            },
+            "turn": {
+                **{
+                    "id": 1,
+                    "game_id": "g",
+                    "number": 1,
+                    "utterance": "u",
+                    "source": "message",
+                    "state_before": "",
+                },
+                **{
+                    "action": "select A",
+                    "state_after": "A",
+                    "logp": -0.5,
+                    "adapter": "base",
+                    "base_model": "b",
+                },
+                **{"seconds": 0, "asked_at": 0, "answered_at": 0},
+            },
+            "feedback": {
+                **{"id": 1, "turn_id": 1, "decoder": "rules", "version": "1", "scheme": "binary", "label": 1},
+                **{"confidence": 1, "decoded_at": 0},
+            },
+        }.items():
+            names = ", ".join(row)
+            values = ", ".join(f":{name}" for name in row)
+            connection.execute(sa.text(f"INSERT INTO {table} ({names}) VALUES ({values})"), row)
+    upgrade(database)
+    with database.engine.connect() as connection:
+        assert connection.execute(sa.text("SELECT logp FROM turn")).scalars().all() == [-0.5]
+        assert connection.execute(sa.text("SELECT turn_id FROM feedback")).scalars().all() == [1]
+        assert connection.execute(sa.text("PRAGMA foreign_keys")).scalar_one() == 1
+    with database.engine.begin() as connection:
+        connection.execute(sa.text("UPDATE turn SET logp = NULL"))
+        connection.execute(sa.text("UPDATE game SET origin = 'imported'"))
+    downgrade(database, "0001")
+    with database.engine.connect() as connection:
+        for table in ("game", "turn", "feedback"):
+            assert connection.execute(sa.text(f"SELECT count(*) FROM {table}")).scalar_one() == 0
+        assert connection.execute(sa.text("SELECT count(*) FROM player")).scalar_one() == 1

@@ -194,7 +194,7 @@ async def test_erasing_a_player_reaches_turns_and_training_sets(database: Databa
         rounds.finish(session, row.id, trust=trust)
         (interaction,) = training.usable_interactions(session, None)
         training.record_lineage(
-            session, adapter, [training.Example(turn_id, 1.0, 1.0) for turn_id in interaction.turn_ids]
+            session, adapter, [training.LineageEntry(turn_id, 1.0, 1.0) for turn_id in interaction.turn_ids]
         )
     async with database.async_session() as session:
         exported = await players.export_player(session, game.player_id)

@@ -10,19 +10,14 @@ from dataclasses import dataclass
 from importlib.resources import files
 from itertools import islice
 
-from games.core import IllegalAction
-from games.multiref import parse_action, parse_state
 from learner.feedback.rules import lexicon, patterns
 from learner.feedback.rules.normalise import Reading, read, stem
 from learner.feedback.verdict import Exchange, Label, Scheme, Verdict
 
-VERSION = "2"
+VERSION = "3"
 
 REPHRASE = 0.5
 """Similarity (0 to 1) of two utterances from which the second describes the first's figure again."""
-
-MAX_TARGETS = 5
-"""Of MultiRef. Whoever still asks for another figure with so many selected has a wrong one among them."""
 
 MOST_OPENING = 2
 """Content words that may stand before a request to take something back without describing another figure."""
@@ -113,7 +108,7 @@ def _explicit(text: str, reading: Reading, exchange: Exchange) -> Cue | None:
         return MIXED
     if counted := _counted(text, exchange):
         return counted
-    if exchange.action.startswith("deselect") and patterns.RESTORE.search(text):
+    if exchange.change.dropped and patterns.RESTORE.search(text):
         return RESTORES
     if meant := _self_corrected(text):
         return meant
@@ -125,7 +120,7 @@ def _explicit(text: str, reading: Reading, exchange: Exchange) -> Cue | None:
     if not praised:
         return removal
     if removal:
-        several = len(_selected_by(exchange)[0]) > 1  # one of them may be the one to take back
+        several = len(exchange.change.picked) > 1  # one of them may be the one to take back
         return BOTH if removal is UNDO or several else PRAISE
     return BOTH if patterns.BUT.search(text) else PRAISE
 
@@ -152,16 +147,18 @@ def _about_the_last(text: str) -> str:
 def _found(text: str, exchange: Exchange) -> bool:
     """Whether it says that what was asked for has been found ("got the duck")."""
     found = patterns.GOT.search(text)
-    return bool(found) and similarity(read(exchange.utterance).content, read(found["name"]).content) >= REPHRASE
+    return (
+        bool(found) and similarity(read(exchange.utterance).content, read(found["name"]).content) >= REPHRASE
+    )
 
 
 def _implicit(text: str, reading: Reading, exchange: Exchange) -> Cue:
     """Going on to the next figure accepts the last action; saying more of the same figure does not."""
-    asked = read(exchange.utterance)
-    if exchange.action and reading.content and not _selected_by(exchange)[0]:
+    asked, change = read(exchange.utterance), exchange.change
+    if reading.content and not change.picked:
         if not patterns.ASKS_REMOVAL.search(asked.text) and not patterns.REJECTION.search(asked.text):
             return NOT_DONE
-        several = len(exchange.action.split()) > 2
+        several = len(change.dropped) > 1
         return TOO_MUCH if several and not patterns.PLURAL.search(asked.text) else AFTER_REMOVAL
     other = patterns.THE_OTHER.search(text)
     if patterns.REPAIR.search(text) or (other and stem(other["name"]) in asked.content):
@@ -180,10 +177,10 @@ def _implicit(text: str, reading: Reading, exchange: Exchange) -> Cue:
         return UNCONFIRMED_FIX
     if not _may_describe(text, reading):
         return UNCLEAR
-    if len(_selected_by(exchange)[0]) > 1:
+    if len(change.picked) > 1:
         return SEVERAL
-    full = exchange.state_after is not None and len(_letters(exchange.state_after)) >= MAX_TARGETS
-    return CROWDED if full else NEW_FIGURE
+    # Whoever still asks for another figure with as many selected as there can be targets has a wrong one among them.
+    return CROWDED if len(change.after) >= exchange.max_targets else NEW_FIGURE
 
 
 def _may_describe(text: str, reading: Reading) -> bool:
@@ -201,10 +198,10 @@ def _opens(pattern: re.Pattern[str], text: str) -> bool:
 def _counted(text: str, exchange: Exchange) -> Cue | None:
     """ "you have three correct": all right only where it counts everything that is selected."""
     found = patterns.COUNT.search(text)
-    if not found or exchange.state_after is None:
-        return MIXED if found else None
+    if not found:
+        return None
     said = lexicon.NUMBERS[next(group for group in found.groups() if group)]
-    return ALL_COUNTED if said >= len(_letters(exchange.state_after)) else MIXED
+    return ALL_COUNTED if said >= len(exchange.change.after) else MIXED
 
 
 def _removal(text: str, reading: Reading, exchange: Exchange) -> Cue | None:
@@ -212,7 +209,7 @@ def _removal(text: str, reading: Reading, exchange: Exchange) -> Cue | None:
     found = patterns.DESELECT.search(text)
     if not found:
         return None
-    new, kept = _selected_by(exchange)
+    new, kept = exchange.change.picked, exchange.change.after - exchange.change.picked
     if new and not kept:
         return UNDO  # there is nothing else to take back
     if patterns.EARLIER.search(found["object"]):
@@ -317,7 +314,7 @@ def _named(words_after: Sequence[str]) -> Sequence[str]:
 def _is_fix(exchange: Exchange) -> bool:
     """Whether the action answers a rejection by both deselecting and selecting."""
     rejected = patterns.REJECTION.search(read(exchange.utterance).text)
-    return bool(rejected and exchange.action.startswith("deselect") and _selected_by(exchange)[0])
+    return bool(rejected and exchange.change.dropped and exchange.change.picked)
 
 
 def _ever(pattern: re.Pattern[str], utterances: Sequence[str]) -> bool:
@@ -336,23 +333,6 @@ def similarity(one: frozenset[str], other: frozenset[str]) -> float:
 
 def _weight(content: frozenset[str]) -> float:
     return sum(_WEIGHTS.get(word, 1.0) for word in content)
-
-
-def _selected_by(exchange: Exchange) -> tuple[frozenset[str], frozenset[str]]:
-    """(letters selected by the action, letters selected before it and kept)."""
-    try:
-        _, new = parse_action(exchange.action)
-    except IllegalAction:
-        return frozenset(), frozenset()
-    after = _letters(exchange.state_after) if exchange.state_after is not None else new
-    return new, after - new
-
-
-def _letters(state: str) -> frozenset[str]:
-    try:
-        return parse_state(state)
-    except ValueError:
-        return frozenset(state.split())
 
 
 THINGS = frozenset(

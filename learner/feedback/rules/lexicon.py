@@ -36,8 +36,34 @@ ACKNOWLEDGEMENTS = word_set("ok okay okey okie k kk alright alrighty mhm uhuh go
 """Weak acceptance: a clause may open with them and still reject."""
 
 DISMAY = frozenset(
-    """bruh bruv yikes oof ew eww ewww gah bah meh smh crap shoot rats sigh jeez geez welp rip naur huh what wat wut hm
-    nada""".split()
+    [
+        "bruh",
+        "bruv",
+        "yikes",
+        "oof",
+        "ew",
+        "eww",
+        "ewww",
+        "gah",
+        "bah",
+        "meh",
+        "smh",
+        "crap",
+        "shoot",
+        "rats",
+        "sigh",
+        "jeez",
+        "geez",
+        "welp",
+        "rip",
+        "naur",
+        "huh",
+        "what",
+        "wat",
+        "wut",
+        "hm",
+        "nada",
+    ]
 )
 """Nothing else said, these reject: "oof", "oh dear"."""
 

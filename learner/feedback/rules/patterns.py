@@ -220,7 +220,9 @@ GOT = re.compile(
 )
 """Says that a figure was found."""
 
-NOUN = _phrases(r"(?:the|an?|another|my|his|her|its) (?!(?:<CORRECT>|<WRONG>|one|ones|other|same|last|first)(?:ly)? )\w+")
+NOUN = _phrases(
+    r"(?:the|an?|another|my|his|her|its) (?!(?:<CORRECT>|<WRONG>|one|ones|other|same|last|first)(?:ly)? )\w+"
+)
 """An article before what may be a noun."""
 
 RESET = _phrases(

@@ -10,8 +10,9 @@ from typing import Any
 import torch
 from transformers import LlamaConfig
 
+from games import DEFAULT_GAME
 from games.figures import ImageSet, held_out, open_images
-from games.multiref import LETTERS, MultiRef
+from games.letters import LETTERS
 from learner.examples.seed import SEED_FILE, SeedGame, SeedStep, write_seed_games
 from learner.policy.tiny.dialogues import Speaker
 from learner.policy.tiny.modeling import (
@@ -20,7 +21,7 @@ from learner.policy.tiny.modeling import (
     start_by_likeness,
 )
 from learner.policy.tiny.phrases import every_word
-from learner.policy.tiny.pretrain import PretrainSettings, Progress, align, pictures, train_language
+from learner.policy.tiny.pretrain import BOARD, PretrainSettings, Progress, align, pictures, train_language
 from learner.policy.tiny.tokenizer import (
     ACT,
     ACTION_WORDS,
@@ -63,8 +64,8 @@ def build(settings: BuildSettings, out: Path, progress: Progress = lambda *_: No
     images = open_images(settings.images)
     left_out = set(held_out(images.ids, settings.holdout))
     ids = [figure for figure in images.ids if figure not in left_out]
-    if len(ids) < 10:
-        raise ValueError(f"{len(ids)} figures are left to learn from, 10 are needed: lower --holdout")
+    if len(ids) < BOARD:
+        raise ValueError(f"{len(ids)} figures are left to learn from, {BOARD} are needed: lower --holdout")
     known = _known(images, ids, settings)
     torch.manual_seed(settings.seed)
     texts = [words for figure in ids for words in images[figure].words] + every_word()
@@ -118,7 +119,7 @@ def _seed_games(known: dict[str, list[str]], settings: BuildSettings) -> list[Se
     speaker = Speaker(known, random.Random(f"seed games {settings.seed}"))
     games = []
     for _ in range(settings.seed_games):
-        dialogue = speaker.play(len(LETTERS), settings.pretraining.turns, pictures=0.0)
+        dialogue = speaker.play(LETTERS[:BOARD], settings.pretraining.turns, pictures=0.0)
         steps = tuple(
             SeedStep(
                 state=turn.state,
@@ -129,7 +130,7 @@ def _seed_games(known: dict[str, list[str]], settings: BuildSettings) -> list[Se
             for turn in dialogue.turns
         )
         games.append(
-            SeedGame(game=MultiRef.name, images=settings.images, context=dialogue.figures, steps=steps)
+            SeedGame(game=DEFAULT_GAME, images=settings.images, context=dialogue.figures, steps=steps)
         )
     return games
 

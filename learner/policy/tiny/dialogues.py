@@ -8,7 +8,7 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from games.multiref import LETTERS, format_action, format_state
+from games.letters import format_action, format_state
 from learner.policy.tiny import phrases
 
 
@@ -96,10 +96,11 @@ class Speaker:
         self.rng = rng
         self._ids = list(self.descriptions)
 
-    def play(self, size: int, turns: int, pictures: float) -> Dialogue:
-        """A dialogue of at most `turns` turns on a board of `size`; `pictures` is how often a picture is shown."""
-        rng = self.rng
-        letters = "".join(sorted(rng.sample(LETTERS, size)))
+    def play(self, letters: str, turns: int, pictures: float) -> Dialogue:
+        """A dialogue of at most `turns` turns on a board with `letters`, in their order; `pictures` is how often a
+        picture is shown.
+        """
+        rng, size = self.rng, len(letters)
         figures = tuple(rng.sample(self._ids, size))
         meant = frozenset(rng.sample(letters, rng.randint(min(3, size - 1), min(6, size - 1))))
         table = _Table(letters, dict(zip(letters, figures, strict=True)), meant, Manner.draw(rng))

@@ -17,6 +17,7 @@ import torch
 from transformers import get_cosine_schedule_with_warmup
 
 from games import GAMES
+from games.core import change_of
 from learner.examples.labels import TrainingGame, TurnLabel
 from learner.feedback.rules.decoder import names_what_to_take_back
 from learner.policy.backend import Trainee, WarmStartSettings
@@ -174,16 +175,15 @@ class Grounding:
 
 def _referents(game: TrainingGame, label: TurnLabel) -> tuple[set[str], set[str]]:
     """The figures of a label, and those which the utterance may be about instead; both empty where nobody knows."""
-    rules, step = GAMES[game.game], game.steps[label.step]
-    before = set(rules.selected(game.context, step.state))
-    after = set(rules.selected(game.context, rules.apply(step.state, label.action)))
-    open_to_pick = set(game.possible or game.context) - before - after
+    step = game.steps[label.step]
+    change = change_of(GAMES[game.game], game.context, step.state, label.action)
+    open_to_pick = set(game.possible or game.context) - change.before - change.after
     if label in game.rejected:
         return set(), open_to_pick
-    if label.reward > 0 and after - before:
-        return after - before, open_to_pick
-    if label.reward > 0 and before - after and names_what_to_take_back(step.utterance):
-        return before - after, before & after
+    if label.reward > 0 and change.picked:
+        return set(change.picked), open_to_pick
+    if label.reward > 0 and change.dropped and names_what_to_take_back(step.utterance):
+        return set(change.dropped), set(change.before & change.after)
     return set(), set()
 
 

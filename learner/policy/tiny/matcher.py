@@ -5,6 +5,7 @@ it: thousands of turns in seconds.
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -25,11 +26,17 @@ class Matching:
 
     def words(self, ids: Sequence[int]) -> list[tuple[int, ...]]:
         """For each message of a prompt the tokens that it is matched by."""
+        config = self._model.config
+        labels = {
+            label
+            for label, token in pairwise(ids)
+            if token == config.image_token_id and label in config.label_token_ids
+        }
         found: list[list[int]] = [[]]
         for token in ids:
-            if token == self._model.config.end_token_id:
+            if token == config.end_token_id:
                 found.append([])
-            elif token not in self._silent:
+            elif token not in self._silent and token not in labels:
                 found[-1].append(token)
         return [tuple(message) for message in found]
 

@@ -36,7 +36,9 @@ class TinyVlmConfig(PreTrainedConfig):
     """`text_config` is a LlamaConfig; `channels` are the widths of the encoder's four stages.
 
     `end_token_id` ends what is summed up by a `summary_token_id` with an `act_token_id` after it;
-    `silent_token_ids` do not count in the sum. `selected_bias` and `returned_bias` are added to the logits of figures
+    `silent_token_ids` do not count in the sum, and neither does a label of the board's figures, one of
+    `label_token_ids`: a model may play on boards with more labels than it was built with.
+    `selected_bias` and `returned_bias` are added to the logits of figures
     that are selected, and that were but no longer are, where a summary points.
     """
 
@@ -51,6 +53,7 @@ class TinyVlmConfig(PreTrainedConfig):
         act_token_id: int = 3,
         end_token_id: int = 4,
         silent_token_ids: tuple[int, ...] | list[int] = (),
+        label_token_ids: tuple[int, ...] | list[int] = (),
         image_size: int = 64,
         channels: tuple[int, ...] | list[int] = (32, 64, 96, 128),
         feature_scale: float = 1.0,
@@ -68,6 +71,7 @@ class TinyVlmConfig(PreTrainedConfig):
         self.act_token_id = act_token_id
         self.end_token_id = end_token_id
         self.silent_token_ids = list(silent_token_ids)
+        self.label_token_ids = list(label_token_ids)
         self.image_size = image_size
         self.channels = list(channels)
         self.feature_scale = feature_scale
@@ -147,19 +151,21 @@ class TinyVlmModel(TinyVlmPreTrainedModel):
         self.vision_model = TinyVisionEncoder(config)
         self.matcher = Matcher(config.text_config.hidden_size, config.match_temperature)
         self.language_model = LlamaModel(config.text_config)
-        self._silent_words: torch.Tensor | None = None
+        self._kinds: torch.Tensor | None = None
+        """[2, vocabulary] bool: which tokens are silent on any board, and which may be a figure's label."""
         self.post_init()
 
     def get_input_embeddings(self) -> nn.Module:
         return self.language_model.embed_tokens
 
-    def _silent(self, words: torch.Tensor) -> torch.Tensor:
-        """Which tokens do not count in a sum."""
-        if self._silent_words is None or self._silent_words.device != words.device:
-            known = torch.zeros(self.config.text_config.vocab_size, dtype=torch.bool)
-            known[self.config.silent_token_ids] = True
-            self._silent_words = known.to(words.device)
-        return self._silent_words[words]
+    def _silent_and_labels(self, words: torch.Tensor) -> torch.Tensor:
+        """[2, *words.shape] bool: which tokens are silent on any board, and which may be a figure's label."""
+        if self._kinds is None or self._kinds.device != words.device:
+            kinds = torch.zeros(2, self.config.text_config.vocab_size, dtype=torch.bool)
+            kinds[0, self.config.silent_token_ids] = True
+            kinds[1, self.config.label_token_ids] = True
+            self._kinds = kinds.to(words.device)
+        return self._kinds[:, words]
 
     def _read(self, words: torch.Tensor) -> torch.Tensor:
         """Embeddings as the language part reads them, which no adapter changes.
@@ -181,7 +187,7 @@ class TinyVlmModel(TinyVlmPreTrainedModel):
     def merge_embeddings(self, input_ids: torch.Tensor, features: torch.Tensor | None) -> torch.Tensor:
         """Embeddings [B, L, D] of token ids [B, L], with features [images, D] (in order) at the image positions.
 
-        The board's images are those that follow a silent word, a letter: each is the embedding of its letter. An
+        The board's images are those that follow a label or a silent word: each is the embedding of its letter. An
         image elsewhere is its feature plus the embedding of the last word before it. A summary is its own embedding
         plus those of the letters of the figures that were meant, and the act token after it, if it points at all, the
         same had they to be among those selected. A message is all that is not silent since the last end token;
@@ -195,13 +201,12 @@ class TinyVlmModel(TinyVlmPreTrainedModel):
         words = input_ids.gather(1, index.masked_fill(images, 0).cummax(dim=1).values)
         named = self._read(words)
         shown = torch.zeros_like(named).index_put(images.nonzero(as_tuple=True), features.to(named.dtype))
-        silent = self._silent(words)
-        board, summaries = images & silent, input_ids == self.config.summary_token_id
+        silent, labels = self._silent_and_labels(words)
+        board, summaries = images & (silent | labels), input_ids == self.config.summary_token_id
         embeddings = torch.where(board[..., None], named, named + shown)
         if not board.any() or not summaries.any():
             return embeddings
         message = (input_ids == self.config.end_token_id).cumsum(dim=1)
-        said = _mean(self.get_input_embeddings()(words) + shown, message, ~silent)
         number = board.cumsum(dim=1)
         places = index.new_zeros(len(index), int(number.max()) + 1)
         places = places.scatter(1, number.masked_fill(~board, 0), index)
@@ -209,6 +214,8 @@ class TinyVlmModel(TinyVlmPreTrainedModel):
         present = torch.arange(figures.shape[1], device=input_ids.device) <= number[:, -1:]
         present = present & (torch.arange(figures.shape[1], device=input_ids.device) > 0)
         names = words.gather(1, places)
+        silent = silent | ((words[..., None] == names[:, None]) & present[:, None]).any(-1)
+        said = _mean(self.get_input_embeddings()(words) + shown, message, ~silent)
         summed = summaries.cumsum(dim=1)
         before = summed == (summed * (input_ids == self.config.end_token_id)).cummax(dim=1).values
         state = before & ~images & ~images.roll(-1, dims=1)

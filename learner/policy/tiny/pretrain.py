@@ -11,8 +11,9 @@ import torch
 from torch.nn import functional
 from transformers import PreTrainedTokenizerFast
 
+from games import DEFAULT_GAME, GAMES
 from games.figures.images import ImageSet
-from games.multiref import LETTERS
+from games.letters import DESELECT, LETTERS, SELECT, selection_in_words
 from learner.policy.tiny.dialogues import Dialogue, Speaker
 from learner.policy.tiny.modeling import TinyVlmForConditionalGeneration
 from learner.policy.tiny.phrases import every_word
@@ -21,6 +22,8 @@ from learner.policy.tiny.tokenizer import ACT, ACTION_WORDS, END, IMAGE, SPECIAL
 Progress = Callable[[str, int, int, float], None]
 """Called with (stage, steps done, steps in all, loss)."""
 
+BOARD = max(GAMES[DEFAULT_GAME].board_sizes)
+"""Figures on the board of a dialogue."""
 LENGTH_STEP = 64
 """Dialogues are filled up to a multiple of so many tokens: oneDNN keeps code for every length that it has met."""
 
@@ -157,7 +160,7 @@ class Encoder:
         self.words = torch.tensor([*{*range(len(tokenizer))}.difference(self._plain.tolist())])
         """Tokens that descriptions are made of."""
         self.vocabulary = [
-            self.end, *(self._tokens(word)[0] for word in ("select", "deselect", *LETTERS))
+            self.end, *(self._tokens(word)[0] for word in (SELECT, DESELECT, *LETTERS))
         ]  # fmt: skip
 
     def descriptions(self, ids: torch.Tensor) -> torch.Tensor:
@@ -171,7 +174,7 @@ class Encoder:
         for letter in dialogue.letters:
             ids += [*self._tokens(letter), self.image]
         for turn in dialogue.turns:
-            ids += self._tokens(f"{turn.state} currently selected." if turn.state else "none is selected.")
+            ids += self._tokens(f"{selection_in_words(turn.state)}.")
             ids += self._tokens(turn.utterance.lower())
             if turn.picture:
                 ids += [*self._tokens("this"), self.image]
@@ -182,6 +185,11 @@ class Encoder:
                 learn += range(len(ids), len(ids) + len(action))
             ids += action
         return Encoded(ids, figures, learn)
+
+
+def some_letters(rng: random.Random) -> str:
+    """Letters of a board, in order, of all that games use: the model is to know each."""
+    return "".join(sorted(rng.sample(LETTERS, BOARD)))
 
 
 def _some_messages(ends: torch.Tensor, share: float, generator: torch.Generator) -> torch.Tensor:
@@ -231,7 +239,7 @@ def train_language(
         else:
             _rate(optimiser, settings.finish_rate, step - finish, settings.finish_steps)
         encoded = [
-            encoder(speaker.play(len(LETTERS), settings.turns, settings.pictures))
+            encoder(speaker.play(some_letters(speaker.rng), settings.turns, settings.pictures))
             for _ in range(settings.language_batch)
         ]
         length = -(-max(len(dialogue.ids) for dialogue in encoded) // LENGTH_STEP) * LENGTH_STEP

@@ -1,7 +1,7 @@
 """The embedded model's tokenizer and chat template: words where it knows them, pieces of words elsewhere.
 
-The letters A to J are tokens of their own. The chat template writes what people say in lower case, so a person's
-"A man" never holds the letter A.
+Capital letters are tokens of their own: labels of figures. The chat template writes what people say in lower case, so
+a person's "A man" never holds the letter A (see `games.core.Game.prompt`).
 """
 
 import string
@@ -14,11 +14,11 @@ from tokenizers.pre_tokenizers import Whitespace
 from tokenizers.trainers import WordPieceTrainer
 from transformers import CLIPImageProcessorPil, LlavaProcessor, PreTrainedTokenizerFast
 
-from games.multiref import LETTERS
+from games.letters import LETTERS, WORDS
 
 PAD, IMAGE, SUMMARY, ACT, END, UNKNOWN = "<pad>", "<image>", "<summary>", "<act>", "<end>", "<unk>"
 SPECIAL = (PAD, IMAGE, SUMMARY, ACT, END, UNKNOWN)
-ACTION_WORDS = (*LETTERS, "select", "deselect", "none", "is", "selected", "currently", ".")
+ACTION_WORDS = (*LETTERS, *WORDS)
 
 CHAT_TEMPLATE = (
     "{%- for message in messages -%}"
@@ -34,7 +34,8 @@ CHAT_TEMPLATE = (
     "{%- endfor -%}"
     "{%- if add_generation_prompt -%}<summary><act>{%- endif -%}"
 )
-"""The board's letters, the state and the actions keep their capitals; an utterance follows the first '. '."""
+"""The board's letters, the state and the actions keep their capitals; an utterance follows the first '. '
+(`games.core.Game.prompt` promises it)."""
 
 
 def build_tokenizer(texts: Iterable[str], size: int) -> PreTrainedTokenizerFast:
@@ -60,6 +61,12 @@ def build_tokenizer(texts: Iterable[str], size: int) -> PreTrainedTokenizerFast:
     fast.add_special_tokens({"additional_special_tokens": [IMAGE, SUMMARY, ACT]})  # type: ignore[dict-item]
     fast.chat_template = CHAT_TEMPLATE
     return fast
+
+
+def letter_ids(tokenizer: PreTrainedTokenizerFast) -> list[int]:
+    """Ids of all capital letters: those too that labelled no figure when the model was built."""
+    known = tokenizer.get_vocab()
+    return [known[letter] for letter in string.ascii_uppercase if letter in known]
 
 
 def _word_pieces(vocabulary: dict[str, int]) -> Tokenizer:

@@ -18,7 +18,7 @@ import structlog
 from learner.protocol import BASE_ADAPTER, PolicyError, PolicyStatus, TurnAnswer, TurnRequest
 from learner.registry import AdapterError, AdapterRegistry
 from learner.serving.http import PATIENCE_SECONDS
-from learner.serving.replies import Answers
+from learner.serving.idempotency import IdempotencyCache
 from learner.serving.vllm.adapters import ServedAdapters
 from learner.serving.vllm.messages import Conversations
 from learner.serving.vllm.probing import Checked, look_at, probe
@@ -49,7 +49,7 @@ class VllmPolicy:
         self._registry = AdapterRegistry(settings.adapters_dir.resolve())
         self._adapters = ServedAdapters(self._server, self._registry, settings.policy.model)
         self._conversations = Conversations()
-        self._answers = Answers()
+        self._answers = IdempotencyCache()
         self._spelling: dict[str, list[int]] = {}
         self._checked: Checked | None = None
         self._looking: asyncio.Task[Checked] | None = None
@@ -72,7 +72,7 @@ class VllmPolicy:
         await self._server.__aexit__(kind, error, trace)
 
     async def act(self, request: TurnRequest) -> TurnAnswer:
-        """Play a turn, however often it has to be asked for. Raises `PolicyError` when patience ends."""
+        """Play a turn, however often it has to be asked for. Raises `PolicyError` after `patience` seconds."""
         return await self._answers.once(request.request_id, lambda: self._play(request))
 
     async def status(self) -> PolicyStatus:

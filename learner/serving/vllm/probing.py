@@ -31,7 +31,7 @@ class Checked:
 async def look_at(
     server: VllmServer, policy: str, models: Sequence[Model], conversations: Conversations
 ) -> Checked:
-    """Look at a server that is to serve the base model `policy`. Raises `PolicyError`, saying how to mend it."""
+    """Look at a server that is to serve the base model `policy`. Raises `PolicyError`, saying how to fix it."""
     model = _served(server, policy, models)
     asked = [{"role": "user", "content": [text("a")]}]
     closed = [*asked, {"role": "assistant", "content": [text(MARK)]}]

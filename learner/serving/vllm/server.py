@@ -98,17 +98,17 @@ class VllmServer(Remote):
         if status == 200:
             return
         said = _said(answer)
-        mend = ""
+        fix = ""
         if status == 404 and name in said:
-            mend = f". The server must see the adapters' folder under the same path, {folder.parent}"
+            fix = f". The server must see the adapters' folder under the same path, {folder.parent}"
         elif status == 404:
-            mend = ". Start it with VLLM_ALLOW_RUNTIME_LORA_UPDATING=True in its environment"
+            fix = ". Start it with VLLM_ALLOW_RUNTIME_LORA_UPDATING=True in its environment"
         elif "not enabled" in said:
-            mend = ". Start it with --enable-lora"
+            fix = ". Start it with --enable-lora"
         elif status not in (400, 500):  # 500 is also what it says of an adapter that does not fit
             raise self._refusal(status, said)
         raise PolicyError(
-            f"{self.kind} at {self.url} does not load adapter {name!r}: {said}{mend}", retry=False
+            f"{self.kind} at {self.url} does not load adapter {name!r}: {said}{fix}", retry=False
         )
 
     async def unload(self, name: str) -> None:

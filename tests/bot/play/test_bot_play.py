@@ -5,6 +5,7 @@ import asyncio
 from bot_house import House, ObedientPolicy, buttons, has_board
 
 from bot import texts
+from games import GAMES
 from games.core import Outcome
 from local_discord import Person
 from store.models import Origin
@@ -113,6 +114,14 @@ async def test_a_second_game_is_refused_with_the_way_to_the_first(house: House, 
     assert (await house.settled(thread)).outcome is Outcome.GIVEN_UP
     second = await house.play(ada)
     assert second.id != thread.id and second.name.endswith("#2")
+
+
+async def test_help_tells_how_every_game_is_played(house: House, ada: Person):
+    await ada.slash("play", "help")
+    answer = await ada.wait_message(lambda message: "How to play" in message.content)
+    assert all(f"/play game:{game.name}" in answer.content for game in GAMES.values())
+    assert all(game.words.how in answer.content for game in GAMES.values())
+    assert len(answer.content) <= texts.LONGEST_MESSAGE
 
 
 async def test_two_plays_at_once_open_one_game(house: House, ada: Person):

@@ -11,13 +11,13 @@ from learner.examples.seed import (
     SeedGame,
     SeedStep,
     read_seed_games,
-    seed_games_of,
     write_seed_games,
 )
 from learner.policy import Policy
 from learner.policy.tiny import TINY_WEIGHTS
 from learner.protocol import BASE_ADAPTER
 from learner.training.evaluation import action_logps
+from learner.training.seeds import seed_games_of
 from store.models import AdapterTurn
 from tests.learner.played import settings_for
 from tests.learner.rounds.test_rounds import House, house  # noqa: F401 - a fixture
@@ -65,25 +65,35 @@ def test_a_broken_line_is_named(tmp_path: Path, broken: str, said: str):
 
 def test_a_missing_file_is_said(tmp_path: Path, policy: Policy):
     with pytest.raises(SeedError, match="cannot be read"):
-        seed_games_of(settings_for(tmp_path, seed_games=str(tmp_path / "none here")), policy, "sup")
+        seed_games_of(
+            settings_for(tmp_path, rounds={"seed_games": str(tmp_path / "none here")}), policy, "sup"
+        )
 
 
 def test_games_on_figures_that_are_not_here_are_left_out(tmp_path: Path, policy: Policy):
     elsewhere = GAME.model_copy(update={"images": "kilogram:/not/here"})
     write_seed_games([GAME, elsewhere], tmp_path / "seeds")  # classic has no figure-0 either
-    assert seed_games_of(settings_for(tmp_path, seed_games=str(tmp_path / "seeds")), policy, "sup") == []
+    assert (
+        seed_games_of(settings_for(tmp_path, rounds={"seed_games": str(tmp_path / "seeds")}), policy, "sup")
+        == []
+    )
 
 
 def test_the_embedded_policy_comes_with_games_that_it_knows(tmp_path: Path, policy: Policy):
-    games = seed_games_of(settings_for(tmp_path, seed_games=None), policy, "sup")
+    games = seed_games_of(settings_for(tmp_path, rounds={"seed_games": None}), policy, "sup")
     assert len(games) >= 100
     assert {game.images for game in games} == {"classic"}
     chances = np.exp(action_logps(policy, games[:60], BASE_ADAPTER))
     assert chances.mean() > 0.5
-    assert seed_games_of(settings_for(tmp_path, seed_games="none"), policy, "sup") == []
+    assert seed_games_of(settings_for(tmp_path, rounds={"seed_games": "none"}), policy, "sup") == []
     folder = tmp_path / "another base"
     folder.mkdir()
-    assert seed_games_of(settings_for(tmp_path, policy=str(folder), seed_games=None), policy, "sup") == []
+    assert (
+        seed_games_of(
+            settings_for(tmp_path, policy={"model": str(folder)}, rounds={"seed_games": None}), policy, "sup"
+        )
+        == []
+    )
 
 
 @pytest.fixture
@@ -128,4 +138,4 @@ def test_bad_seed_games_fail_a_round_in_a_sentence(house: House, tmp_path: Path)
     house.settings = settings_for(house.folder, rounds={"seed_games": str(tmp_path / "bad")})
     row = house.run(house.ask())
     assert row.error is not None
-    assert "Line 1 of" in row.error and "mend or delete it" in row.error
+    assert "Line 1 of" in row.error and "fix or delete it" in row.error

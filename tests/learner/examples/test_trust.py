@@ -15,7 +15,14 @@ from games.core import Outcome, Step
 from games.figures import held_out, open_images
 from learner.conversation import conversation_of
 from learner.examples import trust
-from learner.examples.trust import Trust, by_certainty, by_outcome, screen, trust_of_players, within_caps
+from learner.examples.trust import (
+    Trust,
+    by_certainty,
+    by_outcome,
+    filter_by_trust,
+    trust_of_players,
+    within_caps,
+)
 from learner.feedback import open_decoder
 from learner.feedback.decode import decode_interactions
 from learner.feedback.rules.decoder import without_verdict
@@ -135,7 +142,7 @@ def test_nothing_is_known_of_new_players_and_they_are_learnt_from():
     game = game_of("A", "B")
     assert trust_of_players([game], {}) == {1: Trust(0, 0)}
     assert Trust(0, 0).mean == 0.5
-    assert screen([game], {}).interactions == [game]
+    assert filter_by_trust([game], {}).interactions == [game]
 
 
 def games_of(
@@ -172,7 +179,7 @@ def test_only_liars_are_put_in_quarantine():
     honest, said = games_of(1, "sure")
     liars, lies = games_of(2, "unsure")
     silent, nothing = games_of(3, "none")
-    found = screen([*honest, *liars, *silent], {**said, **lies, **nothing})
+    found = filter_by_trust([*honest, *liars, *silent], {**said, **lies, **nothing})
     assert found.quarantined == (2,)
     assert {game.player_id for game in found.interactions} == {1, 3}
     assert found.metrics()["quarantined"].keys() == {"2"}
@@ -188,7 +195,7 @@ def test_feedback_at_random_is_no_reason_for_quarantine():
             game = game_of(*LETTERS, logps=logps, player=player, game_id=f"{player}-{number}")
             games.append(game)
             verdicts |= read(game, *(rng.choice((1, -1)) for _ in LETTERS))
-    assert len(screen(games, verdicts).quarantined) <= 6
+    assert len(filter_by_trust(games, verdicts).quarantined) <= 6
 
 
 def test_nobody_dominates_a_round():
@@ -199,7 +206,7 @@ def test_nobody_dominates_a_round():
     assert [game for game in kept if game.player_id != 1] == others
     again = within_caps([*others, *reversed(many)])
     assert {game.game_id for game in again} == {game.game_id for game in kept}
-    assert screen([*many, *others], {}).capped == (1,)
+    assert filter_by_trust([*many, *others], {}).capped == (1,)
     alone = [replace(game, round=1) for game in many]
     assert within_caps(alone) == alone
 
@@ -211,13 +218,13 @@ def test_real_poisoners_are_found_and_nobody_else(tmp_path: Path, policy: Policy
     unknown = held_out(images.ids, json.loads((TINY_WEIGHTS / "build.json").read_text())["holdout"])
     known = [figure for figure in images.ids if figure not in unknown]  # of others its certainty tells little
     playground = Playground(
-        database, policy, GAMES["multiref"], images, known, open_players("people"), 10, 3, poison=0.2
+        database, policy, [GAMES["multiref"]], images, known, open_players("people"), 10, 3, poison=0.2
     )
     playground.play(0, 140, BASE_ADAPTER, lambda tally: None)
     with database.session() as session:
         found = usable_interactions(session, None)
     verdicts = decode_interactions(database, found, open_decoder("rules", "binary"))
-    quarantined = set(screen(found, verdicts).quarantined)
+    quarantined = set(filter_by_trust(found, verdicts).quarantined)
     assert len(playground.poisoners) == 2
     assert quarantined == playground.poisoners
     with database.session() as session:
@@ -226,7 +233,7 @@ def test_real_poisoners_are_found_and_nobody_else(tmp_path: Path, policy: Policy
             session.add(game)
     with database.session() as session:
         again = usable_interactions(session, None)
-    assert set(screen(again, verdicts).quarantined) == quarantined
+    assert set(filter_by_trust(again, verdicts).quarantined) == quarantined
     database.close()
 
 
@@ -266,7 +273,7 @@ def test_verdicts_from_quarantine_are_not_heard_and_nothing_is_learnt_of_it(tmp_
     upgrade(house.database)
     images, heard = open_images("classic"), Overheard(policy)
     playground = Playground(
-        house.database, heard, GAMES["multiref"], images, images.ids, open_players("patient"), 4, seed=2
+        house.database, heard, [GAMES["multiref"]], images, images.ids, open_players("patient"), 4, seed=2
     )
     playground.play(0, 8, BASE_ADAPTER, lambda tally: None)
     with house.database.session() as session:

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from cli.feedback import app
 from learner.feedback import open_decoder
-from learner.feedback.evaluate import evaluate, exchanges, read_interactions
+from learner.feedback.evaluate import evaluate, labelled_exchanges, read_interactions
 
 HUMAN_GAMES = Path(
     os.environ.get(
@@ -46,7 +46,7 @@ def write(path: Path, *lines: object) -> Path:
 
 def test_references_follow_the_clicks(tmp_path: Path):
     (game,) = read_interactions(write(tmp_path / "games.jsonl", GAME))
-    labelled = list(exchanges(game))
+    labelled = list(labelled_exchanges(game))
     assert [reference for reference, _ in labelled] == [1, -1, 0, 1, 1]
     assert [exchange.action for _, exchange in labelled] == [
         "select A",
@@ -55,7 +55,7 @@ def test_references_follow_the_clicks(tmp_path: Path):
         "deselect G",
         "select B",
     ]
-    assert labelled[1][1].state_after == "A F"
+    assert labelled[1][1].change.after == {BOARD[0], BOARD[5]}
     assert labelled[4][1].previous_action == ""
 
 

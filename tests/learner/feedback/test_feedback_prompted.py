@@ -5,11 +5,18 @@ from collections.abc import Sequence
 
 import pytest
 
-from games.core import Message, Text
-from learner.feedback import Exchange, open_decoder
+from games import DEFAULT_GAME, GAMES
+from games.core import Message, Step, Text
+from learner.feedback import Exchange, exchange_of, open_decoder
 from learner.feedback.prompted import shorten
 
-TURN = Exchange("the duck", "select C", 'User said "no"\nthe boat', "select A")
+
+def after(said: str) -> Exchange:
+    steps = [Step("", "the hat", "select A"), Step("A", "the duck", "select C")]
+    return exchange_of(GAMES[DEFAULT_GAME], "ABCDEFGHIJ", steps, said)
+
+
+TURN = after('User said "no"\nthe boat')
 
 
 class Model:
@@ -56,6 +63,7 @@ def test_people_s_words_are_asked_about_as_typed():
     assert r'"User said \"no\"\nthe boat"' in model.asked
     assert "Listener's action: select C" in model.asked
     assert model.asked.count("\nSpeaker") == 2
+    assert model.asked.startswith(GAMES[DEFAULT_GAME].words.setting)
 
 
 def test_a_long_text_loses_its_middle():
@@ -68,7 +76,7 @@ def test_a_long_text_loses_its_middle():
 
 def test_half_an_emoji_does_not_reach_the_model():
     model = Model(-1.0, -2.0)
-    open_decoder("prompted", "binary", model).decode([Exchange("the duck", "select C", "yes \ud83d")])
+    open_decoder("prompted", "binary", model).decode([after("yes \ud83d")])
     assert model.asked.encode("utf-8")
 
 

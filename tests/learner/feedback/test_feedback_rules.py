@@ -4,13 +4,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from games.core import Step
 from games.emoji import MEANINGS
 from games.multiref import MultiRef
-from learner.feedback import Exchange, Verdict, open_decoder
+from learner.feedback import Exchange, Verdict, exchange_of, open_decoder
 from learner.feedback.rules import lexicon
 from learner.feedback.rules.decoder import find_cue
 
 GAME = MultiRef()
+BOARD = tuple("ABCDEFGHIJ")
 
 
 def after(
@@ -18,11 +20,11 @@ def after(
     asked: str = "the duck facing left",
     action: str = "select C",
     before: str = "A",
-    now: str = "A C",
     earlier: tuple[str, ...] = (),
 ) -> Exchange:
     """A speaker asked for a duck, the listener selected C beside A, and the speaker went on with `said`."""
-    return Exchange(asked, action, said, "select A", before, now, earlier)
+    past = [Step("", utterance, "select A") for utterance in earlier]
+    return exchange_of(GAME, BOARD, [*past, Step(before, asked, action)], said)
 
 
 def label(exchange: Exchange, scheme: str = "binary") -> int:
@@ -189,7 +191,7 @@ def test_removing_another_figure_accepts_the_last_action_if_an_earlier_one_was_r
 
 
 def test_removal_of_the_only_selection_can_only_mean_the_last():
-    assert label(after("unselect the bridge", before="", now="C")) == -1
+    assert label(after("unselect the bridge", before="")) == -1
 
 
 @pytest.mark.parametrize("said", ["a duck facing left", "the duck that looks left", "it has a long beak"])
@@ -198,7 +200,7 @@ def test_describing_the_same_figure_again_is_negative(said: str):
 
 
 def test_the_same_words_after_a_granted_removal_are_a_second_try():
-    removed = after("the duck", asked="no, deselect the duck", action="deselect C", before="A C", now="A")
+    removed = after("the duck", asked="no, deselect the duck", action="deselect C", before="A C")
     assert label(removed) == 1
 
 
@@ -223,7 +225,7 @@ def test_a_count_is_positive_only_if_it_counts_everything_selected():
     ],
 )
 def test_asking_for_what_was_taken_away_is_negative(said: str):
-    taken = after(said, asked="yes, now the boat", action="deselect A select C", before="A B", now="B C")
+    taken = after(said, asked="yes, now the boat", action="deselect A select C", before="A B")
     assert label(taken) == -1
     assert label(taken, "ternary") == -1
 
@@ -282,17 +284,17 @@ def test_a_second_try_is_negative(said: str):
 
 
 def test_going_on_after_a_granted_complaint_accepts_the_removal():
-    granted = after("a candle", asked="that is not the one", action="deselect C", before="A C", now="A")
+    granted = after("a candle", asked="that is not the one", action="deselect C", before="A C")
     assert label(granted) == 1
-    ungranted = after("a candle", asked="now the duck", action="deselect C", before="A C", now="A")
+    ungranted = after("a candle", asked="now the duck", action="deselect C", before="A C")
     assert label(ungranted) == -1
 
 
 def test_a_bare_description_after_several_picks_at_once_tells_too_little():
-    several = after("a candle", action="select C D", now="A C D")
+    several = after("a candle", action="select C D")
     assert label(several) == -1
     assert label(several, "ternary") == 0
-    assert label(after("yes, a candle", action="select C D", now="A C D")) == 1
+    assert label(after("yes, a candle", action="select C D")) == 1
 
 
 def test_silence_after_a_correction_counts_less_from_players_who_never_praise():
@@ -313,10 +315,10 @@ def test_a_verdict_says_how_sure_it_is_and_why():
     assert yes.confidence == yes.p_positive > boat.p_positive > 0.5
 
 
-@given(st.text(), st.text(), st.text(), st.none() | st.text())
+@given(st.text(), st.text())
 @settings(max_examples=300, deadline=None)
-def test_it_reads_whatever_people_type(asked: str, action: str, said: str, state: str | None):
-    exchange = Exchange(asked, action, said, "", state, state, (asked,))
+def test_it_reads_whatever_people_type(asked: str, said: str):
+    exchange = after(said, asked, earlier=(asked,))
     for scheme in ("binary", "ternary"):
         (verdict,) = open_decoder("rules", scheme).decode([exchange])
         assert isinstance(verdict, Verdict)
@@ -341,8 +343,8 @@ STATES = st.lists(st.sampled_from("ABCDEFGHIJ"), unique=True).map(lambda letters
 @given(SPOKEN, SPOKEN, STATES, STATES)
 @settings(max_examples=300, deadline=None)
 def test_it_reads_any_mix_of_telling_words(asked: str, said: str, before: str, now: str):
-    action = GAME.action_to(tuple("ABCDEFGHIJ"), before, frozenset(now.split())) or "select C"
-    exchange = Exchange(asked, action, said, "", before, now, (asked, said))
+    action = GAME.action_to(BOARD, before, frozenset(now.split())) or GAME.legal_actions(before)[0]
+    exchange = after(said, asked, action, before, (asked, said))
     (binary,), (ternary,) = (
         open_decoder("rules", scheme).decode([exchange]) for scheme in ("binary", "ternary")
     )

@@ -30,7 +30,7 @@ def request(seed: int, turns: int = 0, adapter: str = BASE_ADAPTER, again: str =
     """A turn after so many random ones."""
     rng = random.Random(seed)
     deal = rules.deal(images.ids, rng)
-    state, history = rules.initial_state, []
+    state, history = rules.initial_state(deal.listener), []
     for _ in range(turns):
         action = rng.choice(rules.legal_actions(state))
         words = rng.choice(images[rng.choice(deal.speaker)].words)

@@ -15,6 +15,7 @@ from games import GAMES
 from games.core import Step
 from games.figures import open_images
 from learner.policy import Example, Policy, PolicyLoadError
+from learner.policy.backend import LoraTargets
 from learner.policy.cache import KVCacheStore
 from learner.policy.features import ImageFeatures
 from learner.policy.hf import HfBackend
@@ -143,11 +144,14 @@ def test_a_class_that_cannot_be_exact_is_refused(model_folder: Callable[[str], P
         Policy.load(str(model_folder(name)), "cpu")
 
 
-def test_layers_without_a_kv_cache_are_refused(model_folder: Callable[[str], Path]):
+def test_layers_without_adapters_or_a_kv_cache_are_refused(model_folder: Callable[[str], Path]):
     backend = Policy.load(str(model_folder("llava")), "cpu").backend
+    parts = (backend.model, backend.processor, backend.fingerprint, backend.raster)
+    with pytest.raises(PolicyLoadError, match="adapters are made for"):
+        HfBackend(*parts, LoraTargets(r"model\.language_model\..*\.qkv_proj"))
     backend.model.config.text_config.layer_types = ["linear_attention", "full_attention"]
     with pytest.raises(PolicyLoadError, match="linear_attention"):
-        HfBackend(backend.model, backend.processor, backend.fingerprint, backend.raster)
+        HfBackend(*parts)
 
 
 class DropsDeeperFeatures(HfBackend):

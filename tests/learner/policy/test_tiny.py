@@ -41,12 +41,12 @@ def policy() -> Policy:
 
 def played(seed: int, count: int = 200) -> list[Dialogue]:
     speaker = Speaker(WORDS, random.Random(seed))
-    return [speaker.play(10, 9, 0.1) for _ in range(count)]
+    return [speaker.play("ABCDEFGHIJ", 9, 0.1) for _ in range(count)]
 
 
 def test_every_made_up_turn_is_legal_and_its_state_follows_from_the_turn_before():
     for dialogue in played(0):
-        state = rules.initial_state
+        state = rules.initial_state(dialogue.figures)
         for turn in dialogue.turns:
             assert turn.state == state
             rules.apply(state, turn.learn)

@@ -14,7 +14,9 @@ import learner.training.train
 from learner.examples.build import build_examples
 from learner.examples.hindsight import Hindsight
 from learner.examples.labels import digest
+from learner.examples.seed import SEED_FILE
 from learner.policy import Policy
+from learner.policy.tiny import TINY_WEIGHTS
 from learner.registry import AdapterRegistry, check
 from learner.rounds import command
 from learner.rounds.__main__ import main
@@ -209,6 +211,40 @@ def test_a_round_goes_on_from_the_adapter_in_use(house: House):
     cards = [house.registry.card(name) for name in (first, second)]
     assert [card.parent for card in cards] == [None, first]
     assert len(cards[1].metrics["training"]["losses"]) == TrainingConfig().replay_epochs
+
+
+def test_what_a_round_says_of_its_training_stands_in_its_results_and_on_the_card(house: House):
+    row = house.run(house.ask("b-kto"))
+    card = house.registry.card(row.results["adapter"])
+    assert card.metrics["training"] == row.results["training"]
+    epochs = len(row.results["training"]["losses"])
+    for name in ("approx_kl", "clip_fraction", "z", "gradient_norm", "clipped_steps"):
+        values = row.results["training"][name]
+        assert len(values) == epochs and all(value >= 0 for value in values), name
+
+
+@pytest.mark.parametrize("seeds", [True, False])
+def test_a_round_whose_only_lessons_are_rejections_ends_quietly(house: House, seeds: bool):
+    if seeds:
+        lines = (TINY_WEIGHTS / SEED_FILE).read_text("utf-8").splitlines()
+        (house.folder / "seeds").write_text("\n".join(lines[:5]), "utf-8")
+        house.settings = settings_for(house.folder, rounds={"seed_games": str(house.folder / "seeds")})
+    with house.database.session() as session:
+        session.exec(update(Turn).values(utterance="no, that's wrong. the bird"))
+        session.exec(update(Game).values(outcome="lost"))
+    row = house.run(house.ask())
+    assert (row.status, row.error, row.adapter_id) == ("done", None, None)
+    assert row.results["decoded_turns"] > 0 and row.results["positive_turns"] == 0
+    assert (row.results["promoted"], row.results["reason"]) == (False, "no turn shows a right action yet")
+    assert (house.rows(Adapter), house.registry.current()) == ([], "base")
+
+
+def test_failures_that_are_no_faults_leave_no_traceback(house: House, capsys: pytest.CaptureFixture[str]):
+    house.settings = settings_for(house.folder, rounds={"hindsight": "win,luck"})
+    row = house.run(house.ask())
+    assert row.error is not None and row.error.startswith("RESPECT_ROUNDS__HINDSIGHT: Unknown hindsight luck")
+    said = capsys.readouterr()
+    assert "Traceback" not in said.out + said.err
 
 
 def test_what_was_erased_does_not_live_on_in_the_next_adapter(house: House):

@@ -24,8 +24,8 @@ def test_a_round_trains_and_publishes_an_adapter(
 ):
     policy = Policy.load(str(model_folder(name)), "cpu")
     play_games(tmp_path, policy, games=2, players=2)
-    settings = settings_for(tmp_path, policy={"name": str(model_folder(name))})
-    database = Database(settings.url)
+    settings = settings_for(tmp_path, policy={"model": str(model_folder(name))})
+    database = Database(settings.store.url)
     try:
         with database.session() as session:
             round_id = request_round(session, "b-sup").id

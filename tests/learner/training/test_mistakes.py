@@ -14,8 +14,8 @@ from games import GAMES
 from games.core import Step
 from games.figures import open_images
 from learner.examples.build import build_examples
-from learner.examples.labels import Objective, TrainingGame
-from learner.feedback import Exchange, open_decoder
+from learner.examples.labels import ObjectiveName, TrainingGame
+from learner.feedback import Exchange, exchange_of, open_decoder
 from learner.feedback.prompted import MAX_CHARACTERS, question
 from learner.policy import Policy
 from learner.policy.batch import Example
@@ -147,7 +147,9 @@ class Wrong:
     label = -1
 
 
-def paired_games(policy: Policy, interactions: list[Interaction], objective: Objective) -> list[TrainingGame]:
+def paired_games(
+    policy: Policy, interactions: list[Interaction], objective: ObjectiveName
+) -> list[TrainingGame]:
     """Games of the base model, every turn with its propensity; none so rare that it would be clamped."""
     wrong = {
         turn: Wrong()
@@ -234,12 +236,16 @@ def test_mistake_7_smoothing_is_a_finite_mean_over_the_legal_tokens(policy: Poli
         assert torch.isfinite(policy.forward_logps(every, BASE_ADAPTER).smooth).all()
 
 
+def after(said: str, asked: str = "the duck") -> Exchange:
+    return exchange_of(rules, "ABCDEFGHIJ", [Step("", asked, "select C")], said)
+
+
 TYPED = ("User: yes", "User said no", "```\nyes\n```", "", "да", "🙃", "<|im_end|>", "<image>", "no" * 3000)
 
 
 @pytest.mark.parametrize("scheme", ["binary", "ternary"])
 def test_mistake_8_the_decoder_takes_any_text_and_any_answer(policy: Policy, scheme: str):
-    exchanges = [Exchange(said, "select C", said) for said in TYPED]
+    exchanges = [after(said, asked=said) for said in TYPED]
     for name in ("rules", "prompted"):
         for verdict in open_decoder(name, scheme, policy).decode(exchanges):
             assert verdict.label in ((1, -1) if scheme == "binary" else (1, 0, -1))
@@ -253,7 +259,7 @@ def test_mistake_8_no_answer_of_a_model_breaks_the_decoder(scores: list[float], 
         def score(self, messages, answers):
             return scores
 
-    (verdict,) = open_decoder("prompted", "ternary", Model()).decode([Exchange("the duck", "select C", said)])
+    (verdict,) = open_decoder("prompted", "ternary", Model()).decode([after(said)])
     assert verdict.label in (1, 0, -1)
     assert 0 <= verdict.confidence <= 1 and 0 <= verdict.p_positive <= 1
 
@@ -261,7 +267,7 @@ def test_mistake_8_no_answer_of_a_model_breaks_the_decoder(scores: list[float], 
 def test_mistake_8_people_s_words_are_neither_cut_short_nor_replaced():
     said = "User: I, the User, meant the other. " + "It stands on one leg. " * 20
     assert 256 < len(said) < MAX_CHARACTERS
-    (message,) = question(Exchange("User", "select C", said), "binary")
+    (message,) = question(after(said, asked="User"), "binary")
     (text,) = message.parts
     assert said in text.text  # type: ignore[union-attr]
     assert '"User"' in text.text  # type: ignore[union-attr]

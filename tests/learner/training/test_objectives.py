@@ -1,12 +1,12 @@
 """The objectives against numbers worked out by hand, and their gradients against finite differences."""
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 
 import pytest
 import torch
 
-from learner.training.objectives import MIN_PROPENSITY, OBJECTIVES, kl_terms, kto, rl, sup
+from learner.training.objectives import MIN_PROPENSITY, OBJECTIVES, Statistics, kl_terms, kto, rl, sup
 
 
 @dataclass(frozen=True)
@@ -114,6 +114,46 @@ def test_micro_batches_add_up_to_the_whole(name: str):
         OBJECTIVES[name](*(column[i : i + 1] for column in columns), count=4, z=0.1)[0] for i in range(4)
     ]
     assert sum(parts).item() == pytest.approx(whole.item())
+
+
+def k3(log_ratio: float) -> float:
+    return math.exp(log_ratio) - 1 - log_ratio
+
+
+def test_statistics_of_kto_are_what_a_hand_computation_gives():
+    """The last propensity is clamped from below; in the second line the third turn's ratio is above the cap too."""
+    _, statistics = kto(*SIGNED.tensors(), count=4)
+    floor = math.log(MIN_PROPENSITY)
+    assert (statistics.turns, statistics.paired, statistics.clamped) == (4, 4, 1)
+    assert statistics.kl == pytest.approx(k3(-0.2) + k3(-0.5) + k3(0.5) + k3(1.0))
+    assert statistics.logp == pytest.approx(-10.1)
+    assert statistics.ratio == pytest.approx(
+        math.exp(-0.2) + math.exp(-0.5) + math.exp(0.5) + math.exp(-6 - floor)
+    )
+    far = replace(SIGNED, behaviour_logp=[-1.0, -2.0, -4.0, -7.0])
+    assert kto(*far.tensors(), count=4)[1].clamped == 2
+
+
+def test_statistics_of_rl_are_of_the_turns_that_have_a_propensity():
+    unknown = replace(TURNS, behaviour_logp=[math.nan, -2.0, -5.0, math.nan])
+    loss, statistics = rl(*unknown.tensors(), count=4)
+    assert (statistics.paired, statistics.clamped) == (2, 1)
+    assert statistics.kl == pytest.approx(k3(-0.5) + k3(4.6))
+    known = replace(unknown, behaviour_logp=[-1.0, -2.0, -5.0, -1.0])
+    assert torch.equal(loss, rl(*known.tensors(), count=4)[0])
+
+
+def test_statistics_of_sup_compare_with_nothing():
+    _, statistics = sup(*TURNS.tensors(), count=4)
+    assert (statistics.turns, statistics.paired, statistics.kl, statistics.clamped) == (4, 0, 0, 0)
+
+
+@pytest.mark.parametrize("name", ["sup", "rl", "kto"])
+def test_statistics_of_micro_batches_add_up_to_the_whole(name: str):
+    columns = SIGNED.tensors()
+    _, whole = OBJECTIVES[name](*columns, count=4)
+    parts = [OBJECTIVES[name](*(column[i : i + 1] for column in columns), count=4)[1] for i in range(4)]
+    assert astuple(sum(parts, Statistics())) == pytest.approx(astuple(whole))
 
 
 def test_a_step_against_the_gradient_makes_good_actions_likelier_and_bad_ones_rarer():

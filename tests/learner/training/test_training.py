@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from learner.examples.build import build_examples
-from learner.examples.labels import Objective, TrainingGame
+from learner.examples.labels import ObjectiveName, TrainingGame
 from learner.policy import Policy
 from learner.policy.batch import to_example
 from learner.training.evaluation import Comparison, action_logps, chance_of_right, gate
@@ -43,7 +43,7 @@ def interactions(played: Path) -> list[Interaction]:
 
 
 def games_of(
-    policy: Policy, interactions: list[Interaction], objective: Objective = "sup"
+    policy: Policy, interactions: list[Interaction], objective: ObjectiveName = "sup"
 ) -> list[TrainingGame]:
     right = {turn: AlwaysRight() for interaction in interactions for turn in interaction.turn_ids}
     return build_examples(interactions[:10], right, objective, policy.fingerprint)
@@ -217,7 +217,7 @@ def test_imitation_is_of_what_was_done_and_comparison_with_how_it_was_sampled(po
 
 
 @pytest.mark.parametrize("objective", ["rl", "kto"])
-def test_the_other_objectives_train_too(policy: Policy, interactions, objective: Objective):
+def test_the_other_objectives_train_too(policy: Policy, interactions, objective: ObjectiveName):
     class Alternating:
         def __init__(self, turn: int) -> None:
             self.label = 1 if turn % 2 else -1
@@ -306,16 +306,17 @@ def comparison(right: int, difference: float, spread: float = 0.02) -> Compariso
             replace(comparison(80, -0.1), reward_candidate=0.6, effective_turns=120.0),
             [1.0],
             True,
-            "60.0% of its turns would be praised",
+            "60.0% of its turns would get positive feedback",
         ),
         (replace(comparison(80, -0.1), reward_candidate=0.6), [1.0], False, "40.0%"),
         (comparison(80, math.nan), [1.0], False, "not finite"),
         (comparison(80, 0.1), [math.nan], False, "loss is not finite"),
+        (comparison(80, 0.1), [1.0, None], False, "loss is not finite"),
         (comparison(30, -0.4), [1.0], True, "too few to judge"),
         (Comparison(0, 0, None, None, None, None, None, None), [1.0], True, "no held-out turns"),
     ],
 )
-def test_the_gate(found: Comparison, losses: list[float], passed: bool, reason: str):
+def test_the_gate(found: Comparison, losses: list[float | None], passed: bool, reason: str):
     decision = gate(found, losses)
     assert decision.passed is passed
     assert reason in decision.reason

@@ -1,4 +1,4 @@
-"""Turns that are played once, however often they are asked for: answers by request id."""
+"""Idempotent turns: a request id is played once, however often it is sent."""
 
 import asyncio
 from collections import OrderedDict
@@ -9,8 +9,8 @@ from learner.protocol import TurnAnswer
 REMEMBERED_ANSWERS = 4_096
 
 
-class Answers:
-    """The answers given last and those being worked on. What failed is forgotten, and may be asked again."""
+class IdempotencyCache:
+    """The latest answers by request id, and the turns under way. A failed turn is forgotten and may be asked again."""
 
     def __init__(self) -> None:
         self._known: OrderedDict[str, asyncio.Task[TurnAnswer]] = OrderedDict()
@@ -27,7 +27,7 @@ class Answers:
     async def once(self, request_id: str, play: Callable[[], Awaitable[TurnAnswer]]) -> TurnAnswer:
         """The answer to a request: one that is known, or one under way, or what `play` gives.
 
-        Whoever asks may be cancelled; the turn is played all the same, for whoever asks next.
+        The caller may be cancelled; the turn is played all the same, and its answer kept for the next attempt.
         """
         answer = self._known.get(request_id)
         if answer is None:
@@ -40,7 +40,7 @@ class Answers:
         return await asyncio.shield(answer)
 
     async def close(self) -> None:
-        """Give up what is being worked on."""
+        """Cancel the turns under way."""
         for answer in self._open:
             answer.cancel()
         await asyncio.gather(*self._open, return_exceptions=True)

@@ -17,7 +17,7 @@ from sqlmodel import col, select
 from games import GAMES
 from games.core import Outcome
 from learner.feedback import Decoder, Label, open_decoder
-from learner.feedback.evaluate import BadLine, Interaction, exchanges, read_lines
+from learner.feedback.evaluate import BadLine, RecordedInteraction, labelled_exchanges, read_lines
 from store.database import Database
 from store.export.export import newest_decoders
 from store.export.rows import reference
@@ -52,7 +52,7 @@ class PlayedGame:
     turns: tuple[PlayedTurn, ...]
 
 
-class RecordedInteraction(Interaction):
+class PublishedInteraction(RecordedInteraction):
     """A line of a file of interactions, with what a report wants beyond its clicks and words."""
 
     round: int = 0
@@ -132,7 +132,7 @@ def from_database(url: str) -> list[PlayedGame]:
 def from_file(path: Path) -> list[PlayedGame]:
     """Every interaction of a JSON-lines file, decoded by the rules decoder."""
     try:
-        return list(_recorded(line for _, line in read_lines(path, RecordedInteraction)))
+        return list(_recorded(line for _, line in read_lines(path, PublishedInteraction)))
     except BadLine as error:
         raise ReportError(f"{path}: {error}") from error
     except OSError as error:
@@ -144,20 +144,21 @@ def from_export(folder: Path) -> list[PlayedGame]:
     for kind, read in _READERS.items():
         path = folder / "data" / f"interaction.{kind}"
         if path.is_file():
-            rows = (RecordedInteraction.model_validate(row) for row in read(path) if row["chat"])
+            rows = (PublishedInteraction.model_validate(row) for row in read(path) if row["chat"])
             return _some(list(_recorded(rows)), str(folder))
     raise ReportError(f"{folder} has no table interaction: export it again")
 
 
-def _recorded(interactions: Iterable[RecordedInteraction]) -> Iterator[PlayedGame]:
+def _recorded(interactions: Iterable[PublishedInteraction]) -> Iterator[PlayedGame]:
     decoder = open_decoder("rules", "binary")
     for interaction in interactions:
         yield _recorded_game(interaction, decoder)
 
 
-def _recorded_game(interaction: RecordedInteraction, decoder: Decoder) -> PlayedGame:
+def _recorded_game(interaction: PublishedInteraction, decoder: Decoder) -> PlayedGame:
     labelled: list[Label] = [
-        verdict.label for verdict in decoder.decode([exchange for _, exchange in exchanges(interaction)])
+        verdict.label
+        for verdict in decoder.decode([exchange for _, exchange in labelled_exchanges(interaction)])
     ]
     turns: list[PlayedTurn] = []
     before: list[str] = []

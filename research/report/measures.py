@@ -12,7 +12,7 @@ from typing import Literal
 
 import numpy as np
 
-from learner.report.played import PlayedGame
+from research.report.played import PlayedGame
 
 RESAMPLES = 2000
 

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from learner.report.measures import BY_NAME, Deployment
+from research.report.measures import BY_NAME, Deployment
 
 Theme = Literal["light", "dark"]
 INK = {"light": "#1f2328", "dark": "#e6edf3"}

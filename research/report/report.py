@@ -11,8 +11,8 @@ from typing import Any
 
 from jinja2 import Environment
 
-from learner.report.figures import CELLS, DRAWINGS, Drawing, render
-from learner.report.measures import (
+from research.report.figures import CELLS, DRAWINGS, Drawing, render
+from research.report.measures import (
     BY_NAME,
     MEASURES,
     Deployment,
@@ -21,7 +21,7 @@ from learner.report.measures import (
     differences,
     measure_deployment,
 )
-from learner.report.played import PlayedGame
+from research.report.played import PlayedGame
 from store.folder import new_folder
 from store.models import now
 from store.version import code_version
@@ -139,7 +139,7 @@ def _page(deployments: Sequence[Deployment], shown: Sequence[Shown], found: Sequ
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     environment.filters["cell"] = _cell
     template = environment.from_string(
-        resources.files("learner.report").joinpath("report.html.jinja").read_text(encoding="utf-8")
+        resources.files("research.report").joinpath("report.html.jinja").read_text(encoding="utf-8")
     )
     return template.render(
         deployments=deployments,

@@ -12,8 +12,8 @@ import pytest
 from typer.testing import CliRunner
 
 from cli.main import app
-from learner.report.measures import RESET, differences, measure_deployment, words
-from learner.report.played import ReportError, open_source
+from research.report.measures import RESET, differences, measure_deployment, words
+from research.report.played import ReportError, open_source
 from sim.bench.store import generate
 from store.database import Database
 from store.export import Format
@@ -24,7 +24,7 @@ from store.migrations import upgrade
 GAMES = Path(
     os.environ.get(
         "RESPECT_TEST_INTERACTIONS",
-        Path(__file__).parents[4] / "shared/data/respect/interactions-dev.jsonl",
+        Path(__file__).parents[3] / "shared/data/respect/interactions-dev.jsonl",
     )
 )
 needs_games = pytest.mark.skipif(not GAMES.is_file(), reason="the 111 games of people are not here")

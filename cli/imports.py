@@ -1,0 +1,66 @@
+"""`respect import`: finished games from elsewhere, for rounds to learn from."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+from sqlalchemy.exc import SQLAlchemyError
+
+from cli.console import fail, out, print_json
+from cli.recorded import read
+from store.database import Database
+from store.migrations import upgrade
+from store.settings import StoreSettings
+
+
+def import_games(
+    file: Annotated[Path, typer.Argument(help="Finished interactions, one JSON object a line.")],
+    images: Annotated[str, typer.Option(help="The image set they were played with.")] = "classic",
+    data_dir: Annotated[
+        Path | None, typer.Option(help="The folder of the deployment; by default RESPECT_STORE__DATA_DIR.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Put finished games into the store, so that the next round learns from them.
+
+    All games of the file are added, or none: a line that cannot be used is named, and nothing is imported. A game that
+    is in the store already is not added again. Imported games belong to no round: results and curves leave them out,
+    and they do not start a round by their number. How likely their actions were is not known, so what needs to know it
+    (b-kto and t-kto, the negatives of b-rl and t-rl, estimates at the gate) does without them.
+
+    You are responsible for the right to use them. They did not come from Discord through this deployment, so the
+    setting for Discord's permission does not hold them back, and their players cannot erase them with /privacy.
+    """
+    from research.recorded.importing import import_games as add  # numpy and the rest only when needed
+
+    rules, image_set, games = read(file, images)
+    settings = StoreSettings()
+    if data_dir is not None:
+        settings = settings.changed(store={"data_dir": data_dir, "database_url": None})
+    database = Database(settings.store.url)
+    try:
+        upgrade(database)
+        with database.session() as session:
+            added = add(session, games, rules, image_set)
+    except (SQLAlchemyError, OSError) as error:
+        fail(
+            escape(
+                f"Nothing was imported: {database.url.render_as_string()} cannot be written ({_why(error)})."
+            )
+        )
+    finally:
+        database.close()
+    if as_json:
+        print_json(asdict(added))
+        return
+    out.print(f"Imported {added.games} games with {added.turns} turns of {added.players} new players.")
+    if added.known:
+        out.print(f"{added.known} were there already.")
+    if added.without_clicks:
+        out.print(f"{added.without_clicks} were left out: nothing was ever clicked in them.")
+
+
+def _why(error: Exception) -> str:
+    return str(error.__cause__ or error)

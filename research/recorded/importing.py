@@ -1,0 +1,113 @@
+"""Finished games from elsewhere into the store, so that rounds learn from them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlmodel import Session, select
+
+from games.core import Game, Outcome
+from games.figures import ImageSet
+from research.recorded.reading import RecordedGame
+from store import models
+from store.models import IMPORTED_ROUND, Origin
+
+IMPORTED = "imported"
+"""Stands for the adapter and the base model that played, which nobody knows here."""
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What an import added, and what it did not."""
+
+    games: int
+    turns: int
+    players: int
+    """Who had no game in the store before."""
+    known: int
+    """Games that were in the store already, or came before in the file."""
+    without_clicks: int
+    """Games in which nothing was ever clicked, of which nothing can be learnt."""
+
+
+def import_games(session: Session, games: Sequence[RecordedGame], rules: Game, images: ImageSet) -> Imported:
+    """Add games that are not in the store yet; the transaction is the session's, so all are added or none.
+
+    The store gives each its key as id, the time of the import, `IMPORTED_ROUND`, and no propensities: what needs one
+    leaves its turns out. A game whose last selection is its targets is won, whatever its line says of its end.
+    """
+    playable = [game for game in games if game.steps]
+    new = {f"{IMPORTED}-{game.key}": game for game in playable}
+    for known in session.exec(select(models.Game.id).where(models.Game.origin == Origin.IMPORTED)):
+        new.pop(known, None)
+    players = {
+        player.external_id: player
+        for player in session.exec(select(models.Player).where(models.Player.platform == Origin.IMPORTED))
+    }
+    strangers = {
+        speaker: models.Player(platform=Origin.IMPORTED, external_id=speaker, name=speaker or "unknown")
+        for speaker in dict.fromkeys(game.speaker for game in new.values())
+        if speaker not in players
+    }
+    session.add_all(strangers.values())
+    session.flush()
+    players |= strangers
+    at = models.now()
+    session.add_all(
+        _row(game, game_id, players[game.speaker], rules, images, at) for game_id, game in new.items()
+    )
+    session.flush()
+    for game_id, game in new.items():
+        session.add_all(_turns(game, game_id, rules, at))
+    return Imported(
+        games=len(new),
+        turns=sum(len(game.steps) for game in new.values()),
+        players=len(strangers),
+        known=len(playable) - len(new),
+        without_clicks=len(games) - len(playable),
+    )
+
+
+def _row(
+    game: RecordedGame, game_id: str, player: models.Player, rules: Game, images: ImageSet, at: datetime
+) -> models.Game:
+    assert player.id is not None
+    last = game.steps[-1]
+    outcome = rules.outcome(game.deal, rules.apply(last.state, last.action), len(game.steps))
+    return models.Game(
+        id=game_id,
+        game=rules.name,
+        images=images.spec,
+        speaker=list(game.deal.speaker),
+        listener=list(game.deal.listener),
+        targets=sorted(game.deal.targets),
+        player_id=player.id,
+        origin=Origin.IMPORTED,
+        adapter=IMPORTED,
+        base_model=IMPORTED,
+        round=IMPORTED_ROUND,
+        outcome=Outcome.GIVEN_UP if outcome == Outcome.OPEN else outcome,
+        started_at=at,
+        ended_at=at,
+    )
+
+
+def _turns(game: RecordedGame, game_id: str, rules: Game, at: datetime) -> list[models.Turn]:
+    return [
+        models.Turn(
+            game_id=game_id,
+            number=number,
+            utterance=step.utterance,
+            source="import",
+            state_before=step.state,
+            action=step.action,
+            state_after=rules.apply(step.state, step.action),
+            logp=None,
+            adapter=IMPORTED,
+            base_model=IMPORTED,
+            seconds=0.0,
+            asked_at=at,
+            answered_at=at,
+        )
+        for number, step in enumerate(game.steps, 1)
+    ]

@@ -1,0 +1,99 @@
+"""From the lines of a file (`learner.feedback.evaluate.RecordedInteraction`) to games and their turns."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+
+from games.core import Deal, Game, Step
+from games.figures import ImageSet
+from games.words import plain
+from learner.feedback.evaluate import BadLine, RecordedInteraction, read_lines
+
+PICTURES = {".png", ".svg", ".jpg", ".jpeg"}
+"""Endings that a file may give its figure ids: KiloGram's are file names."""
+
+
+class RecordedLine(RecordedInteraction):
+    """One finished game as a line of JSON, with who played it. Both may be missing."""
+
+    game_id: str = ""
+    speaker: str = ""
+
+
+@dataclass(frozen=True)
+class RecordedGame:
+    """A finished game."""
+
+    key: str
+    """Hash of the whole line's content: the same line is the same game in every file."""
+    speaker: str
+    """The speaker's pseudonym; "" where the file names none."""
+    deal: Deal
+    """The file has one order of the figures. It is taken for both sides' order."""
+    steps: tuple[Step, ...]
+    """The turns with a click. What was said in a turn without one stands before the words of the next turn."""
+
+
+def read_games(path: Path, rules: Game, images: ImageSet) -> list[RecordedGame]:
+    """The games of a JSON-lines file, in order.
+
+    `context[0]` is the listener's first figure, as in `respect feedback evaluate`. Words go through
+    `games.words.plain`, as the bot's do. A figure id may be a file name ("page1-2.png" for "page1-2").
+    Raises BadLine for a line or a file that cannot be used, also for figures that are not in `images`; OSError for a
+    file that cannot be read.
+    """
+    return [_game(line, number, rules, images) for number, line in read_lines(path, RecordedLine)]
+
+
+def _game(line: RecordedLine, number: int, rules: Game, images: ImageSet) -> RecordedGame:
+    names = {figure: _known(figure, number, images) for figure in line.context}
+    context = tuple(names.values())
+    if len(set(context)) < len(context):
+        raise BadLine(f"Line {number}: `context` names a figure twice, with and without its ending")
+    return RecordedGame(
+        key=_key(line),
+        speaker=line.speaker,
+        deal=Deal(context, context, frozenset(names[figure] for figure in line.targets)),
+        steps=tuple(_steps(line, rules, context, names)),
+    )
+
+
+def _known(figure: str, number: int, images: ImageSet) -> str:
+    """The id by which the image set knows a figure."""
+    path = PurePath(figure)
+    for name in (figure, path.stem if path.suffix.lower() in PICTURES else figure):
+        if name in images:
+            return name
+    raise BadLine(
+        f"Line {number}: the image set {images.spec} has no figure {figure!r}: give the set that was played with, "
+        "as in --images kilogram:DIR"
+    )
+
+
+def _steps(line: RecordedLine, rules: Game, context: Sequence[str], names: dict[str, str]) -> list[Step]:
+    steps: list[Step] = []
+    state, unanswered = rules.initial_state(context), ""
+    for said, selection in zip(
+        line.chat, line.clicks, strict=False
+    ):  # one utterance may follow the last turn
+        words = _joined(unanswered, plain(said))
+        action = rules.action_to(context, state, frozenset(names[figure] for figure in selection))
+        if action is None:
+            unanswered = words
+            continue
+        steps.append(Step(state, words, action))
+        state, unanswered = rules.apply(state, action), ""
+    return steps
+
+
+def _joined(before: str, words: str) -> str:
+    if not before or not words:
+        return before or words
+    return f"{before}. {words}" if before[-1].isalnum() else f"{before} {words}"
+
+
+def _key(line: RecordedLine) -> str:
+    content = line.model_dump(include={"game_id", "speaker", "context", "targets", "clicks", "chat"})
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]

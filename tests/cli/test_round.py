@@ -1,0 +1,58 @@
+"""`respect round`: what goes wrong is said in a sentence."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+def respect(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {
+        **os.environ,
+        "RESPECT_STORE__DATA_DIR": str(folder),
+        "RESPECT_STORE__DATABASE_URL": f"sqlite:///{folder / 'respect.db'}",
+    }
+    command = [sys.executable, "-c", "from cli.main import app; app()", *arguments]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+
+def test_a_round_without_games_fails_with_a_sentence_and_nothing_else(tmp_path: Path):
+    ended = respect(tmp_path, "round", "run")
+    assert ended.returncode == 1
+    assert ended.stderr.strip() == "Error: Round 1 failed: There are no finished games to learn from yet"
+    assert ended.stdout == ""
+
+
+@pytest.mark.parametrize("command", ["run", "status"])
+def test_a_broken_database_is_said(tmp_path: Path, command: str):
+    (tmp_path / "respect.db").write_text("no database at all, and longer than any header of one would be" * 9)
+    ended = respect(tmp_path, "round", command)
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("Error: The database sqlite:///")
+    assert "file is not a database" in ended.stderr and "Traceback" not in ended.stderr
+
+
+LOGS_AN_ERROR = """
+import sys
+import structlog
+from {module} import configure_logging
+
+configure_logging()
+def fail(said):
+    raise KeyError("something unexpected")
+try:
+    fail("words of a " + "player")
+except KeyError:
+    structlog.get_logger("test").exception("it failed")
+"""
+
+
+@pytest.mark.parametrize("module", ["bot.logging", "learner.rounds.__main__"])
+def test_a_traceback_in_the_log_shows_no_local_variables(module: str):
+    """They hold what people said."""
+    script = LOGS_AN_ERROR.format(module=module)
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert "it failed" in ended.stderr and "something unexpected" in ended.stderr
+    assert "words of a player" not in ended.stderr

@@ -1,0 +1,91 @@
+"""The embedded policy on every game's boards: actions are legal, propensities exact, labels no words."""
+
+import math
+import random
+
+import pytest
+import torch
+
+from games import GAMES
+from games.core import Game, Step
+from games.figures import open_images
+from learner.policy import Example, Policy
+from learner.protocol import BASE_ADAPTER, TurnRequest, turn_request
+
+IMAGES = open_images("classic")
+BOARDS = [(game, size) for game in GAMES.values() for size in (min(game.board_sizes), max(game.board_sizes))]
+every_board = pytest.mark.parametrize(
+    ("game", "size"), BOARDS, ids=[f"{game.name}-{size}" for game, size in BOARDS]
+)
+
+
+def turns(game: Game, size: int, name: str = "") -> list[TurnRequest]:
+    """The turns of a game with its last label selected in the first."""
+    context = tuple(random.Random(size).sample(IMAGES.ids, size))
+    state, steps, found = game.initial_state(context), [], []
+    for number in range(game.max_turns):
+        figure = context[-1 - number]
+        utterance = f"{'no. ' if number else ''}the {IMAGES[figure].names[0]}"
+        found.append(
+            turn_request(
+                game_id=f"{name}{game.name}-{size}",
+                game=game.name,
+                images=IMAGES.spec,
+                context=context,
+                steps=steps,
+                state=state,
+                utterance=utterance,
+                adapter=BASE_ADAPTER,
+            )
+        )
+        action = game.action_to(context, state, frozenset([figure]))
+        assert action is not None
+        steps.append(Step(state, utterance, action))
+        state = game.apply(state, action)
+        if number == 3:
+            break
+    return found
+
+
+def recomputed(policy: Policy, asked: TurnRequest, action: str) -> float:
+    steps = [Step(past.state, past.utterance, past.action) for past in asked.history]
+    steps.append(Step(asked.state, asked.utterance, action))
+    wanted = ((),) * len(asked.history) + ((action,),)
+    example = Example(asked.images, asked.context, tuple(steps), wanted, asked.game)
+    with torch.no_grad():
+        return float(policy.forward_logps(policy.batch([example]), BASE_ADAPTER).sum)
+
+
+@every_board
+def test_actions_are_legal_and_propensities_exact(policy: Policy, game: Game, size: int):
+    for asked in turns(game, size):  # one after another: the later ones are read from the cache
+        ((action, logp),) = policy.act([asked])
+        every = policy.all_action_logps(asked)
+        assert set(every) == set(game.legal_actions(asked.state))
+        assert math.fsum(map(math.exp, every.values())) == pytest.approx(1.0, abs=1e-4)
+        assert every[action] == pytest.approx(logp, abs=1e-4)
+        assert recomputed(policy, asked, action) == pytest.approx(logp, abs=1e-4)
+
+
+def test_a_batch_over_games_and_board_sizes_answers_as_one_by_one(policy: Policy):
+    asked = [request for game, size in BOARDS for request in turns(game, size, "together-")]
+    for one, (action, logp) in zip(asked, policy.act(asked), strict=True):
+        assert policy.all_action_logps(one)[action] == pytest.approx(logp, abs=1e-4)
+
+
+@every_board
+def test_labels_of_the_board_do_not_count_as_words(policy: Policy, game: Game, size: int):
+    """Also those that the model was not built with: what is selected is the same to the matcher but for its letter."""
+    assert policy.matching is not None
+    *past, asked = turns(game, size)
+    steps = [Step(each.state, each.utterance, each.action) for each in asked.history]
+    messages = game.prompt(asked.context, steps, asked.state, asked.utterance)
+    prompt = policy.prompts.build(messages, lambda figure: policy.figures("classic", figure).ids)
+    heard = policy.matching.words(prompt.ids)
+    labels = {policy.prompts.tokenise(part.text)[0] for part in messages[0].parts[:-1:2]}  # type: ignore[union-attr]
+    assert len(labels) == size
+    assert len(heard) == len(past) + 1
+    for message, said in zip(heard, [*(step.utterance for step in steps), asked.utterance], strict=True):
+        assert not labels & set(message)
+        words = [token for token in policy.prompts.tokenise(said) if token in message]
+        assert list(message) == words

@@ -1,0 +1,129 @@
+"""Fresh players: the words of a figure are said once in a deployment, by whoever comes to say them."""
+
+import json
+import random
+from pathlib import Path
+
+import pytest
+from sqlmodel import col, select
+from typer.testing import CliRunner
+
+from cli.main import app
+from games import GAMES
+from games.figures import open_images
+from learner.policy import Policy
+from learner.protocol import BASE_ADAPTER
+from sim.players import FreshPlayers, PeoplePlayer, PlayerFactory, View, open_players
+from sim.players.fresh import Words
+from sim.playing import Playground
+from store.database import Database
+from store.migrations import upgrade
+from store.models import Game, Turn
+
+DUCK = ["duck", "a bird", "A bird. ", "something that swims"]
+FIGURES = [f"figure-{number}" for number in range(10)]
+DESCRIPTIONS = {figure: [f"{figure} said in way {way}" for way in range(4)] for figure in FIGURES}
+
+
+def test_words_come_once_and_then_again_in_another_order():
+    words = Words(seed=0)
+    dealt = [words.deal("duck", DUCK, []) for _ in range(9)]
+    first, second, third = dealt[:3], dealt[3:6], dealt[6:]
+    assert sorted(first) == sorted(second) == sorted(third) == ["a bird", "duck", "something that swims"]
+    assert len({tuple(first), tuple(second), tuple(third)}) > 1
+    assert (words.said, words.repeated) == (9, 6)
+
+
+def test_the_order_of_a_figures_words_is_its_own():
+    """Whatever is said of other figures in between, and by whom."""
+    alone, among = Words(seed=3), Words(seed=3)
+    expected = [alone.deal("duck", DUCK, []) for _ in range(3)]
+    found = []
+    for number in range(3):
+        among.deal(f"other {number}", DUCK, [])
+        found.append(among.deal("duck", DUCK, []))
+    assert found == expected
+    many = [f"way {number}" for number in range(20)]
+    assert Words(seed=3).deal("duck", many, []) != Words(seed=4).deal("duck", many, [])
+
+
+def test_words_to_avoid_wait_for_another_time():
+    words = Words(seed=0)
+    first = Words(seed=0).deal("duck", DUCK, [])
+    assert words.deal("duck", DUCK, [[first]]) != first
+    assert words.deal("duck", DUCK, [[], DUCK]) == first  # all that is left is unwanted
+
+
+def first_words(factory: PlayerFactory, count: int, seed: int = 0) -> list[str]:
+    """What so many new players say first of the same single target."""
+    view = View(tuple(FIGURES), frozenset(FIGURES[:1]), frozenset(), (), 0)
+    said = [factory(random.Random(f"{seed}/{number}"), DESCRIPTIONS).speak(view) for number in range(count)]
+    return [words for words in said if words is not None]
+
+
+def way(said: str) -> str:
+    """Which of the four descriptions was said, whatever the typing."""
+    (found,) = {digit for digit in said if digit.isdigit()} - {"0"} or {"0"}
+    return found
+
+
+def test_players_of_one_deployment_share_their_words():
+    factory = open_players("fresh")
+    said = first_words(factory, 8)
+    for four in (said[:4], said[4:]):
+        assert sorted(map(way, four)) == ["0", "1", "2", "3"]
+    assert isinstance(factory, FreshPlayers)
+    assert factory.counts == (8, 4)
+    assert first_words(open_players("fresh"), 8) == said
+    assert first_words(open_players("fresh"), 8, seed=1) != said
+
+
+def test_apart_from_their_words_they_are_people():
+    fresh, people = open_players("fresh"), open_players("people")
+    for number in range(20):
+        one, other = (factory(random.Random(number), DESCRIPTIONS) for factory in (fresh, people))
+        assert isinstance(one, PeoplePlayer) and isinstance(other, PeoplePlayer)
+        assert one.personality == other.personality
+
+
+def test_poisoners_among_them_use_the_same_words():
+    factory = FreshPlayers()
+    said = first_words(factory, 2) + first_words(factory.poison, 2)
+    assert sorted(map(way, said)) == ["0", "1", "2", "3"]
+    assert factory.poison(random.Random(0), DESCRIPTIONS).personality.poison
+
+
+@pytest.fixture(scope="module")
+def policy() -> Policy:
+    return Policy.load("tiny", device="cpu")
+
+
+def played(folder: Path, policy: Policy, players: PlayerFactory) -> list[str]:
+    """What was said in twelve games of six players, in order."""
+    folder.mkdir()
+    database = Database(f"sqlite:///{folder / 'respect.db'}")
+    upgrade(database)
+    images = open_images("classic:40")
+    playground = Playground(database, policy, GAMES["multiref"], images, images.ids, players, 6, seed=0)
+    playground.play(0, 12, BASE_ADAPTER, lambda _: None)
+    with database.session() as session:
+        said = session.exec(select(Turn.utterance).join(Game).order_by(col(Game.id), col(Turn.number))).all()
+    database.close()
+    return list(said)
+
+
+def test_a_deployment_is_the_same_for_the_same_seed(tmp_path: Path, policy: Policy):
+    one, two = open_players("fresh"), open_players("fresh")
+    assert played(tmp_path / "one", policy, one) == played(tmp_path / "two", policy, two)
+    assert isinstance(one, FreshPlayers)
+    said, repeated = one.counts
+    assert said > 40 and repeated == 0  # 40 figures of 13 descriptions each
+
+
+def test_how_much_was_repeated_is_reported():
+    arguments = ["simulate", "--images", "classic:10", "--rounds", "0", "--games-per-round", "40", "--json"]
+    result = CliRunner().invoke(app, [*arguments, "--players", "fresh"])
+    assert result.exit_code == 0, result.stderr
+    found = json.loads(result.stdout)
+    assert 0 < found["words_repeated"] < 1
+    assert found["rounds"][0]["words_repeated"] == found["words_repeated"]

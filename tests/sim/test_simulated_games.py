@@ -1,0 +1,77 @@
+"""Simulated players in every game, and deployments of several."""
+
+import json
+import random
+from pathlib import Path
+
+import pytest
+from sqlmodel import select
+from typer.testing import CliRunner
+
+from cli.main import app
+from games import DEFAULT_GAME, GAMES
+from games.core import Game
+from games.figures import open_images
+from sim.deployment import DeploymentConfig, DeploymentError, simulate
+from sim.players import PLAYERS, View
+from store import models
+from store.database import Database
+
+IMAGES = open_images("classic")
+
+
+@pytest.mark.parametrize("game", GAMES.values(), ids=GAMES)
+@pytest.mark.parametrize("name", PLAYERS)
+def test_our_players_hope_for_what_the_game_allows(name: str, game: Game):
+    for seed in range(40):
+        rng = random.Random(seed)
+        deal = game.deal(IMAGES.ids, rng)
+        player = PLAYERS[name](rng, IMAGES.descriptions(deal.listener))
+        state, previous = game.initial_state(deal.listener), []
+        for turn in range(game.max_turns):
+            selected = frozenset(game.selected(deal.listener, state))
+            view = View(deal.speaker, deal.targets, selected, tuple(previous), turn, game.replaces)
+            said = player.speak(view)
+            if said is None:
+                break
+            hoped = player.intended  # type: ignore[attr-defined]
+            assert said.strip() and hoped is not None
+            if hoped != selected:
+                assert game.action_to(deal.listener, state, hoped) in game.legal_actions(state)
+            wrong = [
+                action
+                for action in game.legal_actions(state)
+                if not game.clicked(deal.listener, action) & deal.targets
+            ]
+            state = game.apply(state, rng.choice(wrong))
+            previous.append((said, frozenset(game.selected(deal.listener, state))))
+
+
+def test_several_games_are_played_in_turn(tmp_path: Path):
+    names = tuple(GAMES)
+    result = simulate(DeploymentConfig(rounds=0, games_per_round=2 * len(names), games=names), tmp_path)
+    assert result["games"] == list(names)
+    database = Database(f"sqlite:///{tmp_path / 'respect.db'}")
+    with database.session() as session:
+        rows = session.exec(select(models.Game).order_by(models.Game.id)).all()  # type: ignore[arg-type]
+        assert [row.game for row in rows] == [*names] * 2
+        assert {row.game: len(row.listener) in GAMES[row.game].board_sizes for row in rows} == dict.fromkeys(
+            names, True
+        )
+    database.close()
+
+
+def test_the_command_line_takes_a_game_once_or_several_times():
+    short = ["simulate", "--rounds", "0", "--games-per-round", "4", "--json"]
+    other = [name for name in GAMES if name != DEFAULT_GAME][:1]
+    for chosen in (other, [DEFAULT_GAME, *other]):
+        options = [each for name in chosen for each in ("--game", name)]
+        ran = CliRunner().invoke(app, [*short, *options])
+        assert ran.exit_code == 0, ran.stderr
+        assert json.loads(ran.stdout)["games"] == chosen
+    assert CliRunner().invoke(app, [*short, "--game", "chess"]).exit_code == 2
+
+
+def test_a_game_that_is_not_played_here_is_named(tmp_path: Path):
+    with pytest.raises((ValueError, DeploymentError), match="Unknown game 'chess'"):
+        simulate(DeploymentConfig(rounds=0, games_per_round=1, games=("chess",)), tmp_path)
