@@ -14,7 +14,8 @@ POSITIVE_OPENERS = word_set(
     wonderful superb exactly indeed bingo nailed yay hooray woohoo bravo thanks thank thx ty absolutely
     definitely affirmative precisely fabulous splendid terrific lovely outstanding impressive kudos
     congrats congratulations success boom w00t agreed yesyes goodjob ofc duh lfg yh ye yass yeppers noice
-    perf perfecto purrfect correcto correctamundo yuppers gj slay woot woop copy y bullseye jackpot winner facts totally"""
+    perf perfecto purrfect correcto correctamundo yuppers gj slay woot woop copy y bullseye
+    jackpot winner facts totally"""
 )
 """Praise wherever a clause opens with it."""
 
@@ -35,35 +36,9 @@ AFTER_PRAISE = word_set(
 ACKNOWLEDGEMENTS = word_set("ok okay okey okie k kk alright alrighty mhm uhuh gotcha roger")
 """Weak acceptance: a clause may open with them and still reject."""
 
-DISMAY = frozenset(
-    [
-        "bruh",
-        "bruv",
-        "yikes",
-        "oof",
-        "ew",
-        "eww",
-        "ewww",
-        "gah",
-        "bah",
-        "meh",
-        "smh",
-        "crap",
-        "shoot",
-        "rats",
-        "sigh",
-        "jeez",
-        "geez",
-        "welp",
-        "rip",
-        "naur",
-        "huh",
-        "what",
-        "wat",
-        "wut",
-        "hm",
-        "nada",
-    ]
+DISMAY = word_set(
+    """bruh bruv yikes oof ew eww ewww gah bah meh smh crap shoot rats sigh jeez geez welp rip naur huh hm
+    what wat wut nada"""
 )
 """Nothing else said, these reject: "oof", "oh dear"."""
 
@@ -114,8 +89,27 @@ FUZZY = (
 """Long telling words recognised with one slip of the fingers."""
 
 NOT_FUZZY = word_set(
-    "nose note none node nape name node notes noose select selected unto collect wring wrung connect corrects perfects removes deletes removed deleted"
+    """nose note none node nape name nodes notes noose
+    select selected unto collect wring wrung connect corrects perfects removes deletes removed deleted"""
 )
+
+VARIANTS: dict[str, str] = {
+    variant: word
+    for word, variants in {
+        "good": "gud",
+        "great": "grate",
+        "nice": "nise",
+        "love": "luv",
+        "nope": "nop nuh-uh nu-uh uh-uh",
+        "nah": "naw nawh nahh",
+        "undo": "ctrl-z cmd-z",
+        "deselect": "de-select",
+        "unselect": "un-select",
+        "unclick": "un-click",
+    }.items()
+    for variant in variants.split()
+}
+"""Other spellings of telling words."""
 
 FUNCTION_WORDS = word_set(
     """a an the of on in at to with and or but for from by as is are was were be been being it its this that

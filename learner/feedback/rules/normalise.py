@@ -107,24 +107,7 @@ def _spelt(token: str) -> str:
     """A telling word with one slip mended: one letter missing, added, changed, or two swapped."""
     if token not in _KNOWN and _YES.fullmatch(token):
         return "yes"
-    token = {
-        "gud": "good",
-        "grate": "great",
-        "nise": "nice",
-        "luv": "love",
-        "nop": "nope",
-        "nuh-uh": "nope",
-        "nu-uh": "nope",
-        "uh-uh": "nope",
-        "ctrl-z": "undo",
-        "cmd-z": "undo",
-        "naw": "nah",
-        "nawh": "nah",
-        "nahh": "nah",
-        "de-select": "deselect",
-        "un-select": "unselect",
-        "un-click": "unclick",
-    }.get(token, token)
+    token = lexicon.VARIANTS.get(token, token)
     if token in _KNOWN or not 4 <= len(token) <= 12 or not token.isascii() or token in lexicon.NOT_FUZZY:
         return token
     return next((word for word in lexicon.FUZZY if _one_slip(token, word)), token)

@@ -53,6 +53,7 @@ _MACROS: Mapping[str, str] = {
     "DOUBTLESS": "(?:absolutely|definitely|certainly|totally|clearly|obviously|surely|of course|for sure|def)",
     "ALONE": rf"(?<=\A\| )(?:{_any(lexicon.FILLERS)} (?:\| )?)*{_any(lexicon.DISMAY)}(?= \|\Z)",
     "OTHERWISE": "(?<!that )(?<!this )(?<!last )(?<!first )",
+    "OTHER_THAN_COUNTED": "(?!(?:one|first|second|third|last|left|top|other) )",
     "GROUP": "(?:them|those|these|the two|the three|the four|the last|your \\w+)",
     "ORDINAL": "(?:first|second|third|fourth|fifth|2nd|3rd|4th|5th)",
 }
@@ -90,13 +91,15 @@ PRAISE = _phrases(
     r"""
     ^<VERY><OPENER>(?! (?:not|no|wrong) )(?! (?:that|it|this|the last|your|them)(?! (?:is|was|one is) ))
     ^<DOUBTLESS>(?! (?:not|no|nope|wrong) )(?= \||<AFTER> )
-    ^(?:that|this|it) is (?:him|her|them|my \w+|the (?:one|ones|ticket|spirit|stuff|fella|guy|lad|bunny))(?= \|| <AFTER> )
+    ^(?:that|this|it) is (?:him|her|them|my \w+)(?= \|| <AFTER> )
+    ^(?:that|this|it) is the (?:one|ones|ticket|spirit|stuff|fella|guy|lad|bunny)(?= \|| <AFTER> )
     ^there (?:it|he|she) is(?= \|| <AFTER> )
     ^(?:here|there|and) we go$
-    ^(?:at last|about time|(?:let us|lets?) go+|exactly that|chefs kiss|chef's kiss|ding ding(?: ding)?|keep going|keep it up)(?= \|| <AFTER> )
+    ^(?:at last|about time|(?:let us|lets?) go+|exactly that|keep (?:going|it up))(?= \|| <AFTER> )
+    ^(?:chefs kiss|chef's kiss|ding ding(?: ding)?)(?= \|| <AFTER> )
     ^(?:two|2|three|3|four|4|five|5) for (?:two|2|three|3|four|4|five|5)$
     ^(?:10 (?:\| )?10|100|ten out of ten|plus rep|rep)$
-    ^(?:the )?(?!one |first |second |third |last |left |top |other )(?:\w+ ){1,3}(?:is|was|are) (?:right|correct|perfect|good|fine)(?= \|| now )
+    ^(?:the )?<OTHER_THAN_COUNTED>(?:\w+ ){1,3}(?:is|was|are) (?:right|correct|perfect|good|fine)(?= \|| now )
     ^<VERY><PRAISE>(?= \|| <AFTER> )
     ^<IT> <BE><STILL> <RIGHT>(?! (?:side|hand|facing|leg|arm|foot|looking|of) )
     ^you are (?:right|correct|good|great|perfect|awesome|on|getting|golden|killing)
@@ -140,7 +143,8 @@ REJECTION = _phrases(
     ^why (?:that|this|it|those|on earth|in the world)
     ^not even
     ^(?:(?:i|we) )?(?:wanted|meant|needed|asked for|was after|were after|was going for)
-    ^(?:it |that |this |which )?(?:should|must|shoulda|ought to|was supposed to|were supposed to|was meant to)(?: have| of)? be(?:en)?
+    ^(?:it |that |this |which )?(?:should|must|ought to)(?: have| of)? be(?:en)?
+    ^(?:it |that |this |which )?(?:was|were) (?:supposed|meant) to(?: have)? be(?:en)?
     ^(?:negative(?! space )|oops|ooops|whoops|woops|uhoh|fail|failed)
     ^no (?:\w+ )?<PARTS> (?:of|view|one)
     ^bad (?:pick|choice|guess|one|job|try|selection|move|click)
@@ -207,7 +211,8 @@ COUNT = _phrases(
 )
 SELF_CORRECTION = _phrases(
     r"""
-    wait|actually|scratch that|nvm|never ?mind|nevermind|jk|just kidding|my (?:own )?(?:mistake|bad|fault|apologies|error)
+    wait|actually|scratch that|nvm|never ?mind|nevermind|jk|just kidding
+    my (?:own )?(?:mistake|bad|fault|apologies|error)
     sorry|oops+|whoops+
     i (?:was wrong|misread|mis-read|misspoke|mistyped|messed up|(?:made|meant) a mistake|take (?:it|that) back)
     """
@@ -216,7 +221,8 @@ SELF_CORRECTION = _phrases(
 ABOUT_EARLIER = re.compile(r"\b(?:first|earlier|previous|before|original)\b")
 """A clause about a selection before the last one."""
 GOT = re.compile(
-    rf"(?<=\| ){_FILLERS}(?:you |u )?(?:got|found|have|nailed) (?:the|a|an|my) (?P<name>(?:(?!wrong|backward)[^|])+)(?=\|)"
+    rf"(?<=\| ){_FILLERS}(?:you )?(?:got|found|have|nailed) (?:the|a|an|my) "
+    r"(?P<name>(?:(?!wrong|backward)[^|])+)(?=\|)"
 )
 """Says that a figure was found."""
 
@@ -302,7 +308,8 @@ REPAIR = _phrases(
     (?<=\| )(?:hmm+|wait|sorry|unfortunately)
     same (?:one|thing|shape|image|figure|as before)
     ^(?:flip|mirror|rotate|reverse|turn) (?:it|that|this)
-    ^(?:the |a )?(?:flipped|mirrored|mirror|reversed|rotated|opposite|inverted)(?: image)? (?:one|version|image|of (?:it|that|this))
+    ^(?:the |a )?(?:flipped|mirrored|mirror|reversed|rotated|opposite|inverted)(?: image)? (?:one|version|image)
+    ^(?:the |a )?(?:mirror image|opposite|reverse) of (?:it|that|this)
     (?:to|on) the (?:left|right) of (?:it|that|this)(?: one)?$
     ^(?:the )?(?:one )?(?:next to|beside|above|below|under|over) (?:it|that|this)(?: one)?$
     ^(?:the )?one (?:above|below|over|left|right|up|down)$
