@@ -193,10 +193,8 @@ class Game(Protocol):
         The prompt of a turn is the prompt of the turn before, that turn's action and one more message:
         it only ever grows, so a model's cache of it stays good for the whole game.
 
-        The first message opens with the board: for each figure a label, one capital letter, and its picture. What a
-        person says always follows the first ". " of its text, and labels stand before that alone. The embedded
-        model relies on this: its chat template writes what people say in lower case, so that nothing they write is
-        read as a label, and its pictures follow their labels. `games.letters.conversation` writes such prompts.
+        The first message opens with the board: for each figure a label, one capital letter, and its picture. Labels
+        stand nowhere else but in states and actions. `games.letters.conversation` writes such prompts.
         """
         ...
 

@@ -1,6 +1,6 @@
 """The conversation that a turn is: the same words for every way of serving a policy. Loads no torch."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from games import DEFAULT_GAME, GAMES
 from games.core import Game, Message, Step
@@ -23,11 +23,16 @@ def game_of(games: Mapping[str, Game], name: str) -> Game:
         raise ValueError(f"Unknown game {name!r}: this policy plays {sorted(games)}") from None
 
 
-def conversation_of(game: Game, request: TurnRequest) -> list[Message]:
-    """What the listener is shown before the turn of a request."""
-    hear = str if request.verdicts_heard else without_verdict
-    history = [Step(past.state, hear(past.utterance), past.action) for past in request.history]
-    return game.prompt(request.context, history, request.state, hear(request.utterance))
+def conversation_of(
+    game: Game, request: TurnRequest, spell: Callable[[str], str] = lambda utterance: utterance
+) -> list[Message]:
+    """What the listener is shown before the turn of a request; `spell` writes utterances as the model needs them."""
+
+    def heard(utterance: str) -> str:
+        return spell(utterance if request.verdicts_heard else without_verdict(utterance))
+
+    history = [Step(past.state, heard(past.utterance), past.action) for past in request.history]
+    return game.prompt(request.context, history, request.state, heard(request.utterance))
 
 
 def probe_request(adapter: str) -> TurnRequest:

@@ -169,6 +169,10 @@ class Backend(Protocol):
     def forget(self, adapter: str | None = None) -> None:
         """Drop what was computed from an adapter's weights, or from any's: they have changed or are gone."""
 
+    def spell(self, utterance: str) -> str:
+        """What a person said in the characters that the tokenizer knows. May be left out: most know all of Unicode."""
+        return utterance
+
     def warm_start(
         self,
         trainee: Trainee,

@@ -10,7 +10,7 @@ import torch
 from torch.nn import functional
 
 from games import GAMES
-from games.core import Game, IllegalAction, Message, Text
+from games.core import Game, IllegalAction, Message, Step, Text
 from learner.conversation import conversation_of, game_of
 from learner.examples.labels import TrainingGame
 from learner.policy.backend import Backend, WarmStart, WarmStartSettings
@@ -109,7 +109,9 @@ class Policy:
     def inputs(self, request: TurnRequest) -> TurnInputs:
         """A request as the model sees it. Raises as `act` does."""
         self.adapters.require(request.adapter)
-        prompt = self._prompt(request.images, conversation_of(self.game(request.game), request))
+        prompt = self._prompt(
+            request.images, conversation_of(self.game(request.game), request, self.backend.spell)
+        )
         return TurnInputs(
             game_id=request.game_id,
             adapter=request.adapter,
@@ -152,7 +154,10 @@ class Policy:
     def prompt_of(self, example: Example) -> Prompt:
         """The prompt of an example up to the last action that it asks for, with what was played there."""
         last = max((t for t, actions in enumerate(example.wanted) if actions), default=len(example.steps) - 1)
-        *past, step = example.steps[: last + 1]
+        spell = self.backend.spell
+        *past, step = [
+            Step(step.state, spell(step.utterance), step.action) for step in example.steps[: last + 1]
+        ]
         messages = self.game(example.game).prompt(example.context, past, step.state, step.utterance)
         messages.append(Message("assistant", (Text(step.action),)))
         return self._prompt(example.images, messages, close=True)

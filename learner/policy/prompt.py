@@ -13,6 +13,8 @@ from typing import Any
 from games.core import Figure, Message, Text
 
 _MARK = "QQQQ"
+_PROBE = "Aa. Bb  Cc. dD|'"
+"""A template that writes this as it is writes every text as it is: no lower case, no splitting, no stripping inside."""
 
 
 @dataclass(frozen=True)
@@ -113,10 +115,16 @@ class PromptBuilder:
         if all(isinstance(part, Text) for part in message.parts) and len(message.parts) == 1:
             words = self.harmless(_text(message))
             if self._frame is None:
-                self._frame = _frame(self._render_after(Message("user", (Text(_MARK),))))
+                self._frame = self._verbatim_frame()
             if self._frame and words and words == words.strip():  # a template may strip what it is given
                 return self._after_end((Piece(self.tokenise(words.join(self._frame))),))
         return self._after_end(self._pieces(self._render_after(message), message))
+
+    def _verbatim_frame(self) -> tuple[str, ...]:
+        """What the template writes around a later message; nothing where it changes what it is given."""
+        frame = _frame(self._render_after(Message("user", (Text(_MARK),))))
+        verbatim = frame and self._render_after(Message("user", (Text(_PROBE),))) == _PROBE.join(frame)
+        return frame if verbatim else ()
 
     def _render_after(self, message: Message) -> str:
         """What the template writes after an action, up to the next one."""

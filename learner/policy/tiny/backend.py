@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from games.words import spoken
 from learner.examples.labels import TrainingGame
 from learner.policy.backend import LoraTargets, Span, Trainee, WarmStart, WarmStartSettings
 from learner.policy.hf import HfBackend
@@ -32,6 +33,10 @@ class TinyBackend(HfBackend):
         super().__init__(model, processor, fingerprint, model.config.image_size, lora)
         self.matching = Matching(model.model)
         self._engine = PackedEngine(model)
+
+    def spell(self, utterance: str) -> str:
+        """See `Backend`. In lower case: capital letters are labels of figures."""
+        return spoken(utterance)
 
     def step(self, spans: Sequence[Span]) -> list[torch.Tensor]:
         """See `Backend`."""

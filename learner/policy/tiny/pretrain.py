@@ -14,6 +14,7 @@ from transformers import PreTrainedTokenizerFast
 from games import DEFAULT_GAME, GAMES
 from games.figures.images import ImageSet
 from games.letters import DESELECT, LETTERS, SELECT, selection_in_words
+from games.words import spoken
 from learner.policy.tiny.dialogues import Dialogue, Speaker
 from learner.policy.tiny.modeling import TinyVlmForConditionalGeneration
 from learner.policy.tiny.phrases import every_word
@@ -175,7 +176,7 @@ class Encoder:
             ids += [*self._tokens(letter), self.image]
         for turn in dialogue.turns:
             ids += self._tokens(f"{selection_in_words(turn.state)}.")
-            ids += self._tokens(turn.utterance.lower())
+            ids += self._tokens(spoken(turn.utterance))
             if turn.picture:
                 ids += [*self._tokens("this"), self.image]
                 figures.append(turn.picture)
