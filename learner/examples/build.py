@@ -16,6 +16,7 @@ from learner.examples.hindsight import (
 )
 from learner.examples.labels import REWARDS, DecodedFeedback, ObjectiveName, TrainingGame, TurnLabel
 from learner.feedback.rules.decoder import describes
+from learner.feedback.verdict import says_something
 from store.training import Interaction
 
 
@@ -107,6 +108,6 @@ def _rejected(interaction: Interaction, lessons: Sequence[Lesson]) -> list[TurnL
 
 
 def _decoded(action: str, verdict: DecodedFeedback | None, soft: bool) -> Lesson:
-    if verdict is None:
+    if verdict is None or not says_something(verdict):
         return Lesson(action, None)
     return Lesson(action, verdict.label, max(0.0, 2 * verdict.confidence - 1) if soft else 1.0)

@@ -7,6 +7,7 @@ from games import GAMES
 from games.core import Change, Game, change_of
 from learner.examples.labels import DecodedFeedback
 from learner.feedback.rules.decoder import asks_for_another, asks_to_put_back, only_takes_back
+from learner.feedback.verdict import says_something
 from store.training import Interaction
 
 PLAIN = 0.8
@@ -64,7 +65,7 @@ def possible_targets(
     for step, turn_id in zip(interaction.steps[:-1], interaction.turn_ids, strict=False):
         picked = change_of(game, interaction.context, step.state, step.action).picked
         verdict = verdicts.get(turn_id)
-        if verdict is not None and verdict.label and len(picked) == 1:
+        if verdict is not None and says_something(verdict) and verdict.label and len(picked) == 1:
             (accepted if verdict.label > 0 else refused).update(picked)
     return tuple(figure for figure in interaction.context if figure not in refused - accepted)
 

@@ -17,6 +17,7 @@ import numpy as np
 from games import GAMES
 from games.core import change_of
 from learner.examples.labels import DecodedFeedback
+from learner.feedback.verdict import says_something
 from store.training import Interaction
 
 PRIOR = (2.0, 2.0)
@@ -135,7 +136,9 @@ def by_certainty(
         for step, turn_id, logp in rows:
             verdict = verdicts.get(turn_id)
             change = change_of(game, context, step.state, step.action)
-            if logp is not None and verdict is not None and verdict.label != 0 and not change.dropped:
+            if logp is None or verdict is None or not says_something(verdict):
+                continue
+            if verdict.label != 0 and not change.dropped:
                 (positive if verdict.label > 0 else negative).append(logp)
     if not positive or not negative:
         return 0.0, 0.0

@@ -70,6 +70,18 @@ class Verdict:
     """What the decoder went by, for audits."""
 
 
+class Confident(Protocol):
+    """What has a confidence: a `Verdict`, or its row in the store."""
+
+    @property
+    def confidence(self) -> float: ...
+
+
+def says_something(verdict: Confident | None) -> bool:
+    """Whether there is a verdict, and one to learn from: a confidence of 0 means that nothing was recognised."""
+    return verdict is not None and verdict.confidence > 0
+
+
 class Decoder(Protocol):
     """Reads feedback out of finished exchanges. Never raises for what people may type."""
 

@@ -95,7 +95,7 @@ PRAISE = _phrases(
     ^(?:that|this|it) is the (?:one|ones|ticket|spirit|stuff|fella|guy|lad|bunny)(?= \|| <AFTER> )
     ^there (?:it|he|she) is(?= \|| <AFTER> )
     ^(?:here|there|and) we go$
-    ^(?:at last|about time|(?:let us|lets?) go+|exactly that|keep (?:going|it up))(?= \|| <AFTER> )
+    ^(?:at last|about time|(?:let us|let's|lets?) go+|exactly that|keep (?:going|it up))(?= \|| <AFTER> )
     ^(?:chefs kiss|chef's kiss|ding ding(?: ding)?)(?= \|| <AFTER> )
     ^(?:two|2|three|3|four|4|five|5) for (?:two|2|three|3|four|4|five|5)$
     ^(?:10 (?:\| )?10|100|ten out of ten|plus rep|rep)$
