@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from games.core import Game, clicks_right
+from games.core import clicks_right
 from games.figures import ImageSet
 from learner.policy import Policy
 from learner.protocol import TurnRequest, turn_request
@@ -47,7 +47,6 @@ class ReplayScores:
 def replay(
     policy: Policy,
     games: Sequence[RecordedGame],
-    rules: Game,
     images: ImageSet,
     adapter: str,
     on_progress: Callable[[int, int], None] = lambda _done, _total: None,
@@ -64,7 +63,7 @@ def replay(
         for turn in range(max(len(games[number].steps) for number in some)):
             asked = [number for number in some if turn < len(games[number].steps)]
             requests = [
-                _request(f"replay-{number}", games[number], turn, rules, images, adapter) for number in asked
+                _request(f"replay-{number}", games[number], turn, images, adapter) for number in asked
             ]
             for number, (action, _) in zip(asked, policy.act(requests, greedy=True), strict=True):
                 answers[number].append(action)
@@ -73,13 +72,11 @@ def replay(
     return [tuple(each) for each in answers]
 
 
-def _request(
-    game_id: str, game: RecordedGame, turn: int, rules: Game, images: ImageSet, adapter: str
-) -> TurnRequest:
+def _request(game_id: str, game: RecordedGame, turn: int, images: ImageSet, adapter: str) -> TurnRequest:
     step = game.steps[turn]
     return turn_request(
         game_id=game_id,
-        game=rules.name,
+        game=game.game,
         images=images.spec,
         context=game.deal.listener,
         steps=game.steps[:turn],
@@ -89,9 +86,9 @@ def _request(
     )
 
 
-def score(games: Sequence[RecordedGame], answers: Sequence[Sequence[str]], rules: Game) -> ReplayScores:
+def score(games: Sequence[RecordedGame], answers: Sequence[Sequence[str]]) -> ReplayScores:
     """How a policy's answers to every turn of every game compare with the logged actions. Looks at the targets."""
-    counts = np.array([_counts(game, ours, rules) for game, ours in zip(games, answers, strict=True)])
+    counts = np.array([_counts(game, ours) for game, ours in zip(games, answers, strict=True)])
     turns, right, clicks, all_right, their_right, their_clicks, their_all_right, exact = range(8)
     shares = {
         "exact": (exact, their_all_right),
@@ -106,12 +103,12 @@ def score(games: Sequence[RecordedGame], answers: Sequence[Sequence[str]], rules
     return ReplayScores(games=len(games), turns=int(counts[:, turns].sum()), **found)  # pyright: ignore[reportArgumentType]
 
 
-def _counts(game: RecordedGame, answers: Sequence[str], rules: Game) -> tuple[int, ...]:
+def _counts(game: RecordedGame, answers: Sequence[str]) -> tuple[int, ...]:
     """The counts of one game, in the order of `score`'s columns."""
     totals = np.zeros(8, dtype=int)
     for step, answer in zip(game.steps, answers, strict=True):
-        right, clicks = clicks_right(rules, game.deal, step.state, answer)
-        their_right, their_clicks = clicks_right(rules, game.deal, step.state, step.action)
+        right, clicks = clicks_right(game.rules, game.deal, step.state, answer)
+        their_right, their_clicks = clicks_right(game.rules, game.deal, step.state, step.action)
         flawless = their_right == their_clicks
         same = flawless and answer == step.action
         totals += (1, right, clicks, right == clicks, their_right, their_clicks, flawless, same)

@@ -104,7 +104,7 @@ def played(folder: Path, policy: Policy, players: PlayerFactory) -> list[str]:
     database = Database(f"sqlite:///{folder / 'respect.db'}")
     upgrade(database)
     images = open_images("classic:40")
-    playground = Playground(database, policy, GAMES["multiref"], images, images.ids, players, 6, seed=0)
+    playground = Playground(database, policy, [GAMES["multiref"]], images, images.ids, players, 6, seed=0)
     playground.play(0, 12, BASE_ADAPTER, lambda _: None)
     with database.session() as session:
         said = session.exec(select(Turn.utterance).join(Game).order_by(col(Game.id), col(Turn.number))).all()
