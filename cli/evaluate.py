@@ -45,11 +45,11 @@ def evaluate(
     """
     rules, image_set, games = read(file, images)
     loaded, name = _policy(policy, adapter)
-    from research.recorded.replay import replay, score  # torch is loaded only when a model is
+    from research.recorded.replay import replay, score_replay  # torch is loaded only when a model is
 
     with _bar() as on_progress:
         answers = replay(loaded, games, rules, image_set, name, on_progress)
-    scores = score(games, answers, rules)
+    scores = score_replay(games, answers, rules)
     if as_json:
         print_json(asdict(scores))
     else:

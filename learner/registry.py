@@ -72,7 +72,7 @@ def adapter_name(round_number: int, system: str) -> str:
     return f"round-{round_number:04d}-{system}"
 
 
-def check(folder: Path, base_model: str | None = None) -> list[str]:
+def adapter_problems(folder: Path, base_model: str | None = None) -> list[str]:
     """What is wrong with an adapter's folder, in sentences; empty if it can be loaded.
 
     Looks at the files, the safetensors header and length, the card, and (if given) the base fingerprint.
@@ -151,7 +151,7 @@ class AdapterRegistry:
         try:
             write(draft)
             (draft / CARD).write_text(card.model_dump_json(indent=2) + "\n")
-            if problems := check(draft, card.base_model):
+            if problems := adapter_problems(draft, card.base_model):
                 raise AdapterError("; ".join(problems).replace(draft.name, card.name))
             draft.chmod(0o755)
             for path in draft.iterdir():
@@ -247,7 +247,7 @@ class AdapterRegistry:
         folder = self.path(name)
         if not folder.is_dir():
             raise AdapterError(f"There is no adapter {name!r}: `respect round history` lists them")
-        if problems := check(folder):
+        if problems := adapter_problems(folder):
             raise AdapterError("; ".join(problems))
         row = session.exec(select(Adapter).where(Adapter.name == name)).one_or_none()
         if row is not None and row.erased_turns:

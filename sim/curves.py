@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Point:
+class CurvePoint:
     """What one system's policies of one round achieved, over all seeds."""
 
     round: int
@@ -25,9 +25,9 @@ class Point:
     """Mean over seeds."""
 
 
-def curves(runs: Sequence[dict[str, Any]]) -> dict[str, list[Point]]:
+def curves(runs: Sequence[dict[str, Any]]) -> dict[str, list[CurvePoint]]:
     """system -> its points in order of rounds, the interactions of all its seeds pooled."""
-    found: dict[str, list[Point]] = {}
+    found: dict[str, list[CurvePoint]] = {}
     for system in dict.fromkeys(run["system"] for run in runs):
         rows = [row for run in runs if run["system"] == system for row in run["rounds"]]
         found[system] = [
@@ -37,11 +37,11 @@ def curves(runs: Sequence[dict[str, Any]]) -> dict[str, list[Point]]:
     return found
 
 
-def _point(rows: Sequence[dict[str, Any]]) -> Point:
+def _point(rows: Sequence[dict[str, Any]]) -> CurvePoint:
     wins = [round(row["success"] * row["interactions"]) for row in rows]
     played = [row["interactions"] for row in rows]
     successes = [1.0] * sum(wins) + [0.0] * (sum(played) - sum(wins))
-    return Point(
+    return CurvePoint(
         round=rows[0]["round"],
         interactions=len(successes),
         success=sum(wins) / len(successes),

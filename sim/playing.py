@@ -9,7 +9,7 @@ from games.core import Deal, Game, Outcome, Step
 from games.figures import ImageSet
 from learner.policy import Policy
 from learner.protocol import TurnAnswer, TurnRequest, turn_request
-from sim.players import PLAYERS, FreshPlayers, Player, PlayerFactory, View
+from sim.players import PLAYERS, FreshPlayers, PlayerFactory, SimulatedPlayer, View
 from store import models
 from store.database import Database
 from store.games import finished_turn
@@ -76,7 +76,7 @@ class Playground:
         descriptions = images.descriptions(self.ids)
         chosen = set(random.Random(f"{seed}/poison").sample(range(count), round(poison * count)))
 
-        def person(number: int, factory: PlayerFactory) -> Player:
+        def person(number: int, factory: PlayerFactory) -> SimulatedPlayer:
             return factory(random.Random(f"{seed}/player/{number}"), descriptions)
 
         self.people = [person(number, players) for number in range(count)]

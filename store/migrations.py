@@ -40,7 +40,7 @@ def revisions(database: Database) -> tuple[str | None, str | None]:
     return current, ScriptDirectory.from_config(alembic_config(database)).get_current_head()
 
 
-def differences(database: Database) -> str | None:
+def schema_differences(database: Database) -> str | None:
     """What the tables lack of the models, in Alembic's words; None if they agree."""
     try:
         alembic.command.check(alembic_config(database))

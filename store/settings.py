@@ -207,7 +207,7 @@ def variables() -> dict[str, str]:
     }
 
 
-def unknown(settings: type[Settings], names: Iterable[str]) -> dict[str, str]:
+def unknown_variables(settings: type[Settings], names: Iterable[str]) -> dict[str, str]:
     """Of these variables, those that are no setting's, each with the name of a setting that is most like it."""
     known = [setting.variable for setting in settings.all()]
     return {

@@ -9,7 +9,7 @@ from learner.examples.labels import DecodedFeedback
 from learner.feedback.rules.decoder import asks_for_another, asks_to_put_back, only_takes_back
 from store.training import Interaction
 
-PLAIN = 0.8
+EXPLICIT_CONFIDENCE = 0.8
 """Confidence from which on a rejection was said and not guessed."""
 
 
@@ -127,7 +127,7 @@ def _refused(
 ) -> frozenset[str]:
     """The pick that the utterance of a turn plainly rejects: of the turn before, if that picked just one."""
     verdict = verdicts.get(interaction.turn_ids[number - 1]) if number else None
-    if verdict is None or verdict.label >= 0 or verdict.confidence < PLAIN:
+    if verdict is None or verdict.label >= 0 or verdict.confidence < EXPLICIT_CONFIDENCE:
         return frozenset()
     change = _played(game, interaction, number - 1)
     if change.dropped and asks_to_put_back(interaction.steps[number].utterance):

@@ -19,14 +19,14 @@ from games.core import change_of
 from learner.examples.labels import DecodedFeedback
 from store.training import Interaction
 
-PRIOR = (2.0, 2.0)
+TRUST_PRIOR = (2.0, 2.0)
 """Beta counts of a player of whom nothing is known: neutral, worth four judged turns."""
-THRESHOLD = 0.45
+QUARANTINE_TRUST = 0.45
 """Quarantined is who is credibly less trustworthy than this. Feedback at random has trust 0.5."""
-CERTAINTY = 0.95
-TIMES_MEDIAN = 3
+QUARANTINE_CERTAINTY = 0.95
+MEDIANS_PER_PLAYER = 3
 """Of one player in one round, at most so many times the turns of the round's median player are learnt from."""
-FEW_TURNS = 60
+MIN_TURN_CAP = 60
 """So many are never too many."""
 
 
@@ -39,15 +39,17 @@ class Trust:
 
     @property
     def mean(self) -> float:
-        return (PRIOR[0] + self.agreed) / (sum(PRIOR) + self.agreed + self.disagreed)
+        return (TRUST_PRIOR[0] + self.agreed) / (sum(TRUST_PRIOR) + self.agreed + self.disagreed)
 
     @property
     def quarantined(self) -> bool:
-        """Whether trust is below `THRESHOLD` with a probability of `CERTAINTY`."""
-        if self.mean >= THRESHOLD:
+        """Whether trust is below `QUARANTINE_TRUST` with a probability of `QUARANTINE_CERTAINTY`."""
+        if self.mean >= QUARANTINE_TRUST:
             return False
-        draws = np.random.default_rng(0).beta(PRIOR[0] + self.agreed, PRIOR[1] + self.disagreed, 20_000)
-        return float((draws < THRESHOLD).mean()) >= CERTAINTY
+        draws = np.random.default_rng(0).beta(
+            TRUST_PRIOR[0] + self.agreed, TRUST_PRIOR[1] + self.disagreed, 20_000
+        )
+        return float((draws < QUARANTINE_TRUST).mean()) >= QUARANTINE_CERTAINTY
 
 
 @dataclass(frozen=True)
@@ -146,7 +148,7 @@ def by_certainty(
 
 
 def within_caps(interactions: Sequence[Interaction]) -> list[Interaction]:
-    """Without the games that are too many of one player in one round (`TIMES_MEDIAN`), in the same order.
+    """Without the games that are too many of one player in one round (`MEDIANS_PER_PLAYER`), in the same order.
 
     Which ones go is decided by a hash of their ids: the same whenever a round is started again.
     """
@@ -154,7 +156,9 @@ def within_caps(interactions: Sequence[Interaction]) -> list[Interaction]:
     for one in interactions:
         turns[one.round, one.player_id] = turns.get((one.round, one.player_id), 0) + len(one.steps)
     caps = {
-        number: max(FEW_TURNS, TIMES_MEDIAN * median(n for (at, _), n in turns.items() if at == number))
+        number: max(
+            MIN_TURN_CAP, MEDIANS_PER_PLAYER * median(n for (at, _), n in turns.items() if at == number)
+        )
         for number, _ in turns
     }
     chosen: set[str] = set()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-GROWTH = 64
+GROWTH_TOKENS = 64
 """Tokens by which a KV cache grows: it has space for a multiple of this."""
 
 
@@ -64,7 +64,7 @@ class KVCache:
 
     @staticmethod
     def _with_space(like: torch.Tensor, tokens: int) -> torch.Tensor:
-        return like.new_empty(like.shape[0], -(-tokens // GROWTH) * GROWTH, like.shape[2])
+        return like.new_empty(like.shape[0], -(-tokens // GROWTH_TOKENS) * GROWTH_TOKENS, like.shape[2])
 
 
 @dataclass(frozen=True)

@@ -18,9 +18,9 @@ from learner.policy.cache import KVCache
 from learner.policy.features import ImageFeatures
 
 FULL, SLIDING = "full_attention", "sliding_attention"
-BLOCKWISE = frozenset({"gemma3"})
+BIDIRECTIONAL_IMAGE_MODELS = frozenset({"gemma3"})
 """Model types in which the tokens of one image attend to each other in both directions."""
-PREFIX = frozenset({"paligemma"})
+PREFIX_LM_MODELS = frozenset({"paligemma"})
 """Model types in which a prompt attends to itself in both directions: each turn changes all that was computed."""
 
 
@@ -44,7 +44,7 @@ class HfBackend(Backend):
         self.pad_id: int = tokenizer.pad_token_id or 0
         self._accepted = set(inspect.signature(model.get_image_features).parameters)
         text = model.config.get_text_config()
-        self._blockwise = model.config.model_type in BLOCKWISE
+        self._blockwise = model.config.model_type in BIDIRECTIONAL_IMAGE_MODELS
         self._window: int = getattr(text, "sliding_window", None) or 0
         layers = set(getattr(text, "layer_types", None) or [SLIDING if self._window else FULL])
         if reason := _unfit(model, layers, self.lora):
@@ -195,7 +195,7 @@ def _unfit(model: Any, layers: set[str], lora: LoraTargets) -> str:
     """Why a model cannot be run exactly; empty where nothing speaks against it. `layers` are kinds of its layers."""
     if "mm_encoder_outputs" not in inspect.signature(model.model.forward).parameters:
         return "its forward does not take image features that were computed before"
-    if model.config.model_type in PREFIX:
+    if model.config.model_type in PREFIX_LM_MODELS:
         return (
             "its prompt attends to itself in both directions, so that each new turn changes what was computed for the"
             " turns before"

@@ -25,7 +25,7 @@ The same sums in another order differ by some 1e-5 of it in float32, and by 0.01
 have 8 significant bits, after tens of layers. A wrong mask, position or image feature changes logits by about their
 spread.
 """
-COARSEST = max(TOLERANCE.values())
+COARSEST_TOLERANCE = max(TOLERANCE.values())
 UTTERANCES = (("the bird", "no, the other one"), ("a man who carries something", "yes"))
 """Two turns of each of two games: prompts of different lengths, so that a batch is padded."""
 
@@ -77,7 +77,7 @@ class RecordedDraw(Draw):
 
 
 @dataclass(frozen=True)
-class Comparison:
+class LogitDifferences:
     """Logits where the tokens of actions are drawn, computed in three ways."""
 
     played: float
@@ -93,12 +93,12 @@ def verify(policy: Playing) -> None:
     model = policy.backend.model
     name = type(model).__name__
     try:
-        found = compare(policy)
+        found = logit_differences(policy)
     except (ValueError, RuntimeError, TypeError, LookupError, AttributeError) as error:
         raise PolicyLoadError(
             f"A {name} cannot be used: a turn that it is tried with fails: {error}"
         ) from error
-    allowed = TOLERANCE.get(model.dtype, COARSEST) * found.spread
+    allowed = TOLERANCE.get(model.dtype, COARSEST_TOLERANCE) * found.spread
     if found.played <= allowed and found.trained <= allowed:
         return
     if found.trained <= allowed:
@@ -112,7 +112,7 @@ def verify(policy: Playing) -> None:
 
 
 @torch.inference_mode()
-def compare(policy: Playing) -> Comparison:
+def logit_differences(policy: Playing) -> LogitDifferences:
     """Play two turns of two games, the second from the KV cache, and compare its logits with the plain forward's."""
     first = [_request(number, said[0]) for number, said in enumerate(UTTERANCES)]
     action, _ = policy.act(first, greedy=True)[0]
@@ -136,7 +136,7 @@ def compare(policy: Playing) -> Comparison:
         trained.append(np.abs(whole_logits(policy, turn, draw.tokens) - plain).max())
         spread.append(plain.std())
         policy.cache.end(turn.game_id)
-    return Comparison(float(np.max(played)), float(np.max(trained)), float(np.mean(spread)))
+    return LogitDifferences(float(np.max(played)), float(np.max(trained)), float(np.mean(spread)))
 
 
 def plain_logits(policy: Playing, turn: TurnInputs, tokens: list[int]) -> np.ndarray:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import structlog
 
 from learner.protocol import BASE_ADAPTER
-from learner.registry import Card, check
+from learner.registry import Card, adapter_problems
 from learner.rounds.work import RoundWork
 from store.training import Interaction
 
@@ -32,7 +32,7 @@ def start(work: RoundWork, interactions: Sequence[Interaction]) -> str:
 def made_before(work: RoundWork, made_from: str) -> Card | None:
     """The card of this round's adapter, if a process since killed had trained it from the same examples."""
     folder = work.registry.path(work.name)
-    if not folder.is_dir() or check(folder, work.policy.fingerprint):
+    if not folder.is_dir() or adapter_problems(folder, work.policy.fingerprint):
         return None
     card = work.registry.card(work.name)
     same = card.round_id == work.round_id and card.metrics.get("digest") == made_from
@@ -45,7 +45,7 @@ def usable_parent(work: RoundWork) -> str:
     if parent is None or parent == BASE_ADAPTER:
         return BASE_ADAPTER
     folder = work.registry.path(parent)
-    if problems := check(folder, work.policy.fingerprint):
+    if problems := adapter_problems(folder, work.policy.fingerprint):
         log.warning("the adapter in use cannot be compared with", adapter=parent, problems=problems)
         return BASE_ADAPTER
     load(work, parent)

@@ -202,7 +202,7 @@ def train(
 
     If the registry has it already, made by this round from the very same examples, it is loaded instead.
     """
-    from learner.training.evaluation import FEWEST_TURNS, chance_of_right
+    from learner.training.evaluation import MIN_HELD_OUT_TURNS, chance_of_right
     from learner.training.seeds import seed_games_of
     from learner.training.train import TrainingDiverged
     from learner.training.train import train as train_adapter
@@ -221,7 +221,7 @@ def train(
         load(work, card.name)
     else:
         work.policy.unload_adapter(work.name)  # left in this process by a round that failed
-        watched = right >= FEWEST_TURNS
+        watched = right >= MIN_HELD_OUT_TURNS
         if work.group is not None:
             from learner.rounds.ranks import TrainingJob
 

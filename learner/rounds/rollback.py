@@ -11,7 +11,7 @@ import numpy as np
 from learner.examples.labels import DecodedFeedback
 from store.training import Interaction
 
-FEWEST_GAMES = 20
+MIN_GAMES = 20
 """Of each adapter, without which nothing is said."""
 SHARE_MARGIN = 0.05
 """By how much the share of wins or of positive feedback must have fallen, with 97.5% certainty, to count as worse."""
@@ -27,7 +27,7 @@ def worse_in_play(
     played = [one for one in interactions if one.adapter == current]
     base_models = {one.base_model for one in played}
     parents = [one for one in interactions if one.adapter == before and one.base_model in base_models]
-    if min(len(played), len(parents)) < FEWEST_GAMES:
+    if min(len(played), len(parents)) < MIN_GAMES:
         return None
     wins, wins_before = ([float(one.won) for one in games] for games in (played, parents))
     if _fallen(wins, wins_before):
@@ -52,7 +52,7 @@ def _positive_shares(games: Sequence[Interaction], verdicts: Mapping[int, Decode
 
 def _fallen(values: Sequence[float], before: Sequence[float], resamples: int = 2000) -> bool:
     """Whether the mean over games is lower by more than the margin, by the bootstrap's 95% interval."""
-    if min(len(values), len(before)) < FEWEST_GAMES:
+    if min(len(values), len(before)) < MIN_GAMES:
         return False
     rng = np.random.default_rng(0)
 

@@ -15,7 +15,7 @@ import structlog
 from learner.conversation import probe_request
 from learner.policy import Policy
 from learner.protocol import BASE_ADAPTER, PolicyError, TurnRequest
-from learner.registry import AdapterRegistry, check
+from learner.registry import AdapterRegistry, adapter_problems
 from learner.serving.fair_queue import FairQueue
 from learner.serving.pins import Pins
 
@@ -193,7 +193,7 @@ class Worker:
             return
         try:
             folder = self._registry.path(name)
-            wrong = check(folder, self._policy.fingerprint)
+            wrong = adapter_problems(folder, self._policy.fingerprint)
             if wrong:
                 raise PolicyError(f"Adapter {name!r} is refused: {'; '.join(wrong)}", retry=False)
             self._policy.load_adapter(name, folder)

@@ -14,9 +14,9 @@ from learner.policy import Policy
 from learner.policy.batch import to_example
 from store.training import Interaction
 
-FEWEST_TURNS = 50
+MIN_HELD_OUT_TURNS = 50
 """Held-out right actions without which the comparison says nothing."""
-FEWEST_EFFECTIVE = 100.0
+MIN_EFFECTIVE_TURNS = 100.0
 """Turns that an estimate from all turns that were taken must be worth, after weighting, to be believed."""
 CHANCE_MARGIN = 0.05
 """How much less often the candidate may take held-out right actions before it is clearly worse."""
@@ -124,7 +124,7 @@ def gate(comparison: Comparison, losses: Sequence[float | None]) -> Decision:
     low, high = comparison.difference_ci95
     if not (math.isfinite(low) and math.isfinite(high)):
         return Decision(False, "its probabilities of held-out turns are not finite")
-    if comparison.right_turns < FEWEST_TURNS:
+    if comparison.right_turns < MIN_HELD_OUT_TURNS:
         return Decision(True, f"only {comparison.right_turns} held-out turns: too few to judge by")
     assert comparison.chance_candidate is not None and comparison.chance_parent is not None
     found = (
@@ -134,7 +134,7 @@ def gate(comparison: Comparison, losses: Sequence[float | None]) -> Decision:
     if high >= -CHANCE_MARGIN:
         return Decision(True, found)
     # What is known to be right is mostly what the adapter in use took; all that was taken tells more fairly.
-    believed = comparison.effective_turns is not None and comparison.effective_turns >= FEWEST_EFFECTIVE
+    believed = comparison.effective_turns is not None and comparison.effective_turns >= MIN_EFFECTIVE_TURNS
     if believed and comparison.reward_candidate is not None and comparison.reward_logged is not None:
         expected = (
             f"{found}, but {comparison.reward_candidate:.1%} of its turns would get positive feedback instead of "

@@ -38,7 +38,7 @@ class TrainingDiverged(RuntimeError):
 
 
 @dataclass(frozen=True)
-class Progress:
+class TrainingProgress:
     """Where training stands after a step."""
 
     step: int
@@ -87,7 +87,7 @@ def train(
     games: Sequence[TrainingGame],
     objective: ObjectiveName,
     config: TrainingConfig = TrainingConfig(),
-    progress: Callable[[Progress], None] | None = None,
+    progress: Callable[[TrainingProgress], None] | None = None,
     quality: Callable[[], float] | None = None,
     like: str = BASE_ADAPTER,
     seeds: Sequence[TrainingGame] = (),
@@ -165,7 +165,7 @@ def train(
                     log.debug("trained a step", adapter=name, step=step, loss=update.loss, **_said([update]))
                     if progress is not None:
                         left = (time.monotonic() - looped) / step * (total - step)
-                        progress(Progress(step, total, update.loss, left))
+                        progress(TrainingProgress(step, total, update.loss, left))
                 turns = sum(update.sums.turns for update in updates)
                 losses.append(sum(update.sums.loss for update in updates) / turns if turns else math.nan)
                 means.append(diagnostics(updates))

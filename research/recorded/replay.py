@@ -89,7 +89,9 @@ def _request(
     )
 
 
-def score(games: Sequence[RecordedGame], answers: Sequence[Sequence[str]], rules: Game) -> ReplayScores:
+def score_replay(
+    games: Sequence[RecordedGame], answers: Sequence[Sequence[str]], rules: Game
+) -> ReplayScores:
     """How a policy's answers to every turn of every game compare with the logged actions. Looks at the targets."""
     counts = np.array([_counts(game, ours, rules) for game, ours in zip(games, answers, strict=True)])
     turns, right, clicks, all_right, their_right, their_clicks, their_all_right, exact = range(8)
@@ -107,7 +109,7 @@ def score(games: Sequence[RecordedGame], answers: Sequence[Sequence[str]], rules
 
 
 def _counts(game: RecordedGame, answers: Sequence[str], rules: Game) -> tuple[int, ...]:
-    """The counts of one game, in the order of `score`'s columns."""
+    """The counts of one game, in the order of `score_replay`'s columns."""
     totals = np.zeros(8, dtype=int)
     for step, answer in zip(game.steps, answers, strict=True):
         right, clicks = clicks_right(rules, game.deal, step.state, answer)

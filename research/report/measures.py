@@ -102,7 +102,7 @@ class Estimate:
 
 
 @dataclass(frozen=True)
-class Round:
+class RoundMeasures:
     """One round of a deployment."""
 
     number: int
@@ -134,7 +134,7 @@ class Deployment:
     """Everything a report says of one source of games."""
 
     name: str
-    rounds: tuple[Round, ...]
+    rounds: tuple[RoundMeasures, ...]
     players: tuple[PlayerMessages, ...]
 
     @property
@@ -156,7 +156,7 @@ class Difference:
 
 def measure_deployment(name: str, games: Sequence[PlayedGame], seed: int = 0) -> Deployment:
     """Measure games, round by round. `games` must not be empty."""
-    rounds: list[Round] = []
+    rounds: list[RoundMeasures] = []
     cumulative = 0
     for number in sorted({game.round for game in games}):
         of_round = [game for game in games if game.round == number]
@@ -182,7 +182,9 @@ def differences(first: Deployment, second: Deployment) -> list[Difference]:
     return found
 
 
-def _round(number: int, cumulative: int, games: Sequence[PlayedGame], rng: np.random.Generator) -> Round:
+def _round(
+    number: int, cumulative: int, games: Sequence[PlayedGame], rng: np.random.Generator
+) -> RoundMeasures:
     parts = np.array([[measure.part(game) for measure in MEASURES] for game in games], dtype=float)
     wholes = np.array([[measure.whole(game) for measure in MEASURES] for game in games], dtype=float)
     if not any(turn.decoded is not None for game in games for turn in game.turns):
@@ -199,7 +201,7 @@ def _round(number: int, cumulative: int, games: Sequence[PlayedGame], rng: np.ra
         for turn in game.turns
         if turn.reference is not None and turn.decoded is not None
     )
-    return Round(
+    return RoundMeasures(
         number=number,
         interactions=len(games),
         cumulative=cumulative,

@@ -14,11 +14,11 @@ from learner.policy import Example
 from learner.protocol import PolicyError, PolicyStatus, TurnAnswer, TurnRequest, turn_request
 
 RULES = GAMES[DEFAULT_GAME]
-SENT_TWICE = 0.05
+SENT_TWICE_SHARE = 0.05
 """Share of the turns that are asked for twice at once, as after a lost answer."""
 
 
-class Service(Protocol):
+class ServedPolicy(Protocol):
     """What plays: a client of a service."""
 
     async def act(self, request: TurnRequest) -> TurnAnswer: ...
@@ -77,7 +77,7 @@ class Match:
 
 
 @dataclass
-class Tally:
+class LoadResult:
     """What happened under load."""
 
     turns: int = 0
@@ -102,29 +102,29 @@ class Tally:
 
 
 async def play(
-    service: Service, images: ImageSet, name: str, at_once: int, go_on: Callable[[Tally], bool]
-) -> Tally:
+    service: ServedPolicy, images: ImageSet, name: str, at_once: int, go_on: Callable[[LoadResult], bool]
+) -> LoadResult:
     """Play `at_once` games at once, a new one for each that ends, for as long as `go_on` says."""
-    tally, started, rng = Tally(), time.perf_counter(), random.Random(name)
+    result, started, rng = LoadResult(), time.perf_counter(), random.Random(name)
 
     async def seat(number: int) -> None:
         games = 0
-        while go_on(tally):
+        while go_on(result):
             match = Match(f"{name}/{number}/{games}", images, (await _status(service)).current)
-            tally.matches.append(match)
+            result.matches.append(match)
             games += 1
-            while not match.over and go_on(tally):
-                if not await _turn(service, match, rng, tally):
-                    tally.broken += 1
+            while not match.over and go_on(result):
+                if not await _turn(service, match, rng, result):
+                    result.broken += 1
                     break
             await service.finished(match.name)
 
     await asyncio.gather(*(seat(number) for number in range(at_once)))
-    tally.seconds = time.perf_counter() - started
-    return tally
+    result.seconds = time.perf_counter() - started
+    return result
 
 
-async def _turn(service: Service, match: Match, rng: random.Random, tally: Tally) -> bool:
+async def _turn(service: ServedPolicy, match: Match, rng: random.Random, result: LoadResult) -> bool:
     """One turn, said again in other words if it is given up once. False if the game cannot go on."""
     for again in range(2):
         request = match.request()
@@ -132,24 +132,24 @@ async def _turn(service: Service, match: Match, rng: random.Random, tally: Tally
             request = request.model_copy(update={"request_id": f"{request.request_id}:again"})
         asked = time.perf_counter()
         try:
-            if rng.random() < SENT_TWICE:
-                tally.twice += 1
+            if rng.random() < SENT_TWICE_SHARE:
+                result.twice += 1
                 answer, other = await asyncio.gather(service.act(request), service.act(request))
-                tally.differed += (answer.action, answer.logp) != (other.action, other.logp)
+                result.differed += (answer.action, answer.logp) != (other.action, other.logp)
             else:
                 answer = await service.act(request)
             match.played(request, answer.action, answer.logp)
         except (PolicyError, ValueError):
-            tally.apologies += 1
+            result.apologies += 1
             continue
-        tally.latencies.append(time.perf_counter() - asked)
-        tally.turns += 1
-        tally.wrong_adapter += answer.adapter != match.adapter
+        result.latencies.append(time.perf_counter() - asked)
+        result.turns += 1
+        result.wrong_adapter += answer.adapter != match.adapter
         return True
     return False
 
 
-async def _status(service: Service) -> PolicyStatus:
+async def _status(service: ServedPolicy) -> PolicyStatus:
     """The status, however often it has to be asked for."""
     while True:
         try:

@@ -26,7 +26,7 @@ from learner.protocol import BASE_ADAPTER
 from learner.registry import AdapterRegistry, Card
 from learner.serving.client import LocalPolicy
 from learner.settings import LearnerSettings
-from sim.bench.load import Match, Tally, play
+from sim.bench.load import LoadResult, Match, play
 from sim.bench.naive import NaivePolicy
 from store.database import Database
 from store.migrations import upgrade
@@ -144,15 +144,15 @@ async def _batch_speedup(service: LocalPolicy, images: ImageSet, sizes: Sizes) -
     for repeat in range(sizes.repeats):
         alone.append(await play(service, images, f"1/{repeat}", 1, _turns(sizes.turns_alone)))
         together.append(await play(service, images, f"32/{repeat}", 32, _turns(sizes.turns_together)))
-    one, many = (median(tally.turns_per_second for tally in tallies) for tallies in (alone, together))
+    one, many = (median(result.turns_per_second for result in results) for results in (alone, together))
     log.warning("turns per second", one_game=round(one, 1), games_32=round(many, 1))
     return many / one
 
 
 async def _spread(service: LocalPolicy, images: ImageSet, sizes: Sizes) -> float:
     """95th percentile of a turn's latency over its median, at 16 games at once."""
-    tally = await play(service, images, "16", 16, _turns(sizes.turns_of_16))
-    cuts = quantiles(tally.latencies, n=20)
+    result = await play(service, images, "16", 16, _turns(sizes.turns_of_16))
+    cuts = quantiles(result.latencies, n=20)
     log.warning("latency at 16 games", median_ms=round(cuts[9] * 1e3), p95_ms=round(cuts[18] * 1e3))
     return cuts[18] / cuts[9]
 
@@ -174,7 +174,7 @@ async def _swaps(
     upgrade(database)
     before = (await service.status()).turns
     done = False
-    load = asyncio.create_task(play(service, images, "swaps", 16, lambda tally: not done))
+    load = asyncio.create_task(play(service, images, "swaps", 16, lambda result: not done))
     try:
         swaps = 0
         for number in range(sizes.swaps):
@@ -187,12 +187,12 @@ async def _swaps(
             await asyncio.sleep(sizes.swap_seconds)
     finally:
         done = True
-        tally = await load
+        result = await load
         database.close()
     played = (await service.status()).turns - before
-    wrong = tally.wrong_adapter + await asyncio.to_thread(_other_propensities, policy, tally.matches)
-    log.warning("swaps", turns=tally.turns, asked_twice=tally.twice, games=len(tally.matches))
-    return swaps, tally.apologies + tally.broken, tally.differed + abs(played - tally.turns), wrong
+    wrong = result.wrong_adapter + await asyncio.to_thread(_other_propensities, policy, result.matches)
+    log.warning("swaps", turns=result.turns, asked_twice=result.twice, games=len(result.matches))
+    return swaps, result.apologies + result.broken, result.differed + abs(played - result.turns), wrong
 
 
 async def _follows(service: LocalPolicy, name: str) -> bool:
@@ -258,7 +258,7 @@ async def _memory_ratio(service: LocalPolicy, images: ImageSet, sizes: Sizes) ->
 async def _kills(service: LocalPolicy, images: ImageSet, sizes: Sizes) -> int:
     """Games that cannot go on while the service is killed again and again under the load of 16 games."""
     done, kills = False, 0
-    load = asyncio.create_task(play(service, images, "kills", 16, lambda tally: not done))
+    load = asyncio.create_task(play(service, images, "kills", 16, lambda result: not done))
     try:
         while kills < sizes.kills:
             await asyncio.sleep(sizes.kill_seconds)
@@ -268,10 +268,10 @@ async def _kills(service: LocalPolicy, images: ImageSet, sizes: Sizes) -> int:
         await asyncio.sleep(sizes.kill_seconds)
     finally:
         done = True
-        tally = await load
-    log.warning("kills", kills=kills, turns=tally.turns, apologies=tally.apologies, starts=service.starts)
-    return tally.broken
+        result = await load
+    log.warning("kills", kills=kills, turns=result.turns, apologies=result.apologies, starts=service.starts)
+    return result.broken
 
 
-def _turns(count: int) -> Callable[[Tally], bool]:
-    return lambda tally: tally.turns < count
+def _turns(count: int) -> Callable[[LoadResult], bool]:
+    return lambda result: result.turns < count

@@ -9,15 +9,15 @@ from typing import Any
 
 from sim.players.fresh import FreshPlayers
 from sim.players.people import PeoplePlayer, Personality, patient, people, poison, terse
-from sim.players.view import Player, PlayerFactory, Speaker, View
+from sim.players.view import PlayerFactory, SimulatedPlayer, Speaker, View
 
 __all__ = [
     "PLAYERS",
     "FreshPlayers",
     "PeoplePlayer",
     "Personality",
-    "Player",
     "PlayerFactory",
+    "SimulatedPlayer",
     "Speaker",
     "View",
     "open_players",
@@ -49,7 +49,7 @@ def open_players(spec: str) -> PlayerFactory:
     if not callable(factory):
         raise ValueError(f"{name!r} in {path} is not a function: define {name}(rng, descriptions)")
 
-    def checked(rng: random.Random, descriptions: dict[str, list[str]]) -> Player:
+    def checked(rng: random.Random, descriptions: dict[str, list[str]]) -> SimulatedPlayer:
         player: Any = factory(rng, descriptions)
         if not callable(getattr(player, "speak", None)):
             raise ValueError(

@@ -20,7 +20,7 @@ class _Deck:
     passes: int = 0
 
 
-class Words:
+class DescriptionDecks:
     """The words of every figure, dealt out to all players of a deployment without repetition.
 
     The order of a figure's words depends on the seed alone. When all were said, they are dealt again in a new order.
@@ -67,7 +67,11 @@ class FreshPlayer(PeoplePlayer):
     """A person whose descriptions are dealt out, so that how wordy somebody is plays no part."""
 
     def __init__(
-        self, rng: random.Random, descriptions: dict[str, list[str]], words: Words, personality: Personality
+        self,
+        rng: random.Random,
+        descriptions: dict[str, list[str]],
+        words: DescriptionDecks,
+        personality: Personality,
     ) -> None:
         super().__init__(rng, descriptions, personality)
         self._words = words
@@ -89,7 +93,7 @@ class FreshPlayers:
     """
 
     def __init__(self) -> None:
-        self._words: Words | None = None
+        self._words: DescriptionDecks | None = None
 
     def __call__(self, rng: random.Random, descriptions: dict[str, list[str]]) -> FreshPlayer:
         words = self._shared(rng)
@@ -105,9 +109,9 @@ class FreshPlayers:
         """(descriptions said, those of them that had been said before)."""
         return (self._words.said, self._words.repeated) if self._words else (0, 0)
 
-    def _shared(self, rng: random.Random) -> Words:
+    def _shared(self, rng: random.Random) -> DescriptionDecks:
         if self._words is None:
             peek = random.Random()
             peek.setstate(rng.getstate())
-            self._words = Words(peek.random())
+            self._words = DescriptionDecks(peek.random())
         return self._words

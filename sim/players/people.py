@@ -16,7 +16,7 @@ from sim.players.view import View
 class Personality:
     """What one player is like. Shares are probabilities, 0 to 1."""
 
-    praises: float
+    confirms: float
     """Of right actions."""
     says_no: float
     """Of wrong actions; the others are met with an undo or with the description in other words."""
@@ -51,7 +51,7 @@ class Personality:
 def draw_personality(rng: random.Random) -> Personality:
     """One person."""
     return Personality(
-        praises=rng.betavariate(0.7, 0.35),
+        confirms=rng.betavariate(0.7, 0.35),
         says_no=rng.betavariate(8.0, 0.8),
         undoes=rng.betavariate(1.2, 1.0),
         names_removals=rng.betavariate(1.0, 4.0),
@@ -135,7 +135,7 @@ class PeoplePlayer:
             return self._put_back(view, last)
         if last.wrong:
             return self._correct(view, last)
-        praise = self._choose(phrases.CONFIRM) if self._happens(self.personality.praises) else ""
+        praise = self._choose(phrases.CONFIRM) if self._happens(self.personality.confirms) else ""
         if misplaced and (view.targets <= view.selected or self._happens(0.5)):
             return self._remove_earlier(view, misplaced, praise)
         return self._describe_next(view, praise)
@@ -298,7 +298,7 @@ def patient(rng: random.Random, descriptions: dict[str, list[str]]) -> PeoplePla
     return PeoplePlayer(
         rng,
         descriptions,
-        replace(drawn, praises=0.95, says_no=1.0, careful=1.0, resets=0.0, patience=1000),
+        replace(drawn, confirms=0.95, says_no=1.0, careful=1.0, resets=0.0, patience=1000),
     )
 
 
@@ -308,10 +308,10 @@ def terse(rng: random.Random, descriptions: dict[str, list[str]]) -> PeoplePlaye
     return PeoplePlayer(
         rng,
         descriptions,
-        replace(drawn, praises=0.1, hedges=0.0, frames=0.05, announces=0.05, wordy=0.0, two_at_once=0.0),
+        replace(drawn, confirms=0.1, hedges=0.0, frames=0.05, announces=0.05, wordy=0.0, two_at_once=0.0),
     )
 
 
 def poison(rng: random.Random, descriptions: dict[str, list[str]]) -> PeoplePlayer:
-    """Poisons the feedback: praises wrong picks and scolds right ones, and describes targets truly."""
+    """Poisons the feedback: confirms wrong picks and scolds right ones, and describes targets truly."""
     return PeoplePlayer(rng, descriptions, replace(draw_personality(rng), poison=True))

@@ -22,7 +22,7 @@ class View:
     """Whether a new pick takes the place of the last one, so that there is nothing to take back."""
 
 
-class Player(Protocol):
+class SimulatedPlayer(Protocol):
     """A speaker of one or more games."""
 
     def speak(self, view: View) -> str | None:
@@ -30,12 +30,12 @@ class Player(Protocol):
         ...
 
 
-class Speaker(Player, Protocol):
+class Speaker(SimulatedPlayer, Protocol):
     """A player of ours: it also says what it hoped for, for evaluation only."""
 
     intended: frozenset[str] | None
     """The selection hoped for after the turn just spoken. None before the first and after giving up."""
 
 
-PlayerFactory = Callable[[random.Random, dict[str, list[str]]], Player]
+PlayerFactory = Callable[[random.Random, dict[str, list[str]]], SimulatedPlayer]
 """`(rng, descriptions)` -> a player, with `descriptions: dict[figure_id, list[str]]`."""

@@ -17,7 +17,7 @@ from learner.registry import LANGUAGE_LAYERS
 
 MATCHER = r"model\.(matcher\.(query|key)|language_model\.embed_tokens)"
 """What matches words with figures, and the meaning of the words: it knows few."""
-MATCHER_RANKS = 8
+MATCHER_RANK_FACTOR = 8
 """Times the rank: that hundreds of figures are called what they are called does not fit into a low rank."""
 
 
@@ -28,7 +28,7 @@ class TinyBackend(HfBackend):
     learns_from_rejections = True
 
     def __init__(self, model: Any, processor: Any, fingerprint: str) -> None:
-        lora = LoraTargets(rf"{LANGUAGE_LAYERS}|{MATCHER}", {MATCHER: MATCHER_RANKS})
+        lora = LoraTargets(rf"{LANGUAGE_LAYERS}|{MATCHER}", {MATCHER: MATCHER_RANK_FACTOR})
         super().__init__(model, processor, fingerprint, model.config.image_size, lora)
         self.matching = Matching(model.model)
         self._engine = PackedEngine(model)

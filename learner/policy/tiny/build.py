@@ -14,14 +14,14 @@ from games import DEFAULT_GAME
 from games.figures import ImageSet, held_out, open_images
 from games.letters import LETTERS
 from learner.examples.seed import SEED_FILE, SeedGame, SeedStep, write_seed_games
-from learner.policy.tiny.dialogues import Speaker
+from learner.policy.tiny.dialogues import ScriptedSpeaker
 from learner.policy.tiny.modeling import (
     TinyVlmConfig,
     TinyVlmForConditionalGeneration,
     start_by_likeness,
 )
 from learner.policy.tiny.phrases import every_word
-from learner.policy.tiny.pretrain import BOARD, PretrainSettings, Progress, align, pictures, train_language
+from learner.policy.tiny.pretrain import BOARD, OnProgress, PretrainSettings, align, pictures, train_language
 from learner.policy.tiny.tokenizer import (
     ACT,
     ACTION_WORDS,
@@ -58,7 +58,7 @@ class BuildSettings:
     pretraining: PretrainSettings = field(default_factory=PretrainSettings)
 
 
-def build(settings: BuildSettings, out: Path, progress: Progress = lambda *_: None) -> dict[str, object]:
+def build(settings: BuildSettings, out: Path, progress: OnProgress = lambda *_: None) -> dict[str, object]:
     """Build and pretrain, and save into `out`. Gives a summary. Raises ValueError if figures are too few."""
     began = time.monotonic()
     images = open_images(settings.images)
@@ -116,7 +116,7 @@ def build(settings: BuildSettings, out: Path, progress: Progress = lambda *_: No
 
 def _seed_games(known: dict[str, list[str]], settings: BuildSettings) -> list[SeedGame]:
     """Dialogues like those of the pretraining, without pictures."""
-    speaker = Speaker(known, random.Random(f"seed games {settings.seed}"))
+    speaker = ScriptedSpeaker(known, random.Random(f"seed games {settings.seed}"))
     games = []
     for _ in range(settings.seed_games):
         dialogue = speaker.play(LETTERS[:BOARD], settings.pretraining.turns, pictures=0.0)

@@ -13,7 +13,7 @@ from learner.policy.tiny import phrases
 
 
 @dataclass(frozen=True)
-class Turn:
+class DialogueTurn:
     """One turn of a dialogue. `picture` is a figure shown in the place of a description."""
 
     state: str
@@ -31,7 +31,7 @@ class Dialogue:
 
     letters: str
     figures: tuple[str, ...]
-    turns: tuple[Turn, ...]
+    turns: tuple[DialogueTurn, ...]
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Manner:
     """How one speaker speaks and one listener errs. Shares are probabilities."""
 
     errs: float
-    praises: float
+    confirms: float
     says_no: float
     undoes: float
     redescribes: float
@@ -56,7 +56,7 @@ class Manner:
         """One pair of a speaker and a listener."""
         return cls(
             errs=rng.uniform(0.05, 0.6),
-            praises=rng.betavariate(0.7, 0.5),
+            confirms=rng.betavariate(0.7, 0.5),
             says_no=rng.betavariate(3.0, 0.7),
             undoes=rng.betavariate(1.0, 1.2),
             redescribes=rng.betavariate(3.0, 1.0),
@@ -86,7 +86,7 @@ class _Table:
     """Whether the last turn was all right."""
 
 
-class Speaker:
+class ScriptedSpeaker:
     """Plays dialogues over figures with their descriptions."""
 
     def __init__(self, descriptions: Mapping[str, Sequence[str]], rng: random.Random) -> None:
@@ -104,7 +104,7 @@ class Speaker:
         figures = tuple(rng.sample(self._ids, size))
         meant = frozenset(rng.sample(letters, rng.randint(min(3, size - 1), min(6, size - 1))))
         table = _Table(letters, dict(zip(letters, figures, strict=True)), meant, Manner.draw(rng))
-        past: list[Turn] = []
+        past: list[DialogueTurn] = []
         while len(past) < turns and table.selected != meant:
             utterance, hoped, picture = self._speak(table, pictures, first=not past)
             wanted = format_action(table.selected - hoped, hoped - table.selected)
@@ -112,7 +112,7 @@ class Speaker:
             played = hoped if last else self._listen(table, hoped)
             action = format_action(table.selected - played, played - table.selected)
             state = format_state(table.selected)
-            past.append(Turn(state, self._typed(utterance, table), action, wanted, picture))
+            past.append(DialogueTurn(state, self._typed(utterance, table), action, wanted, picture))
             table.wrong = played - table.selected - hoped
             table.lost = (table.selected - played) & meant & hoped
             table.right = played == hoped
@@ -132,7 +132,7 @@ class Speaker:
         if not ignored and table.wrong:
             return *self._correct(table), None
         opening = ""
-        if not first and table.right and rng.random() < manner.praises:
+        if not first and table.right and rng.random() < manner.confirms:
             opening = phrases.say(phrases.YES, rng)
         missing = table.meant - table.selected
         if misplaced and (not missing or rng.random() < 0.4):

@@ -27,11 +27,11 @@ from learner.policy.tiny.matcher import Matching
 Places = dict[str, int]
 """Figures of an image set, numbered."""
 
-BATCH = 64
-ENOUGH = 8
+BATCH_REFERENCES = 64
+FULL_RATE_REFERENCES = 8
 """References to each figure from which on the learning rate is as given. Fewer say nothing about most words, and a
 full rate makes the matcher forget what the base model knows of those."""
-ODDS = 2.5
+LABEL_ODDS = 2.5
 """How many times likelier than each other figure the label's is to be what the utterance was about."""
 SEED_WEIGHT = 0.3
 """Of what seed games refer to: enough not to be forgotten."""
@@ -104,9 +104,9 @@ class Grounding:
         boards = [among for _, places in pools for among in places.values()]
         parameters = self._matching.parameters(self._trainee.trainable())
         figures = sum(map(len, _places(games).values()))
-        rate = settings.learning_rate * min(1.0, len(played) / (ENOUGH * figures))
+        rate = settings.learning_rate * min(1.0, len(played) / (FULL_RATE_REFERENCES * figures))
         optimizer = torch.optim.AdamW(parameters, lr=rate)
-        batches = max(1, len(references) // BATCH)
+        batches = max(1, len(references) // BATCH_REFERENCES)
         schedule = get_cosine_schedule_with_warmup(optimizer, min(10, batches), settings.epochs * batches)
         losses = []
         for _ in range(settings.epochs):
@@ -140,8 +140,8 @@ class Grounding:
         places = _places(games)
         sure: dict[tuple[str, int], float] = {}
         with torch.no_grad():
-            for number in range(0, len(references), BATCH):
-                batch = references[number : number + BATCH]
+            for number in range(0, len(references), BATCH_REFERENCES):
+                batch = references[number : number + BATCH_REFERENCES]
                 for images in sorted({each.images for each in batch}):
                     some = [each for each in batch if each.images == images]
                     prior, _ = _beliefs(some, places[images])
@@ -209,9 +209,9 @@ def _beliefs(batch: Sequence[Reference], places: Places) -> tuple[torch.Tensor, 
         if len(of_label) > 1:
             all_of[row, of_label] = 1 / len(of_label)
         else:
-            share = 1 / (ODDS * len(of_label) + len(each.others))
+            share = 1 / (LABEL_ODDS * len(of_label) + len(each.others))
             one_of[row, [places[figure] for figure in each.others]] = share
-            one_of[row, of_label] = ODDS * share
+            one_of[row, of_label] = LABEL_ODDS * share
     return one_of, all_of
 
 

@@ -14,12 +14,12 @@ from transformers import PreTrainedTokenizerFast
 from games import DEFAULT_GAME, GAMES
 from games.figures.images import ImageSet
 from games.letters import DESELECT, LETTERS, SELECT, selection_in_words
-from learner.policy.tiny.dialogues import Dialogue, Speaker
+from learner.policy.tiny.dialogues import Dialogue, ScriptedSpeaker
 from learner.policy.tiny.modeling import TinyVlmForConditionalGeneration
 from learner.policy.tiny.phrases import every_word
 from learner.policy.tiny.tokenizer import ACT, ACTION_WORDS, END, IMAGE, SPECIAL, SUMMARY
 
-Progress = Callable[[str, int, int, float], None]
+OnProgress = Callable[[str, int, int, float], None]
 """Called with (stage, steps done, steps in all, loss)."""
 
 BOARD = max(GAMES[DEFAULT_GAME].board_sizes)
@@ -80,7 +80,7 @@ def align(
     descriptions: Sequence[Sequence[str]],
     settings: PretrainSettings,
     seed: int,
-    progress: Progress,
+    progress: OnProgress,
 ) -> None:
     """Encoder and token embeddings agree on (figure, description) pairs: symmetric InfoNCE.
 
@@ -206,7 +206,7 @@ def train_language(
     descriptions: Mapping[str, Sequence[str]],
     settings: PretrainSettings,
     seed: int,
-    progress: Progress,
+    progress: OnProgress,
 ) -> None:
     """The language part learns to act in dialogues on full boards, encoder frozen, in two stages.
 
@@ -214,7 +214,7 @@ def train_language(
     """
     generator = torch.Generator().manual_seed(seed)
     encoder = Encoder(tokenizer)
-    speaker = Speaker(descriptions, random.Random(seed))
+    speaker = ScriptedSpeaker(descriptions, random.Random(seed))
     index = {figure: i for i, figure in enumerate(descriptions)}
     with torch.no_grad():
         views = [model.model.vision_model(pixels)]

@@ -9,7 +9,7 @@ from pathlib import Path
 import structlog
 
 from learner.protocol import BASE_ADAPTER, PolicyError
-from learner.registry import CONFIG, LANGUAGE_LAYERS, AdapterError, AdapterRegistry, Card, check
+from learner.registry import CONFIG, LANGUAGE_LAYERS, AdapterError, AdapterRegistry, Card, adapter_problems
 from learner.serving.pins import Pins
 from learner.serving.vllm.server import Model, VllmServer
 
@@ -107,7 +107,7 @@ class ServedAdapters:
 
     def _fitting(self, folder: Path) -> Card:
         """The card of an adapter that may be served. Raises `AdapterError`."""
-        if problems := check(folder):
+        if problems := adapter_problems(folder):
             raise AdapterError("; ".join(problems))
         card = self._registry.card(folder.name)
         if not _is_servable(folder):
