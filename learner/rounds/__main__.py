@@ -73,8 +73,7 @@ def configure_logging() -> None:
             structlog.processors.TimeStamper(fmt="%Y-%m-%d %H:%M:%S", utc=False),
             structlog.dev.ConsoleRenderer(
                 colors=False,
-                exception_formatter=structlog.dev.plain_traceback,  # without local variables, which contain
-                utterances
+                exception_formatter=structlog.dev.plain_traceback,  # no local variables: they hold utterances
             ),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),

@@ -133,8 +133,8 @@ def gate(comparison: Comparison, losses: Sequence[float | None]) -> Decision:
     )
     if high >= -CHANCE_MARGIN:
         return Decision(True, found)
-    # Known right actions are mostly those of the adapter in use; the estimate over all taken actions is less
-    biased.
+    # Known right actions are mostly those of the adapter in use; the estimate over all taken actions is
+    # less biased.
     believed = comparison.effective_turns is not None and comparison.effective_turns >= MIN_EFFECTIVE_TURNS
     if believed and comparison.reward_candidate is not None and comparison.reward_logged is not None:
         expected = (
