@@ -1,7 +1,7 @@
-"""The embedded model's tokenizer and chat template: words where it knows them, pieces of words elsewhere.
+"""The embedded model's tokenizer (words, and pieces of unknown words) and its chat template.
 
-Capital letters are tokens of their own: labels of figures. The chat template writes what people say in lower case, so
-a person's "A man" never holds the letter A (see `games.core.Game.prompt`).
+Each capital letter is one token, the label of a figure. The chat template writes what people say in lower case, so
+"A man" in an utterance does not contain the label A (see `games.core.Game.prompt`).
 """
 
 import string
@@ -34,8 +34,8 @@ CHAT_TEMPLATE = (
     "{%- endfor -%}"
     "{%- if add_generation_prompt -%}<summary><act>{%- endif -%}"
 )
-"""The board's letters, the state and the actions keep their capitals; an utterance follows the first '. '
-(`games.core.Game.prompt` promises it)."""
+"""The board's letters, the state and the actions keep their capitals; the utterance, which follows the first '. '
+(guaranteed by `games.core.Game.prompt`), is put in lower case."""
 
 
 def build_tokenizer(texts: Iterable[str], size: int) -> PreTrainedTokenizerFast:
@@ -45,7 +45,7 @@ def build_tokenizer(texts: Iterable[str], size: int) -> PreTrainedTokenizerFast:
     trained = _word_pieces({UNKNOWN: 0})
     trainer = WordPieceTrainer(
         vocab_size=size,
-        special_tokens=[*SPECIAL, *pieces],  # named, so that the ranks of equally frequent pieces do not vary
+        special_tokens=[*SPECIAL, *pieces],  # listed, so that ties in frequency do not change their order
         initial_alphabet=alphabet,
         show_progress=False,
     )
@@ -64,7 +64,7 @@ def build_tokenizer(texts: Iterable[str], size: int) -> PreTrainedTokenizerFast:
 
 
 def letter_ids(tokenizer: PreTrainedTokenizerFast) -> list[int]:
-    """Ids of all capital letters: those too that labelled no figure when the model was built."""
+    """Ids of all capital letters, also of those that labelled no figure in pretraining."""
     known = tokenizer.get_vocab()
     return [known[letter] for letter in string.ascii_uppercase if letter in known]
 
