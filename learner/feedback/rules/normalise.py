@@ -1,4 +1,4 @@
-"""Turns whatever people type into clauses of plain words, in bounded time. It never raises."""
+"""Normalises utterances to clauses of plain words, in bounded time and without raising for any text."""
 
 import re
 import unicodedata
@@ -8,7 +8,7 @@ from functools import lru_cache
 from learner.feedback.rules import lexicon
 
 HEAD, TAIL = 1200, 400
-"""Characters read of a long text: its opening, where people confirm or reject, and its ending."""
+"""Characters that are read of a long text, at its beginning, where people confirm or reject, and at its end."""
 
 
 @dataclass(frozen=True)
@@ -16,9 +16,9 @@ class Reading:
     """An utterance as clauses, each a tuple of words."""
 
     clauses: tuple[tuple[str, ...], ...]
-    """Without what stood in quotation marks, unless nothing else was said."""
+    """The clauses, without quoted text unless there is nothing else."""
     content: frozenset[str]
-    """Stems of the words that say which figure is meant, quoted ones included."""
+    """Stems of the words that help to identify a figure, quoted ones included."""
 
     @property
     def text(self) -> str:
@@ -28,7 +28,7 @@ class Reading:
 
 def read(text: str) -> Reading:
     """The clauses and the content words of one utterance."""
-    if len(text) > HEAD + TAIL:  # cut between words: half a "now" is a "no"
+    if len(text) > HEAD + TAIL:  # cut between words: a part of "now" is "no"
         text = " . ".join((*text[:HEAD].rsplit(maxsplit=1)[:1], *text[-TAIL:].split(maxsplit=1)[1:]))
     return _read(text)
 
@@ -48,7 +48,7 @@ def _read(text: str) -> Reading:
 
 
 def _plain(text: str) -> str:
-    """Lower case, one kind of quotation mark, emoji as words, Discord's markup gone, contractions open."""
+    """Lower case, one kind of quotation mark, emoji as words, no Discord markup, contractions expanded."""
     text = "".join(_EMOJI_WORDS.get(character, character) for character in text)
     text = unicodedata.normalize("NFKC", text).lower()[: 4 * (HEAD + TAIL)]
     text = re.sub(r"[’‘`´ʼ]", "'", text).translate(_QUOTES)
@@ -64,7 +64,7 @@ def _plain(text: str) -> str:
     text = re.sub(r"(?<!\S)/s(?:arcasm)?(?!\S)", " , no , ", text)
     text = re.sub(r"~~[^~]*~~", " ", text)
     text = re.sub(r"'{2,}", " ", text)
-    text = re.sub(r"(?<=[a-z]);(?=[a-z])", "l", text)  # the key beside it
+    text = re.sub(r"(?<=[a-z]);(?=[a-z])", "l", text)  # typing error: the key beside it
     text = re.sub(r"[*_~|#]+", " ", text)
     for pattern, replacement in _CONTRACTIONS:
         text = pattern.sub(replacement, text)
@@ -87,7 +87,7 @@ def _clauses(plain: str) -> tuple[tuple[str, ...], ...]:
 
 
 def _translated(token: str) -> list[str]:
-    """English for a known word of another language, which may be glued to what follows it."""
+    """English translation of a known foreign word, which may be joined to the following text."""
     if token in lexicon.TRANSLATIONS:
         return [lexicon.TRANSLATIONS[token]]
     if token and not token.isascii():
@@ -112,7 +112,7 @@ def _unstretched(token: str) -> str:
 
 @lru_cache(maxsize=8192)
 def _spelt(token: str) -> str:
-    """A telling word with one slip mended: one letter missing, added, changed, or two swapped."""
+    """Correct one typing error in a word of the lexicon: a letter missing, added or changed, or two swapped."""
     token = {"de-select": "deselect", "un-select": "unselect", "un-click": "unclick"}.get(token, token)
     if token in _KNOWN or not 4 <= len(token) <= 12 or not token.isascii() or token in lexicon.NOT_FUZZY:
         return token
