@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class CurvePoint:
-    """What one system's policies of one round achieved, over all seeds."""
+    """Success of one system's policies in one round, over all seeds."""
 
     round: int
     interactions: int
@@ -54,14 +54,14 @@ def _point(rows: Sequence[dict[str, Any]]) -> CurvePoint:
 def plot(runs: Sequence[dict[str, Any]], path: Path) -> None:
     """Draw success by round to a picture file (PNG, SVG, PDF).
 
-    Raises ValueError for a kind of file that cannot be drawn, OSError where it cannot be written.
+    Raises ValueError for an unknown file format, OSError if the file cannot be written.
     """
     draw(runs).savefig(path)
 
 
 def draw(runs: Sequence[dict[str, Any]]) -> "Figure":
     """Success by round: a line for each system, with the 95% intervals of its points."""
-    from matplotlib.figure import Figure  # half a second that no other command should wait for
+    from matplotlib.figure import Figure  # takes half a second to import
     from matplotlib.ticker import MaxNLocator, PercentFormatter
 
     seeds = len({run["seed"] for run in runs})

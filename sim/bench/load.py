@@ -1,4 +1,4 @@
-"""Games at once against a policy service, each with a speaker who knows what to say: load that can be checked."""
+"""Load generator for a policy service: concurrent games with a simple speaker, whose answers are verified."""
 
 import asyncio
 import random
@@ -15,11 +15,11 @@ from learner.protocol import PolicyError, PolicyStatus, TurnAnswer, TurnRequest,
 
 RULES = GAMES[DEFAULT_GAME]
 SENT_TWICE_SHARE = 0.05
-"""Share of the turns that are asked for twice at once, as after a lost answer."""
+"""Share of turns that are requested twice at once, as after a lost answer."""
 
 
 class ServedPolicy(Protocol):
-    """What plays: a client of a service."""
+    """A client of a policy service."""
 
     async def act(self, request: TurnRequest) -> TurnAnswer: ...
 
@@ -29,7 +29,7 @@ class ServedPolicy(Protocol):
 
 
 class Match:
-    """One game between a plain speaker and the policy."""
+    """One game between a simple speaker and the policy."""
 
     def __init__(self, name: str, images: ImageSet, adapter: str) -> None:
         self.name = name
@@ -43,11 +43,11 @@ class Match:
 
     @property
     def over(self) -> bool:
-        """Won, or out of turns."""
+        """Whether the game is won or out of turns."""
         return RULES.outcome(self.deal, self.state, len(self.steps)) is not Outcome.OPEN
 
     def request(self) -> TurnRequest:
-        """The next turn: a target that is missing, or something that is selected and should not be."""
+        """The next turn: it describes a target to select, or a selected non-target to deselect."""
         selected = set(RULES.selected(self.deal.listener, self.state))
         wrong, missing = sorted(selected - self.deal.targets), sorted(self.deal.targets - selected)
         figure = self._rng.choice(wrong or missing)
@@ -82,19 +82,19 @@ class LoadResult:
 
     turns: int = 0
     twice: int = 0
-    """Turns that were asked for twice."""
+    """Number of turns that were requested twice."""
     differed: int = 0
-    """Of those, answered in two ways: played twice."""
+    """Of those, turns with two different answers, that is, played twice."""
     wrong_adapter: int = 0
-    """Answers that name another adapter than the game's."""
+    """Number of answers by another adapter than the game's."""
     apologies: int = 0
-    """Turns given up with an apology, after which the same game went on."""
+    """Turns that failed, after which the game continued."""
     broken: int = 0
-    """Games that could not go on."""
+    """Games that could not continue."""
     seconds: float = 0.0
     latencies: list[float] = field(default_factory=list)
     matches: list[Match] = field(default_factory=list)
-    """Every game, with its turns."""
+    """All games, with their turns."""
 
     @property
     def turns_per_second(self) -> float:
@@ -104,7 +104,7 @@ class LoadResult:
 async def play(
     service: ServedPolicy, images: ImageSet, name: str, at_once: int, go_on: Callable[[LoadResult], bool]
 ) -> LoadResult:
-    """Play `at_once` games at once, a new one for each that ends, for as long as `go_on` says."""
+    """Play `at_once` concurrent games, starting a new one for each that ends, while `go_on` returns true."""
     result, started, rng = LoadResult(), time.perf_counter(), random.Random(name)
 
     async def seat(number: int) -> None:
@@ -125,7 +125,7 @@ async def play(
 
 
 async def _turn(service: ServedPolicy, match: Match, rng: random.Random, result: LoadResult) -> bool:
-    """One turn, said again in other words if it is given up once. False if the game cannot go on."""
+    """Play one turn; if it fails once, retry with another request. False if the game cannot continue."""
     for again in range(2):
         request = match.request()
         if again:
@@ -150,7 +150,7 @@ async def _turn(service: ServedPolicy, match: Match, rng: random.Random, result:
 
 
 async def _status(service: ServedPolicy) -> PolicyStatus:
-    """The status, however often it has to be asked for."""
+    """The status, with retries."""
     while True:
         try:
             return await service.status()

@@ -1,4 +1,4 @@
-"""Simulated players for games without people: ours by name, anyone's from a Python file."""
+"""Simulated players: built-in ones by name, and custom ones from a Python file."""
 
 import importlib.util
 import random
@@ -25,14 +25,14 @@ __all__ = [
 
 PLAYERS: dict[str, PlayerFactory] = {"people": people, "patient": patient, "terse": terse, "poison": poison}
 FRESH = "fresh"
-"""Players who share their words: each deployment has a factory of its own."""
+"""Players who share descriptions, so that each deployment needs its own factory."""
 
 
 def open_players(spec: str) -> PlayerFactory:
     """The factory that `spec` names: one of `PLAYERS`, "fresh", or "path/to/file.py:factory".
 
-    Open "fresh" once for each deployment: what one factory makes never says the same words twice.
-    Raises ValueError with a way to mend it; so does the factory where what it makes is no player.
+    Open "fresh" once for each deployment: the players of one factory never use the same description twice. Raises
+    ValueError that says how to fix the spec; so does the factory if what it returns is not a player.
     """
     if spec in PLAYERS:
         return PLAYERS[spec]
@@ -69,7 +69,7 @@ def _load(path: Path) -> ModuleType:
     if spec is None or spec.loader is None:
         raise ValueError(f"{path} is not a Python file")
     module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # dataclasses look their module up
+    sys.modules[name] = module  # dataclasses look up their module
     try:
         spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:
