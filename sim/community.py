@@ -42,12 +42,12 @@ NAMES = (
     "Liam",
 )
 ANSWER_SECONDS = 300.0
-"""How long a player waits for a board before it looks again."""
+"""Seconds that a player waits for an answer."""
 
 
 ATTEMPTS = 8
 LOOK_SECONDS = 30.0
-"""How long a player waits for a new game before typing `/play` again."""
+"""Seconds that a player waits for a new game before sending `/play` again."""
 
 
 @dataclass(frozen=True)

@@ -200,7 +200,7 @@ DRAWINGS = (
     Drawing(
         "confusion",
         "Feedback decoder",
-        "Decoded turns by what was decoded and how many of their clicks were right. Green is positive feedback, brown negative.",
+        "Decoded turns by decoded label and by how many of their clicks were right. Green is positive, brown negative.",
         1,
         _confusion,
     ),
