@@ -45,11 +45,11 @@ def evaluate(
     """
     image_set, games = read(file, images)
     loaded, name = _policy(policy, adapter)
-    from research.recorded.replay import replay, score  # torch is loaded only when a model is
+    from research.recorded.replay import replay, score_replay  # torch is loaded only when a model is
 
     with _bar() as on_progress:
         answers = replay(loaded, games, image_set, name, on_progress)
-    scores = score(games, answers)
+    scores = score_replay(games, answers)
     if as_json:
         print_json(asdict(scores))
     else:

@@ -1,4 +1,5 @@
-"""The conversation that a turn is: the same words for every way of serving a policy. Loads no torch."""
+"""Builds the conversation that the model sees for a turn, the same for every way of serving. Does not import
+torch."""
 
 from collections.abc import Callable, Mapping
 
@@ -9,14 +10,15 @@ from learner.feedback.rules.decoder import without_verdict
 from learner.protocol import TurnRequest, turn_request
 
 RASTER = 224
-"""Pixels of a figure's square picture for models other than the embedded one; their processors scale it."""
+"""Width and height, in pixels, of a figure's picture for models other than the embedded one. Their processors scale
+it."""
 
 
 PROBE_IMAGES = "classic"
 
 
 def game_of(games: Mapping[str, Game], name: str) -> Game:
-    """The rules of a game. Raises ValueError for one that is not played here."""
+    """The rules of the game `name`. Raises ValueError if there is no such game."""
     try:
         return games[name]
     except KeyError:
@@ -36,7 +38,7 @@ def conversation_of(
 
 
 def probe_request(adapter: str) -> TurnRequest:
-    """A turn to try an adapter with, of no game that is played."""
+    """A turn of no real game, to test that an adapter can be played with."""
     game = GAMES[DEFAULT_GAME]
     context = open_images(PROBE_IMAGES).ids[: max(game.board_sizes)]
     return turn_request(

@@ -1,4 +1,4 @@
-"""Finished games from elsewhere into the store, so that rounds learn from them."""
+"""Imports finished games from files into the store, so that rounds train on them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,23 +18,24 @@ IMPORTED = "imported"
 
 @dataclass(frozen=True)
 class Imported:
-    """What an import added, and what it did not."""
+    """Counts of an import."""
 
     games: int
     turns: int
     players: int
-    """Who had no game in the store before."""
+    """Players who had no game in the store before."""
     known: int
-    """Games that were in the store already, or came before in the file."""
+    """Games that were already in the store, or earlier in the file."""
     without_clicks: int
-    """Games in which nothing was ever clicked, of which nothing can be learnt."""
+    """Games without any click, which cannot be trained on."""
 
 
 def import_games(session: Session, games: Sequence[RecordedGame], images: ImageSet) -> Imported:
     """Add games that are not in the store yet; the transaction is the session's, so all are added or none.
 
-    The store gives each its key as id, the time of the import, `IMPORTED_ROUND`, and no propensities: what needs one
-    leaves its turns out. A game whose last selection is its targets is won, whatever its line says of its end.
+    A game's id is its key, its time the time of the import, and its round `IMPORTED_ROUND`. It has no propensities,
+    so objectives that need them skip its turns. A game is won if its last selection is its targets, even if its
+    line says otherwise.
     """
     playable = [game for game in games if game.steps]
     new = {f"{IMPORTED}-{game.key}": game for game in playable}

@@ -1,4 +1,4 @@
-"""From the lines of a file (`learner.feedback.evaluate.RecordedInteraction`) to games and their turns."""
+"""Reads games and their turns from the lines of a file (`learner.feedback.evaluate.RecordedInteraction`)."""
 
 import hashlib
 import json
@@ -13,11 +13,11 @@ from games.words import plain
 from learner.feedback.evaluate import BadLine, RecordedInteraction, read_lines
 
 PICTURES = {".png", ".svg", ".jpg", ".jpeg"}
-"""Endings that a file may give its figure ids: KiloGram's are file names."""
+"""Extensions that figure ids in a file may have: KiloGram's ids are file names."""
 
 
 class RecordedLine(RecordedInteraction):
-    """One finished game as a line of JSON, with who played it. Both may be missing."""
+    """One finished game as a line of JSON, with its players. Both fields may be missing."""
 
     game_id: str = ""
     speaker: str = ""
@@ -32,11 +32,11 @@ class RecordedGame:
     game: str
     """Name of the game."""
     speaker: str
-    """The speaker's pseudonym; "" where the file names none."""
+    """The speaker's pseudonym; "" if the file has none."""
     deal: Deal
-    """The file has one order of the figures. It is taken for both sides' order."""
+    """Figure ids. The file has one order, which is used for both speaker and listener."""
     steps: tuple[Step, ...]
-    """The turns with a click. What was said in a turn without one stands before the words of the next turn."""
+    """The turns with a click. The utterance of a turn without a click is prepended to that of the next turn."""
 
     @property
     def rules(self) -> Game:
@@ -47,10 +47,10 @@ class RecordedGame:
 def read_games(path: Path, images: ImageSet) -> list[RecordedGame]:
     """The games of a JSON-lines file, in order.
 
-    `context[0]` is the listener's first figure, as in `respect feedback evaluate`. Words go through
-    `games.words.plain`, as the bot's do. A figure id may be a file name ("page1-2.png" for "page1-2").
-    Raises BadLine for a line or a file that cannot be used, also for figures that are not in `images`; OSError for a
-    file that cannot be read.
+    `context[0]` is the listener's first figure, as in `respect feedback evaluate`. Utterances are normalised by
+    `games.words.plain`, as in the bot. A figure id may be a file name ("page1-2.png" for "page1-2").
+    Raises BadLine for an invalid line or file and for figures that are not in `images`, OSError for a file that
+    cannot be read.
     """
     return [_game(line, number, images) for number, line in read_lines(path, RecordedLine)]
 
@@ -70,7 +70,7 @@ def _game(line: RecordedLine, number: int, images: ImageSet) -> RecordedGame:
 
 
 def _known(figure: str, number: int, images: ImageSet) -> str:
-    """The id by which the image set knows a figure."""
+    """A figure's id in the image set."""
     path = PurePath(figure)
     for name in (figure, path.stem if path.suffix.lower() in PICTURES else figure):
         if name in images:

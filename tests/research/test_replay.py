@@ -11,7 +11,7 @@ from games.figures import open_images
 from learner.feedback.evaluate import BadLine
 from learner.policy import Policy
 from learner.protocol import BASE_ADAPTER, PastStep, TurnRequest
-from research.recorded import RecordedGame, read_games, replay, score
+from research.recorded import RecordedGame, read_games, replay, score_replay
 from tests.research.recorded_games import BOARD, IMAGES, MIXED, WON, line, named_games, write
 
 SHARED = Path(__file__).parents[3] / "shared/data"
@@ -80,7 +80,7 @@ def test_a_line_may_be_of_another_game(tmp_path: Path):
     picks = line([[5], [1]], ["the duck", "no, the boat"], targets=(1,), game="pick", context=BOARD[:6])
     (game,) = read(tmp_path, picks)
     assert [step.action for step in game.steps] == ["select F", "select B"]
-    found = score([game], [["select B", "select B"]])
+    found = score_replay([game], [["select B", "select B"]])
     assert (found.all_right, found.their_all_right, found.exact) == (1.0, 0.5, 1.0)
 
 
@@ -95,7 +95,7 @@ def test_scores_are_those_counted_by_hand(tmp_path: Path):
         ["select A", "select C", "select D E"],  # the same; right but another; two wrong
         ["select A B", "deselect F", "select B"],  # two right; right, half of what was done; right
     ]
-    found = score(games, answers)
+    found = score_replay(games, answers)
     assert (found.games, found.turns) == (2, 6)
     # Logged all right: three turns of the first game, the second of the other; one answered by the same action.
     assert found.exact == 1 / 4
@@ -107,19 +107,21 @@ def test_scores_are_those_counted_by_hand(tmp_path: Path):
 
 def test_intervals_resample_games(tmp_path: Path):
     games = read(tmp_path, WON, MIXED)
-    found = score(games, [["select A", "select C", "select D E"], ["select A B", "deselect F", "select B"]])
+    found = score_replay(
+        games, [["select A", "select C", "select D E"], ["select A B", "deselect F", "select B"]]
+    )
     right, clicks = np.array([2, 4]), np.array([4, 4])
     picks = np.random.default_rng(0).integers(0, 2, size=(2000, 2))
     shares = [right[pick].sum() / clicks[pick].sum() for pick in picks]
     assert found.clicks_ci95 == pytest.approx(tuple(np.percentile(shares, [2.5, 97.5])))
     assert found.clicks_ci95 == (0.5, 1.0)
-    same = score([games[0]] * 3, [["select A", "select C", "select D E"]] * 3)
+    same = score_replay([games[0]] * 3, [["select A", "select C", "select D E"]] * 3)
     assert same.all_right_ci95 == (same.all_right, same.all_right) == (2 / 3, 2 / 3)
 
 
 def test_a_share_of_nothing_is_none(tmp_path: Path):
     games = read(tmp_path, line([[5]], ["the duck"]), line([], []))
-    found = score(games, [["select F"], []])
+    found = score_replay(games, [["select F"], []])
     assert (found.games, found.turns) == (2, 1)
     assert (found.exact, found.exact_ci95) == (None, None)
     assert (found.their_all_right, found.their_all_right_ci95) == (0.0, (0.0, 0.0))
@@ -156,7 +158,7 @@ def test_every_turn_is_answered_as_if_it_were_asked_alone(tmp_path: Path, policy
 )
 def test_a_policy_that_does_what_people_got_scores_as_they_did():
     games = read_games(HUMAN_GAMES, open_images(f"kilogram:{KILOGRAM}"))
-    found = score(games, [[step.action for step in game.steps] for game in games])
+    found = score_replay(games, [[step.action for step in game.steps] for game in games])
     assert found.exact == 1.0
     assert (found.clicks, found.all_right) == (found.their_clicks, found.their_all_right)
     assert found.their_all_right is not None and 0.6 < found.their_all_right < 0.7

@@ -1,7 +1,7 @@
-"""The default feedback decoder: rules about what people say after an action. No model, no targets.
+"""The default feedback decoder: rules for what people say after an action. It uses no model and no targets.
 
-A decoder reads the next utterance for cues, strongest first; the first that fires decides. Each cue has the
-share of right actions that it stands for, so that its verdict carries a probability.
+It looks for cues in the next utterance, strongest first; the first that matches decides. Each cue has the share of
+right actions that were followed by it, which is the verdict's probability.
 """
 
 import re
@@ -17,10 +17,11 @@ from learner.feedback.verdict import Exchange, Label, Scheme, Verdict
 VERSION = "3"
 
 REPHRASE = 0.5
-"""Similarity (0 to 1) of two utterances from which the second describes the first's figure again."""
+"""Two utterances with at least this similarity (0 to 1) describe the same figure."""
 
 MOST_OPENING = 2
-"""Content words that may stand before a request to take something back without describing another figure."""
+"""Maximum number of content words before a request to deselect that do not count as the description of another
+figure."""
 
 LONG_WORD = 6
 """Letters of a word that is no exclamation."""
@@ -28,7 +29,7 @@ ENOUGH_CONTENT = 3
 """Content words that make a description, whatever they are."""
 
 LONGEST_VERDICT = 14
-"""Words at the beginning of an utterance among which a verdict on the last action is looked for."""
+"""Feedback on the last action is looked for in this number of words at the beginning of an utterance."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class Cue:
 
     name: str
     label: Label
-    """In the ternary scheme. In the binary one, what is not positive is negative."""
+    """Label in the ternary scheme. In the binary scheme, 0 becomes -1."""
     p_positive: float
     """Share of actions that were right where this cue fired in real games, rounded and kept off 0 and 1."""
     sure: bool = True
@@ -101,7 +102,7 @@ def find_cue(exchange: Exchange) -> Cue:
 
 
 def _explicit(text: str, reading: Reading, exchange: Exchange) -> Cue | None:
-    """Praise, rejection, counts and requests to take something back."""
+    """Cues of explicit feedback: confirmation, rejection, counts and requests to deselect."""
     if patterns.RESET.search(text):
         return RESET
     if patterns.MIXED.search(text):
@@ -179,7 +180,7 @@ def _implicit(text: str, reading: Reading, exchange: Exchange) -> Cue:
         return UNCLEAR
     if len(change.picked) > 1:
         return SEVERAL
-    # Whoever still asks for another figure with as many selected as there can be targets has a wrong one among them.
+    # A request for another figure when the selection is full implies that a selected figure is wrong.
     return CROWDED if len(change.after) >= exchange.max_targets else NEW_FIGURE
 
 
@@ -196,7 +197,7 @@ def _opens(pattern: re.Pattern[str], text: str) -> bool:
 
 
 def _counted(text: str, exchange: Exchange) -> Cue | None:
-    """ "you have three correct": all right only where it counts everything that is selected."""
+    """ "you have three correct": all right only if the count is the number of selected figures."""
     found = patterns.COUNT.search(text)
     if not found:
         return None
@@ -205,13 +206,13 @@ def _counted(text: str, exchange: Exchange) -> Cue | None:
 
 
 def _removal(text: str, reading: Reading, exchange: Exchange) -> Cue | None:
-    """What a request to take a selection back says of the last action: was it the one to take back?"""
+    """The cue of a request to deselect: does it refer to the last action or to an earlier one?"""
     found = patterns.DESELECT.search(text)
     if not found:
         return None
     new, kept = exchange.change.picked, exchange.change.after - exchange.change.picked
     if new and not kept:
-        return UNDO  # there is nothing else to take back
+        return UNDO  # nothing else could be deselected
     if patterns.EARLIER.search(found["object"]):
         return REMOVES_OTHER
     named = _named(found["object"].split())
@@ -227,16 +228,16 @@ def _removal(text: str, reading: Reading, exchange: Exchange) -> Cue | None:
     if similarity(asked.content, meant) >= REPHRASE or (new and _weight(instead) >= 1):
         return UNDO_NAMED
     complained = _ever(patterns.REJECTION, (*exchange.earlier, exchange.utterance))
-    return REMOVES_OTHER if complained else UNDO_NAMED  # else nothing wrong was left from before
+    return REMOVES_OTHER if complained else UNDO_NAMED  # otherwise no wrong figure was selected before
 
 
 def asks_to_put_back(utterance: str) -> bool:
-    """Whether it asks for something that was taken away."""
+    """Whether an utterance asks to select a figure again that was deselected."""
     return bool(patterns.RESTORE.search(read(utterance).text))
 
 
 def only_takes_back(utterance: str) -> bool:
-    """Whether an utterance asks to take a selection back and describes nothing to select."""
+    """Whether an utterance asks to deselect and describes no figure to select."""
     text = read(utterance).text
     if patterns.RESET.search(text):
         return True
@@ -250,16 +251,16 @@ def only_takes_back(utterance: str) -> bool:
     if not _named(first.split()):
         pointer = re.split(r"\b(?:and|then)\b", first)[0]
         return not read(request).content - read(pointer).content
-    return "with" in first.split() or not read(rest).content  # what has parts may have a list of them
+    return "with" in first.split() or not read(rest).content  # "with" starts a list of parts
 
 
 def describes(utterance: str) -> bool:
-    """Whether an utterance describes something to select."""
+    """Whether an utterance describes a figure to select."""
     return not only_takes_back(utterance) and bool(read(utterance).content)
 
 
 def asks_for_another(utterance: str) -> bool:
-    """Whether an utterance rejects or takes back and also describes a figure to select."""
+    """Whether an utterance rejects or deselects and also describes a figure to select."""
     asked = read(utterance)
     if patterns.DESELECT.search(asked.text):
         return not only_takes_back(utterance)
@@ -267,7 +268,7 @@ def asks_for_another(utterance: str) -> bool:
 
 
 def names_what_to_take_back(utterance: str) -> bool:
-    """Whether an utterance only takes something back and says what that looks like."""
+    """Whether an utterance only asks to deselect and describes the figure to deselect."""
     found = patterns.DESELECT.search(read(utterance).text)
     if not found or not only_takes_back(utterance):
         return False
@@ -276,14 +277,15 @@ def names_what_to_take_back(utterance: str) -> bool:
 
 
 def without_verdict(utterance: str) -> str:
-    """An utterance without the praise or rejection that it opens with, and the words that lead on from there.
+    """Remove the positive or negative feedback that an utterance begins with, and the words that connect it to the
+    rest.
 
-    It is given back as it is where nothing else was said, and where it asks to take something back.
+    An utterance that consists of feedback only, or that asks to deselect, is returned unchanged.
     """
     text = read(utterance).text
     if patterns.ASKS_REMOVAL.search(text) or _without_verdicts(text) == text:
         return utterance
-    bare, end = re.sub('["“”„«»「」]', " ", utterance), 0  # what is quoted is described
+    bare, end = re.sub('["“”„«»「」]', " ", utterance), 0  # quoted words are a description
     for word in islice(re.finditer(r"\S+", bare), LONGEST_VERDICT):
         opening = read(bare[: word.end()]).text
         left = _without_verdicts(opening)
@@ -299,7 +301,8 @@ def _without_verdicts(text: str) -> str:
 
 
 def _named(words_after: Sequence[str]) -> Sequence[str]:
-    """What a removal request names; empty where it points at the last selection ("it", "the last one")."""
+    """The words that describe what to deselect; empty if the request refers to the last selection ("it", "the last
+    one")."""
     rest = list(words_after)
     while rest and rest[0] in patterns.DETERMINERS:
         rest = rest[1:]
@@ -312,7 +315,7 @@ def _named(words_after: Sequence[str]) -> Sequence[str]:
 
 
 def _is_fix(exchange: Exchange) -> bool:
-    """Whether the action answers a rejection by both deselecting and selecting."""
+    """Whether the action responds to a rejection by both deselecting and selecting."""
     rejected = patterns.REJECTION.search(read(exchange.utterance).text)
     return bool(rejected and exchange.change.dropped and exchange.change.picked)
 
@@ -324,8 +327,8 @@ def _ever(pattern: re.Pattern[str], utterances: Sequence[str]) -> bool:
 def similarity(one: frozenset[str], other: frozenset[str]) -> float:
     """Weighted share of the content words that two utterances have in common, 0 to 1.
 
-    Counted against the shorter one, since people shorten and lengthen when they rephrase, but never
-    against less than one telling word.
+    Relative to the shorter utterance, because people shorten and lengthen when they rephrase, but at least to the
+    weight of one distinctive word.
     """
     smaller = min(_weight(one), _weight(other))
     return _weight(one & other) / max(smaller, 1.0)

@@ -1,4 +1,4 @@
-"""Turns whatever people type into clauses of plain words, in bounded time. It never raises."""
+"""Normalises utterances to clauses of plain words, in bounded time and without raising for any text."""
 
 import re
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from games.words import EMOJI_NAME, emoji_named, plain
 from learner.feedback.rules import lexicon
 
 HEAD, TAIL = 1200, 400
-"""Characters read of a long text: its opening, where people confirm or reject, and its ending."""
+"""Characters that are read of a long text, at its beginning, where people confirm or reject, and at its end."""
 
 
 @dataclass(frozen=True)
@@ -17,9 +17,9 @@ class Reading:
     """An utterance as clauses, each a tuple of words."""
 
     clauses: tuple[tuple[str, ...], ...]
-    """Without what stood in quotation marks, unless nothing else was said."""
+    """The clauses, without quoted text unless there is nothing else."""
     content: frozenset[str]
-    """Stems of the words that say which figure is meant, quoted ones included."""
+    """Stems of the words that help to identify a figure, quoted ones included."""
 
     @property
     def text(self) -> str:
@@ -29,7 +29,7 @@ class Reading:
 
 def read(text: str) -> Reading:
     """The clauses and the content words of one utterance."""
-    if len(text) > HEAD + TAIL:  # cut between words: half a "now" is a "no"
+    if len(text) > HEAD + TAIL:  # cut between words: a part of "now" is "no"
         text = " . ".join((*text[:HEAD].rsplit(maxsplit=1)[:1], *text[-TAIL:].split(maxsplit=1)[1:]))
     return _read(text)
 
@@ -56,7 +56,7 @@ def _plain(text: str) -> str:
     text = re.sub(r"(?<!\S)-1(?!\S)", " , no , ", text)
     text = re.sub(r"(?<!\S)/s(?:arcasm)?(?!\S)", " , no , ", text)
     text = re.sub(r"'{2,}", " ", text)
-    text = re.sub(r"(?<=[a-z]);(?=[a-z])", "l", text)  # the key beside it
+    text = re.sub(r"(?<=[a-z]);(?=[a-z])", "l", text)  # typing error: the key beside it
     text = re.sub(r"[*_~|#]+", " ", text)
     for pattern, replacement in _CONTRACTIONS:
         text = pattern.sub(replacement, text)
@@ -79,7 +79,7 @@ def _clauses(plain: str) -> tuple[tuple[str, ...], ...]:
 
 
 def _translated(token: str) -> list[str]:
-    """English for a known word of another language, which may be glued to what follows it."""
+    """English translation of a known foreign word, which may be joined to the following text."""
     if token in lexicon.TRANSLATIONS:
         return [lexicon.TRANSLATIONS[token]]
     if token and not token.isascii():

@@ -1,7 +1,7 @@
 """The cues of the rules decoder, as phrases over `Reading.text` ("| yes | the bird |").
 
-A line is one alternative. `^` stands where a clause opens, fillers skipped; `$` where it ends; `<NAME>` for a
-group of words below. All phrases begin and end at word borders.
+Each line is one alternative. `^` is the beginning of a clause, with fillers skipped; `$` is its end; `<NAME>` is a
+group of words defined below. All phrases begin and end at word boundaries.
 """
 
 import re
@@ -124,7 +124,7 @@ BUT = _phrases(
     ^<VERY>(?:<OPENER>|<ACKNOWLEDGE>|perfect|nice|right)[^|]{0,30} \| but(?! <GOES_ON> )
     """
 )
-"""Praise taken back in part: "yes, but ..."."""
+"""Positive feedback that is limited: "yes, but ..."."""
 
 REJECTION = _phrases(
     r"""
@@ -253,13 +253,13 @@ DESELECT = re.compile(
     r"|put back|turn off|lose(?= the)|(?:i |we |you )?do not (?:need|want|keep)))"
     r"(?![\w'-]) ?(?P<object>[^|]*)"
 )
-"""A request to take a selection back, with all that follows it in its clause."""
+"""A request to deselect, with the rest of its clause."""
 INSTEAD = re.compile(
     r"(?:\||\b(?:and|then)) (?:(?:and|then|now|next|please|just|also|go|try) )*"
     r"(?:select|pick|choose|click|get|find|tap|grab|mark|add|look|try|instead|i (?:need|want|mean|meant|said|was|am)"
     r"|(?:it|this|that) (?:is|was|should|looks)|should be|the (?:other|one|correct|right)|a different|another)\b"
 )
-"""Where, after a request to take something back, the talk turns to what should be selected."""
+"""The point after a request to deselect where the utterance continues with what to select."""
 ASKS_REMOVAL = re.compile(f"(?:{DESELECT.pattern})|(?:{RESET.pattern})")
 PLURAL = _phrases(
     r"""
@@ -287,10 +287,10 @@ RESTORE = _phrases(
     ^keep|(?:wanted?|told|asked) (?:you )?to keep
     """
 )
-"""Asks for what the action took away."""
+"""Asks for a figure that the action deselected."""
 
 THE_OTHER = re.compile(r"\bthe other (?P<name>[\w'-]+)")
-"""Repairs the last pick where that name was just asked for."""
+"""Corrects the last pick if that name was in the previous request."""
 REPAIR = _phrases(
     r"""
     instead(?! of )
@@ -345,17 +345,17 @@ ELABORATION = _phrases(
 ACCEPTS = re.compile(rf"\| {_FILLERS}{_MACROS['ACKNOWLEDGE']}\b")
 
 DETERMINERS = lexicon.word_set("please the your my out away off back of just a an any also")
-"""Skipped in front of what a removal request names."""
+"""Skipped before the words that describe what to deselect."""
 CONNECTIVES = lexicon.word_set(
     "and or then now again try select choose find get for you what i another other"
 )
-"""Nothing was named when one of these comes first."""
+"""If one of these comes first, the request has no description."""
 LATEST = lexicon.word_set("last latest previous recent newest wrong incorrect prior two three")
 POINTERS = lexicon.word_set(
     """it that this them those these one ones thing things selection pick choice click guess image shape
     picture figure piece move action answer turn"""
 )
-"""They point at the last selection, unless they belong to a name ("that bird", "figure skater")."""
+"""They refer to the last selection, unless they are part of a description ("that bird", "figure skater")."""
 AFTER_POINTER = (
     CONNECTIVES
     | LATEST

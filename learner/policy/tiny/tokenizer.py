@@ -1,4 +1,4 @@
-"""The embedded model's tokenizer and chat template: words where it knows them, pieces of words elsewhere.
+"""The embedded model's tokenizer (words, and pieces of unknown words) and its chat template.
 
 Capital letters are tokens of their own: labels of figures. What people say is spelt in lower case and in Latin letters
 (`games.words.spoken`), so a person's "A man" never holds the label A, and every word has pieces.
@@ -41,7 +41,7 @@ def build_tokenizer(texts: Iterable[str], size: int) -> PreTrainedTokenizerFast:
     trained = _word_pieces({UNKNOWN: 0})
     trainer = WordPieceTrainer(
         vocab_size=size,
-        special_tokens=[*SPECIAL, *pieces],  # named, so that the ranks of equally frequent pieces do not vary
+        special_tokens=[*SPECIAL, *pieces],  # listed, so that ties in frequency do not change their order
         initial_alphabet=alphabet,
         show_progress=False,
     )
@@ -60,7 +60,7 @@ def build_tokenizer(texts: Iterable[str], size: int) -> PreTrainedTokenizerFast:
 
 
 def letter_ids(tokenizer: PreTrainedTokenizerFast) -> list[int]:
-    """Ids of all capital letters: those too that labelled no figure when the model was built."""
+    """Ids of all capital letters, also of those that labelled no figure in pretraining."""
     known = tokenizer.get_vocab()
     return [known[letter] for letter in string.ascii_uppercase if letter in known]
 
