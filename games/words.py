@@ -1,4 +1,4 @@
-"""What people type as plain words: the one form that the policy sees and the store keeps."""
+"""Turns a message into plain words, the form that the policy sees and the store keeps."""
 
 import re
 import unicodedata
@@ -19,7 +19,7 @@ _ESCAPE = re.compile(r"\\([^\w\s])")
 def plain(text: str) -> str:
     """The words of a message on one line: no markdown, mentions, control or invisible characters.
 
-    This is what the policy sees and what the turn's row keeps, so that training sees the same x.
+    The policy sees this and the turn's row stores it, so that training has the same input.
     """
     text = unicodedata.normalize("NFC", text)
     text = _FENCE.sub(r" \1 ", text)
