@@ -1,4 +1,4 @@
-"""Files of finished interactions, as `respect evaluate` and `respect import` read them."""
+"""Reads files of finished interactions for `respect evaluate` and `respect import`."""
 
 from pathlib import Path
 
@@ -12,11 +12,11 @@ from learner.feedback.evaluate import BadLine
 from research.recorded.reading import RecordedGame, read_games
 
 GAME = "multiref"
-"""The game of such files: their lines do not name one."""
+"""The game of such files, because their lines do not name one."""
 
 
 def read(file: Path, images: str) -> tuple[Game, ImageSet, list[RecordedGame]]:
-    """(rules, image set, games) of a file; ends the program with a sentence for what cannot be used."""
+    """(rules, image set, games) of a file. Ends the program with an error if they cannot be used."""
     rules = GAMES[GAME]
     try:
         image_set = open_images(images)

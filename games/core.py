@@ -110,7 +110,7 @@ class Board:
 
 @dataclass(frozen=True)
 class Words:
-    """The texts of a game that people read. Pronouns agree with the number of targets; no text names a figure or label."""
+    """The texts of a game that people read. Pronouns agree with the number of targets. No figure or label is named."""
 
     title: str
     """The start of a thread's name; "with (player) #(number)" follows."""
