@@ -163,7 +163,7 @@ class GameOpener:
         return True
 
     async def _status(self) -> PolicyStatus:
-        """The adapter for new games. If the policy is not available, the adapter that it reported last."""
+        """The status of the policy or, while it is not available, the last one. New games use its current adapter."""
         try:
             self._last_status = await self._policy.status()
         except PolicyError as error:
