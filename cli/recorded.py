@@ -1,4 +1,4 @@
-"""Files of finished interactions, as `respect evaluate` and `respect import` read them."""
+"""Reads files of finished interactions for `respect evaluate` and `respect import`."""
 
 from pathlib import Path
 
