@@ -1,4 +1,4 @@
-"""Which Discord the client talks to: the real one, or a local compatible service on this machine."""
+"""Selects the Discord that the client connects to: the real one, or a compatible service on this machine."""
 
 import ipaddress
 
@@ -14,10 +14,10 @@ GATEWAY = DiscordWebSocket.DEFAULT_GATEWAY
 
 
 def redirect(settings: BotSettings) -> None:
-    """Point discord.py, which keeps these for the whole process, to the service of the settings.
+    """Set discord.py's addresses, which hold for the whole process, to those of the settings.
 
-    Raises StartupError for a service on another machine: its games would count as local, where Discord's
-    rules on training do not hold.
+    Raises StartupError for a service on another machine: its games would count as local, and Discord's
+    rules on training would not be applied to them.
     """
     if (settings.discord.api is None) != (settings.discord.gateway is None):
         raise StartupError("Set both RESPECT_DISCORD__API and RESPECT_DISCORD__GATEWAY, or neither.")

@@ -1,4 +1,4 @@
-"""Logs: structlog over the standard library, coloured for people or JSON lines for machines."""
+"""Logging: structlog over the standard library, as coloured text or as JSON lines."""
 
 import logging
 import sys
@@ -9,7 +9,7 @@ from store.repeats import Repeats
 
 
 def configure_logging(json: bool = False, level: int = logging.INFO) -> None:
-    """Send every log, ours and the libraries', to standard error in one form. For programs to call once."""
+    """Send all log messages, also those of libraries, to standard error in one format. Programs call it once."""
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_logger_name,
@@ -30,7 +30,8 @@ def configure_logging(json: bool = False, level: int = logging.INFO) -> None:
         last.append(
             structlog.dev.ConsoleRenderer(
                 colors=sys.stderr.isatty(),
-                exception_formatter=structlog.dev.plain_traceback,  # without local variables: they hold people's words
+                # without local variables, because they hold what people wrote
+                exception_formatter=structlog.dev.plain_traceback,
             )
         )
     handler = logging.StreamHandler(sys.stderr)

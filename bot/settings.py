@@ -75,7 +75,7 @@ class LogConfig:
 
 
 class BotSettings(LearnerSettings):
-    """What the bot needs to know, its policy service and rounds included."""
+    """All settings of the bot, including those of the policy service and of rounds."""
 
     rounds: BotRoundsConfig = BotRoundsConfig()  # pyright: ignore[reportIncompatibleVariableOverride] - frozen
     discord: DiscordConfig = DiscordConfig()
@@ -85,5 +85,5 @@ class BotSettings(LearnerSettings):
 
     @property
     def origin(self) -> Origin:
-        """Where games come from. Only a loopback service is local (`bot.connection` refuses any other)."""
+        """Origin of the games. Only a service on a loopback address is local (`bot.connection` refuses others)."""
         return Origin.LOCAL if self.discord.api else Origin.DISCORD

@@ -7,7 +7,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from cli.console import fail, out, print_json
 from store.database import Database
-from store.migrations import differences, integrity, revisions
+from store.migrations import integrity, revisions, schema_differences
 from store.migrations import upgrade as run_upgrade
 from store.settings import StoreSettings
 
@@ -16,7 +16,7 @@ app = typer.Typer(no_args_is_help=True)
 
 @app.command()
 def upgrade() -> None:
-    """Bring the database up to the newest migration, making it if there is none."""
+    """Migrate the database to the newest revision; create it if it does not exist."""
     database = _open()
     try:
         run_upgrade(database)
@@ -32,7 +32,7 @@ def upgrade() -> None:
 def check(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Say whether the database is sound, migrated and as the models want it. Exit code 1 if not."""
+    """Check that the database is intact, migrated and equal to the models. Exit code 1 if not."""
     database = _open()
     try:
         current, head = revisions(database)
@@ -41,7 +41,7 @@ def check(
             "revision": current,
             "head": head,
             "broken": integrity(database),
-            "differences": differences(database) if current == head else None,
+            "differences": schema_differences(database) if current == head else None,
         }
     except SQLAlchemyError as error:
         fail(f"{database.url.render_as_string()} could not be read: {error.__cause__ or error}")

@@ -1,4 +1,4 @@
-"""`respect round`: what the slash commands do, from a shell."""
+"""`respect round`: runs, shows, promotes and rolls back rounds from a shell."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,13 +31,13 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 def run(
     system: Annotated[
         System | None,
-        typer.Option(help=help_of(RoundsConfig, "system") + " By default RESPECT_ROUNDS__SYSTEM."),
+        typer.Option(help=help_of(RoundsConfig, "system") + " Default: RESPECT_ROUNDS__SYSTEM."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Run a round now: decode, train, evaluate, and make the new adapter current if it passes the gate.
 
-    A round that was killed is taken up where it stood. Exit code 1 if the round fails.
+    A round that was killed is resumed. Exit code 1 if the round fails.
     """
     with _opened() as (settings, database):
         with database.session() as session:
@@ -62,7 +62,7 @@ def run(
 
 @app.command()
 def status(as_json: AsJson = False) -> None:
-    """Say which adapter is current and how the latest round stands."""
+    """Show the current adapter and the state of the latest round."""
     with _opened() as (settings, database), database.session() as session:
         current = AdapterRegistry(settings.adapters_dir).current()
         rows = latest_rounds(session, 1)
@@ -119,7 +119,7 @@ def promote(
     name: Annotated[str, typer.Argument(help="Adapter, as `respect round history` lists them, or 'base'.")],
     as_json: AsJson = False,
 ) -> None:
-    """Make an adapter current: new games take it, games under way keep theirs."""
+    """Make an adapter current: new games use it, running games keep theirs."""
     with _opened() as (settings, database):
         registry = AdapterRegistry(settings.adapters_dir)
         with database.session() as session:
@@ -146,7 +146,7 @@ def rollback(as_json: AsJson = False) -> None:
 
 @contextmanager
 def _opened() -> Iterator[tuple[LearnerSettings, Database]]:
-    """Settings and the migrated database; errors that an operator can fix end the program with a sentence."""
+    """Settings and the migrated database. Ends the program with a sentence on errors that an operator can fix."""
     try:
         settings = LearnerSettings()
     except ValidationError as error:
@@ -172,7 +172,7 @@ def _round(row: Round) -> dict[str, Any]:
 
 
 def _outcome(row: Round) -> str:
-    """How a round stands, in words."""
+    """The state of a round in words."""
     if row.error:
         return f"failed: {row.error}"
     if row.ended_at is None:
@@ -187,9 +187,9 @@ def _outcome(row: Round) -> str:
     else:
         said = f"no new adapter: {results.get('reason', 'nothing to learn')}"
     if quarantined := results.get("trust", {}).get("quarantined"):
-        said += f"; not learnt from: {_players(quarantined)}"
+        said += f"; in quarantine: {_players(quarantined)}"
     if back := results.get("rolled_back"):
-        said += f"; went back to {back['to']} at first: {back['reason']}"
+        said += f"; rolled back to {back['to']} first: {back['reason']}"
     if aside := results.get("set_aside"):
         said += f"; set aside: {', '.join(f'{count} games ({reason})' for reason, count in aside.items())}"
     return said
@@ -207,7 +207,7 @@ def _note(loss: float | None, seconds_left: float | None) -> str:
 
 @contextmanager
 def _bar(title: str) -> Iterator[OnProgress]:
-    """A progress bar on standard error: which stage of how many, and how far it is."""
+    """A progress bar on standard error: the stage, the number of stages and the progress of the stage."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),

@@ -8,10 +8,10 @@ import signal
 from datetime import timedelta
 from pathlib import Path
 
-import discord
 import psutil
 import pytest
 from bot_house import House
+from discord.http import HTTPClient
 from sqlmodel import select
 
 from bot import texts
@@ -72,13 +72,13 @@ async def test_a_broken_history_stops_only_its_own_game_and_is_tried_again(
     await bob.say(second, "select B")
     broken = asyncio.Event()
     broken.set()
-    history = discord.http.HTTPClient.logs_from
+    history = HTTPClient.logs_from
 
-    async def answered(self: discord.http.HTTPClient, channel_id: int, *args: object, **options: object):
+    async def answered(self: HTTPClient, channel_id: int, *args: object, **options: object):
         found = await history(self, channel_id, *args, **options)  # pyright: ignore[reportArgumentType]
         return [{"id": "7"}] if broken.is_set() and channel_id == first.id else found
 
-    monkeypatch.setattr(discord.http.HTTPClient, "logs_from", answered)
+    monkeypatch.setattr(HTTPClient, "logs_from", answered)
     await house.start()
     await house.eventually(lambda: len(house.boards(bob, second)) == 2)
     await ada.say(first, "select C")

@@ -154,7 +154,7 @@ def test_the_doctor_says_what_is_missing_and_what_to_do():
     found = diagnosis(result)
     failed = {name for name, check in found.items() if check["status"] == "failed"}
     assert failed == {"database", "Discord token"}
-    assert "respect db upgrade" in found["database"]["mend"]
+    assert "respect db upgrade" in found["database"]["fix"]
     assert "RESPECT_DISCORD__TOKEN is not set" in found["Discord token"]["found"]
     shown = respect("doctor")
     assert shown.exit_code == 1
@@ -173,7 +173,7 @@ async def test_the_doctor_finds_a_bot_that_can_run_healthy(monkeypatch: pytest.M
         service.world.app.message_content = False
         result = await asyncio.to_thread(respect, "doctor", "--json")
         assert result.exit_code == 1
-        assert "RESPECT_DISCORD__MESSAGE_CONTENT=false" in diagnosis(result)["message-content intent"]["mend"]
+        assert "RESPECT_DISCORD__MESSAGE_CONTENT=false" in diagnosis(result)["message-content intent"]["fix"]
 
 
 def test_a_setting_that_cannot_be_read_is_named(monkeypatch: pytest.MonkeyPatch):

@@ -178,7 +178,7 @@ def test_people_differ_in_praise():
     """As in real games: some nearly always praise, some nearly never."""
     shares = []
     for seed in range(150):
-        shares.append(ours("people", seed).personality.praises)
+        shares.append(ours("people", seed).personality.confirms)
     assert sum(share > 0.8 for share in shares) > 40
     assert sum(share < 0.3 for share in shares) > 20
 

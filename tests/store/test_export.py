@@ -354,7 +354,7 @@ async def test_from_the_shell(database: Database, tmp_path: Path, monkeypatch: p
     inside = CliRunner().invoke(
         app, ["export", "--out", str(tmp_path / "out"), "--secret", str(tmp_path / "out" / "secret")]
     )
-    assert inside.exit_code == 1 and "keep it where the export is not" in inside.output
+    assert inside.exit_code == 1 and "keep it outside the exported folder" in inside.output
     done = CliRunner().invoke(app, ["export", "--out", str(tmp_path / "out"), "--format", "csv", "--json"])
     assert done.exit_code == 0, done.output
     assert json.loads(done.stdout)["rows"]["turn"] == 2
