@@ -1,4 +1,4 @@
-"""Everything declared is used, everything used is declared, and nothing of POSIX alone is imported."""
+"""Every declared dependency is used, every used one is declared, and no POSIX-only module is needed."""
 
 import ast
 import re
