@@ -7,7 +7,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from cli.console import fail, out, print_json
 from store.database import Database
-from store.migrations import differences, integrity, revisions
+from store.migrations import integrity, revisions, schema_differences
 from store.migrations import upgrade as run_upgrade
 from store.settings import StoreSettings
 
@@ -41,7 +41,7 @@ def check(
             "revision": current,
             "head": head,
             "broken": integrity(database),
-            "differences": differences(database) if current == head else None,
+            "differences": schema_differences(database) if current == head else None,
         }
     except SQLAlchemyError as error:
         fail(f"{database.url.render_as_string()} could not be read: {error.__cause__ or error}")

@@ -21,7 +21,7 @@ from games.figures import open_images
 from learner.protocol import PolicyError
 from store.database import Database
 from store.migrations import integrity, revisions
-from store.settings import RENAMED, unknown, variables, what_is_wrong
+from store.settings import RENAMED, unknown_variables, variables, what_is_wrong
 
 DISCORD_API = "https://discord.com/api/v10"
 MESSAGE_CONTENT_FLAGS = 1 << 18 | 1 << 19
@@ -77,7 +77,7 @@ def _examine() -> Iterator[Check]:
 def _names() -> Iterator[Check]:
     """Checks for variables that are no setting, or an old name of one."""
     given = variables()
-    for name, nearest in unknown(BotSettings, given).items():
+    for name, nearest in unknown_variables(BotSettings, given).items():
         yield Check("settings", "warning", f"{name} is no setting", f"Perhaps {nearest} is meant.")
     for name in sorted(given.keys() & RENAMED.keys()):
         yield Check("settings", "warning", f"{name} is an old name", f"Rename it to {RENAMED[name]}.")

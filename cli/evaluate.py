@@ -43,13 +43,13 @@ def evaluate(
     clicks: share of right clicks. all_right: share of turns in which every click is right. their_...: the same for
     the recorded listener. Intervals are 95% bootstrap intervals over games.
     """
-    rules, image_set, games = read(file, images)
+    image_set, games = read(file, images)
     loaded, name = _policy(policy, adapter)
-    from research.recorded.replay import replay, score  # torch is loaded only when a model is
+    from research.recorded.replay import replay, score_replay  # torch is loaded only when a model is
 
     with _bar() as on_progress:
-        answers = replay(loaded, games, rules, image_set, name, on_progress)
-    scores = score(games, answers, rules)
+        answers = replay(loaded, games, image_set, name, on_progress)
+    scores = score_replay(games, answers)
     if as_json:
         print_json(asdict(scores))
     else:

@@ -36,7 +36,7 @@ def import_games(
     """
     from research.recorded.importing import import_games as add  # imports numpy
 
-    rules, image_set, games = read(file, images)
+    image_set, games = read(file, images)
     settings = StoreSettings()
     if data_dir is not None:
         settings = settings.changed(store={"data_dir": data_dir, "database_url": None})
@@ -44,7 +44,7 @@ def import_games(
     try:
         upgrade(database)
         with database.session() as session:
-            added = add(session, games, rules, image_set)
+            added = add(session, games, image_set)
     except (SQLAlchemyError, OSError) as error:
         fail(
             escape(

@@ -193,10 +193,8 @@ class Game(Protocol):
         The prompt of a turn is the prompt of the turn before, that turn's action and one more message. Earlier parts
         never change, so a model's KV cache stays valid for the whole game.
 
-        The first message begins with the board: for each figure its label, one capital letter, and its picture. In
-        every message, what the person said follows the first ". " of the text, and labels appear only before it. The
-        embedded model relies on this: its chat template puts what people say in lower case, so that it cannot be read
-        as a label, and expects each picture after its label. `games.letters.conversation` writes such prompts.
+        The first message opens with the board: for each figure a label, one capital letter, and its picture. Labels
+        stand nowhere else but in states and actions. `games.letters.conversation` writes such prompts.
         """
         ...
 

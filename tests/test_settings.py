@@ -19,7 +19,7 @@ from cli.options import with_options
 from cli.settings import env_example
 from learner.settings import LearnerSettings, TrainingConfig
 from store import settings as module
-from store.settings import RENAMED, StoreSettings, fields_of, unknown, variables, what_is_wrong
+from store.settings import RENAMED, StoreSettings, fields_of, unknown_variables, variables, what_is_wrong
 
 ROOT = Path(__file__).parent.parent
 EXAMPLE = ROOT / ".env.example"
@@ -137,7 +137,7 @@ def test_a_misspelt_name_is_found_with_the_one_it_is_like(monkeypatch: pytest.Mo
     monkeypatch.setenv("RESPECT_TEST_OF_THIS", "1")
     monkeypatch.setenv("RESPECT_WEB__PORT", "0")
     write_env(RESPECT_POLICY_UR="http://127.0.0.1")
-    assert unknown(BotSettings, variables()) == {
+    assert unknown_variables(BotSettings, variables()) == {
         "RESPECT_TRAINING__LEARNINGRATE": "RESPECT_TRAINING__LEARNING_RATE",
         "RESPECT_POLICY_UR": "RESPECT_SERVICE__URL",
     }

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from bot import texts
-from games.words import plain
+from games.words import plain, spoken
 
 LONGEST = 1000
 """Longest utterance in characters."""
@@ -35,8 +35,9 @@ def read(text: str, extras: bool = False) -> Utterance | Unplayable | None:
         return None
     if not text:
         return Unplayable(texts.NO_ATTACHMENTS) if extras else None
-    if len(text) > LONGEST:
-        return Unplayable(texts.too_long(len(text), LONGEST))
-    if not any(char.isalnum() for char in plain(text)):
-        return Unplayable(texts.WORDS_PLEASE)
+    length = len(text) if len(text) > LONGEST else len(words := plain(text))
+    if length > LONGEST:  # compatibility characters may be many letters: U+FDFA is 18
+        return Unplayable(texts.too_long(length, LONGEST))
+    if not any(map(str.isalnum, spoken(words))):
+        return Unplayable(texts.NO_ATTACHMENTS if extras or "://" in text else texts.WORDS_PLEASE)
     return Utterance(text)

@@ -1,4 +1,4 @@
-"""`python -m learner.rounds --round-id N`: runs one round that was queued, alone or with the processes beside it."""
+"""`python -m learner.rounds --round-id N`: runs one queued round, in one process or distributed."""
 
 import argparse
 import logging
@@ -25,7 +25,7 @@ log = structlog.get_logger(__name__)
 
 
 def _process_group(settings: LearnerSettings) -> "ProcessGroup | None":
-    """This process and those that were started with it; None if it is alone."""
+    """The process group of a distributed round; None if this is the only process."""
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         return None
     from learner.policy.loading import choose_device  # torch is loaded only here
@@ -35,7 +35,7 @@ def _process_group(settings: LearnerSettings) -> "ProcessGroup | None":
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """`python -m learner.rounds --round-id N`: 0 if the round is done, 1 if not."""
+    """`python -m learner.rounds --round-id N`: returns 0 if the round is done, else 1."""
     parser = argparse.ArgumentParser(prog="python -m learner.rounds", description=__doc__)
     parser.add_argument("--round-id", type=int, required=True, help="Id of the round's row.")
     asked = parser.parse_args(arguments)
@@ -66,14 +66,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def configure_logging() -> None:
-    """Logs of this process: to standard error, from info on, for people to read."""
+    """Log to standard error, level info and above, in a readable format."""
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="%Y-%m-%d %H:%M:%S", utc=False),
             structlog.dev.ConsoleRenderer(
                 colors=False,
-                exception_formatter=structlog.dev.plain_traceback,  # without local variables: they hold people's words
+                exception_formatter=structlog.dev.plain_traceback,  # no local variables: they hold utterances
             ),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),

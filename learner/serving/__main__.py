@@ -1,4 +1,4 @@
-"""`python -m learner.serving`: serves the policy until it is told to stop or its parent is gone."""
+"""`python -m learner.serving`: serves the policy until it gets a signal to stop or its parent process ends."""
 
 import argparse
 import asyncio
@@ -58,7 +58,7 @@ async def _until_told(parent: int | None) -> None:
 
 
 def _only_here(host: str) -> bool:
-    """Whether nobody but this machine reaches an address."""
+    """Whether an address can be reached from this machine only."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -66,7 +66,7 @@ def _only_here(host: str) -> bool:
 
 
 def main() -> None:
-    """Read settings and arguments, and serve."""
+    """Read settings and arguments, and serve the policy."""
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     settings = LearnerSettings()
     parser = argparse.ArgumentParser(description="Serve the policy over HTTP.")

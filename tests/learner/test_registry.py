@@ -9,7 +9,7 @@ import pytest
 from safetensors.numpy import save_file
 from sqlmodel import Session, select
 
-from learner.registry import AdapterError, AdapterRegistry, Card, adapter_name, check
+from learner.registry import AdapterError, AdapterRegistry, Card, adapter_name, adapter_problems
 from store.database import Database
 from store.migrations import upgrade
 from store.models import Adapter, now
@@ -116,9 +116,9 @@ def test_a_broken_folder_is_refused_with_a_reason(
     registry: AdapterRegistry, session: Session, damage, reason
 ):
     name = publish(registry, session, 1)
-    assert check(registry.path(name), "aaaa") == []
+    assert adapter_problems(registry.path(name), "aaaa") == []
     damage(registry.path(name) / "adapter_model.safetensors")
-    assert reason in check(registry.path(name))[0]
+    assert reason in adapter_problems(registry.path(name))[0]
     with pytest.raises(AdapterError, match=reason):
         registry.promote(session, name)
     assert registry.current() == "base"
@@ -126,7 +126,7 @@ def test_a_broken_folder_is_refused_with_a_reason(
 
 def test_another_base_model_is_noticed(registry: AdapterRegistry, session: Session):
     name = publish(registry, session, 1)
-    assert "trained on base model aaaa, this one is bbbb" in check(registry.path(name), "bbbb")[0]
+    assert "trained on base model aaaa, this one is bbbb" in adapter_problems(registry.path(name), "bbbb")[0]
 
 
 def test_a_card_is_read_back_as_written(registry: AdapterRegistry):

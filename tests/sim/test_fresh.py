@@ -14,7 +14,7 @@ from games.figures import open_images
 from learner.policy import Policy
 from learner.protocol import BASE_ADAPTER
 from sim.players import FreshPlayers, PeoplePlayer, PlayerFactory, View, open_players
-from sim.players.fresh import Words
+from sim.players.fresh import DescriptionDecks
 from sim.playing import Playground
 from store.database import Database
 from store.migrations import upgrade
@@ -26,7 +26,7 @@ DESCRIPTIONS = {figure: [f"{figure} said in way {way}" for way in range(4)] for 
 
 
 def test_words_come_once_and_then_again_in_another_order():
-    words = Words(seed=0)
+    words = DescriptionDecks(seed=0)
     dealt = [words.deal("duck", DUCK, []) for _ in range(9)]
     first, second, third = dealt[:3], dealt[3:6], dealt[6:]
     assert sorted(first) == sorted(second) == sorted(third) == ["a bird", "duck", "something that swims"]
@@ -36,7 +36,7 @@ def test_words_come_once_and_then_again_in_another_order():
 
 def test_each_figure_has_its_own_order_of_descriptions():
     """The order does not depend on other figures and players."""
-    alone, among = Words(seed=3), Words(seed=3)
+    alone, among = DescriptionDecks(seed=3), DescriptionDecks(seed=3)
     expected = [alone.deal("duck", DUCK, []) for _ in range(3)]
     found = []
     for number in range(3):
@@ -44,12 +44,12 @@ def test_each_figure_has_its_own_order_of_descriptions():
         found.append(among.deal("duck", DUCK, []))
     assert found == expected
     many = [f"way {number}" for number in range(20)]
-    assert Words(seed=3).deal("duck", many, []) != Words(seed=4).deal("duck", many, [])
+    assert DescriptionDecks(seed=3).deal("duck", many, []) != DescriptionDecks(seed=4).deal("duck", many, [])
 
 
 def test_words_to_avoid_are_used_later():
-    words = Words(seed=0)
-    first = Words(seed=0).deal("duck", DUCK, [])
+    words = DescriptionDecks(seed=0)
+    first = DescriptionDecks(seed=0).deal("duck", DUCK, [])
     assert words.deal("duck", DUCK, [[first]]) != first
     assert words.deal("duck", DUCK, [[], DUCK]) == first  # only descriptions to avoid are left
 
@@ -104,7 +104,7 @@ def played(folder: Path, policy: Policy, players: PlayerFactory) -> list[str]:
     database = Database(f"sqlite:///{folder / 'respect.db'}")
     upgrade(database)
     images = open_images("classic:40")
-    playground = Playground(database, policy, GAMES["multiref"], images, images.ids, players, 6, seed=0)
+    playground = Playground(database, policy, [GAMES["multiref"]], images, images.ids, players, 6, seed=0)
     playground.play(0, 12, BASE_ADAPTER, lambda _: None)
     with database.session() as session:
         said = session.exec(select(Turn.utterance).join(Game).order_by(col(Game.id), col(Turn.number))).all()

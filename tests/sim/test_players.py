@@ -178,7 +178,7 @@ def test_people_differ_in_praise():
     """As in games of people: some players praise nearly always, others nearly never."""
     shares = []
     for seed in range(150):
-        shares.append(ours("people", seed).personality.praises)
+        shares.append(ours("people", seed).personality.confirms)
     assert sum(share > 0.8 for share in shares) > 40
     assert sum(share < 0.3 for share in shares) > 20
 

@@ -12,11 +12,17 @@ from local_discord import Person, Upload
 @pytest.mark.parametrize(
     ("written", "words"),
     [
-        ("the **big** _dog_ with ~~three~~ `four` legs", "the big dog with three four legs"),
-        ("first line\n\n> quoted\n- item\n# heading", "first line quoted item heading"),
+        ("the **big** _dog_ with ~~three~~ `four` legs", "the big dog with four legs"),
+        ("~~yes~~ no, the other duck", "no, the other duck"),
+        ("first line\n\n> quoted\n- item\n# heading", "first line, item, heading"),
+        ("> the dog\nnot this one", "not this one"),
+        (">>> yes", "yes"),
+        ("that isn’t it, it’s the “big” one…", "that isn't it, it's the \"big\" one..."),
+        ("the dog https://tenor.com/view/dog-12 <https://a.b/c>", "the dog"),
+        ("½ a dog", "1⁄2 a dog"),
         ("```py\nthe boat\n```", "the boat"),
         ("||spoiler|| and __underlined__ and ***both***", "spoiler and underlined and both"),
-        ("[the dog](https://example.org/x) <@123> <#45> <:smile:6>", "the dog"),
+        ("[the dog](https://example.org/x) <@123> <#45> <:smile:6>", "the dog :smile:"),
         ("snake_case_stays and 2 * 3 * 4", "snake_case_stays and 2 * 3 * 4"),
         ("\\*a dog", "*a dog"),
         ("zero\u200bwidth\u202e and\ttabs", "zerowidth and tabs"),
@@ -29,11 +35,25 @@ def test_the_policy_is_given_plain_words(written: str, words: str):
     assert plain(words) == words
 
 
-@pytest.mark.parametrize(
-    "written", ["👍", "🐕🐕🐕", "!!!", "<:dog:123>", "<@12>", "**", "```\n```", "\u200b"]
-)
+@pytest.mark.parametrize("written", ["!!!", "<@12>", "**", "```\n```", "\u200b", "~~the dog~~", "…"])
 def test_a_message_without_words_is_not_a_turn(written: str):
     assert read(written) == Unplayable(texts.WORDS_PLEASE)
+
+
+@pytest.mark.parametrize("written", ["https://tenor.com/view/dog-gif-123", "<https://example.org>"])
+def test_a_link_alone_costs_no_turn(written: str):
+    assert read(written) == Unplayable(texts.NO_ATTACHMENTS)
+
+
+@pytest.mark.parametrize("written", ["👍", "🐕🐕🐕", "<:dog:123>", "👎🏿", "✅"])
+def test_emoji_are_words(written: str):
+    assert read(written) == Utterance(written)
+
+
+@pytest.mark.parametrize(("character", "length"), [("½", 3), ("\ufdfa", 18)])
+def test_the_limit_counts_what_the_policy_reads(character: str, length: int):
+    assert read(character * (LONGEST // length)) == Utterance(character * (LONGEST // length))
+    assert isinstance(read(character * LONGEST), Unplayable)
 
 
 def test_what_is_chatter_and_what_is_an_instruction():
@@ -50,7 +70,8 @@ async def test_unplayable_messages_are_answered_and_cost_no_turn(house: House, a
     thread = await house.play(ada)
     png = Upload("dog.png", b"\x89PNG\r\n\x1a\n", "image/png")
     for content, files, answer in (
-        ("👍", (), texts.WORDS_PLEASE),
+        ("?!", (), texts.WORDS_PLEASE),
+        ("https://tenor.com/view/dog-gif-123", (), texts.NO_ATTACHMENTS),
         ("a " * 700, (), texts.too_long(1399, LONGEST)),
         ("", (png,), texts.NO_ATTACHMENTS),
     ):

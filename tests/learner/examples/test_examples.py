@@ -295,3 +295,9 @@ def test_an_objective_that_learns_from_rejections_has_one_line_a_turn():
     assert [(label.step, label.reward) for label in found.labels] == [(0, -1.0), (1, 1.0)]
     assert [label.step for label in found.rejected] == [0]
     assert [(example.turn_id, example.reward) for example in lineage([found])] == [(1, -1.0), (2, 1.0)]
+
+
+@pytest.mark.parametrize("objective", ["sup", "rl", "kto"])
+def test_a_turn_after_which_nothing_was_recognised_is_not_learnt_from(objective: str):
+    unknown = {1: Read(-1, 0.0), 2: Read(1)}
+    assert [step for step, *_ in lessons([GAME], unknown, objective, BASE)] == [1]

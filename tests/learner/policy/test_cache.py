@@ -2,7 +2,7 @@
 
 import torch
 
-from learner.policy.cache import GROWTH, KVCache, KVCacheStore
+from learner.policy.cache import GROWTH_TOKENS, KVCache, KVCacheStore
 
 
 def written(held: KVCache, first: int, count: int) -> torch.Tensor:
@@ -18,8 +18,8 @@ def test_keys_and_values_grow_in_place_and_keep_what_was_chosen():
     held = KVCache()
     written(held, 0, 5)
     held.keep([0, 1, 4])
-    assert written(held, 10, 2 * GROWTH).tolist() == [0, 1, 4, *range(10, 10 + 2 * GROWTH)]
-    held.keep(range(GROWTH))
+    assert written(held, 10, 2 * GROWTH_TOKENS).tolist() == [0, 1, 4, *range(10, 10 + 2 * GROWTH_TOKENS)]
+    held.keep(range(GROWTH_TOKENS))
     held.cut(4)
     assert written(held, 500, 2).tolist() == [0, 1, 4, 10, 500, 501]
     assert held.length == 4  # no more tokens were kept

@@ -15,7 +15,7 @@ from learner.policy import Policy
 from learner.policy.backend import WarmStartSettings
 from learner.policy.tiny import TINY_WEIGHTS
 from learner.policy.tiny.backend import TinyBackend
-from learner.policy.tiny.grounding import ENOUGH, ODDS, Grounding, Reference
+from learner.policy.tiny.grounding import FULL_RATE_REFERENCES, LABEL_ODDS, Grounding, Reference
 from learner.protocol import TurnRequest
 
 FIGURES = open_images("classic").ids[:20]
@@ -75,8 +75,8 @@ def likeliest(policy: Policy, words: Sequence[Sequence[int]], figures: Sequence[
 
 
 def full(rate: float, games: list[TrainingGame]) -> float:
-    """Settings with which so few references are learnt."""
-    return rate * max(1.0, ENOUGH * len(FIGURES) / len(games))
+    """The learning rate to set, so that training on these few games has the effective rate `rate`."""
+    return rate * max(1.0, FULL_RATE_REFERENCES * len(FIGURES) / len(games))
 
 
 def test_a_reference_is_the_words_of_a_turn_and_what_it_selects(policy: Policy):
@@ -102,7 +102,7 @@ def test_grounding_learns_names_and_the_policy_acts_on_them(policy: Policy):
     before = [value.clone() for value in language]
     losses = ground(policy, games, 16, 2e-3)
     policy.eval()
-    least = math.log((ODDS + 9) / ODDS)  # sure of every figure that was picked among nine others
+    least = math.log((LABEL_ODDS + 9) / LABEL_ODDS)  # sure of every figure that was picked among nine others
     assert losses[-1] - least < (losses[0] - least) / 3
     assert language and all(map(torch.equal, language, before))
     requests = [

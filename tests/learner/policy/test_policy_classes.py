@@ -10,10 +10,13 @@ from typing import Any
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from games import GAMES
-from games.core import Step
+from games.core import Message, Step, Text
 from games.figures import open_images
+from games.words import plain
 from learner.policy import Example, Policy, PolicyLoadError
 from learner.policy.backend import LoraTargets
 from learner.policy.cache import KVCacheStore
@@ -89,6 +92,14 @@ def test_all_actions_sum_to_one_and_training_sees_the_same_numbers(policy: Polic
     for row, logp in zip(batch.rows, found, strict=True):
         if row.step == 1:
             assert logp == pytest.approx(logps[row.action], abs=TOLERANCE)
+
+
+@given(st.text(st.one_of(st.sampled_from("AaBc. '|<>\n{}"), st.characters()), max_size=40))
+@settings(max_examples=60, deadline=None)
+def test_a_later_message_is_written_as_the_template_writes_it(policy: Policy, text: str):
+    prompts, message = policy.prompts, Message("user", (Text(f"A C currently selected. {plain(text)}"),))
+    slow = prompts._after_end(prompts._pieces(prompts._render_after(message), message))
+    assert prompts._render_later(message) == slow
 
 
 def test_a_step_of_training_moves_the_adapter_and_nothing_else(policy: Policy):

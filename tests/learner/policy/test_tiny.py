@@ -16,7 +16,7 @@ from learner.examples.seed import SEED_FILE, read_seed_games
 from learner.policy import Policy
 from learner.policy.tiny import TINY_WEIGHTS, modeling
 from learner.policy.tiny.build import BuildSettings, build
-from learner.policy.tiny.dialogues import Dialogue, Speaker, Turn
+from learner.policy.tiny.dialogues import Dialogue, DialogueTurn, ScriptedSpeaker
 from learner.policy.tiny.pretrain import Encoder, PretrainSettings
 from learner.protocol import BASE_ADAPTER, TurnRequest
 
@@ -40,7 +40,7 @@ def policy() -> Policy:
 
 
 def played(seed: int, count: int = 200) -> list[Dialogue]:
-    speaker = Speaker(WORDS, random.Random(seed))
+    speaker = ScriptedSpeaker(WORDS, random.Random(seed))
     return [speaker.play("ABCDEFGHIJ", 9, 0.1) for _ in range(count)]
 
 
@@ -145,7 +145,7 @@ def test_pretraining_reads_dialogues_as_the_policy_reads_games(policy: Policy):
     dialogue = Dialogue(
         "ABCDEFGHIJ",
         figures,
-        tuple(Turn(step.state, step.utterance, step.action, step.action) for step in steps),
+        tuple(DialogueTurn(step.state, step.utterance, step.action, step.action) for step in steps),
     )
     encoded = Encoder(policy.backend.processor.tokenizer)(dialogue)
     messages = rules.prompt(figures, steps[:1], steps[1].state, steps[1].utterance)

@@ -17,7 +17,7 @@ from learner.examples.labels import digest
 from learner.examples.seed import SEED_FILE
 from learner.policy import Policy
 from learner.policy.tiny import TINY_WEIGHTS
-from learner.registry import AdapterRegistry, check
+from learner.registry import AdapterRegistry, adapter_problems
 from learner.rounds import command
 from learner.rounds.__main__ import main
 from learner.rounds.pipeline import run_round
@@ -104,7 +104,7 @@ def test_a_round_leaves_a_complete_record(house: House):
     assert len(lineage) == row.results["train_turns"] > 0
 
     folder = house.registry.path(name)
-    assert check(folder, house.policy.fingerprint) == []
+    assert adapter_problems(folder, house.policy.fingerprint) == []
     card = json.loads((folder / "card.json").read_text())
     assert card == adapter.card
     assert sum(card["games"].values()) == card["turns"] == len(lineage)

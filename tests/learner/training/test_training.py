@@ -14,7 +14,7 @@ from learner.policy import Policy
 from learner.policy.batch import to_example
 from learner.training.evaluation import Comparison, action_logps, chance_of_right, gate
 from learner.training.objectives import KTO_BETA, MIN_PROPENSITY
-from learner.training.train import Progress, TrainingConfig, TrainingDiverged, train
+from learner.training.train import TrainingConfig, TrainingDiverged, TrainingProgress, train
 from store.database import Database
 from store.training import Interaction, usable_interactions
 
@@ -66,7 +66,7 @@ def test_every_adapter_tensor_moves_and_no_base_tensor_does(policy: Policy, inte
 
 
 def test_the_loss_falls_and_progress_is_told(policy: Policy, interactions):
-    told: list[Progress] = []
+    told: list[TrainingProgress] = []
     config = replace(QUICK, epochs=4)
     result = train(policy, "new", games_of(policy, interactions), "sup", config, told.append)
     assert result.losses[-1] < result.losses[0]
