@@ -35,7 +35,8 @@ def read(text: str, extras: bool = False) -> Utterance | Unplayable | None:
         return None
     if not text:
         return Unplayable(texts.NO_ATTACHMENTS) if extras else None
-    length = len(text) if len(text) > LONGEST else len(words := plain(text))
+    words = plain(text) if len(text) <= LONGEST else text
+    length = len(words)
     if length > LONGEST:  # compatibility characters may be many letters: U+FDFA is 18
         return Unplayable(texts.too_long(length, LONGEST))
     if not any(map(str.isalnum, spoken(words))):

@@ -340,7 +340,7 @@ def _weight(content: frozenset[str]) -> float:
 
 THINGS = frozenset(
     word
-    for line in files(__package__).joinpath("things.txt").read_text("utf-8").splitlines()
+    for line in files("learner.feedback.rules").joinpath("things.txt").read_text("utf-8").splitlines()
     if not line.startswith("#")
     for word in line.split()
 )
