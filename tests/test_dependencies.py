@@ -14,7 +14,6 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 PACKAGES = ("bot", "cli", "games", "learner", "local_discord", "research", "sim", "store", "web")
 NOT_IMPORTED = {
     "aiosqlite": "the driver that SQLAlchemy's asyncio loads for sqlite+aiosqlite://",
-    "jinja2": "transformers renders chat templates with it",
 }
 WITH_DEV = {
     "jsonschema": "checks requests against Discord's own description, in tests only; of the extra `dev`",
