@@ -5,6 +5,8 @@ import sys
 
 import structlog
 
+from store.repeats import Repeats
+
 
 def configure_logging(json: bool = False, level: int = logging.INFO) -> None:
     """Send all log messages, also those of libraries, to standard error in one format. Programs call it once."""
@@ -33,6 +35,7 @@ def configure_logging(json: bool = False, level: int = logging.INFO) -> None:
             )
         )
     handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(Repeats())
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=last))
     root = logging.getLogger()
     root.handlers[:] = [handler]

@@ -19,6 +19,7 @@ from bot.settings import BotSettings
 from cli.console import out, print_json
 from games.figures import open_images
 from learner.protocol import PolicyError
+from learner.registry import AdapterRegistry
 from store.database import Database
 from store.migrations import integrity, revisions
 from store.settings import RENAMED, unknown_variables, variables, what_is_wrong
@@ -117,6 +118,13 @@ def _database(settings: BotSettings) -> Check:
             name, "failed", f"RESPECT_STORE__DATABASE_URL: {error}", "Give an SQLAlchemy URL or unset it."
         )
     shown = database.url.render_as_string()
+    if database.is_blank and AdapterRegistry(settings.adapters_dir).names():
+        return Check(
+            name,
+            "warning",
+            f"{shown} is missing or has 0 bytes, but {settings.adapters_dir} has adapters that were trained on games",
+            "Restore the database from a backup; a bot that is started now begins a new community.",
+        )
     try:
         broken = integrity(database)
         current, head = revisions(database)

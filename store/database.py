@@ -32,6 +32,14 @@ class Database:
         self._turn_to_write = asyncio.Lock()
 
     @property
+    def is_blank(self) -> bool:
+        """Whether it is an SQLite file that is not there or has no bytes."""
+        if self.url.get_backend_name() != "sqlite" or self.url.database in (None, "", ":memory:"):
+            return False
+        file = Path(self.url.database)
+        return not file.exists() or file.stat().st_size == 0
+
+    @property
     def engine(self) -> sa.Engine:
         """The sync engine."""
         if self._engine is None:
