@@ -14,8 +14,8 @@ from learner.examples.seed import (
     write_seed_games,
 )
 from learner.policy import Policy
-from learner.policy.tiny import TINY_WEIGHTS
 from learner.protocol import BASE_ADAPTER
+from learner.settings import TINY_WEIGHTS
 from learner.training.evaluation import action_logps
 from learner.training.seeds import seed_games_of
 from store.models import AdapterTurn
