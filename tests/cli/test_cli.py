@@ -35,7 +35,7 @@ COMMANDS = dict(commands())
 
 @pytest.fixture(autouse=True)
 def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Data in a folder of the test's own, no `.env` and no token."""
+    """A data folder for this test, without `.env` and token."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("RESPECT_STORE__DATA_DIR", str(tmp_path / "data"))
     monkeypatch.delenv("RESPECT_DISCORD__TOKEN", raising=False)
@@ -47,7 +47,7 @@ def respect(*arguments: str) -> Result:
 
 
 def error(result: Result) -> str:
-    """The one error that was printed, after checking that it is all there is."""
+    """The printed error, after checking that nothing else was printed."""
     assert result.exit_code == 1, result.output
     assert isinstance(result.exception, SystemExit), result.exception
     assert not result.stdout
@@ -121,7 +121,7 @@ def test_figures_are_listed_and_checked():
     }
 
 
-def test_a_database_is_made_checked_and_found_wanting(empty_folder: Path):
+def test_a_database_is_created_checked_and_its_faults_found(empty_folder: Path):
     before = respect("db", "check", "--json")
     assert (before.exit_code, json.loads(before.stdout)["revision"]) == (1, None)
     assert "run `respect db upgrade`" in respect("db", "check").stdout

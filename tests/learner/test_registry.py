@@ -129,7 +129,7 @@ def test_another_base_model_is_noticed(registry: AdapterRegistry, session: Sessi
     assert "trained on base model aaaa, this one is bbbb" in adapter_problems(registry.path(name), "bbbb")[0]
 
 
-def test_a_card_goes_there_and_back(registry: AdapterRegistry):
+def test_a_card_is_read_back_as_written(registry: AdapterRegistry):
     made = card(1)
     registry.publish(made, write)
     assert registry.card(made.name) == made
@@ -138,7 +138,7 @@ def test_a_card_goes_there_and_back(registry: AdapterRegistry):
     assert registry.card(made.name) == better
 
 
-def test_what_was_in_use_is_not_written_over(registry: AdapterRegistry, session: Session):
+def test_an_adapter_that_was_in_use_is_not_overwritten(registry: AdapterRegistry, session: Session):
     name = publish(registry, session, 1)
     registry.publish(card(1, round_id=2), write)  # a failed round's number is taken again
     registry.promote(session, name)
@@ -162,7 +162,7 @@ def test_names_cannot_leave_the_registry(registry: AdapterRegistry, session: Ses
         registry.promote(session, "round-0009-b-sup")
 
 
-def test_a_lost_pointer_can_be_written_anew(registry: AdapterRegistry, session: Session):
+def test_a_lost_pointer_can_be_rewritten(registry: AdapterRegistry, session: Session):
     name = publish(registry, session, 1)
     registry.promote(session, name)
     (registry.folder / "current.json").write_text("{")

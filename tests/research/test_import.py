@@ -1,4 +1,4 @@
-"""Imported games: whole or not at all, once, apart from the deployment's own, and rounds learn from them."""
+"""Imported games: all or none, added once, kept apart from the deployment's own, used by rounds."""
 
 from collections.abc import Iterator
 from pathlib import Path

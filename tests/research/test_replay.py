@@ -1,4 +1,4 @@
-"""Replay of finished games: what the policy is shown, and figures counted by hand."""
+"""Replay of finished games: the policy's input, and scores counted by hand."""
 
 import os
 from pathlib import Path
@@ -38,12 +38,12 @@ def test_the_listener_is_shown_the_board_as_the_file_has_it(tmp_path: Path):
     )
 
 
-def test_words_are_those_that_the_bot_would_hear(tmp_path: Path):
+def test_utterances_are_cleaned_as_the_bot_cleans_messages(tmp_path: Path):
     (game,) = read(tmp_path, line([[0]], ["**the <@123>   duck**"]))
     assert game.steps[0].utterance == "the duck"
 
 
-def test_words_without_a_click_are_heard_with_the_next(tmp_path: Path):
+def test_utterances_without_a_click_are_joined_with_the_next(tmp_path: Path):
     clicks = [[], [0], [0], [0], [0, 1]]
     (game,) = read(tmp_path, line(clicks, ["hello!", "the duck", "wait", "no", "the boat"]))
     assert [(step.state, step.utterance, step.action) for step in game.steps] == [
@@ -128,7 +128,7 @@ def test_a_share_of_nothing_is_none(tmp_path: Path):
 
 
 def test_every_turn_is_answered_as_if_it_were_asked_alone(tmp_path: Path, policy: Policy):
-    """Whatever the policy itself would have done before, it is shown what was really done."""
+    """The history in the policy's input is the recorded one, whatever the policy answered before."""
     games = read(tmp_path, *named_games(5), MIXED, MIXED)
     told: list[tuple[int, int]] = []
     answers = replay(policy, games, IMAGES, BASE_ADAPTER, lambda done, total: told.append((done, total)))

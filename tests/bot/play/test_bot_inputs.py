@@ -36,7 +36,7 @@ def test_the_policy_is_given_plain_words(written: str, words: str):
 
 
 @pytest.mark.parametrize("written", ["!!!", "<@12>", "**", "```\n```", "\u200b", "~~the dog~~", "…"])
-def test_no_words_no_turn(written: str):
+def test_a_message_without_words_is_not_a_turn(written: str):
     assert read(written) == Unplayable(texts.WORDS_PLEASE)
 
 
@@ -107,7 +107,9 @@ async def test_waiting_messages_follow_their_edits_and_deletions(
     await ada.edit(second, "select D")
     await ada.delete(third)
     await house.eventually(lambda: waiting("select A", "select D"))
-    await ada.edit(first, "select E")  # the policy is at it already: its answer to the old words is dropped
+    await ada.edit(
+        first, "select E"
+    )  # the policy already computes the turn; its answer to the old words is dropped
     await house.eventually(lambda: waiting("select E", "select D"))
     policy.open.set()
     await house.eventually(lambda: len(house.boards(ada, thread)) == 3)
@@ -132,7 +134,7 @@ async def test_a_message_shortened_by_an_edit_is_played(house: House, ada: Perso
     assert [turn.message_id for turn in await house.turns(thread)] == [str(said.id)]
 
 
-async def test_what_is_written_after_the_end_is_left_alone(house: House, ada: Person):
+async def test_messages_after_the_end_are_ignored(house: House, ada: Person):
     thread = await house.play(ada)
     await house.turn(ada, thread, await house.winning_words(thread))
     await house.settled(thread)

@@ -1,4 +1,4 @@
-"""The rules decoder, by example: what people type after an action and what it says of the action."""
+"""The rules decoder by examples: utterances after an action, and their labels."""
 
 import pytest
 from hypothesis import given, settings
@@ -234,7 +234,7 @@ def test_asking_for_what_was_taken_away_is_negative(said: str):
 @pytest.mark.parametrize(
     "said", ["yes, keep going", "another one looks like a boat", "that one is right, next the boat"]
 )
-def test_words_of_restoring_are_none_where_nothing_was_taken_away(said: str):
+def test_restoring_words_have_no_effect_if_nothing_was_deselected(said: str):
     assert label(after(said)) == 1
 
 
@@ -254,7 +254,7 @@ def test_words_of_restoring_are_none_where_nothing_was_taken_away(said: str):
         "good guess but no",
     ],
 )
-def test_mocking_and_mixed_praise_is_no_praise(said: str):
+def test_ironic_and_mixed_praise_is_not_positive(said: str):
     assert label(after(said)) == -1
     assert label(after(said), "ternary") < 1
 
@@ -343,7 +343,7 @@ STATES = st.lists(st.sampled_from("ABCDEFGHIJ"), unique=True).map(lambda letters
 
 @given(SPOKEN, SPOKEN, STATES, STATES)
 @settings(max_examples=300, deadline=None)
-def test_it_reads_any_mix_of_telling_words(asked: str, said: str, before: str, now: str):
+def test_any_mix_of_feedback_words_is_decoded(asked: str, said: str, before: str, now: str):
     action = GAME.action_to(BOARD, before, frozenset(now.split())) or GAME.legal_actions(before)[0]
     exchange = after(said, asked, action, before, (asked, said))
     (binary,), (ternary,) = (
@@ -356,19 +356,19 @@ def test_it_reads_any_mix_of_telling_words(asked: str, said: str, before: str, n
 
 
 @given(st.lists(st.sampled_from(["duck", "left", "tail", "boat", "facing", "small", "house"]), max_size=8))
-def test_whoever_says_wrong_is_not_taken_for_pleased(description: list[str]):
+def test_a_message_with_a_rejection_is_never_positive(description: list[str]):
     for opening in ("that's wrong, ", "no no ", "👎 ", "wrong one. ", "not that one, "):
         assert label(after(opening + " ".join(description))) == -1
 
 
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("piece", ["no ", "a", "that one ", "| ", '"', "'", ":a", "👍", "very ", "ﷺ", "\n> "])
-def test_endless_text_is_read_in_bounded_time(piece: str):
+def test_very_long_text_is_decoded_in_bounded_time(piece: str):
     text = piece * (100_000 // len(piece))
     assert find_cue(after(text, asked=text, earlier=(text,)))
 
 
-def test_praise_at_the_head_of_a_very_long_text_counts():
+def test_praise_at_the_start_of_a_very_long_text_counts():
     assert label(after("Perfect! " + "Now a boat with a long sail. " * 5000)) == 1
 
 

@@ -166,7 +166,7 @@ def test_layers_without_adapters_or_a_kv_cache_are_refused(model_folder: Callabl
 
 
 class DropsDeeperFeatures(HfBackend):
-    """Gives the model what stands at its image tokens only, as pasting features into embeddings does."""
+    """Passes image features only at the image tokens, like a replacement of embeddings."""
 
     def _forward(self, ids: torch.Tensor, features: ImageFeatures | None, *rest: Any, **options: Any):
         if features is not None:
@@ -177,7 +177,7 @@ class DropsDeeperFeatures(HfBackend):
 
 
 class MovesDraftTokens(HfBackend):
-    """Errs only where there is a KV cache."""
+    """Wrong only if there is a KV cache."""
 
     def _joined(self, caches: Sequence[Any], width: int):
         cache: Any = super()._joined(caches, width)
@@ -187,7 +187,7 @@ class MovesDraftTokens(HfBackend):
 
 
 class IgnoresImageBlocks(HfBackend):
-    """Lets the tokens of an image attend as those of words do."""
+    """Uses causal attention for the tokens of an image too."""
 
     def __init__(self, *parts: Any) -> None:
         super().__init__(*parts)
@@ -195,7 +195,7 @@ class IgnoresImageBlocks(HfBackend):
 
 
 class IgnoresTheWindow(HfBackend):
-    """Lets all layers attend to everything before."""
+    """Uses full attention in all layers."""
 
     def __init__(self, *parts: Any) -> None:
         super().__init__(*parts)

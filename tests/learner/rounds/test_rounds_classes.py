@@ -37,7 +37,7 @@ def test_a_round_trains_and_publishes_an_adapter(
         assert adapter_problems(folder, policy.fingerprint) == []
         card = registry.card(folder.name)
         assert card.policy == str(model_folder(name))
-        assert card.metrics["training"]["grounding"] == []  # what the embedded model does first is left out
+        assert card.metrics["training"]["grounding"] == []  # there is no warm start as for the embedded model
         with database.session() as session:
             lineage = list(session.exec(select(AdapterTurn)))
             negative = {entry.turn_id for entry in session.exec(select(Feedback)) if entry.label < 0}
