@@ -188,6 +188,14 @@ def round_status(
     return "\n".join(lines)
 
 
+def affected_adapters(found: Mapping[str, str]) -> str | None:
+    """What is said of adapters that learnt from erased or withdrawn turns; `found`: name -> why."""
+    if not found:
+        return None
+    told = "\n".join(f"`{name}` {why}." for name, why in sorted(found.items()))
+    return f"{told}\nThe next round starts without those turns, and none of these plays new games after it."
+
+
 def _progress(progress: Mapping[str, Any]) -> str:
     parts = []
     if progress.get("total"):

@@ -7,15 +7,17 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from pydantic import ValidationError
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from bot.settings import BotSettings
 from cli.console import err, fail, out
-from learner.settings import LearnerSettings
 from sim.demo import Demo, DemoError, DemoOptions, running_demo
 from sim.players import open_players
 from store.models import Round, RoundStatus
+from store.settings import what_is_wrong
 from store.statistics import RoundStatistics
 
 
@@ -40,7 +42,10 @@ def demo(
     ] = None,
 ) -> None:
     """Play in the browser with simulated players beside you, while the bot learns. Needs no account."""
-    settings = LearnerSettings()
+    try:
+        settings = BotSettings()
+    except ValidationError as error:
+        fail("\n".join([*what_is_wrong(error), "See .env.example for what each setting may be."]))
     if data_dir is None:
         stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
         data_dir = settings.store.data_dir / (f"demo-once-{stamp}" if once else "demo")
@@ -57,6 +62,11 @@ def demo(
         seed=seed,
         settings=settings,
     )
+    if settings.store.database_url is not None:
+        err.print(
+            f"The demo leaves the database of RESPECT_STORE__DATABASE_URL alone and keeps its games in {data_dir}.",
+            highlight=False,
+        )
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # stop the bot too, as Ctrl+C does
     try:
         asyncio.run(_run_once(options, rounds) if once else _run(options))

@@ -11,19 +11,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import structlog
+from pydantic import SecretStr
 from sqlmodel import func, select
 
+from bot.settings import BotSettings
 from games.core import Outcome
 from learner.examples.labels import parse_system
 from learner.feedback import open_decoder
 from learner.feedback.decode import decode_interactions
-from learner.settings import LearnerSettings
 from local_discord import LocalDiscord
 from local_discord.invoke import ActionRefused
 from local_discord.people import Person
 from sim.community import LIVELY, NAMES, CommunityMember, Pace
 from sim.players import open_players
 from store.database import Database
+from store.folder import private_file
 from store.migrations import upgrade
 from store.models import Game, Round, RoundStatus
 from store.rounds import active_round, latest_rounds
@@ -61,7 +63,15 @@ class DemoOptions:
     players: int = 4
     player_spec: str = "people"
     seed: int = 0
-    settings: LearnerSettings = field(default_factory=LearnerSettings)
+    settings: BotSettings = field(default_factory=BotSettings)
+    """The operator's; of where things are kept they count for nothing."""
+
+    @property
+    def own_settings(self) -> BotSettings:
+        """The settings with the demo's own store: never the operator's database."""
+        return self.settings.changed(
+            store={"data_dir": self.data_dir, "database_url": None}, training={"seed": self.seed}
+        )
 
 
 class BotProcess:
@@ -183,8 +193,7 @@ class Demo:
 @asynccontextmanager
 async def running_demo(options: DemoOptions, once: bool = False) -> AsyncIterator[Demo]:
     """Start everything, wait until the bot is online, and stop everything at the end."""
-    options.data_dir.mkdir(parents=True, exist_ok=True)
-    database = Database(options.settings.changed(store={"data_dir": options.data_dir}).store.url)
+    database = Database(options.own_settings.store.url)
     await asyncio.to_thread(upgrade, database)
     pace = Pace() if once else LIVELY
     try:
@@ -198,7 +207,7 @@ async def running_demo(options: DemoOptions, once: bool = False) -> AsyncIterato
             bot_name="tangram-bot",
             response_window=RESPONSE_SECONDS,
         ) as service:
-            bot = BotProcess(_environment(options, service, once), options.data_dir / "bot.log")
+            bot = BotProcess(_environment(options, service, once), private_file(options.data_dir / "bot.log"))
             keeper = asyncio.create_task(bot.keep_running())
             try:
                 factory = open_players(options.player_spec)
@@ -246,14 +255,20 @@ async def _online(service: LocalDiscord, person: Person, bot: BotProcess, keeper
 
 def _environment(options: DemoOptions, service: LocalDiscord, once: bool) -> dict[str, str]:
     """The bot's: the demo's settings, and those of the bot that a demo needs."""
-    settings = options.settings.changed(store={"data_dir": options.data_dir}, training={"seed": options.seed})
     chosen = any(RENAMED.get(name, name) == "RESPECT_PLAY__IMAGES" for name in variables())
-    return {
-        **settings.environment(),
-        **({} if chosen else {"RESPECT_PLAY__IMAGES": IMAGES}),
-        "RESPECT_DISCORD__TOKEN": service.token,
-        "RESPECT_DISCORD__API": service.rest_url,
-        "RESPECT_DISCORD__GATEWAY": service.gateway_url,
-        "RESPECT_ROUNDS__EVERY_GAMES": "0" if once else str(options.games_per_round),
-        "RESPECT_PLAY__COOLDOWN": "0",
-    }
+    settings = options.own_settings.changed(
+        play={"cooldown": 0.0, **({} if chosen else {"images": IMAGES})},
+        discord={
+            "token": SecretStr(service.token),
+            "api": service.rest_url,
+            "gateway": service.gateway_url,
+            "message_content": True,
+        },
+        rounds={
+            "every_games": 0 if once else options.games_per_round,
+            "schedule": None,
+            "discord_permission": None,
+        },
+        web={"port": 0},
+    )
+    return settings.environment(BotSettings)

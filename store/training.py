@@ -52,12 +52,16 @@ def usable_interactions(
     discord_permission: str | None,
     images: str | None = None,
     until: datetime | None = None,
+    *,
+    local_games: bool = False,
 ) -> list[Interaction]:
     """Finished games that may be trained on, oldest first; with `until`, those that had ended by then.
 
     Discord forbids training on message content without its express permission (Developer Policy, rule 21):
     its games are left out until the operator records that permission's reference, and then only games of
-    players who opted in are used. Games on the local service and simulated games are free of this.
+    players who opted in are used. Games on the local service and simulated games are free of this; but those on
+    the local service are left out of a store with games from Discord, where anybody could have tried something
+    out, unless `local_games` says otherwise.
     """
     allowed = consenting_players(session, ConsentKind.TRAINING) if discord_permission else set()
     query = select(Game).where(Game.outcome != Outcome.OPEN).order_by(col(Game.ended_at), col(Game.id))
@@ -65,6 +69,9 @@ def usable_interactions(
         query = query.where(Game.images == images)
     if until is not None:
         query = query.where(col(Game.ended_at) <= until)
+    on_discord = session.exec(select(Game.id).where(Game.origin == Origin.DISCORD).limit(1)).first()
+    if on_discord is not None and not local_games:
+        query = query.where(Game.origin != Origin.LOCAL)
     games = [
         game
         for game in session.exec(query)

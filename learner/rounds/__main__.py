@@ -1,7 +1,6 @@
 """`python -m learner.rounds --round-id N`: runs one round that was queued, alone or with the processes beside it."""
 
 import argparse
-import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -15,6 +14,8 @@ from learner.rounds.pipeline import run_round
 from learner.rounds.work import RoundError
 from learner.settings import LearnerSettings
 from store.database import Database
+from store.logs import configure_logging
+from store.migrations import refuse_newer
 from store.models import RoundStatus
 from store.settings import what_is_wrong
 
@@ -41,6 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked = parser.parse_args(arguments)
     try:
         settings = LearnerSettings()
+        configure_logging(settings.log.json)
     except ValidationError as error:
         log.error("settings not understood", wrong="; ".join(what_is_wrong(error)))
         return 1
@@ -53,6 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     database = Database(settings.store.url)
     try:
+        refuse_newer(database)
         row = run_round(database, settings, asked.round_id, group=group)
     except (RoundError, SQLAlchemyError) as error:
         log.error("round could not be run", round_id=asked.round_id, error=str(error))
@@ -63,22 +66,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
             group.broadcast(None)
             group.destroy()
     return 0 if row.status == RoundStatus.DONE else 1
-
-
-def configure_logging() -> None:
-    """Logs of this process: to standard error, from info on, for people to read."""
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="%Y-%m-%d %H:%M:%S", utc=False),
-            structlog.dev.ConsoleRenderer(
-                colors=False,
-                exception_formatter=structlog.dev.plain_traceback,  # without local variables: they hold people's words
-            ),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )
 
 
 if __name__ == "__main__":

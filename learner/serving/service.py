@@ -22,6 +22,7 @@ from learner.protocol import (
 from learner.registry import AdapterError, AdapterRegistry
 from learner.serving.idempotency import IdempotencyCache
 from learner.serving.worker import Worker
+from store.settings import what_is_wrong
 
 log = structlog.get_logger(__name__)
 
@@ -64,15 +65,15 @@ class PolicyService:
         self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
         if self._secret is not None and request.path != "/healthz":
-            given = request.headers.get("Authorization", "")
-            if not hmac.compare_digest(given, f"Bearer {self._secret.get_secret_value()}"):
+            given = request.headers.get("Authorization", "").encode(errors="surrogateescape")
+            if not hmac.compare_digest(given, f"Bearer {self._secret.get_secret_value()}".encode()):
                 return _refusal("The shared secret is wrong: check RESPECT_SERVICE__SECRET", 401)
         try:
             return await handler(request)
         except PolicyError as error:
             return _refusal(str(error), 503 if error.retry else 409, error.retry)
         except ValidationError as error:
-            return _refusal(f"Not a turn request: {error.errors(include_url=False)}", 422)
+            return _refusal(f"Not a turn request: {'; '.join(what_is_wrong(error))}", 422)
 
     async def _act(self, request: web.Request) -> web.Response:
         turn = TurnRequest.model_validate_json(await request.text())
