@@ -172,9 +172,9 @@ STAGES = {
 
 
 def round_status(
-    active: Mapping[str, Any] | None, rows: Sequence[tuple[int, int, float]], note: str | None
+    active: Mapping[str, Any] | None, rows: Sequence[tuple[int, str, int, float]], note: str | None
 ) -> str:
-    """`active`: number, stage, progress; `rows`: (round, games, success) of every round's games."""
+    """`active`: number, stage, progress; `rows`: (round, adapter, games, success) of every policy's games."""
     lines = []
     if active is None:
         lines.append("No round is running.")
@@ -207,9 +207,11 @@ def _progress(progress: Mapping[str, Any]) -> str:
     return f" ({', '.join(parts)})" if parts else ""
 
 
-def success_table(rows: Sequence[tuple[int, int, float]]) -> str:
-    lines = ["round  games  success"]
-    lines += [f"{number:>5}  {games:>5}  {success:>7.0%}" for number, games, success in rows]
+def success_table(rows: Sequence[tuple[int, str, int, float]]) -> str:
+    lines = ["round  games  success  adapter"]
+    lines += [
+        f"{number:>5}  {games:>5}  {success:>7.0%}  {adapter}" for number, adapter, games, success in rows
+    ]
     return "```\n" + "\n".join(lines) + "\n```"
 
 

@@ -67,7 +67,8 @@ def demo(
             f"The demo leaves the database of RESPECT_STORE__DATABASE_URL alone and keeps its games in {data_dir}.",
             highlight=False,
         )
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # stop the bot too, as Ctrl+C does
+    for number in (signal.SIGTERM, signal.SIGHUP):  # stop the bot too, as Ctrl+C does
+        signal.signal(number, signal.default_int_handler)
     try:
         asyncio.run(_run_once(options, rounds) if once else _run(options))
     except KeyboardInterrupt:
@@ -136,12 +137,22 @@ async def _run_once(options: DemoOptions, rounds: int) -> None:
 def results_table(rows: list[RoundStatistics]) -> Table:
     """The table of results: one row for each round's policy."""
     table = Table(title="What each round's policy achieved")
-    for name in ("round", "interactions", "success", "95% interval", "turns", "click accuracy", "positive"):
+    for name in (
+        "round",
+        "adapter",
+        "interactions",
+        "success",
+        "95% interval",
+        "turns",
+        "click accuracy",
+        "positive",
+    ):
         table.add_column(name, justify="right")
     for row in rows:
         low, high = row.success_ci95
         table.add_row(
             str(row.round),
+            row.adapter,
             str(row.interactions),
             f"{row.success:.1%}",
             f"{low:.0%} to {high:.0%}",

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import random
 import signal
 import sys
@@ -37,6 +38,8 @@ log = structlog.get_logger(__name__)
 
 CHANNEL = "play"
 RESTART_SECONDS = 1.0
+STOP_SECONDS = 5.0
+"""How long the bot may take to end; whatever it is doing continues after the next start."""
 MAX_STARTS = 3
 """A bot that ends so often before it is online will not get there."""
 SILENT_SECONDS = 300.0
@@ -89,7 +92,11 @@ class BotProcess:
             while True:
                 with self.log_file.open("ab") as output:
                     self.process = await asyncio.create_subprocess_exec(
-                        sys.executable, "-m", "bot", env=self._environment, stdout=output, stderr=output
+                        *(sys.executable, "-m", "bot"),
+                        env=self._environment,
+                        stdout=output,
+                        stderr=output,
+                        start_new_session=True,  # Ctrl+C ends the demo, which then ends the bot
                     )
                 self.starts += 1
                 code = await self.process.wait()
@@ -104,9 +111,10 @@ class BotProcess:
         with contextlib.suppress(ProcessLookupError):
             self.process.send_signal(signal.SIGTERM)
             try:
-                await asyncio.wait_for(self.process.wait(), 10)
+                await asyncio.wait_for(self.process.wait(), STOP_SECONDS)
             except TimeoutError:
-                self.process.kill()
+                os.killpg(self.process.pid, signal.SIGKILL)  # its policy service too
+                await self.process.wait()
 
 
 @dataclass(eq=False)

@@ -103,7 +103,7 @@ class Rounds(commands.GroupCog, group_name="round", group_description="Rounds of
         off = self.bot.settings.origin is Origin.DISCORD and not self.bot.settings.rounds.discord_permission
         return texts.TRAINING_OFF_SHORT if off else None
 
-    def _status(self) -> tuple[dict[str, Any] | None, list[tuple[int, int, float]], dict[str, str]]:
+    def _status(self) -> tuple[dict[str, Any] | None, list[tuple[int, str, int, float]], dict[str, str]]:
         """(the round under way, success by round, adapters that may not be used and why)."""
         with self.bot.database.session() as session:
             row = active_round(session)
@@ -115,10 +115,10 @@ class Rounds(commands.GroupCog, group_name="round", group_description="Rounds of
             affected = {name: str(why) for name, why in affected_adapters(session).items()}
         return active, self._success(), affected
 
-    def _success(self) -> list[tuple[int, int, float]]:
+    def _success(self) -> list[tuple[int, str, int, float]]:
         with self.bot.database.session() as session:
             found = round_statistics(session)
-        return [(row.round, row.interactions, row.success) for row in found][-SHOWN:]
+        return [(row.round, row.adapter, row.interactions, row.success) for row in found][-SHOWN:]
 
     def _history(self) -> list[dict[str, Any]]:
         with self.bot.database.session() as session:

@@ -27,7 +27,7 @@ from store.folder import private_file
 from store.lineage import affected_adapters
 from store.models import Round, RoundStatus, now
 from store.rounds import RoundUnderWay, active_round, finish, games_since_last_round, request_round
-from store.training import usable_interactions
+from store.training import has_usable_interactions
 from web.metrics import Metrics
 
 log = structlog.get_logger(__name__)
@@ -111,7 +111,7 @@ class RoundSchedule:
     def _queue(self, trigger: str, requested_by: str | None) -> Round:
         with self._database.session() as session:
             asked = self._settings.rounds
-            nothing = not usable_interactions(
+            nothing = not has_usable_interactions(
                 session, asked.discord_permission, local_games=asked.local_games
             )
             # A round without games still takes an adapter out of service that may no longer be used.

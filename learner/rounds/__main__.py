@@ -14,10 +14,11 @@ from learner.rounds.pipeline import run_round
 from learner.rounds.work import RoundError
 from learner.settings import LearnerSettings
 from store.database import Database
-from store.logs import configure_logging
+from store.logs import configure_logging, message_of
 from store.migrations import refuse_newer
-from store.models import RoundStatus
-from store.settings import what_is_wrong
+from store.models import Round, RoundStatus
+from store.rounds import finish
+from store.settings import StoreSettings, what_is_wrong
 
 if TYPE_CHECKING:
     from learner.training.distributed import ProcessGroup
@@ -35,16 +36,30 @@ def _process_group(settings: LearnerSettings) -> "ProcessGroup | None":
     return ProcessGroup(cpu=choose_device(settings.policy.device).type == "cpu")
 
 
+def _fail(round_id: int, wrong: str) -> None:
+    """End a round whose settings are not understood, where the store's are."""
+    log.error("settings not understood", wrong=wrong)
+    try:
+        database = Database(StoreSettings().store.url)
+        with database.session() as session:
+            if session.get(Round, round_id) is not None:
+                finish(session, round_id, error=f"Settings are not understood: {wrong}")
+        database.close()
+    except (ValidationError, SQLAlchemyError) as error:
+        log.error("the round could not be ended", round_id=round_id, error=message_of(error))
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """`python -m learner.rounds --round-id N`: 0 if the round is done, 1 if not."""
     parser = argparse.ArgumentParser(prog="python -m learner.rounds", description=__doc__)
     parser.add_argument("--round-id", type=int, required=True, help="Id of the round's row.")
     asked = parser.parse_args(arguments)
+    configure_logging()
     try:
         settings = LearnerSettings()
         configure_logging(settings.log.json)
     except ValidationError as error:
-        log.error("settings not understood", wrong="; ".join(what_is_wrong(error)))
+        _fail(asked.round_id, "; ".join(what_is_wrong(error)))
         return 1
     group = _process_group(settings)
     if group is not None and group.rank > 0:
@@ -69,5 +84,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    configure_logging()
     sys.exit(main())
