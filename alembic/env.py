@@ -1,4 +1,4 @@
-"""Alembic's entry: migrates the engine it is handed, or the database of the settings."""
+"""Alembic's entry point: migrates the given engine, or the database of the settings."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +14,8 @@ from store.settings import StoreSettings
 
 
 def render_item(kind: str, item: object, _context: object) -> str | bool:
-    """Migrations name the database's own types, so that they never depend on the models of another day."""
+    """Render SQL types instead of the models' types, so that migrations do not depend on later versions of the
+    models."""
     if kind == "type" and isinstance(item, AutoString):
         return "sa.String()"
     if kind == "type" and isinstance(item, store.models.UtcDateTime):
@@ -42,8 +43,8 @@ def run() -> None:
 
 @contextmanager
 def _tables_may_be_recreated(connection: sa.Connection) -> Iterator[None]:
-    """SQLite alters a column by copying its table and dropping the old one, and with foreign keys enforced the drop
-    deletes every row that refers to it. They are off for the migration, which no transaction may do."""
+    """Disable foreign keys during a migration, outside of its transaction. SQLite alters a column by copying its
+    table and dropping the old one; with foreign keys enforced, the drop would delete all rows that refer to it."""
     if connection.dialect.name != "sqlite":
         yield
         return

@@ -1,1 +1,1 @@
-"""Discord: cogs, views, texts, the live games, the schedule. Knows the policy only as a client."""
+"""The Discord bot: commands, buttons, texts, running games and the schedule. The policy is a separate service."""

@@ -1,4 +1,4 @@
-"""`python -m bot`: the bot in a process of its own, settings from the environment and from .env."""
+"""`python -m bot` runs the bot. Settings are read from the environment and from .env."""
 
 import asyncio
 import sys
@@ -16,7 +16,7 @@ log = structlog.get_logger(__name__)
 
 
 def main() -> None:
-    """Run until interrupted. Exits 1, saying why, if the bot cannot run."""
+    """Run until interrupted. Exits with code 1 and the reason if the bot cannot run."""
     configure_logging()
     try:
         settings = BotSettings()

@@ -1,4 +1,4 @@
-"""The bot as a whole: what it is made of, how it starts and how it stops."""
+"""The bot as a whole: its parts, its start and its stop."""
 
 import asyncio
 import math
@@ -39,15 +39,15 @@ log = structlog.get_logger(__name__)
 FEATURES = (play, rounds, privacy, setup)
 PORTAL = "https://discord.com/developers/applications"
 SLOW_HEARTBEAT = 10.0
-"""Seconds of gateway latency from which on the health page reports it."""
+"""Gateway latency in seconds above which the health page reports it."""
 GUILD_TIMEOUT, LOCAL_GUILD_TIMEOUT = 2.0, 0.1
-"""Seconds to wait for another guild before the bot counts as ready."""
+"""Seconds to wait for another guild before the bot is considered ready."""
 POLICY_TIMEOUT = 4.0
-"""Seconds in which a request to the policy is tried again before a player is told that it is not available."""
+"""Seconds for which a request to the policy is retried before the player is told that it is not available."""
 
 
 class RespectBot(commands.AutoShardedBot):
-    """discord.py's bot with its services, in as many shards as Discord asks for."""
+    """discord.py's bot with its services, in as many shards as Discord recommends."""
 
     def __init__(
         self,
@@ -87,10 +87,10 @@ class RespectBot(commands.AutoShardedBot):
         self._ready_event = ready
 
     async def setup_hook(self) -> None:
-        """Before the gateway: everything that events will need.
+        """Prepare everything that events need, before the gateway connection is opened.
 
-        The features are not loaded with `load_extension`: when a bot is closed it drops a package's modules
-        from `sys.modules`, and the next bot in the process would mix classes of two copies of them.
+        The features are not loaded with `load_extension`: closing the bot would remove their modules from
+        `sys.modules`, and the next bot in the process would then mix classes of two copies of each module.
         """
         for feature in FEATURES:
             await feature.setup(self)
@@ -99,7 +99,7 @@ class RespectBot(commands.AutoShardedBot):
         await self.schedule.start()
 
     async def on_message(self, message: discord.Message, /) -> None:
-        """There are no text commands."""
+        """Override: the bot has no text commands."""
 
     async def on_ready(self) -> None:
         """Signed in, for the first time or after a session was lost."""
@@ -111,23 +111,23 @@ class RespectBot(commands.AutoShardedBot):
                 self._ready_event.set()
 
     async def on_disconnect(self) -> None:
-        """Messages may be missed from now on."""
+        """The connection is lost: messages may be missed from now on."""
         self.inbox.disconnected()
 
     async def on_error(self, event_method: str, /, *args: Any, **kwargs: Any) -> None:
-        """An event failed. Nothing else may fail with it."""
+        """An event handler failed. Log it; other handlers are not affected."""
         log.exception("event failed", event=event_method)
 
     async def close(self) -> None:
-        """Stop rounds, games, then the connection. Everything continues after the next start."""
+        """Stop the rounds, the games and then the connection. Everything continues after the next start."""
         await self.schedule.close()
         await self.games.close()
         await super().close()
 
-    # --- what the health page asks ------------------------------------------------------------------------
+    # --- checks for the health page -----------------------------------------------------------------------
 
     async def check_gateway(self) -> str | None:
-        """What is wrong with the connection to Discord."""
+        """A problem of the connection to Discord, None if there is none."""
         if not self.is_ready():
             return "not connected to the gateway"
         if math.isfinite(self.latency) and self.latency > SLOW_HEARTBEAT:
@@ -135,18 +135,18 @@ class RespectBot(commands.AutoShardedBot):
         return None
 
     async def check_database(self) -> str | None:
-        """What is wrong with the database. Raises what it raises."""
+        """A problem of the database, None if there is none. Lets database errors pass."""
         async with self.database.async_session() as session:
             await session.exec(sa.text("SELECT 1 FROM game LIMIT 1"))  # pyright: ignore[reportCallIssue, reportArgumentType]
         return None
 
     async def check_policy(self) -> str | None:
-        """What is wrong with the policy. Raises PolicyError."""
+        """A problem of the policy, None if there is none. Raises PolicyError."""
         await self.policy.status()
         return None
 
     async def refresh_metrics(self) -> None:
-        """Bring the gauges up to date."""
+        """Update the gauges."""
         self.metrics.games_open.set(await self.games.count_open())
         self.metrics.gateway_seconds.set(self.latency)
 
@@ -154,8 +154,8 @@ class RespectBot(commands.AutoShardedBot):
 async def serve(settings: BotSettings, *, ready: asyncio.Event | None = None) -> None:
     """Run the bot until it is cancelled or told to stop by SIGTERM.
 
-    `ready` is set once it is signed in and every game continues. Raises StartupError, which says what to do,
-    if it cannot run.
+    `ready` is set once the bot is signed in and every game has been resumed. Raises StartupError, which says
+    what to do, if it cannot run.
     """
     token = settings.discord.token.get_secret_value().strip() if settings.discord.token else ""
     if not token:
@@ -234,13 +234,13 @@ async def _open_database(settings: BotSettings) -> AsyncIterator[Database]:
 
 @asynccontextmanager
 async def _policy(settings: BotSettings) -> AsyncIterator[Policy]:
-    """A client of the policy service of the settings, or of one that is started here."""
+    """A client of the policy service in the settings, or of a service that is started on this machine."""
     async with AsyncExitStack() as stack:
         try:
             url = settings.service.url
             if url is None:
                 url = (await stack.enter_async_context(LocalPolicy(settings))).client.url
-            # A short time: the games' workers try again themselves, and tell their players.
+            # The timeout is short because the games' workers retry themselves and tell their players.
             policy = await stack.enter_async_context(connect(url, settings, patience=POLICY_TIMEOUT))
         except PolicyError as error:
             raise StartupError(f"The policy cannot be started: {error}") from error
@@ -257,7 +257,7 @@ async def _check_images(bot: RespectBot) -> None:
 
 
 class _StopOnSigterm:
-    """Within it, SIGTERM cancels the task, unless the signal is already handled."""
+    """Context manager: SIGTERM cancels the current task, unless the signal has a handler already."""
 
     def __enter__(self) -> None:
         self._stopped = False

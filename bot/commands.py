@@ -1,4 +1,4 @@
-"""The command tree: errors become sentences, and commands are sent to Discord only when they changed."""
+"""The command tree: it answers errors with a sentence and sends commands to Discord only if they changed."""
 
 import hashlib
 import json
@@ -16,7 +16,7 @@ log = structlog.get_logger(__name__)
 
 
 class CommandTree(app_commands.CommandTree[Any]):
-    """Discord allows 200 command creations a day, so commands are compared before they are sent."""
+    """Compares commands before it sends them, because Discord allows only 200 command creations a day."""
 
     async def on_error(
         self, interaction: discord.Interaction[Any], error: app_commands.AppCommandError, /
@@ -25,7 +25,7 @@ class CommandTree(app_commands.CommandTree[Any]):
         await answer_error(interaction, error, command=command)
 
     async def sync_if_changed(self, digest_file: Path) -> bool:
-        """Send the commands unless Discord has them already. `digest_file` keeps a digest of the last ones sent."""
+        """Send the commands unless Discord has them already. `digest_file` holds a digest of those sent last."""
         payload = [command.to_dict(self) for command in self.get_commands()]
         text = json.dumps([self.client.application_id, payload], sort_keys=True, default=str)
         digest = hashlib.sha256(text.encode()).hexdigest()

@@ -1,8 +1,8 @@
-"""What buttons and forms share: whose they are, what an error becomes, how long they last.
+"""The base classes of buttons and forms: author check, error handling and timeout.
 
-A button or form keeps all it needs in its custom id, so that it works after any restart. The named groups of
-its template are the parameters of its constructor; `owner`, the Discord id of the one person it is for, is one of
-them. Messages keep their buttons for years, so a template must go on matching the custom ids it once made.
+A button or form keeps all its data in its custom id, so that it still works after a restart. The named groups of
+its template are the parameters of its constructor. One of them is `owner`, the Discord id of the only person who may
+use it. Messages keep their buttons for years, so a template must always match the custom ids of earlier versions.
 """
 
 import re
@@ -16,24 +16,24 @@ from bot.respond import answer, answer_error
 from bot.services import BotInteraction
 
 FORM_SECONDS = 900.0
-"""After this discord.py forgets an open form. It can still be sent in, see `Form.receive`."""
+"""Seconds after which discord.py drops an open form. It can still be submitted, see `Form.receive`."""
 
 
 class _Owned:
-    """A button or form, for one person or (`owner` is None) for everybody."""
+    """A button or form for one person, or for everybody if `owner` is None."""
 
     owner: str | None = None
 
     def refusal(self, owner: str) -> str:
-        """What anybody else is told."""
+        """The answer to anybody but the owner."""
         return texts.not_yours(owner)
 
     async def run(
         self, interaction: BotInteraction, work: Callable[[], Awaitable[None]], said: str | None = None
     ) -> None:
-        """Do the work if the owner asks for it. Never raises: an error is answered in a sentence.
+        """Run `work` if the user is the owner. Never raises: an error is answered with a sentence.
 
-        `said`: what the person wrote, given back to be sent again if it could not be kept.
+        `said` is what the person wrote. If it could not be saved, the answer quotes it, to be sent again.
         """
         try:
             if self.owner is not None and str(interaction.user.id) != self.owner:
@@ -45,7 +45,7 @@ class _Owned:
 
 
 class Button(_Owned, discord.ui.DynamicItem[discord.ui.Button[Any]], template=r"(?!)"):
-    """A button. Subclasses name a template and say in `pressed` what it does."""
+    """A button. Subclasses give a template and implement `pressed`."""
 
     label: ClassVar[str]
     style: ClassVar[discord.ButtonStyle] = discord.ButtonStyle.secondary
@@ -73,7 +73,7 @@ class Button(_Owned, discord.ui.DynamicItem[discord.ui.Button[Any]], template=r"
         await self.run(interaction, lambda: self.pressed(interaction))
 
     async def pressed(self, interaction: BotInteraction) -> None:
-        """Somebody who may pressed it."""
+        """Called when an authorised person pressed the button."""
         raise NotImplementedError
 
 
@@ -87,10 +87,10 @@ class Buttons(discord.ui.View):
 
 
 class Form(_Owned, discord.ui.Modal, title="form"):
-    """A form. Subclasses name a title and a template and say in `submitted` what it does.
+    """A form (modal). Subclasses give a title and a template and implement `submitted`.
 
-    Its submissions are handled in `receive` and not by discord.py's `on_submit`, which knows only forms that
-    were opened since the last start.
+    Submissions are handled by `receive`, not by discord.py's `on_submit`, which only knows forms that were opened
+    since the last start.
     """
 
     template: ClassVar[re.Pattern[str]]
@@ -103,7 +103,7 @@ class Form(_Owned, discord.ui.Modal, title="form"):
 
     @classmethod
     async def receive(cls, interaction: BotInteraction) -> None:
-        """Handle a form that was sent in; another kind of form is left alone."""
+        """Handle a submitted form. Forms of another class are ignored."""
         match = cls.template.fullmatch(_custom_id(interaction))
         if match is None:
             return
@@ -113,7 +113,7 @@ class Form(_Owned, discord.ui.Modal, title="form"):
         await form.run(interaction, lambda: form.submitted(interaction, values), "\n".join(values.values()))
 
     async def submitted(self, interaction: BotInteraction, values: Mapping[str, str]) -> None:
-        """Somebody who may sent it in. `values`: what was written, stripped, by the custom id of its field."""
+        """Called when an authorised person submitted the form. `values`: custom id of a field -> stripped text."""
         raise NotImplementedError
 
 
@@ -123,7 +123,7 @@ def _custom_id(interaction: BotInteraction) -> str:
 
 
 def _values(components: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
-    """The fields of a form, which are in labels or in rows."""
+    """The fields of a form, which are inside labels or rows."""
     for component in components:
         if "value" in component:
             yield component["custom_id"], str(component["value"]).strip()

@@ -1,4 +1,4 @@
-"""Which Discord the client talks to: the real one, or a local compatible service on this machine."""
+"""Selects the Discord that the client connects to: the real one, or a compatible service on this machine."""
 
 import yarl
 from discord.gateway import DiscordWebSocket

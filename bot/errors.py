@@ -1,4 +1,4 @@
-"""What can go wrong, and the sentence for the person it happened to. Operators read the log instead."""
+"""The bot's exceptions, and the sentence that a person gets for each error. Details are in the log."""
 
 import aiohttp
 import discord
@@ -15,11 +15,11 @@ class StartupError(RuntimeError):
 
 
 class Refusal(Exception):
-    """Something that cannot be done. The message is the answer to a person, not a fault."""
+    """A request that cannot be fulfilled. The message is the answer to the person; it is not a fault."""
 
 
 class AlreadyPlaying(Refusal):
-    """The player has a game under way here."""
+    """The player already has a running game here."""
 
     def __init__(self, game: Game) -> None:
         super().__init__(texts.already_open(game.thread_id or ""))
@@ -31,14 +31,14 @@ class ThreadGone(Exception):
 
 
 OUTSIDE = (discord.HTTPException, aiohttp.ClientError, OSError)
-"""What sending something to Discord may raise."""
+"""The exceptions that sending something to Discord may raise."""
 
 UNKNOWN_INTERACTION = 10062
 UNKNOWN_CHANNEL = 10003
 
 
 def cause_of(error: BaseException) -> BaseException:
-    """The error itself, out of discord.py's wrapping."""
+    """The original error inside discord.py's wrapper exceptions."""
     while isinstance(error, app_commands.CommandInvokeError | app_commands.TransformerError):
         inner = error.__cause__
         if inner is None:
@@ -48,7 +48,7 @@ def cause_of(error: BaseException) -> BaseException:
 
 
 def is_expected(error: BaseException) -> bool:
-    """Whether this is an answer to a person rather than a fault that operators should look at."""
+    """Whether the error is only an answer to a person, not a fault for operators to look at."""
     return isinstance(error, Refusal | app_commands.CheckFailure)
 
 
@@ -58,7 +58,7 @@ def came_too_late(error: BaseException) -> bool:
 
 
 def sentence(error: BaseException) -> str:
-    """What the person is told."""
+    """The answer to the person."""
     match cause_of(error):
         case Refusal() as refusal:
             return str(refusal)

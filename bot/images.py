@@ -1,4 +1,4 @@
-"""Image sets that games are played with."""
+"""Opens the image sets that games are played with."""
 
 import asyncio
 import random
@@ -8,7 +8,7 @@ from games.figures import ImageSet, open_images
 
 
 class ImageSets:
-    """Image sets by spec, each opened once and off the event loop."""
+    """Image sets by spec, each opened once, outside the event loop."""
 
     def __init__(self) -> None:
         self._sets: dict[str, ImageSet] = {}

@@ -1,11 +1,11 @@
-"""A lock for each key, kept only while somebody holds or awaits it."""
+"""One lock per key, kept only while a task holds it or waits for it."""
 
 import asyncio
 from weakref import WeakValueDictionary
 
 
 class KeyedLocks:
-    """First come, first served, for each key on its own."""
+    """One lock per key; tasks get it in the order of their requests."""
 
     def __init__(self) -> None:
         self._locks: WeakValueDictionary[object, asyncio.Lock] = WeakValueDictionary()

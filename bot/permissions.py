@@ -1,4 +1,4 @@
-"""What the bot needs to be allowed in a channel, and who is a moderator."""
+"""The permissions that the bot needs in a channel, and the check for moderators."""
 
 import discord
 from discord import app_commands
@@ -6,7 +6,7 @@ from discord import app_commands
 from bot.services import BotInteraction
 
 NEEDED = discord.Permissions(309237763072)
-"""View, send, embed, attach, read history, public threads, send in threads: the invitation's."""
+"""View, send, embed, attach, read history, public threads, send in threads: as in the invitation."""
 
 NAMES = {
     "view_channel": "View Channel",
@@ -20,7 +20,7 @@ NAMES = {
 
 
 def missing(granted: discord.Permissions) -> list[str]:
-    """Permissions the bot needs and lacks, as Discord's settings name them."""
+    """The missing permissions, named as in Discord's settings."""
     if granted.administrator:
         return []
     return [
@@ -31,7 +31,7 @@ def missing(granted: discord.Permissions) -> list[str]:
 
 
 def check_moderator(interaction: BotInteraction) -> None:
-    """Raises NoPrivateMessage outside a server, MissingPermissions for somebody who may not manage it."""
+    """Raises NoPrivateMessage outside a server, MissingPermissions without the Manage Server permission."""
     if interaction.guild is None:
         raise app_commands.NoPrivateMessage
     if not interaction.permissions.manage_guild:

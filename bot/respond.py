@@ -1,4 +1,4 @@
-"""Answering: an interaction at once and only to the one who asked, a message by a reply to it."""
+"""Answers to interactions, visible only to the person who asked, and replies to messages."""
 
 from contextlib import suppress
 from typing import Any
@@ -14,9 +14,9 @@ log = structlog.get_logger(__name__)
 
 
 async def acknowledge(interaction: discord.Interaction[Any], *, thinking: bool = False) -> None:
-    """Tell Discord that an answer comes. Nothing slow may be done before this.
+    """Acknowledge an interaction. Call it before anything slow: Discord waits three seconds.
 
-    Raises discord.NotFound for an interaction that is too old to answer; then nothing must be done.
+    Raises discord.NotFound if it is too old to be answered; the caller must then do nothing.
     """
     if not interaction.response.is_done():
         await interaction.response.defer(ephemeral=True, thinking=thinking)
@@ -29,7 +29,7 @@ async def answer(
     view: discord.ui.View = discord.utils.MISSING,
     file: discord.File = discord.utils.MISSING,
 ) -> None:
-    """Say something to the one who asked."""
+    """Answer the person who asked."""
     if not interaction.response.is_done():
         await interaction.response.send_message(text, ephemeral=True, view=view, file=file)
     else:
@@ -37,7 +37,7 @@ async def answer(
 
 
 async def reply(message: discord.Message, text: str) -> None:
-    """Reply to a message, only once if called again. A reply that cannot be sent is dropped."""
+    """Reply to a message; a repeated call sends no second reply. A reply that cannot be sent is dropped."""
     with suppress(*OUTSIDE):
         await message.reply(text, mention_author=False, nonce=f"a-{message.id}")
 
@@ -45,9 +45,9 @@ async def reply(message: discord.Message, text: str) -> None:
 async def answer_error(
     interaction: discord.Interaction[Any], error: Exception, said: str | None = None, **about: object
 ) -> None:
-    """A sentence for the person, a log line for the operator. Never raises.
+    """Answer an error with a sentence and write it to the log. Never raises.
 
-    `said`: words that would be lost otherwise, given back to be sent again.
+    `said`: what the person wrote, quoted in the answer because it would be lost otherwise.
     """
     cause = cause_of(error)
     about = {"interaction": interaction.id, "user": interaction.user.id, **about}

@@ -1,4 +1,4 @@
-"""What commands, buttons and forms need of the bot, so that they need not import the bot itself."""
+"""The interface of the bot for commands, buttons and forms, so that they need not import `bot.app`."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol, cast
@@ -26,7 +26,7 @@ class Policy(Protocol):
 
 
 class Games(Protocol):
-    """The games under way (`bot.play.session.GameSessions`)."""
+    """The running games (`bot.play.session.GameSessions`)."""
 
     async def say(self, game_id: str, text: str, message_id: str, source: str) -> bool: ...
 
@@ -44,7 +44,7 @@ class Opener(Protocol):
 
 
 class Inbox(Protocol):
-    """Reads games' threads (`bot.play.inbox.Inbox`)."""
+    """Reads the threads of games (`bot.play.inbox.Inbox`)."""
 
     async def message(self, message: discord.Message) -> None: ...
 
@@ -66,7 +66,7 @@ class Schedule(Protocol):
 
 
 class Services(Protocol):
-    """The bot (`bot.app.RespectBot`) as its features see it."""
+    """The part of the bot (`bot.app.RespectBot`) that its features use."""
 
     @property
     def settings(self) -> BotSettings: ...
@@ -102,9 +102,9 @@ class Services(Protocol):
 
 
 BotInteraction = discord.Interaction[Any]
-"""A command, a press of a button or a form that was sent in."""
+"""A command, a button press or a submitted form."""
 
 
 def services_of(interaction: BotInteraction) -> Services:
-    """The bot that an interaction came to."""
+    """The bot that received an interaction."""
     return cast(Services, interaction.client)

@@ -91,7 +91,7 @@ class WebConfig:
 
 
 class BotSettings(LearnerSettings):
-    """What the bot needs to know, its policy service and rounds included."""
+    """All settings of the bot, including those of the policy service and of rounds."""
 
     rounds: BotRoundsConfig = BotRoundsConfig()  # pyright: ignore[reportIncompatibleVariableOverride] - frozen
     discord: DiscordConfig = DiscordConfig()

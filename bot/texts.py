@@ -1,4 +1,4 @@
-"""Every word people read. Knows nothing but values."""
+"""All texts that people read in Discord."""
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -31,9 +31,8 @@ def how_to_play(games: Iterable[Game]) -> str:
     return (
         "**How to play**\n"
         "`/play` opens a thread with a board of tangram figures. Those with a ★ are *targets*: only you know which "
-        "they are. I see the same figures in another order. Describe what you mean, and I'll click what I think it "
-        "is.\n"
-        "• Write in the thread like you'd talk to a friend: “the kneeling man”, “the one like a sailing boat”.\n"
+        "they are. I see the same figures in another order. Describe what you mean, and I'll click what I think it is."
+        "\n• Write in the thread like you'd talk to a friend: “the kneeling man”, “the one like a sailing boat”.\n"
         "• Put me right when I'm wrong: “no, the other boat”. A “yes, good” helps too!\n"
         + "".join(f"• `/play game:{game.name}`: {game.words.how}\n" for game in games)
         + "• Lines that start with `//` or `((` are just for the others; I don't read them.\n"
@@ -129,7 +128,7 @@ def board(words: Words, outcome: Outcome, turns: int, max_turns: int, unplayed: 
 
 
 def quoted(utterance: str, line: str) -> str:
-    """What was said in a form, for everybody in the thread to see."""
+    """A message with what was written in a form, visible to everybody in the thread."""
     shown = utterance if len(utterance) <= 300 else utterance[:299] + "…"
     return f"> {shown}\n{line}"
 
@@ -168,7 +167,7 @@ STAGES = {
     "gate": "deciding whether the new one is better",
     "publish": "handing over to the new one",
 }
-"""What a round is doing, by its stage."""
+"""Stage of a round -> what it is doing."""
 
 
 def round_status(
@@ -219,9 +218,9 @@ TRIGGERS = {
     "manual": "started by a moderator",
     "schedule": "on schedule",
     "games": "after enough games",
-    "turns": "after enough games",  # what "games" was called before
+    "turns": "after enough games",  # the old name of "games"
 }
-"""Why a round was started, by its trigger."""
+"""Trigger of a round -> why it was started."""
 
 
 def round_history(rows: Sequence[Mapping[str, Any]]) -> str:
@@ -261,8 +260,7 @@ EXPORTED = "Here's everything I keep about you."
 NOTHING_KEPT = "I keep nothing about you."
 ERASE_SURE = (
     "Erase everything I keep about you: your games, what you wrote in them, your choices? "
-    "A running game ends. This can't be undone. "
-    "Messages in Discord's threads stay until you delete them there."
+    "A running game ends. This can't be undone. Messages in Discord's threads stay until you delete them there."
 )
 
 
@@ -315,7 +313,7 @@ def setup_may_write(channel_id: int) -> str:
 
 
 CLASSIC_IMAGES, DEFAULT_IMAGES = "classic", "default"
-"""What `/setup images:` offers; `DEFAULT_IMAGES` goes back to the set that the operator chose."""
+"""The choices of `/setup images:`. `DEFAULT_IMAGES` restores the set that the operator chose."""
 
 NO_IMAGES = (
     "I can't open the figures that this server plays with. "
@@ -334,7 +332,7 @@ IMAGES_TO_CHOOSE = (
 
 
 def setup_report(lines: Sequence[tuple[bool, str]], channel_id: str | None, images: str | None) -> str:
-    """`images`: the server's own image set, None for the default."""
+    """The answer to `/setup`. `images`: the server's own image set, None for the default."""
     rows = [f"{'✅' if good else '❌'} {text}" for good, text in lines]
     rows.append(
         f"📣 Moderators' channel: <#{channel_id}>"

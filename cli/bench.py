@@ -1,4 +1,4 @@
-"""`respect bench`: our figures, each beside its alternative in one run."""
+"""`respect bench`: measurements, each compared with an alternative in the same run."""
 
 from dataclasses import asdict
 from typing import Annotated, Any
@@ -16,17 +16,19 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 @app.callback()
 def bench() -> None:
-    """Measure, each figure beside its alternative in one run."""
+    """Measure speed and memory, compared with an alternative in the same run."""
 
 
 @app.command()
 def training(
     games: Annotated[int, typer.Option(min=8, help="Games whose turns are trained on.")] = 80,
-    repeats: Annotated[int, typer.Option(min=1, help="Measurements of each; the median counts.")] = 3,
+    repeats: Annotated[
+        int, typer.Option(min=1, help="Measurements of each loop; the median is reported.")
+    ] = 3,
     policy: Annotated[str, typer.Option(help="Base model: tiny, a folder, or a model id.")] = "tiny",
     as_json: AsJson = False,
 ) -> None:
-    """Turns per second of training, beside a plain loop: one prompt a turn, its images encoded each time."""
+    """Training turns per second, compared with a plain loop: one prompt a turn, images encoded each time."""
     from learner.policy.loading import PolicyLoadError  # torch is loaded only when a model is
     from sim.bench.training import bench_training
 
@@ -40,10 +42,12 @@ def training(
 @app.command()
 def serving(
     policy: Annotated[str, typer.Option(help="Base model: tiny, a folder, or a model id.")] = "tiny",
-    quick: Annotated[bool, typer.Option("--quick", help="A minute in place of ten: rough figures.")] = False,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="One minute instead of ten, with rough results.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Serving: a turn beside the naive way, games at once, adapter swaps, memory, and kills under load."""
+    """Serving: latency against a naive loop, concurrent games, adapter swaps, memory, kills under load."""
     from learner.policy.loading import PolicyLoadError  # torch is loaded only when a model is
     from learner.protocol import PolicyError
     from sim.bench.serving import QUICK, Sizes, bench_serving
@@ -57,11 +61,11 @@ def serving(
 
 @app.command()
 def store(
-    turns: Annotated[int, typer.Option(min=1, help="Turns of the database that is generated.")] = 100_000,
-    kind: Annotated[Format, typer.Option("--format", help="Kind of files to export.")] = Format.PARQUET,
+    turns: Annotated[int, typer.Option(min=1, help="Turns in the generated database.")] = 100_000,
+    kind: Annotated[Format, typer.Option("--format", help="File format of the export.")] = Format.PARQUET,
     as_json: AsJson = False,
 ) -> None:
-    """Generate a database of many turns and export it: seconds, and the most memory the export took."""
+    """Generate a database of many turns and export it: seconds and peak memory of the export."""
     from sim.bench.store import bench_store
 
     _show("store", asdict(bench_store(turns, kind)), as_json)

@@ -1,4 +1,4 @@
-"""What every command prints with: people's text on a terminal, one JSON object for scripts."""
+"""Output of all commands: text for people on a terminal, one JSON object for scripts."""
 
 import json
 from typing import Any, NoReturn
@@ -12,11 +12,11 @@ err = Console(stderr=True)
 
 
 def print_json(value: Any) -> None:
-    """One JSON object and nothing else on standard output."""
+    """Print one JSON object, and nothing else, to standard output."""
     typer.echo(json.dumps(value, ensure_ascii=False))
 
 
 def fail(message: str, code: int = 1) -> NoReturn:
-    """Say what was wrong and how to fix it, and leave."""
+    """Print what was wrong and how to fix it, and exit with code 1."""
     err.print(f"[bold red]Error:[/] {escape(message)}", soft_wrap=True, highlight=False)
     raise typer.Exit(code)

@@ -8,7 +8,7 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from cli.console import fail, out, print_json
 from store.database import Database
-from store.migrations import differences, integrity, refuse_newer, revisions
+from store.migrations import integrity, refuse_newer, revisions, schema_differences
 from store.migrations import upgrade as run_upgrade
 from store.settings import StoreSettings, what_is_wrong
 
@@ -17,7 +17,7 @@ app = typer.Typer(no_args_is_help=True)
 
 @app.command()
 def upgrade() -> None:
-    """Bring the database up to the newest migration, making it if there is none."""
+    """Migrate the database to the newest revision; create it if it does not exist."""
     database = _open()
     try:
         run_upgrade(database)
@@ -51,7 +51,7 @@ def check(
             "revision": current,
             "head": head,
             "broken": integrity(database),
-            "differences": differences(database) if current == head else None,
+            "differences": schema_differences(database) if current == head else None,
         }
     except SQLAlchemyError as error:
         fail(f"{database.url.render_as_string()} could not be read: {error.__cause__ or error}")

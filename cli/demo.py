@@ -1,4 +1,4 @@
-"""`respect demo`: the main job on embedded defaults."""
+"""`respect demo`: the whole system on the local service, with the embedded policy."""
 
 import asyncio
 import signal
@@ -31,14 +31,12 @@ def demo(
     players: Annotated[int, typer.Option(min=0, max=64, help="Simulated players at once.")] = 4,
     speakers: Annotated[
         str,
-        typer.Option(help="How they speak: people, fresh (who never repeat words), patient, terse, poison."),
+        typer.Option(help="Kind of players: people, fresh (never repeat words), patient, terse, poison."),
     ] = "people",
-    seed: Annotated[int, typer.Option(help="Seed of players and training.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the players and of training.")] = 0,
     data_dir: Annotated[
         Path | None,
-        typer.Option(
-            help="Where to keep games and adapters. By default data/demo, or a new folder with --once."
-        ),
+        typer.Option(help="Folder for games and adapters. Default: data/demo, or a new folder with --once."),
     ] = None,
 ) -> None:
     """Play in the browser with simulated players beside you, while the bot learns. Needs no account."""
@@ -93,7 +91,7 @@ async def _run(options: DemoOptions) -> None:
 
 
 async def _tell_rounds(demo: Demo) -> None:
-    """Say on the terminal when a round begins and what it brought."""
+    """Report the start and the result of each round on the terminal."""
     told: tuple[int, str] | None = None
     while True:
         await asyncio.sleep(2)

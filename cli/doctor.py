@@ -1,4 +1,4 @@
-"""`respect doctor`: checks settings, folders, database, model, token and intents, and how to mend each."""
+"""`respect doctor`: checks settings, folders, database, model, token and intents, and says how to fix each."""
 
 import asyncio
 import errno
@@ -26,7 +26,7 @@ from learner.protocol import PolicyError
 from learner.settings import is_loopback
 from store.database import Database
 from store.migrations import NewerDatabase, integrity, refuse_newer, revisions
-from store.settings import RENAMED, unknown, variables, what_is_wrong
+from store.settings import RENAMED, unknown_variables, variables, what_is_wrong
 
 DISCORD_API = "https://discord.com/api/v10"
 MESSAGE_CONTENT_FLAGS = 1 << 18 | 1 << 19
@@ -36,18 +36,18 @@ FREE_BYTES = 500 * 2**20
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that was looked at."""
+    """The result of one check."""
 
     name: str
     status: Literal["ok", "warning", "failed"]
     found: str
-    mend: str = ""
+    fix: str = ""
 
 
 def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Check that all the bot needs is there, and say how to mend what is not; exits 1 if it cannot."""
+    """Check everything that the bot needs and say how to fix what is missing. Exit code 1 if it cannot run."""
     checks = list(_examine())
     healthy = all(check.status != "failed" for check in checks)
     if as_json:
@@ -56,9 +56,9 @@ def doctor(
         marks = {"ok": "[green]✓[/]", "warning": "[yellow]![/]", "failed": "[red]✗[/]"}
         for check in checks:
             out.print(f"{marks[check.status]} [bold]{check.name}[/]: {escape(check.found)}", highlight=False)
-            if check.mend:
-                out.print(f"    {escape(check.mend)}", highlight=False)
-        out.print("\nReady." if healthy else "\nThe bot cannot run until what is marked ✗ is mended.")
+            if check.fix:
+                out.print(f"    {escape(check.fix)}", highlight=False)
+        out.print("\nReady." if healthy else "\nThe bot cannot run until what is marked ✗ is fixed.")
     raise typer.Exit(0 if healthy else 1)
 
 
@@ -84,9 +84,9 @@ def _examine() -> Iterator[Check]:
 
 
 def _names() -> Iterator[Check]:
-    """Names that no setting has, or no longer has."""
+    """Checks for variables that are no setting, or an old name of one."""
     given = variables()
-    for name, nearest in unknown(BotSettings, given).items():
+    for name, nearest in unknown_variables(BotSettings, given).items():
         yield Check("settings", "warning", f"{name} is no setting", f"Perhaps {nearest} is meant.")
     for name in sorted(given.keys() & RENAMED.keys()):
         yield Check("settings", "warning", f"{name} is an old name", f"Rename it to {RENAMED[name]}.")
@@ -228,7 +228,7 @@ def _policy(settings: BotSettings) -> Check:
 
     try:
         policy = Policy.of(settings)
-    except Exception as error:  # a model may fail to load in as many ways as there are models
+    except Exception as error:  # loading a model may raise any exception
         return Check(
             "policy",
             "failed",
@@ -242,14 +242,14 @@ async def _remote_policy(settings: BotSettings) -> Check:
     from learner.serving.client import connect
 
     assert settings.service.url is not None
-    mend = "Start the service there, and check RESPECT_SERVICE__URL and RESPECT_SERVICE__SECRET."
+    fix = "Start the service there, and check RESPECT_SERVICE__URL and RESPECT_SERVICE__SECRET."
     try:
         async with connect(settings.service.url, settings) as client:
             status = await client.status()
     except PolicyError as error:
-        return Check("policy", "failed", str(error), mend if error.retry else "")
-    except Exception as error:  # whatever the network says
-        return Check("policy", "failed", f"{settings.service.url} does not answer: {error}", mend)
+        return Check("policy", "failed", str(error), fix if error.retry else "")
+    except Exception as error:  # any network error is a problem to report
+        return Check("policy", "failed", f"{settings.service.url} does not answer: {error}", fix)
     return Check("policy", "ok", f"{settings.service.url} plays with {status.current} on {status.base_model}")
 
 
@@ -271,8 +271,8 @@ async def _discord(settings: BotSettings) -> list[Check]:
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10)) as session:
             async with session.get(f"{api}/users/@me", headers=headers) as response:
                 if response.status == 401:
-                    mend = f"Reset it at {portal} > your application > Bot, and copy it whole into .env."
-                    return [Check("Discord token", "failed", "Discord refuses the token", mend)]
+                    fix = f"Reset it at {portal} > your application > Bot, and copy it whole into .env."
+                    return [Check("Discord token", "failed", "Discord refuses the token", fix)]
                 response.raise_for_status()
                 user = await response.json(content_type=None)
             async with session.get(f"{api}/oauth2/applications/@me", headers=headers) as response:
@@ -287,8 +287,8 @@ async def _discord(settings: BotSettings) -> list[Check]:
     elif application.get("flags", 0) & MESSAGE_CONTENT_FLAGS:
         checks.append(Check("message-content intent", "ok", "granted"))
     else:
-        mend = f"Switch it on at {portal} > your application > Bot, or set RESPECT_DISCORD__MESSAGE_CONTENT=false."
-        checks.append(Check("message-content intent", "failed", "asked for, but not granted", mend))
+        fix = f"Switch it on at {portal} > your application > Bot, or set RESPECT_DISCORD__MESSAGE_CONTENT=false."
+        checks.append(Check("message-content intent", "failed", "asked for, but not granted", fix))
     return checks
 
 

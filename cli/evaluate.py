@@ -1,4 +1,4 @@
-"""`respect evaluate`: how a policy would have answered people who really played."""
+"""`respect evaluate`: replays recorded games and compares a policy's answers with the recorded ones."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -26,30 +26,30 @@ if TYPE_CHECKING:
 def evaluate(
     file: Annotated[Path, typer.Argument(help="Finished interactions, one JSON object a line.")],
     policy: Annotated[str, typer.Option(help="Base model: tiny, a folder, or a model id.")] = "tiny",
-    images: Annotated[str, typer.Option(help="The image set they were played with.")] = "classic",
+    images: Annotated[str, typer.Option(help="The image set that they were played with.")] = "classic",
     adapter: Annotated[
-        str, typer.Option(help="Its adapter: a name, as `respect round history` lists them, or a folder.")
+        str, typer.Option(help="The policy's adapter: a name from `respect round history`, or a folder.")
     ] = BASE_ADAPTER,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Replay finished interactions and compare a policy's answers with what was done.
+    """Replay finished interactions and compare a policy's answers with the recorded ones.
 
-    At every turn the policy sees the board (`context`, taken for the listener's order), the words and clicks that
-    came before, and the words of the turn as the bot would hear them, and answers with its likeliest action. The game
-    then goes on as it really did. A turn without a logged click is not replayed: its words are put before those of
-    the next turn.
+    In every turn the policy gets the board (`context`, in the listener's order), the recorded words and clicks of
+    earlier turns, and the words of this turn, cleaned as the bot cleans messages. It answers with its most likely
+    action. The replay then continues with the recorded action. A turn without a recorded click is not replayed; its
+    words are put before those of the next turn.
 
-    exact is the share of the turns whose logged clicks were all right that are answered by the very same action,
-    clicks the share of right clicks, all_right the share of turns in which every click is right; their_... is the
-    same of the logged listener. Intervals are 95% bootstrap intervals over games.
+    exact: of the turns whose recorded clicks were all right, the share that the policy answers with the same action.
+    clicks: share of right clicks. all_right: share of turns in which every click is right. their_...: the same for
+    the recorded listener. Intervals are 95% bootstrap intervals over games.
     """
-    rules, image_set, games = read(file, images)
+    image_set, games = read(file, images)
     loaded, name = _policy(policy, adapter)
-    from research.recorded.replay import replay, score  # torch is loaded only when a model is
+    from research.recorded.replay import replay, score_replay  # torch is loaded only when a model is
 
     with _bar() as on_progress:
-        answers = replay(loaded, games, rules, image_set, name, on_progress)
-    scores = score(games, answers, rules)
+        answers = replay(loaded, games, image_set, name, on_progress)
+    scores = score_replay(games, answers)
     if as_json:
         print_json(asdict(scores))
     else:
@@ -57,7 +57,7 @@ def evaluate(
 
 
 def _policy(spec: str, adapter: str) -> "tuple[Policy, str]":
-    """The policy and the name under which the adapter is loaded."""
+    """The policy, and the name under which the adapter is loaded."""
     from learner.policy import Policy
     from learner.policy.loading import PolicyLoadError
 
@@ -95,12 +95,12 @@ def _bar() -> Iterator[Callable[[int, int], None]]:
 
 
 def _table(scores: "ReplayScores", title: str) -> Table:
-    """The shares with their intervals, beside those of the logged listener."""
+    """A table of the shares with their intervals, and those of the recorded listener."""
     table = Table(
         "",
         *(Column(heading, justify="right") for heading in ("policy", "95%", "logged", "95%")),
         title=escape(title),
-        caption=f"{scores.turns} turns of {scores.games} games; exact: of the turns logged all right",
+        caption=f"{scores.turns} turns of {scores.games} games; exact: of turns recorded all right",
         box=SIMPLE,
     )
     table.add_row("exact", *_shown(scores.exact, scores.exact_ci95), "", "")

@@ -18,26 +18,28 @@ SECRET = "pseudonyms.secret"
 
 
 def export(
-    folder: Annotated[Path, typer.Option("--out", help="Folder to make; it must not exist yet.")],
+    folder: Annotated[Path, typer.Option("--out", help="Folder to create; it must not exist yet.")],
     kind: Annotated[
-        Format, typer.Option("--format", help="Kind of files; csv has lists as JSON in their cells.")
+        Format, typer.Option("--format", help="File format; in csv, lists are written as JSON.")
     ] = Format.PARQUET,
     secret: Annotated[
         Path | None,
         typer.Option(
-            help="File with the study's secret for pseudonyms, made if it is not there. By default "
-            f"{SECRET} in the data folder. Keep it: without it the same player gets another pseudonym."
+            help="File with the study's secret for pseudonyms, created if it does not exist. By default "
+            f"{SECRET} in the data folder. Keep it: with another secret, players get other pseudonyms."
         ),
     ] = None,
     with_names: Annotated[
         bool,
-        typer.Option("--with-names", help="Add the table player: who the pseudonyms are. Personal data."),
+        typer.Option(
+            "--with-names", help="Add the table player, which resolves the pseudonyms. It is personal data."
+        ),
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Export finished games in the tables of the paper's data set, under pseudonyms.
 
-    Of games played on Discord only those whose player opted in to research. docs/research.md explains the tables.
+    Games played on Discord are exported only if the player opted in to research. docs/research.md explains the tables.
     """
     from store.export.export import ExportError  # pyarrow is loaded only where tables are written
     from store.export.export import export as run_export
@@ -46,7 +48,7 @@ def export(
     settings = StoreSettings().store
     secret = secret or settings.data_dir / SECRET
     if secret.resolve().is_relative_to(folder.resolve()):
-        fail(escape(f"The secret {secret} lies in {folder}: keep it where the export is not."))
+        fail(escape(f"The secret {secret} is inside {folder}: keep it outside the exported folder."))
     database = Database(settings.url)
     progress = Progress(
         TextColumn("{task.description}"),
@@ -86,4 +88,6 @@ def export(
     for reason, count in done.left_out.items():
         if count:
             out.print(f"left out, {reason}: {count:,}")
-    out.print(escape(f"Exported to {done.folder}. The pseudonyms' secret is {secret}: keep it apart."))
+    out.print(
+        escape(f"Exported to {done.folder}. The secret of the pseudonyms is {secret}: do not publish it.")
+    )

@@ -1,4 +1,4 @@
-"""`respect feedback`: how well a decoder reads what people say next."""
+"""`respect feedback`: evaluates feedback decoders."""
 
 from dataclasses import asdict
 from enum import StrEnum
@@ -40,21 +40,21 @@ def feedback() -> None:
 def evaluate(
     file: Annotated[Path, typer.Argument(help="Finished interactions, one JSON object a line.")],
     decoder: Annotated[
-        DecoderName, typer.Option(help="rules needs no model, prompted asks one.")
+        DecoderName, typer.Option(help="rules needs no model; prompted asks a language model.")
     ] = DecoderName.RULES,
     scheme: Annotated[
-        SchemeName, typer.Option(help="binary has no neutral: what is not positive is negative.")
+        SchemeName, typer.Option(help="binary has no neutral label: all that is not positive is negative.")
     ] = SchemeName.BINARY,
     policy: Annotated[
-        str, typer.Option(help="The model that prompted asks: tiny, a folder or a model id.")
+        str, typer.Option(help="The model for prompted: tiny, a folder, or a model id.")
     ] = "tiny",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Score a feedback decoder on finished interactions.
 
-    A turn counts if it has a next utterance and at least one click. Its reference is positive where all its
-    clicks were right, neutral where some were, negative where none was; taking back a wrong pick is right.
-    Positive recall is the share of positive references decoded positive. The binary scheme counts neutral
+    A turn is counted if it has a next utterance and at least one click. Its reference label is positive if all
+    clicks were right, neutral if some were, and negative if none was. Deselecting a wrong figure is right. Positive
+    recall is the share of positive references that are decoded as positive. The binary scheme counts neutral
     references as negative.
     """
     try:
@@ -72,7 +72,7 @@ def evaluate(
 
 
 def _scorer(policy: str) -> Scorer:
-    """The policy as the model that is asked. Torch is loaded only here."""
+    """The policy as the model for the prompted decoder. Torch is imported only here."""
     from learner.policy import Policy, PolicyLoadError
 
     try:

@@ -29,7 +29,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 @app.command("list")
 def list_figures(images: Images = "classic", as_json: Json = False) -> None:
-    """The figures of an image set and what people call them."""
+    """List the figures of an image set and their names."""
     image_set = _open(images)
     figures = [image_set[figure_id] for figure_id in image_set.ids]
     if as_json:
@@ -54,7 +54,7 @@ def show(
     size: Annotated[int, typer.Option(min=16, max=4096, help="Pixels of the saved picture.")] = 512,
     as_json: Json = False,
 ) -> None:
-    """One figure: its silhouette and everything people say of it."""
+    """Show one figure: its silhouette, names and descriptions."""
     image_set = _open(images)
     if figure_id not in image_set:
         close = difflib.get_close_matches(figure_id, image_set.ids, n=3)
@@ -88,14 +88,14 @@ def show(
 def check(
     spec: Annotated[
         str,
-        typer.Argument(help="classic, kilogram:DIR, or a JSON file of figures written as ours are."),
+        typer.Argument(help="classic, kilogram:DIR, or a JSON file in the format of figures.json."),
     ] = "classic",
     images: Annotated[str, typer.Option("--images", metavar="SPEC", help="The same as SPEC.")] = "",
     as_json: Json = False,
 ) -> None:
     """Check that every figure is a true tangram: right pieces, no overlap, one silhouette, no duplicate.
 
-    Exit code 1 if one is not. Our own figures are checked exactly, downloaded pictures within a tolerance.
+    Exit code 1 if one is not. Our own figures are checked exactly, downloaded ones within a tolerance.
     """
     spec = images or spec
     notes: dict[str, list[str]] = {}
@@ -143,7 +143,7 @@ def check(
 def sheet(
     file: Annotated[Path, typer.Option("--out", help="The picture to write, such as sheet.png.")],
     images: Images = "classic",
-    columns: Annotated[int, typer.Option(min=1, max=100, help="Figures beside each other.")] = 12,
+    columns: Annotated[int, typer.Option(min=1, max=100, help="Figures in a row.")] = 12,
     size: Annotated[int, typer.Option(min=32, max=512, help="Pixels of each figure.")] = 120,
 ) -> None:
     """Draw every figure of an image set into one contact sheet."""
@@ -167,7 +167,7 @@ def _save(picture: Image.Image, file: Path) -> None:
 
 
 def _read(path: Path) -> tuple[dict[str, Tangram], dict[str, list[str]]]:
-    """(readable tangrams by id, problems by id) of a file written as `games/figures/classic/figures.json`."""
+    """(readable tangrams by id, problems by id) of a file in the format of `games/figures/classic/figures.json`."""
     tangrams: dict[str, Tangram] = {}
     problems: dict[str, list[str]] = {}
     try:
@@ -196,7 +196,7 @@ def _read(path: Path) -> tuple[dict[str, Tangram], dict[str, list[str]]]:
 def _check_exactly(
     tangrams: dict[str, Tangram], problems: dict[str, list[str]], notes: dict[str, list[str]]
 ) -> list[list[str]]:
-    """Adds to problems and notes by figure id; gives groups of figures that look the same."""
+    """Adds to `problems` and `notes` by figure id, and gives the groups of figures that look the same."""
     groups: dict[object, list[str]] = {}
     for figure_id, tangram in tangrams.items():
         report = check_tangram(tangram)
@@ -211,7 +211,7 @@ def _check_exactly(
 
 
 def _silhouette(raster: Image.Image) -> Text:
-    """The figure in half-height blocks for a terminal, two rows of pixels a line."""
+    """The figure as half-height blocks for a terminal, two rows of pixels per line."""
     width, dark = raster.width, [level < 128 for level in raster.convert("L").tobytes()]
     lines = []
     for start in range(0, len(dark) - width, 2 * width):

@@ -1,4 +1,4 @@
-"""`respect import`: finished games from elsewhere, for rounds to learn from."""
+"""`respect import`: adds recorded games to the store, for rounds to learn from."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -17,7 +17,7 @@ from store.settings import StoreSettings
 
 def import_games(
     file: Annotated[Path, typer.Argument(help="Finished interactions, one JSON object a line.")],
-    images: Annotated[str, typer.Option(help="The image set they were played with.")] = "classic",
+    images: Annotated[str, typer.Option(help="The image set that they were played with.")] = "classic",
     data_dir: Annotated[
         Path | None, typer.Option(help="The folder of the deployment; by default RESPECT_STORE__DATA_DIR.")
     ] = None,
@@ -25,17 +25,18 @@ def import_games(
 ) -> None:
     """Put finished games into the store, so that the next round learns from them.
 
-    All games of the file are added, or none: a line that cannot be used is named, and nothing is imported. A game that
-    is in the store already is not added again. Imported games belong to no round: results and curves leave them out,
-    and they do not start a round by their number. How likely their actions were is not known, so what needs to know it
-    (b-kto and t-kto, the negatives of b-rl and t-rl, estimates at the gate) does without them.
+    Either all games of the file are added, or none: if a line cannot be used, it is named and nothing is imported.
+    A game that is already in the store is not added again. Imported games belong to no round: results and curves
+    leave them out, and their number does not start a round. The propensities of their actions are unknown, so they
+    are not used where propensities are needed (b-kto and t-kto, the negatives of b-rl and t-rl, the estimates before
+    an adapter is promoted).
 
-    You are responsible for the right to use them. They did not come from Discord through this deployment, so the
-    setting for Discord's permission does not hold them back, and their players cannot erase them with /privacy.
+    You are responsible for the right to use them. They did not come from Discord through this deployment, so they
+    are used whether or not Discord's permission is recorded, and their players cannot erase them with /privacy.
     """
-    from research.recorded.importing import import_games as add  # numpy and the rest only when needed
+    from research.recorded.importing import import_games as add  # imports numpy
 
-    rules, image_set, games = read(file, images)
+    image_set, games = read(file, images)
     settings = StoreSettings()
     if data_dir is not None:
         settings = settings.changed(store={"data_dir": data_dir, "database_url": None})
@@ -43,7 +44,7 @@ def import_games(
     try:
         upgrade(database)
         with database.session() as session:
-            added = add(session, games, rules, image_set)
+            added = add(session, games, image_set)
     except (SQLAlchemyError, OSError) as error:
         fail(
             escape(

@@ -1,4 +1,4 @@
-"""The program: mounts one group of commands for each file of this room."""
+"""The program `respect`: adds the commands of each module of `cli`."""
 
 import logging
 from typing import Annotated
@@ -68,5 +68,5 @@ app.add_typer(feedback.app, name="feedback", help="Feedback decoders.")
 app.add_typer(tiny.app, name="tiny", help="The embedded policy.")
 app.add_typer(rounds.app, name="round", help="Rounds of learning and the adapters they publish.")
 app.add_typer(figures.app, name="figures", help="Image sets and their figures.")
-app.add_typer(bench.app, name="bench", help="Our figures, each beside its alternative in one run.")
+app.add_typer(bench.app, name="bench", help="Measurements, each compared with an alternative.")
 app.add_typer(db.app, name="db", help="The database and its migrations.")

@@ -1,4 +1,4 @@
-"""Options of the command line that are generated from the settings: same names, help texts and bounds."""
+"""Command-line options generated from the settings, with the same names, help texts and bounds."""
 
 import inspect
 from collections.abc import Callable, Collection, Mapping
@@ -9,13 +9,13 @@ import typer
 from pydantic import TypeAdapter
 
 TYPES: dict[str, Any] = {"integer": int, "number": float, "boolean": bool, "string": str}
-"""Of JSON schema, and of Python."""
+"""JSON schema type -> Python type."""
 
 
 def with_options(section: type, panel: str, leave_out: Collection[str] = ()) -> Callable[[Any], Any]:
-    """Give a command an option for each field of a section; the values given are its argument `section_values`.
+    """Add an option to a command for each field of a section. The command gets the values as `section_values`.
 
-    An option is None unless it is given, so that settings and defaults stand.
+    An option that is not given is None, so that the setting or its default is used.
     """
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:

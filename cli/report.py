@@ -1,4 +1,4 @@
-"""`respect report`: the paper's figures over one's own games."""
+"""`respect report`: draws the paper's figures for the games of a deployment."""
 
 from pathlib import Path
 from typing import Annotated
@@ -15,27 +15,27 @@ from store.settings import StoreSettings
 
 
 def report(
-    folder: Annotated[Path, typer.Option("--out", help="Folder to make; it must not exist yet.")],
+    folder: Annotated[Path, typer.Option("--out", help="Folder to create; it must not exist yet.")],
     file: Annotated[
         Path | None,
         typer.Option(
-            help="Report on a file of interactions (.jsonl) or an exported folder, not on the database."
+            help="Read a file of interactions (.jsonl) or an exported folder instead of the database."
         ),
     ] = None,
     compare: Annotated[
         str | None,
         typer.Option(
-            help="Show another deployment beside it: a database URL, a file of interactions, an exported folder, "
+            help="Compare with another deployment: a database URL, a file of interactions, an exported folder "
             "or a data folder."
         ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Draw the paper's figures over finished games: PNG, SVG, CSV, and one page, report.html.
+    """Draw the paper's figures for finished games as PNG, SVG and CSV, and in one page, report.html.
 
     docs/research.md says what each measure means.
     """
-    from research.report.played import ReportError, open_source  # pyarrow and matplotlib: only where needed
+    from research.report.played import ReportError, open_source  # imports pyarrow and matplotlib
     from research.report.report import PAGE, write_report
 
     first = str(file) if file else StoreSettings().store.url
@@ -75,7 +75,7 @@ def report(
 
 
 def _name(source: str) -> str:
-    """What a source is called in figures: never with a password."""
+    """The name of a source in figures, without a password."""
     if "://" not in source:
         return Path(source).resolve().stem
     try:

@@ -1,4 +1,4 @@
-"""`respect round`: what the slash commands do, from a shell."""
+"""`respect round`: runs, shows, promotes and rolls back rounds from a shell."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,13 +32,13 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 def run(
     system: Annotated[
         System | None,
-        typer.Option(help=help_of(RoundsConfig, "system") + " By default RESPECT_ROUNDS__SYSTEM."),
+        typer.Option(help=help_of(RoundsConfig, "system") + " Default: RESPECT_ROUNDS__SYSTEM."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Run a round now: decode, train, evaluate, and make the new adapter current if it passes the gate.
 
-    A round that was killed is taken up where it stood. Exit code 1 if the round fails.
+    A round that was killed is resumed. Exit code 1 if the round fails.
     """
     with _opened() as (settings, database):
         with database.session() as session:
@@ -127,7 +127,7 @@ def promote(
     name: Annotated[str, typer.Argument(help="Adapter, as `respect round history` lists them, or 'base'.")],
     as_json: AsJson = False,
 ) -> None:
-    """Make an adapter current: new games take it, games under way keep theirs."""
+    """Make an adapter current: new games use it, running games keep theirs."""
     with _opened() as (settings, database):
         registry = AdapterRegistry(settings.adapters_dir)
         with database.session() as session:
@@ -194,7 +194,7 @@ def _round(row: Round) -> dict[str, Any]:
 
 
 def _outcome(row: Round) -> str:
-    """How a round stands, in words."""
+    """The state of a round in words."""
     if row.error:
         left = row.results.get("out_of_service")
         return f"failed: {row.error}" + (f"; {left['reason']}, so {left['to']} took over" if left else "")
@@ -210,11 +210,11 @@ def _outcome(row: Round) -> str:
     else:
         said = f"no new adapter: {results.get('reason', 'nothing to learn')}"
     if quarantined := results.get("trust", {}).get("quarantined"):
-        said += f"; not learnt from: {_players(quarantined)}"
+        said += f"; in quarantine: {_players(quarantined)}"
     if left := results.get("out_of_service"):
         said += f"; {left['reason']}, so {left['to']} took over"
     if back := results.get("rolled_back"):
-        said += f"; went back to {back['to']} at first: {back['reason']}"
+        said += f"; rolled back to {back['to']} first: {back['reason']}"
     return said
 
 
@@ -230,7 +230,7 @@ def _note(loss: float | None, seconds_left: float | None) -> str:
 
 @contextmanager
 def _bar(title: str) -> Iterator[OnProgress]:
-    """A progress bar on standard error: which stage of how many, and how far it is."""
+    """A progress bar on standard error: the stage, the number of stages and the progress of the stage."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),

@@ -1,4 +1,4 @@
-"""`respect settings`: every setting, as `.env.example` has them."""
+"""`respect settings`: prints every setting in the form of `.env.example`."""
 
 import textwrap
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ ORDER = (
     "web",
     "log",
 )
-"""Sections: first what everybody has to fill in."""
+"""The sections, those that everybody has to fill in first."""
 
 
 def settings() -> None:
@@ -57,7 +57,7 @@ def _lines() -> Iterator[str]:
 
 
 def _assignments(setting: Setting) -> Iterator[str]:
-    """The setting with its default, or else with examples of what it may be."""
+    """The setting with its default or, if it has none, with examples."""
     default = setting.field.default
     values = [""] if default is None else [as_text(default)]
     for value in (default is None and setting.field.examples) or values:

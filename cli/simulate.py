@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     SystemName = System
     StartName = Start
     GameName = str
-else:  # Typer takes a list of an enum, not of a Literal
+else:  # Typer accepts a list of an enum, but not of a Literal
     SystemName = StrEnum("SystemName", [(name, name) for name in get_args(System)])
     StartName = StrEnum("StartName", [(name, name) for name in get_args(Start)])
     GameName = StrEnum("GameName", [(name, name) for name in GAMES])
@@ -49,20 +49,24 @@ def simulate(
     images: Annotated[str, typer.Option(help="Image set: classic, classic:N or kilogram:DIR.")] = "classic",
     figures: Annotated[
         int | None,
-        typer.Option(min=1, help="Play with N figures of the set only: those that `tiny build` held out."),
+        typer.Option(
+            min=1, help="Play only with the N figures of the set that `tiny build --holdout N` left out."
+        ),
     ] = None,
     system: Annotated[
         list[SystemName],
-        typer.Option(help=help_of(RoundsConfig, "system") + " Give it again for several."),
+        typer.Option(help=help_of(RoundsConfig, "system") + " Repeat the option for several."),
     ] = ["b-sup"],  # noqa: B006 - only read
     game: Annotated[
-        list[GameName], typer.Option(help="What is played; give it again for several, played in turn.")
+        list[GameName], typer.Option(help="The game; repeat the option to play several games in turn.")
     ] = DEFAULT_GAMES,
     rounds: Annotated[int, typer.Option(min=0, help="Rounds of learning.")] = 6,
-    games_per_round: Annotated[int, typer.Option(min=1, help="Games played with each policy.")] = 330,
-    seed: Annotated[int, typer.Option(help="Seed of deals, players, actions and training.")] = 0,
-    seeds: Annotated[int, typer.Option(min=1, help="Run so many seeds, from --seed on.")] = 1,
-    jobs: Annotated[int, typer.Option(min=1, help="Run so many at once, a process and a thread each.")] = 1,
+    games_per_round: Annotated[int, typer.Option(min=1, help="Games played in each round.")] = 330,
+    seed: Annotated[int, typer.Option(help="Seed of boards, players, actions and training.")] = 0,
+    seeds: Annotated[int, typer.Option(min=1, help="Number of seeds to run, starting from --seed.")] = 1,
+    jobs: Annotated[
+        int, typer.Option(min=1, help="Runs at the same time, each in a process with one thread.")
+    ] = 1,
     players: Annotated[
         str,
         typer.Option(
@@ -71,11 +75,13 @@ def simulate(
     ] = "people",
     poison: Annotated[
         float,
-        typer.Option(min=0, max=1, help="Share of the players who praise wrong picks and scold right ones."),
+        typer.Option(
+            min=0,
+            max=1,
+            help="Share of players who give wrong feedback: they praise wrong picks and reject right ones.",
+        ),
     ] = 0.0,
-    poison_from: Annotated[
-        int, typer.Option(min=0, help="The first round in which those players do so.")
-    ] = 0,
+    poison_from: Annotated[int, typer.Option(min=0, help="The first round in which they do so.")] = 0,
     policy: Annotated[str, typer.Option(help=help_of(PolicyConfig, "model"))] = "tiny",
     decoder: Annotated[str, typer.Option(help=help_of(FeedbackConfig, "decoder"))] = "rules",
     hindsight: Annotated[
@@ -89,22 +95,24 @@ def simulate(
     ] = None,
     retention: Annotated[
         str | None,
-        typer.Option(help="Image set that the first and the last policy play, to see what was forgotten."),
+        typer.Option(
+            help="Image set on which the first and the last policy are compared, to measure forgetting."
+        ),
     ] = None,
     data_dir: Annotated[
-        Path | None, typer.Option(help="Keep database and adapters in this empty folder.")
+        Path | None, typer.Option(help="Keep the database and the adapters in this empty folder.")
     ] = None,
     plot: Annotated[
-        Path | None, typer.Option(help="Draw the curves with 95% intervals, seeds pooled, to this picture.")
+        Path | None, typer.Option(help="Draw the curves with 95% intervals, seeds pooled, to this file.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     *,
     section_values: Mapping[str, Any],
 ) -> None:
-    """Play, learn and play again with simulated players, and print what each round's policy achieved.
+    """Run whole deployments with simulated players and print the results of each round's policy.
 
-    Everything runs through the same game, policy, feedback and round code as the bot. With several systems or
-    seeds, --json prints {"runs": [...]}: the object of each run.
+    The code of games, policy, feedback and rounds is the same as the bot's. With several systems or seeds,
+    --json prints {"runs": [...]} with one object for each run.
     """
     from learner.examples.hindsight import Hindsight
     from learner.policy.loading import PolicyLoadError  # torch is loaded only when a model is
@@ -167,12 +175,12 @@ def simulate(
 
 
 def rounds_table(result: dict[str, Any]) -> Table:
-    """What each round's policy achieved, in the paper's measures."""
+    """A table of the results of each round's policy, in the paper's measures."""
     headings = ("round", "games", "success", "95%", "turns", "clicks", "exact", "praise", "P", "R")
     table = Table(
         *(Column(heading, justify="right", no_wrap=True) for heading in headings),
         title=f"{result['system']} on {result['images']}, seed {result['seed']}: {result['seconds']:.0f} s",
-        caption="clicks: share right; exact: turns as hoped for; P, R: of decoded praise",
+        caption="clicks: share right; exact: turns as intended; P, R: of positive feedback",
         box=SIMPLE,
         padding=(0, 0, 0, 1),
     )
@@ -194,7 +202,7 @@ def rounds_table(result: dict[str, Any]) -> Table:
 
 
 def _quarantines(trust: list[dict[str, Any]]) -> Table:
-    """Who was left out of training, beside who poisoned it, and how often the others then won."""
+    """A table of the players in quarantine, the real poisoners, and the success of the other players."""
     table = Table("round", "players", "poisoners", "quarantined", "P", "R", "others' success", box=SIMPLE)
     for at in trust:
         counts = (str(at[name]) for name in ("round", "players", "poisoners", "quarantined"))
@@ -204,7 +212,7 @@ def _quarantines(trust: list[dict[str, Any]]) -> Table:
 
 
 def _curves_table(found: dict[str, Any]) -> Table:
-    """Success by round, one column a system, seeds pooled."""
+    """A table of success by round, one column for each system, seeds pooled."""
     table = Table("round", *found, title="success (95%), seeds pooled", box=SIMPLE)
     for points in zip(*found.values(), strict=True):
         table.add_row(
@@ -219,7 +227,7 @@ def _share(value: float | None) -> str:
 
 
 def _check_picture(path: Path) -> None:
-    """Said before hours of work, not after."""
+    """Check the file name of the plot before the runs, because they may take hours."""
     if path.suffix.lower() not in (".png", ".svg", ".pdf"):
         fail(f"{path} is no picture that can be drawn: give a file that ends in .png, .svg or .pdf")
     if not path.absolute().parent.is_dir():
@@ -237,7 +245,7 @@ def _folder(data_dir: Path | None) -> Iterator[Path]:
 
 @contextmanager
 def _bars(names: Sequence[str], rounds: int) -> "Iterator[OnRunProgress]":
-    """Progress on standard error, a line for each run: how many rounds, and where the one under way is."""
+    """Progress on standard error, one line for each run: rounds done and the progress of the current one."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),

@@ -1,4 +1,4 @@
-"""`respect tiny`: the embedded policy, built from nothing."""
+"""`respect tiny`: builds the embedded policy from scratch."""
 
 from pathlib import Path
 from typing import Annotated
@@ -22,17 +22,18 @@ def build(
         str, typer.Option(help="Image set: 'classic', 'classic:N' or 'kilogram:DIR'.")
     ] = "classic",
     holdout: Annotated[
-        int, typer.Option(min=0, help="Leave out this many figures, those of `simulate --figures`.")
+        int, typer.Option(min=0, help="Number of figures to leave out, for `simulate --figures`.")
     ] = 0,
     seed: Annotated[int, typer.Option(help="The same seed builds the same model.")] = 0,
     known: Annotated[
-        float, typer.Option(min=0.01, max=1.0, help="Share of each figure's descriptions it is shown.")
+        float,
+        typer.Option(min=0.01, max=1.0, help="Share of each figure's descriptions that it is trained on."),
     ] = 1.0,
     steps: Annotated[int, typer.Option(min=1, help="Steps of pretraining on dialogues.")] = 1200,
-    out_dir: Annotated[Path, typer.Option("--out", help="Folder to save it in.")] = Path("data/tiny"),
+    out_dir: Annotated[Path, typer.Option("--out", help="Folder to save the policy in.")] = Path("data/tiny"),
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Build and pretrain the embedded policy. Takes minutes on two cores; use it with `--policy DIR`."""
+    """Build and pretrain the embedded policy. It takes minutes on two cores. Use it with `--policy DIR`."""
     from learner.policy.tiny.build import BuildSettings
     from learner.policy.tiny.build import build as run  # torch is loaded only when it is needed
     from learner.policy.tiny.pretrain import PretrainSettings

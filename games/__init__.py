@@ -1,11 +1,11 @@
-"""What a game is, the games themselves, figures and board pictures. No torch, no discord, no database."""
+"""The rules of the games, their figures and their board pictures. Imports neither torch, discord nor the store."""
 
 from games.core import Game
 from games.multiref import MultiRef
 from games.pick import Pick
 
 GAMES: dict[str, Game] = {game.name: game for game in (MultiRef(), Pick())}
-"""Every game by its name. Another game is one more entry."""
+"""Every game by its name. A new game is added here."""
 
 DEFAULT_GAME = MultiRef.name
-"""What is played where nobody names a game."""
+"""The game that is played when none is named."""

@@ -1,6 +1,6 @@
-"""The speaker's picture of a game: figures, what is a target, what is selected, how it stands.
+"""The speaker's picture of a game: figures, targets, selection, turn and outcome.
 
-It shows neither the listener's letters nor any figure's name: both would find their way into utterances.
+It shows neither the listener's letters nor any figure's name, because players would use both in utterances.
 """
 
 import io
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 WIDTH = 1000
 """Pixels. Discord scales it down to about 360 on a phone."""
-SCALE = 2  # everything is drawn twice as large and averaged down
+SCALE = 2  # the picture is drawn at twice its size and then reduced, for smooth edges
 MARGIN, GAP, HEADER, FOOTER = 30, 20, 104, 84
 ONE_ROW, TWO_ROWS = 5, 10
-"""Figures that one row and two rows may hold; more stand in three."""
+"""The largest numbers of figures that are shown in one row and in two rows; more are shown in three."""
 CARD_RADIUS, CELL_RADIUS, BADGE = 30, 20, 27
 
-# Okabe and Ito's colours, which colour-blind people tell apart; each also has a shape of its own.
+# The palette of Okabe and Ito, which colour-blind people can tell apart. Each state also has its own shape.
 CARD, CELL_FILL, LINE, INK, QUIET = "#f3f1ec", "#ffffff", "#d8d4cb", "#22262e", "#5d626c"
 TARGET, SELECTED, RIGHT, WRONG = "#e69f00", "#0072b2", "#007a58", "#c2352b"
 SELECTED_FILL, RIGHT_FILL, WRONG_FILL, MISSED_FILL = "#d3e7f6", "#d3eee3", "#f9dcd7", "#fff3d6"
@@ -43,10 +43,10 @@ PLACES = ("first", "second", "third", "fourth", "fifth")
 
 @dataclass(frozen=True)
 class _Grid:
-    """Where figures stand: rows of equal length but for the last, which is centred."""
+    """The layout of a board: rows of equal length, except that the last may be shorter and is then centred."""
 
     rows: tuple[int, ...]
-    """Figures in each."""
+    """Number of figures in each row."""
 
     @classmethod
     def of(cls, figures: int) -> "_Grid":
@@ -61,7 +61,7 @@ class _Grid:
 
     @property
     def height(self) -> int:
-        """Of all rows."""
+        """Height of all rows together in pixels."""
         return len(self.rows) * (self.cell + GAP) - GAP
 
     def places(self) -> Iterator[tuple[int, int]]:
@@ -92,7 +92,7 @@ class _Look:
     width: int = 2
     dashed: bool = False
     badges: tuple[str, ...] = ()
-    """Glyph names; a star goes to the top left corner, everything else to the bottom right."""
+    """Glyph names; a star is drawn in the top left corner, all others in the bottom right."""
 
 
 def draw_board(
@@ -103,9 +103,9 @@ def draw_board(
     outcome: Outcome,
     images: "ImageSet",
 ) -> Board:
-    """The board in the speaker's order after `turns` finished turns: a PNG `WIDTH` pixels wide, and alt text.
+    """Draw the board in the speaker's order after `turns` finished turns: a PNG `WIDTH` pixels wide, and alt text.
 
-    The same position always gives the same bytes, and is drawn once. Safe to call from several threads.
+    The same position always gives the same bytes and is cached. Safe to call from several threads.
     Raises KeyError for a figure that is not in `images`, ValueError for a selection that is not on the board.
     """
     if stray := selected_ids - set(deal.speaker):
@@ -133,7 +133,7 @@ def _headline(turns: int, max_turns: int, outcome: Outcome) -> str:
 
 
 def _alt(marks: Sequence[tuple[bool, bool]], turns: int, max_turns: int, outcome: Outcome) -> str:
-    """The state in words, by position: names of figures would be copied into utterances."""
+    """The state in words. Figures are given by position, because players would copy names into utterances."""
     grid, targets = _Grid.of(len(marks)), sum(target for target, _ in marks)
 
     def where(wanted: Callable[[bool, bool], bool]) -> str:
@@ -290,7 +290,7 @@ def _cross(draw: ImageDraw.ImageDraw, x: float, y: float, radius: float) -> None
 
 
 def _ring(draw: ImageDraw.ImageDraw, x: float, y: float, radius: float) -> None:
-    """Missed: an empty circle where a tick would be."""
+    """The mark of a missed target: an empty circle."""
     _disc(draw, x, y, radius, fill=CELL_FILL, outline=CARD, width=3)
     _disc(draw, x, y, radius - 3, fill=CELL_FILL, outline=WRONG, width=6)
 
@@ -361,7 +361,7 @@ def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
 
 @cache
 def _card_mask(size: tuple[int, int]) -> Image.Image:
-    """Opaque inside the rounded card, so that it sits well on a dark and on a light page."""
+    """Alpha mask: opaque inside the rounded card, transparent outside, for dark and light pages."""
     large = Image.new("L", (size[0] * 4, size[1] * 4), 0)
     ImageDraw.Draw(large).rounded_rectangle(
         (0, 0, large.width - 1, large.height - 1), CARD_RADIUS * 4, fill=255

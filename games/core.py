@@ -1,9 +1,9 @@
-"""What a game is: the one interface that the store, the learner and the bot know.
+"""The interface of a game. The store, the learner and the bot use only this, not the rules of one game.
 
 A game here is a *selection game over figures*: a speaker sees a board of figures, some of which are targets, and
 describes them; a listener sees the same figures in another order and changes which are selected, one action a turn.
-States and actions are plain strings, one for each, so that they can be stored, tokenised and exported without knowing
-the game. Another game is one more implementation of `Game`, entered in `games.GAMES`, and nothing else.
+Every state and every action is written as exactly one string, so that it can be stored, tokenised and exported
+without knowing the game. To add a game, implement `Game` and add it to `games.GAMES`.
 """
 
 import random
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Outcome(StrEnum):
-    """How a game stands. `GIVEN_UP` is set by whoever runs the game, the others follow from the rules."""
+    """The outcome of a game. `GIVEN_UP` is set by the caller, the others follow from the rules."""
 
     OPEN = "open"
     WON = "won"
@@ -26,12 +26,12 @@ class Outcome(StrEnum):
 
 
 class IllegalAction(ValueError):
-    """An action that the rules do not allow in the state it was tried in."""
+    """An action that the rules do not allow in the given state."""
 
 
 @dataclass(frozen=True)
 class Deal:
-    """What one game is played with. Only the game, the store and the speaker's picture may read `targets`."""
+    """The board of one game and its targets. Only the game, the store and the speaker's picture may read `targets`."""
 
     speaker: tuple[str, ...]
     """Figure ids in the order the speaker sees them."""
@@ -43,7 +43,7 @@ class Deal:
 
 @dataclass(frozen=True)
 class Step:
-    """One finished turn as the listener saw it."""
+    """One finished turn from the listener's side."""
 
     state: str
     """The state before the action."""
@@ -53,33 +53,33 @@ class Step:
 
 @dataclass(frozen=True)
 class Change:
-    """What one action did to the selection, in figure ids (see `change_of`)."""
+    """The effect of one action on the selection, as figure ids (see `change_of`)."""
 
     before: frozenset[str]
-    """Selected before the action."""
+    """Figures selected before the action."""
     after: frozenset[str]
-    """Selected after it."""
+    """Figures selected after it."""
     clicked: frozenset[str]
-    """What the listener clicked. In a game where a pick replaces another, the one replaced was not clicked."""
+    """Figures that the listener clicked. Where a new pick replaces the old one, the old one was not clicked."""
 
     @property
     def picked(self) -> frozenset[str]:
-        """What the action selected."""
+        """Figures that the action selected."""
         return self.clicked & self.after
 
     @property
     def dropped(self) -> frozenset[str]:
-        """What the action deselected on purpose."""
+        """Figures that the action deselected by a click."""
         return self.clicked - self.after
 
     def wrong(self, wanted: Collection[str]) -> frozenset[str]:
-        """The clicks that are wrong if `wanted` is the selection to reach."""
+        """The clicks that are wrong if `wanted` is the selection to be reached."""
         return self.picked.difference(wanted) | self.dropped.intersection(wanted)
 
 
 @dataclass(frozen=True)
 class Text:
-    """A run of words in a prompt."""
+    """A piece of text in a prompt."""
 
     text: str
 
@@ -93,7 +93,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class Message:
-    """One message of a prompt, in the chat form that every instruction-tuned multimodal model knows."""
+    """One message of a prompt, in the chat format of instruction-tuned multimodal models."""
 
     role: Literal["user", "assistant"]
     parts: tuple[Text | Figure, ...]
@@ -105,33 +105,33 @@ class Board:
 
     png: bytes
     alt: str
-    """The same in words, at most 1,024 characters."""
+    """Alternative text: the same in words, at most 1,024 characters."""
 
 
 @dataclass(frozen=True)
 class Words:
-    """What people read about a game. Pronouns fit the number of targets; no sentence names a figure or a label."""
+    """The texts of a game that people read. Pronouns agree with the number of targets. No figure or label is named."""
 
     title: str
-    """Before "with (player) #(number)", the name of a game's thread."""
+    """The start of a thread's name; "with (player) #(number)" follows."""
     label: str
-    """In the list of `/play`, at most 100 characters."""
+    """The choice in the list of `/play`, at most 100 characters."""
     how: str
-    """One sentence or a few about board, targets and turns, for `/help`."""
+    """A few sentences about board, targets and turns, for `/help`."""
     task: str
-    """On the first board: what the marks mean and what the listener knows."""
+    """Shown with the first board: what the marks mean and what the listener knows."""
     ask: str
-    """On the first board, before how to say it: what the speaker is to do."""
+    """Shown after that: what the speaker should do. How to send a message follows."""
     won: str
-    """Before "in (so many turns)"."""
+    """Shown after a won game; "in (number of turns)" follows."""
     missed: str
-    """Of the figures shown after a lost game."""
+    """Introduces the figures shown after a lost game."""
     meant: str
-    """Of the figures shown after a game that was given up."""
+    """Introduces the figures shown after a game that was given up."""
     setting: str
-    """For a language model that is asked about the dialogue: who sees and does what."""
+    """Explains the game to a language model that is asked about a dialogue: who sees and does what."""
     probe: str = "the bird"
-    """An utterance such as a speaker of this game might open with, to try a policy with."""
+    """A typical first utterance of this game, used to probe a policy."""
 
 
 class Game(Protocol):
@@ -142,22 +142,22 @@ class Game(Protocol):
     max_turns: int
     max_targets: int
     board_sizes: range
-    """Figures on one board, the smallest number first. A deal draws one of them."""
+    """The possible numbers of figures on a board, in ascending order. A deal draws one of them."""
     replaces: bool
-    """Whether a pick takes the place of the one before. Then nothing can be deselected."""
+    """Whether a new pick replaces the one before. In such a game nothing can be deselected."""
 
     def deal(self, figures: Sequence[str], rng: random.Random) -> Deal:
-        """Draw a board from figure ids. Raises ValueError for fewer than the smallest board needs."""
+        """Draw a board from figure ids. Raises ValueError if there are fewer than the smallest board needs."""
         ...
 
     def initial_state(self, context: Sequence[str]) -> str:
-        """The state before the first action. It may depend on how many figures there are, not on which."""
+        """The state before the first action. It may depend on the number of figures, but not on which they are."""
         ...
 
     def legal_actions(self, state: str) -> Sequence[str]:
-        """Every action the listener may take in `state`, each as its one string, in a fixed order.
+        """Every action the listener may take in `state`, as strings, in a fixed order.
 
-        It follows from the state alone. Every action changes the selection.
+        The list depends on the state alone. Every action changes the selection.
         """
         ...
 
@@ -170,40 +170,38 @@ class Game(Protocol):
         ...
 
     def clicked(self, context: Sequence[str], action: str) -> frozenset[str]:
-        """Ids of the figures that an action names. Raises `IllegalAction`. See also `change_of`."""
+        """Ids of the figures that an action names. Raises `IllegalAction`. `change_of` gives its whole effect."""
         ...
 
     def action_to(self, context: Sequence[str], state: str, selection: frozenset[str]) -> str | None:
         """The action that turns `state` into exactly `selection`.
 
-        None where there is none: nothing has to change, or the rules do not allow that selection. Raises ValueError
-        for a figure that is not on the board.
+        None if there is no such action: `selection` is already reached, or the rules do not allow it. Raises
+        ValueError for a figure that is not on the board.
         """
         ...
 
     def outcome(self, deal: Deal, state: str, turns: int) -> Outcome:
-        """How the game stands in `state` after `turns` finished turns. Looks at the targets."""
+        """The outcome in `state` after `turns` finished turns. Reads the targets."""
         ...
 
     def prompt(
         self, context: Sequence[str], history: Sequence[Step], state: str, utterance: str
     ) -> list[Message]:
-        """What the listener is shown before it acts. It has no way to the targets.
+        """What the listener is shown before it acts. The arguments give no access to the targets.
 
-        The prompt of a turn is the prompt of the turn before, that turn's action and one more message:
-        it only ever grows, so a model's cache of it stays good for the whole game.
+        The prompt of a turn is the prompt of the turn before, that turn's action and one more message. Earlier parts
+        never change, so a model's KV cache stays valid for the whole game.
 
-        The first message opens with the board: for each figure a label, one capital letter, and its picture. What a
-        person says always follows the first ". " of its text, and labels stand before that alone. The embedded
-        model relies on this: its chat template writes what people say in lower case, so that nothing they write is
-        read as a label, and its pictures follow their labels. `games.letters.conversation` writes such prompts.
+        The first message opens with the board: for each figure a label, one capital letter, and its picture. Labels
+        stand nowhere else but in states and actions. `games.letters.conversation` writes such prompts.
         """
         ...
 
     def reorder(
         self, context: Sequence[str], steps: Sequence[Step], order: Sequence[int]
     ) -> tuple[tuple[str, ...], list[Step]]:
-        """The same interaction had the listener seen the figures in another order.
+        """The same interaction with the figures in another order for the listener.
 
         `order[i]` is the old position of the figure that stands at position i in the new context.
         """
@@ -215,7 +213,7 @@ class Game(Protocol):
 
 
 def change_of(game: Game, context: Sequence[str], state: str, action: str) -> Change:
-    """What `action` does to the selection of `state`. Raises `IllegalAction`."""
+    """The change that `action` makes to the selection of `state`. Raises `IllegalAction`."""
     return Change(
         before=frozenset(game.selected(context, state)),
         after=frozenset(game.selected(context, game.apply(state, action))),
@@ -224,6 +222,6 @@ def change_of(game: Game, context: Sequence[str], state: str, action: str) -> Ch
 
 
 def clicks_right(game: Game, deal: Deal, state: str, action: str) -> tuple[int, int]:
-    """(right clicks, all clicks) of an action. Looks at the targets: for evaluation only."""
+    """(right clicks, all clicks) of an action. Reads the targets, so it is for evaluation only."""
     change = change_of(game, deal.listener, state, action)
     return len(change.clicked) - len(change.wrong(deal.targets)), len(change.clicked)

@@ -1,31 +1,31 @@
-"""Letters as labels of the listener's figures, and what games write with them. The speaker never sees them."""
+"""Letters as labels of the listener's figures, and the prompts written with them. The speaker never sees them."""
 
 from collections.abc import Callable, Sequence
 
 from games.core import Figure, Message, Step, Text
 
 LETTERS = "ABCDEFGHIJKL"
-"""Labels in the order of places, enough for the largest board of any game."""
+"""Labels in board order, enough for the largest board of any game."""
 
 SELECT, DESELECT = "select", "deselect"
 
 WORDS = (SELECT, DESELECT, "none", "is", "selected", "currently", ".")
-"""What states and actions are written with beside letters."""
+"""The words of states and actions, other than letters."""
 
 
 def format_state(letters: frozenset[str]) -> str:
-    """The one string of a selection: its letters in order."""
+    """A selection as a string: its letters in order."""
     return " ".join(sorted(letters))
 
 
 def format_action(deselect: frozenset[str], select: frozenset[str]) -> str:
-    """The one string of a set of clicks, "" for none."""
+    """A set of clicks as a string, "" for none."""
     clicks = ((DESELECT, deselect), (SELECT, select))
     return " ".join(f"{verb} {format_state(letters)}" for verb, letters in clicks if letters)
 
 
 def selection_in_words(letters: str) -> str:
-    """What a prompt says of the letters selected, "" for none."""
+    """The sentence of a prompt that says which letters are selected; "" stands for none."""
     return f"{letters} currently selected" if letters else "none is selected"
 
 
@@ -36,7 +36,7 @@ def conversation(
     utterance: str,
     letters_of: Callable[[str], str],
 ) -> list[Message]:
-    """A prompt as `Game.prompt` promises it; `letters_of` gives the letters selected in a state, in order."""
+    """A prompt as `Game.prompt` describes it; `letters_of` gives the letters selected in a state, in order."""
     board: list[Text | Figure] = []
     for letter, figure in zip(LETTERS, context, strict=False):
         board += [Text(letter), Figure(figure)]

@@ -1,4 +1,4 @@
-"""MultiRef: a speaker describes several of ten figures, a listener clicks them (METHOD: "The task").
+"""MultiRef: a speaker describes several of ten figures, a listener clicks them (Chen et al., 2025).
 
 A state is the selected letters in order ("A C", or "" when none is), an action is
 "deselect X.. select Y.." with letters in order. The listener's letters are never shown to the speaker.
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from games.figures import ImageSet
 
 LETTERS = ALL_LETTERS[:10]
-"""Of a board, in the order of its places."""
+"""The labels of a board, in the order of its figures."""
 
 WORDS = Words(
     title="Tangrams",
@@ -79,12 +79,12 @@ def _legal_actions(state: str) -> tuple[str, ...]:
     deselects = _clicks("deselect", [letter for letter in LETTERS if letter in selected])
     selects = _clicks("select", [letter for letter in LETTERS if letter not in selected])
     actions = [f"{one} {other}" for one in deselects if one for other in selects if other]
-    # Interned: the same action is legal in many states, and all of their lists may be kept.
+    # Interned to save memory: the same action is legal in many states, whose lists are cached.
     return tuple(sorted(intern(action) for action in [*actions, *deselects, *selects] if action))
 
 
 def _clicks(verb: str, letters: Sequence[str]) -> list[str]:
-    """The verb with every subset of letters, in order; "" for none."""
+    """The verb followed by each subset of the letters, in order; "" for the empty subset."""
     subsets = [""]
     for letter in letters:
         subsets += [f"{subset} {letter}" for subset in subsets]
@@ -92,7 +92,7 @@ def _clicks(verb: str, letters: Sequence[str]) -> list[str]:
 
 
 class MultiRef:
-    """The rules of MultiRef. It keeps no state of its own: one instance serves every game."""
+    """The rules of MultiRef. The class holds no state: one instance serves every game."""
 
     name = "multiref"
     words = WORDS

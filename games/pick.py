@@ -37,7 +37,7 @@ _STATE = re.compile(rf"({NONE}|[{LETTERS}]) of ([1-9]\d?)")
 
 
 def parse_state(state: str) -> tuple[str, str]:
-    """(the letter pointed at or "", letters of the board). Raises ValueError for anything that is no state."""
+    """(the letter pointed at or "", letters of the board). Raises ValueError if it is not a state."""
     found = _STATE.fullmatch(state)
     letters = LETTERS[: int(found[2])] if found and int(found[2]) in Pick.board_sizes else ""
     if found is None or not letters or (found[1] != NONE and found[1] not in letters):
@@ -48,7 +48,7 @@ def parse_state(state: str) -> tuple[str, str]:
 
 
 def format_state(letter: str, size: int) -> str:
-    """The one string of a letter pointed at, "" for none, on a board."""
+    """The state as a string: the letter pointed at ("" for none) and the size of the board."""
     return f"{letter or NONE} of {size}"
 
 
@@ -61,7 +61,7 @@ def parse_action(action: str) -> str:
 
 
 class Pick:
-    """The rules of Pick. It keeps no state of its own: one instance serves every game."""
+    """The rules of Pick. The class holds no state: one instance serves every game."""
 
     name = "pick"
     words = WORDS

@@ -1,1 +1,1 @@
-"""The policy, feedback decoding, objectives, training, adapters, rounds, serving. No discord."""
+"""The policy, feedback decoding, training, adapters, rounds of learning and serving. Does not import discord.py."""

@@ -1,6 +1,6 @@
-"""What the policy service and its clients say to each other: plain values, the same over HTTP and in process.
+"""The requests and responses of the policy service: plain values, the same over HTTP and in process.
 
-It has no field for targets: the listener never sees them.
+No message has a field for targets, because the listener never sees them.
 """
 
 from collections.abc import Sequence
@@ -32,9 +32,9 @@ class TurnRequest(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     request_id: str
-    """The same id is answered with the same action, however often it is sent ("{game id}:{turn}")."""
+    """"{game id}:{turn}". A request that is sent again with the same id is answered with the same action."""
     game_id: str
-    """Turns of one game share a cached prefix."""
+    """Turns of one game share a KV cache."""
     game: str = DEFAULT_GAME
     images: str
     """Image set spec (`games.figures.open_images`)."""
@@ -44,12 +44,12 @@ class TurnRequest(BaseModel):
     state: str
     utterance: str
     verdicts_heard: bool = True
-    """Whether the listener is given praise and rejection: not those of a player in quarantine, who rejects right
-    picks to have them taken back."""
+    """Whether the words of positive and negative feedback are kept in the prompt. They are removed for a player in
+    quarantine, who could reject right picks to have them deselected."""
     adapter: str
     """The adapter the game is pinned to, or `BASE_ADAPTER`."""
     community: str = ""
-    """Whose turns are served in one line: a guild."""
+    """Tenant of the service's round-robin queue: a guild's id."""
     protocol: int = PROTOCOL_VERSION
 
 
@@ -67,7 +67,8 @@ def turn_request(
     community: str = "",
     key: str = "",
 ) -> TurnRequest:
-    """The turn after `steps`. A `key` makes its id another than that of the same turn with another key."""
+    """The request for the turn that follows `steps`. `key` is appended to the request id, so that the same turn can
+    be requested again as a new request."""
     request_id = f"{game_id}:{len(steps) + 1}"
     return TurnRequest(
         request_id=f"{request_id}:{key}" if key else request_id,
@@ -93,20 +94,20 @@ class TurnAnswer(BaseModel):
 
     action: str
     logp: float = Field(le=0.0)
-    """log π(a|x) under the very distribution the action was sampled from."""
+    """log π(a|x), in nats, under the distribution that the action was sampled from."""
     adapter: str
     base_model: str
     """Fingerprint of the base model's weights."""
     seconds: float
-    """Time in the service, waiting included."""
+    """Seconds from the request's arrival at the service to its answer, queueing included."""
     temperature: float | None = None
     """Sampling temperature."""
     seed: int | None = None
-    """The service's seed; a turn's draw depends on it and on the request's id."""
+    """The service's seed. It and the request's id determine what is sampled."""
 
 
 class GameFinished(BaseModel):
-    """A game that will have no more turns: what is kept for it may go."""
+    """Tells the service that a game is over, so that its KV cache and its adapter can be released."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -114,14 +115,14 @@ class GameFinished(BaseModel):
 
 
 class PolicyStatus(BaseModel):
-    """What the service says of itself."""
+    """The state of the service."""
 
     model_config = ConfigDict(frozen=True)
 
     protocol: int = PROTOCOL_VERSION
     base_model: str
     current: str
-    """The adapter that new games take."""
+    """The adapter that new games are pinned to."""
     loaded: tuple[str, ...]
     turns: int
     waiting: int
@@ -129,7 +130,7 @@ class PolicyStatus(BaseModel):
 
 
 class PolicyError(Exception):
-    """A turn that could not be played. `retry` says whether the same request may be sent again."""
+    """A turn that could not be played. `retry` tells whether sending the same request again can help."""
 
     def __init__(self, message: str, retry: bool = True) -> None:
         super().__init__(message)

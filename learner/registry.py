@@ -1,6 +1,6 @@
-"""The adapter registry: safetensors folders with a card each, and which of them is current.
+"""The adapter registry: one folder per adapter (safetensors and a card), and a pointer to the current adapter.
 
-It knows folders and rows, not models: the bot imports it, so torch stays out.
+It handles folders and database rows, not models. The bot imports it, so it does not import torch.
 """
 
 import contextlib
@@ -40,11 +40,11 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,99}")
 
 
 class AdapterError(RuntimeError):
-    """An adapter that cannot be used, and why."""
+    """An adapter cannot be used; the message says why."""
 
 
 class Card(BaseModel):
-    """What an adapter was made from and how well it did. Stands in its folder and in its row."""
+    """What an adapter was trained from and its metrics. Stored in its folder and in its database row."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
@@ -52,9 +52,9 @@ class Card(BaseModel):
     base_model: str
     """Fingerprint of the base model it was trained on."""
     policy: str = ""
-    """What that model was opened as (RESPECT_POLICY__MODEL)."""
+    """The value of RESPECT_POLICY__MODEL that the base model was loaded with."""
     system: str
-    """In the paper's names, e.g. "b-sup"."""
+    """Learning system in the paper's names, e.g. "b-sup"."""
     round: int
     round_id: int
     parent: str | None = None
@@ -66,9 +66,9 @@ class Card(BaseModel):
     """Game id -> number of its turns that were trained on."""
     turns: int
     training: dict[str, Any]
-    """Every hyper-parameter."""
+    """Every hyper-parameter of training, by name."""
     metrics: dict[str, Any] = {}
-    """Of training and of the held-out evaluation."""
+    """Metrics of training and of the held-out evaluation."""
 
 
 def adapter_name(round_number: int, system: str) -> str:
@@ -76,10 +76,10 @@ def adapter_name(round_number: int, system: str) -> str:
     return f"round-{round_number:04d}-{system}"
 
 
-def check(folder: Path, base_model: str | None = None) -> list[str]:
-    """What is wrong with an adapter's folder, in sentences; empty if it can be loaded.
+def adapter_problems(folder: Path, base_model: str | None = None) -> list[str]:
+    """What is wrong with an adapter's folder, as sentences; empty if it can be loaded.
 
-    Looks at the files, the safetensors header and length, the card, and (if given) the base fingerprint.
+    Checks the files, the safetensors header and length, the card, and the fingerprint `base_model` if it is given.
     """
     problems = [
         f"{folder.name} has no {name}" for name in (CONFIG, WEIGHTS, CARD) if not (folder / name).is_file()
@@ -114,13 +114,13 @@ def read_card(folder: Path) -> Card:
 
 
 class AdapterRegistry:
-    """The folders under one directory. Everything that changes there changes by one atomic rename."""
+    """The adapters under one directory. Every change there is one atomic rename."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def names(self) -> tuple[str, ...]:
-        """Every published adapter, sorted."""
+        """Names of all published adapters, sorted."""
         if not self.folder.is_dir():
             return ()
         return tuple(
@@ -142,10 +142,10 @@ class AdapterRegistry:
         return read_card(self.path(name))
 
     def publish(self, card: Card, write: Callable[[Path], object]) -> Path:
-        """Make an adapter's folder appear whole or not at all. It does not become current.
+        """Add an adapter's folder, completely or not at all. The adapter does not become current.
 
-        `write(folder)` puts adapter_config.json and adapter_model.safetensors into an empty folder. A folder
-        of the same name (left by a round that failed) is replaced, unless it is current.
+        `write(folder)` writes adapter_config.json and adapter_model.safetensors to an empty folder. A folder of the
+        same name (left by a failed round) is replaced. Raises AdapterError if the adapter is or was current.
         """
         final = self.path(card.name)
         if card.name in (self.current(), *self._history()):
@@ -155,7 +155,7 @@ class AdapterRegistry:
         try:
             write(draft)
             (draft / CARD).write_text(card.model_dump_json(indent=2) + "\n")
-            if problems := check(draft, card.base_model):
+            if problems := adapter_problems(draft, card.base_model):
                 raise AdapterError("; ".join(problems).replace(draft.name, card.name))
             for path in draft.iterdir():
                 path.chmod(0o600)
@@ -175,7 +175,7 @@ class AdapterRegistry:
         _write_atomically(self.path(card.name) / CARD, card.model_dump_json(indent=2) + "\n")
 
     def record(self, session: Session, card: Card) -> Adapter:
-        """The row of an adapter, made or brought up to its card."""
+        """Insert or update an adapter's database row from its card, and return it."""
         found = session.exec(select(Adapter).where(Adapter.name == card.name)).one_or_none()
         row = found or Adapter(name=card.name, base_model=card.base_model, system=card.system)
         if row.card.get("round_id") != card.round_id:  # new, or left by a round that failed
@@ -187,16 +187,17 @@ class AdapterRegistry:
         return row
 
     def current(self) -> str:
-        """The adapter that new games take; `BASE_ADAPTER` before the first. Raises AdapterError."""
+        """The adapter that new games are pinned to; `BASE_ADAPTER` before the first promotion. Raises
+        AdapterError."""
         return self._pointer()[0]
 
     def previous(self) -> str | None:
-        """What `rollback` would go back to; None if there is nothing before."""
+        """The adapter that `rollback` would return to; None if no adapter was promoted yet."""
         history = self._history()
         return history[-1] if history else None
 
     def promote(self, session: Session, name: str) -> str:
-        """Make an adapter (or `BASE_ADAPTER`) current. Gives the one that was. Raises AdapterError.
+        """Make an adapter (or `BASE_ADAPTER`) current and return the one that was current. Raises AdapterError.
 
         Refuses a broken folder and an adapter that learnt from what may no longer be used (`store.lineage`).
         """
@@ -213,7 +214,7 @@ class AdapterRegistry:
         return before
 
     def rollback(self, session: Session) -> str:
-        """Go back to the adapter that was current before. Gives its name. Raises AdapterError."""
+        """Make the previously current adapter current again and return its name. Raises AdapterError."""
         history = self._history()
         if not history:
             raise AdapterError("There is nothing to go back to: no adapter has been promoted yet")
@@ -247,7 +248,7 @@ class AdapterRegistry:
                 _write_atomically(path, Card.model_validate(kept).model_dump_json(indent=2) + "\n")
 
     def reject(self, session: Session, name: str) -> None:
-        """Note that the gate refused an adapter. It can still be promoted by hand."""
+        """Mark an adapter as rejected by the gate. It can still be promoted by a command."""
         if name == self.current():
             raise AdapterError(f"{name} is current: roll back first")
         row = session.exec(select(Adapter).where(Adapter.name == name)).one_or_none()
@@ -256,7 +257,8 @@ class AdapterRegistry:
             session.add(row)
 
     def sync(self, session: Session) -> None:
-        """Bring the rows' status in step with the folder, which decides (a crash may fall between them)."""
+        """Set the status of the rows from the folder's pointer, which is authoritative: a crash can separate the
+        two."""
         current = self.current()
         rows = session.exec(
             select(Adapter).where(
@@ -273,7 +275,7 @@ class AdapterRegistry:
         folder = self.path(name)
         if not folder.is_dir():
             raise AdapterError(f"There is no adapter {name!r}: `respect round history` lists them")
-        if problems := check(folder):
+        if problems := adapter_problems(folder):
             raise AdapterError("; ".join(problems))
         if reason := affected_adapters(session).get(name):
             raise AdapterError(f"{name} {reason}: start a round")
@@ -300,7 +302,7 @@ class AdapterRegistry:
 
 
 def _broken_safetensors(path: Path) -> str | None:
-    """What is wrong with a safetensors file, from its header and length; None if nothing."""
+    """What is wrong with a safetensors file, by its header and length; None if nothing is."""
     try:
         with safe_open(path, framework="numpy") as file:
             return None if list(file.keys()) else "holds no tensors"

@@ -1,4 +1,4 @@
-"""Settings of the policy service, of rounds and of training. torch stays out."""
+"""Settings of the policy service, of rounds and of training. Does not import torch."""
 
 import ipaddress
 import os
@@ -15,7 +15,7 @@ System = Literal["control", "b-sup", "t-sup", "b-rl", "t-rl", "b-kto", "t-kto"]
 """Decoder scheme (binary, ternary) and objective, in the paper's names; `control` never trains."""
 
 Start = Literal["base", "promoted"]
-"""What an adapter is trained from."""
+"""What the training of a new adapter starts from."""
 
 Decoder = Literal["rules", "prompted"]
 """How feedback is decoded."""
@@ -60,26 +60,26 @@ class PolicyConfig:
 
     model: str = Field(
         default="tiny",
-        description="Base model: 'tiny' is embedded; else the folder of a transformers image-text-to-text model, or "
-        "the id of one to be fetched from a hub.",
+        description="Base model: 'tiny' for the embedded one, the folder of a transformers image-text-to-text model, "
+        "or the id of one to download from the Hugging Face Hub.",
     )
-    device: str = Field(default="auto", description="Where it runs: 'auto', 'cpu', 'cuda' or 'mps'.")
+    device: str = Field(default="auto", description="Device of the model: 'auto', 'cpu', 'cuda' or 'mps'.")
     threads: int = Field(
         default=0,
         ge=0,
-        description="CPU threads of the policy service, and of a round; 0 is half of the cores each.",
+        description="CPU threads of the policy service and of a round, each; 0 means half of the cores.",
     )
     temperature: float = Field(
         default=0.4,
         gt=0,
         le=10,
-        description="Sampling temperature: at 1 the policy explores as the paper's does, lower it takes likely "
-        "actions more often. Logged propensities are those of what was sampled.",
+        description="Sampling temperature. 1 is the paper's; lower values take likely actions more often and explore "
+        "less. Logged propensities are those at this temperature.",
     )
 
     @property
     def threads_each(self) -> int:
-        """Threads for one of the two processes that compute: more than there are cores would slow both down."""
+        """CPU threads for one of the two processes that compute, so that they do not use more threads than cores."""
         return self.threads or max(1, (os.cpu_count() or 2) // 2)
 
 
@@ -89,17 +89,17 @@ class ServiceConfig:
 
     url: str | None = Field(
         default=None,
-        description="A policy service elsewhere; 'vllm+' before the URL is a vLLM server of the model "
-        "RESPECT_POLICY__MODEL (docs/serving.md). Unset: the bot starts a service on this machine.",
+        description="URL of a policy service on another machine, or 'vllm+' and the URL of a vLLM server that serves "
+        "the model RESPECT_POLICY__MODEL (docs/serving.md). Unset: the bot starts a service on this machine.",
         examples=["http://gpu-box:9000", "vllm+http://gpu-box:8000"],
     )
     secret: SecretStr | None = Field(
         default=None,
-        description="The secret shared with a policy service elsewhere; the --api-key of a vLLM server.",
+        description="Secret shared with a policy service on another machine, or the --api-key of a vLLM server.",
     )
     host: str = Field(default="127.0.0.1", description="Address the local policy service binds to.")
     port: int = Field(
-        default=0, ge=0, le=65535, description="Port of the local policy service; 0 takes a free one."
+        default=0, ge=0, le=65535, description="Port of the local policy service; 0 chooses a free one."
     )
 
 
@@ -109,8 +109,7 @@ class FeedbackConfig:
 
     decoder: Decoder = Field(
         default="rules",
-        description="How feedback is decoded: 'rules' needs no model, 'prompted' asks the base model as the paper "
-        "does.",
+        description="Feedback decoder: 'rules' needs no model, 'prompted' asks the base model, as the paper does.",
     )
 
 
@@ -120,35 +119,37 @@ class RoundsConfig:
 
     system: System = Field(
         default="b-sup",
-        description="The learning system: b- and t- are the binary and the ternary feedback decoder, sup, rl and kto "
-        "the objectives; 'control' never trains.",
+        description="Learning system: the feedback decoder (b- binary, t- ternary) and the training objective (sup, rl "
+        "or kto); 'control' never trains.",
     )
     hindsight: str = Field(
         default="win,correction,rejection",
-        description="What is learnt beyond the paper, with commas between: 'win' (the last turn of a won game, and "
-        "what its turns were about), 'correction' (what was corrected later), 'rejection' (what was rejected is not a "
-        "target), 'credit' (each click of a won game), 'soft' (turns weigh as much as the decoder is sure); 'none' "
-        "learns from decoded feedback alone, as the paper does.",
+        description="Additional training signals that the paper does not use, separated by commas: 'win' (the final "
+        "selection of a won game is right), 'correction' (a turn that was corrected is labelled with the correction), "
+        "'rejection' (a rejected figure is not a target), 'credit' (each click of a won game is labelled by its final "
+        "selection), 'soft' (a turn is weighted by the decoder's confidence). 'none' trains on decoded feedback alone, "
+        "as the paper does.",
     )
     start: Start = Field(
         default="promoted",
-        description="What an adapter is trained from: 'promoted' goes on from the adapter in use, with fewer passes; "
-        "'base' starts again from the base model each round, as the paper does.",
+        description="What a round's training starts from: 'promoted' continues from the adapter in use, with fewer "
+        "epochs; 'base' starts from the base model in each round, as the paper does.",
     )
     seed_games: str | None = Field(
         default=None,
-        description="A file of games whose right actions are known, which every round trains on too, one JSON object "
-        "a line (learner/examples/seed.py); unset takes those that came with the policy, 'none' takes none.",
+        description="JSON Lines file of games whose right actions are known (learner/examples/seed.py). Every round "
+        "trains on them too. Unset: the file that comes with the policy, if it has one; 'none': no seed games.",
     )
     trust: bool = Field(
         default=True,
-        description="Leave out of training players who praise wrong actions and reject right ones, and what is too "
-        "much of one player in one round. `respect round history` says who; their games stay in the store.",
+        description="Leave out of training the players who give positive feedback to wrong actions and negative "
+        "feedback to right ones, and limit the turns of one player in one round. `respect round history` lists these "
+        "players; their games stay in the store.",
     )
     processes: int = Field(
         default=1,
         ge=1,
-        description="Processes that train together in a round of the bot's: as many as there are GPUs.",
+        description="Processes that train together in a round started by the bot; set it to the number of GPUs.",
     )
     local_games: bool = Field(
         default=False,
@@ -158,7 +159,8 @@ class RoundsConfig:
     discord_permission: Annotated[str | None, AfterValidator(_reference)] = Field(
         default=None,
         description="Reference of Discord's express permission to train on message content (Developer Policy, rule "
-        "21). Unset: dialogues from Discord are never trained on; set: those of players who opted in with /privacy.",
+        "21). Unset: games played on Discord are never trained on. Set: those of players who opted in with /privacy "
+        "are.",
     )
 
 
@@ -167,66 +169,81 @@ class TrainingConfig:
     """Training: every hyper-parameter"""
 
     rank: int = Field(default=16, ge=1, description="LoRA rank r.")
-    alpha: int = Field(default=32, ge=1, description="LoRA scale; the update is multiplied by alpha / r.")
+    alpha: int = Field(
+        default=32, ge=1, description="LoRA alpha: the adapter's output is multiplied by alpha / r."
+    )
     dropout: float = Field(
         default=0.0,
         ge=0,
         le=0.9,
-        description="LoRA dropout; sup only, the other objectives compare with propensities.",
+        description="LoRA dropout. Used by sup only: the other objectives compare with logged propensities, which "
+        "were computed without dropout.",
     )
     learning_rate: float = Field(default=2e-4, ge=0, description="Peak learning rate of AdamW.")
     weight_decay: float = Field(default=0.01, ge=0, description="Weight decay of AdamW.")
-    warmup_steps: int = Field(default=10, ge=0, description="Steps of linear warm-up before the cosine.")
+    warmup_steps: int = Field(
+        default=10, ge=0, description="Steps of linear warm-up before the cosine decay."
+    )
     epochs: int = Field(
         default=2,
         ge=1,
-        description="Passes over the training turns of a round; a large model wants more, say 8.",
+        description="Epochs over the training turns when training starts from the base model. A large model needs "
+        "more, for example 8.",
     )
     replay_epochs: int = Field(
-        default=1, ge=1, description="The same where training goes on from the adapter in use."
+        default=1, ge=1, description="Epochs when training continues from the adapter in use."
     )
     least_steps: int = Field(
-        default=150, ge=0, description="A small training set is passed over more often, up to so many steps."
+        default=150,
+        ge=0,
+        description="Optimizer steps to reach with a small training set, by up to three times as many epochs.",
     )
     grounding_epochs: int = Field(
         default=16,
         ge=0,
-        description="Passes in which the embedded policy's matcher first learns names on its own.",
+        description="Epochs of the embedded policy's warm start, which trains only its matcher of words and figures.",
     )
     grounding_dropout: float = Field(
-        default=0.4, ge=0, le=1, description="Share of the words left out in those passes, others in each."
+        default=0.4,
+        ge=0,
+        le=1,
+        description="Share of the words left out in the warm start, drawn anew each epoch.",
     )
     grounding_rate: float = Field(
-        default=2e-3, ge=0, description="Peak learning rate of AdamW in those passes."
+        default=2e-3, ge=0, description="Peak learning rate of AdamW in the warm start."
     )
-    batch_turns: int = Field(default=32, ge=1, description="Turns of one step: the effective batch.")
+    batch_turns: int = Field(
+        default=32, ge=1, description="Turns of one optimizer step (effective batch size)."
+    )
     micro_batch_turns: int = Field(
-        default=32, ge=1, description="Turns computed at a time; smaller needs less memory."
+        default=32, ge=1, description="Turns of one forward pass; smaller needs less memory."
     )
-    clip: float = Field(default=1.0, gt=0, description="Largest norm of the gradient.")
+    clip: float = Field(
+        default=1.0, gt=0, description="Gradient norm above which the gradient is scaled down."
+    )
     smoothing: Annotated[float | None, BeforeValidator(_none_from_text)] = Field(
-        default=0.0, ge=0, le=1, description="Label smoothing; 'none' takes the objective's own."
+        default=0.0, ge=0, le=1, description="Label smoothing, 0 to 1; 'none' uses the objective's default."
     )
-    reorder: bool = Field(default=True, description="Shuffle the board of every example anew in each epoch.")
+    reorder: bool = Field(default=True, description="Shuffle the board of every example in each epoch.")
     swap: float = Field(
         default=1.0,
         ge=0,
         le=1,
-        description="Share of the figures nobody clicked that others replace, anew in each epoch.",
+        description="Share of the figures that were never clicked that are replaced by others, drawn anew each epoch.",
     )
     patience: int = Field(
         default=3,
         ge=0,
-        description="Epochs without gain on held-out turns before training stops; 0 never stops.",
+        description="Epochs without improvement on held-out turns after which training stops; 0 never stops early.",
     )
     bad_steps: int = Field(
-        default=10, ge=1, description="Steps in a row without a finite loss before training gives up."
+        default=10, ge=1, description="Steps in a row without a finite loss after which training fails."
     )
-    seed: int = Field(default=0, description="Seed of everything random in training.")
+    seed: int = Field(default=0, description="Random seed of training.")
 
 
 class LearnerSettings(StoreSettings):
-    """What the learner needs to know."""
+    """All settings of the learner and of the store below it."""
 
     policy: PolicyConfig = PolicyConfig()
     service: ServiceConfig = ServiceConfig()

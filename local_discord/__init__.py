@@ -1,4 +1,4 @@
-"""A local Discord-compatible service: tests an unmodified discord.py bot with simulated people or a browser."""
+"""A local Discord-compatible service for testing an unmodified discord.py bot, by code or in a browser."""
 
 from local_discord.client import redirect, running
 from local_discord.faults import Fault

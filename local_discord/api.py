@@ -1,4 +1,4 @@
-"""Around every REST request: the log, the faults, the token and errors in Discord's shape."""
+"""Middleware of all REST requests: request log, faults, token check and errors in Discord's format."""
 
 import asyncio
 import json
@@ -19,18 +19,18 @@ log = logging.getLogger(__name__)
 
 PREFIX = "/api/v10"
 WITHOUT_TOKEN = ("/interactions/", "/webhooks/{webhook_id}/{webhook_token}")
-"""These carry a token of their own in the path."""
+"""Routes that have a token in the path."""
 
 
 def route_of(request: web.Request) -> str:
-    """Discord's path template of the route, empty where there is none."""
+    """Discord's path template of the route, empty for an unknown route."""
     resource = request.match_info.route.resource
     return resource.canonical.removeprefix(PREFIX) if resource else ""
 
 
 @web.middleware
 async def rest(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Guards what is under the API's prefix and leaves the rest alone."""
+    """Applies to paths under the API's prefix; other paths are passed through."""
     if not request.path.startswith(PREFIX):
         return await handler(request)
     service = request.app[SERVICE]
@@ -77,7 +77,7 @@ async def _answered(
 
 
 def _with_limits(response: web.StreamResponse, bucket: str) -> web.StreamResponse:
-    """Generous rate-limit headers, so that the client keeps its buckets as it would with Discord."""
+    """Generous rate-limit headers, so that the client handles buckets as with Discord."""
     response.headers.update(
         {
             "X-RateLimit-Limit": "1000",

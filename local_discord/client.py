@@ -1,4 +1,4 @@
-"""Sends the real discord.py client to the local service instead of to Discord."""
+"""Connects the real discord.py client to the local service instead of Discord."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -10,15 +10,15 @@ from discord.gateway import DiscordWebSocket
 from discord.http import Route
 
 START_SECONDS = 120.0
-"""How long a client may take to sign in and get ready, on a busy machine too."""
+"""Seconds that a client may take to sign in and become ready; long enough for a busy machine."""
 
 
 @contextmanager
 def redirect(rest_url: str, gateway_url: str) -> Iterator[None]:
-    """Within it, every discord.py client talks to `rest_url` (with `/api/v10`) and `gateway_url`.
+    """Context manager: every discord.py client connects to `rest_url` (with `/api/v10`) and `gateway_url`.
 
-    The two addresses are all that is changed. They hold for the whole process, so a bot must be closed
-    before leaving.
+    Only these two addresses are changed. They hold for the whole process, so close all bots before leaving the
+    context.
     """
     before = Route.BASE, DiscordWebSocket.DEFAULT_GATEWAY
     Route.BASE, DiscordWebSocket.DEFAULT_GATEWAY = rest_url, yarl.URL(gateway_url)
@@ -32,7 +32,7 @@ def redirect(rest_url: str, gateway_url: str) -> Iterator[None]:
 async def running(
     client: discord.Client, token: str, *, timeout: float = START_SECONDS
 ) -> AsyncIterator[discord.Client]:
-    """A client that is signed in and ready, closed on leaving. Raises what keeps it from getting there."""
+    """Context manager: sign a client in, wait until it is ready, and close it at the end. Raises the client's error."""
     connection: asyncio.Task[None] | None = None
     try:
         async with asyncio.timeout(timeout):

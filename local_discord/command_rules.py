@@ -1,4 +1,4 @@
-"""Discord's limits on application commands, and the registered form of one."""
+"""Discord's limits on application commands, and the payload of a registered command."""
 
 import re
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ CHAT_INPUT = 1
 def registered(
     command: Json, command_id: int, application_id: int, guild_id: int | None, version: int
 ) -> Json:
-    """A command as Discord gives it back."""
+    """The payload that Discord returns for a command."""
     kept = {key: value for key, value in command.items() if value is not None}
     payload: Json = {
         "type": CHAT_INPUT,
@@ -45,14 +45,14 @@ def registered(
 
 
 def check_command(command: Any, path: Path = ()) -> None:
-    """Raises what Discord would answer to this command."""
+    """Raises the error that Discord would answer to this command."""
     problems = list(_command_problems(command, path))
     if problems:
         raise invalid_form(problems)
 
 
 def check_commands(commands: Any) -> None:
-    """Raises what Discord would answer to this list of commands."""
+    """Raises the error that Discord would answer to this list of commands."""
     if not isinstance(commands, list):
         raise invalid_form([Problem((), "BASE_TYPE_LIST", "Only list is valid")])
     problems = [p for at, command in enumerate(commands) for p in _command_problems(command, (at,))]

@@ -19,7 +19,7 @@ INTERACTIVE = SELECTS | {BUTTON, TEXT_INPUT, FILE_UPLOAD, RADIO_GROUP, CHECKBOX_
 
 
 def walk(components: list[Json]) -> Iterator[Json]:
-    """Every component, nested ones after the one that holds them."""
+    """All components; nested ones follow their parent."""
     for component in components:
         yield component
         yield from walk(component.get("components") or [])
@@ -39,7 +39,7 @@ NULLABLE = {"accent_color", "name", "size"}
 
 
 def settle(components: list[Json]) -> None:
-    """Gives components the form in which Discord gives them back: nulls gone, defaults and ids set."""
+    """The components as Discord returns them: without nulls, with defaults and ids."""
     for component in walk(components):
         for part in (component, *(component.get("options") or []), *(component.get("items") or [])):
             for key in [key for key, value in part.items() if value is None and key not in NULLABLE]:
@@ -71,7 +71,7 @@ def _kind(path: Path, allowed: set[int]) -> Problem:
 
 
 def message_problems(components: Any, *, v2: bool) -> Iterator[Problem]:
-    """What is wrong with a message's components."""
+    """The problems of a message's components."""
     if not isinstance(components, list):
         yield Problem(("components",), "BASE_TYPE_LIST", "Only list is valid")
         return
@@ -238,7 +238,7 @@ def _duplicates(components: list[Json]) -> Iterator[Problem]:
 
 
 def modal_problems(data: Json) -> Iterator[Problem]:
-    """What is wrong with a modal; paths begin at the callback's `data`."""
+    """The problems of a modal; paths begin at the callback's `data`."""
     if not 1 <= len(data.get("title") or "") <= 45:
         yield bad_length(("data", "title"), 1, 45)
     for problem in _custom_id_problems(("data",), data):

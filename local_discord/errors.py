@@ -1,4 +1,4 @@
-"""Errors in Discord's shape: status, JSON error code, message and, for bad forms, the `errors` tree."""
+"""Errors in Discord's format: status, JSON error code, message and, for invalid bodies, the `errors` tree."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from typing import Any
 
 
 class ApiError(Exception):
-    """An answer that is an error. `code` is Discord's JSON error code, 0 where it has none."""
+    """An error response. `code` is Discord's JSON error code, 0 if it has none."""
 
     def __init__(self, status: int, code: int, message: str, errors: dict[str, Any] | None = None) -> None:
         super().__init__(message)
@@ -22,7 +22,7 @@ class ApiError(Exception):
         return body
 
     def sentence(self) -> str:
-        """What was wrong, for people."""
+        """The error in words."""
         return " ".join(_leaves(self.errors)) if self.errors else self.message
 
 
@@ -49,7 +49,7 @@ _UNKNOWN = {
 
 
 def unknown(kind: str) -> ApiError:
-    """404 for something that is not there, or not there for this application."""
+    """404 for something that does not exist, or that this application may not see."""
     code, message = _UNKNOWN[kind]
     return ApiError(404, code, message)
 
@@ -68,7 +68,7 @@ def unauthorized() -> ApiError:
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing wrong with a form: where (`("embeds", 0, "title")`), Discord's name for it, and why."""
+    """One problem of a body: its path (`("embeds", 0, "title")`), Discord's code for it, and the message."""
 
     path: tuple[str | int, ...]
     code: str
@@ -76,7 +76,7 @@ class Problem:
 
 
 def invalid_form(problems: Iterable[Problem]) -> ApiError:
-    """400 with code 50035 and the tree of what was wrong."""
+    """400 with code 50035 and the tree of problems."""
     tree: dict[str, Any] = {}
     for problem in problems:
         node = tree

@@ -1,4 +1,4 @@
-"""Faults on demand: 429, 5xx, slow, lost and forbidden answers, by route, count, chance and time."""
+"""Fault injection: 429, 5xx, slow, lost and forbidden answers, by route, count, probability and time."""
 
 import random
 import time
@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class Fault(BaseModel):
-    """What goes wrong with the bot's requests that match, and how often."""
+    """A fault of the bot's requests: which requests are affected, how and how often."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -20,18 +20,18 @@ class Fault(BaseModel):
     route: str = "*"
     """A pattern over the path after the version, `/channels/*/messages`, or over the route's name."""
     count: int | None = Field(default=1, ge=1)
-    """How many requests it strikes; None for no end."""
+    """Number of requests affected; None for no limit."""
     probability: float = Field(default=1.0, ge=0, le=1)
     seconds: float = Field(default=60.0, gt=0)
-    """After so long it is over whatever the count."""
+    """Seconds after which the fault ends, whatever the count."""
     status: int = Field(default=500, ge=500, le=599)
     retry_after: float = Field(default=0.1, ge=0)
     is_global: bool = False
     via: bool = True
-    """Without the Via header a client takes a 429 for a ban and does not try again."""
+    """A client treats a 429 without the Via header as a ban and does not retry."""
     delay: float = Field(default=1.0, ge=0)
     after: bool = False
-    """The request is carried out first and only its answer is lost (`error`, `drop`)."""
+    """The request is executed and only its answer is lost (`error`, `drop`)."""
 
     def matches(self, method: str, path: str, route: str) -> bool:
         named = fnmatchcase(path, self.route) or fnmatchcase(route, self.route)
@@ -47,7 +47,7 @@ class _Active:
 
 @dataclass
 class Faults:
-    """The faults that are switched on. Each ends by itself: by count, by time or with `clear`."""
+    """The active faults. A fault ends after its count or its time, or with `clear`."""
 
     chance: random.Random = field(default_factory=random.Random)
     _active: list[_Active] = field(default_factory=list)
@@ -60,12 +60,12 @@ class Faults:
         self._active.clear()
 
     def current(self) -> list[Fault]:
-        """What is on now, with the counts that are left."""
+        """The active faults with their remaining counts."""
         self._active = [a for a in self._active if a.until > time.monotonic()]
         return [replace_count(a.fault, a.struck) for a in self._active]
 
     def strike(self, method: str, path: str, route: str) -> list[Fault]:
-        """The faults that befall this request; delays all of them, of the others only the first."""
+        """The faults of this request: all delays, and the first of the others."""
         now = time.monotonic()
         struck: list[Fault] = []
         fatal = False
@@ -87,7 +87,7 @@ class Faults:
 
 
 def replace_count(fault: Fault, struck: int) -> Fault:
-    """The fault with the number of strikes it has left."""
+    """A fault and the number of requests that it still affects."""
     if fault.count is None:
         return fault
     return fault.model_copy(update={"count": fault.count - struck})

@@ -1,4 +1,4 @@
-"""What one person's client has been told, and waiting for what comes next."""
+"""The events that one person's client received, and waiting for the next ones."""
 
 import asyncio
 from collections import deque
@@ -10,12 +10,12 @@ from local_discord.model import Json
 
 REMEMBERED = 2000
 PATIENCE_SECONDS = 90.0
-"""How long to wait for what should come at once, on a busy machine too."""
+"""Seconds to wait for an event that should come at once; long enough for a busy machine."""
 
 
 @dataclass(frozen=True)
 class Seen:
-    """One thing a person's client was told."""
+    """One event that a person's client received."""
 
     number: int
     name: str
@@ -23,7 +23,7 @@ class Seen:
 
 
 class Feed:
-    """The events told to `name`, the last 2,000 of them."""
+    """The last 2,000 events of the client of `name`."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -41,10 +41,10 @@ class Feed:
         timeout: float = PATIENCE_SECONDS,
         since: int | None = None,
     ) -> Json:
-        """The next event of this name that passes `check`, of those told since one's last action.
+        """The next event of this name that passes `check`, received since the person's last action.
 
-        Each event is given out once; `since=0` looks through everything remembered, `since=person.now` only
-        at what is still to come. Raises TimeoutError, with what was seen instead.
+        Each event is returned once. `since=0` searches all stored events, `since=person.now` only future ones.
+        Raises TimeoutError, which lists the events seen instead.
         """
         names = {name} if isinstance(name, str) else set(name)
         start = self._acted_at if since is None else since
@@ -62,7 +62,7 @@ class Feed:
                 raise TimeoutError(f"{self.name} waited {timeout} s for {sorted(names)}, was told {told}")
 
     async def events(self) -> AsyncIterator[Seen]:
-        """Everything this person is told from now on. Ends when the service stops."""
+        """All events from now on. Ends when the service stops."""
         last = self._count
         while True:
             for seen in list(self._seen):
@@ -74,11 +74,11 @@ class Feed:
 
     @property
     def now(self) -> int:
-        """The number of the last event this person was told."""
+        """The number of the last event received."""
         return self._count
 
     def tell(self, name: str, data: Json) -> None:
-        """Takes an event from the world."""
+        """Adds an event of the world."""
         self._count += 1
         if len(self._seen) == REMEMBERED:
             self._taken.discard(self._seen[0].number)
@@ -86,7 +86,7 @@ class Feed:
         self._wake(True)
 
     def leave(self) -> None:
-        """Ends every wait: the service stops."""
+        """Ends every wait, because the service stops."""
         self._wake(False)
 
     def _wake(self, more: bool) -> None:
@@ -103,5 +103,5 @@ class Feed:
         return bool(done) and not waker.cancelled()
 
     def act(self) -> None:
-        """Marks that the person does something now: waits look at what is told from here on."""
+        """Marks an action of the person: waits consider only later events."""
         self._acted_at = self._count

@@ -1,4 +1,4 @@
-"""The gateway: HELLO, IDENTIFY, RESUME, heartbeats, sequence numbers and replay, over one WebSocket each."""
+"""The gateway: HELLO, IDENTIFY, RESUME, heartbeats, sequence numbers and replay, over WebSockets."""
 
 import asyncio
 import contextlib
@@ -26,7 +26,7 @@ REPLAYED = 5000
 
 
 class Connection:
-    """One socket: frames go out in order through a queue, compressed when the client asked for it."""
+    """One socket. Frames are sent in order through a queue, compressed if the client asked for it."""
 
     def __init__(
         self, socket: web.WebSocketResponse, transport: asyncio.Transport | None, *, compress: bool
@@ -52,7 +52,7 @@ class Connection:
                     await self.socket.send_str(text)
 
     def abort(self) -> None:
-        """Cuts the line without a word, as a broken network does."""
+        """Closes the connection without a close frame, like a broken network."""
         self.detach()
         if self._transport is not None:
             self._transport.abort()
@@ -71,7 +71,7 @@ class Connection:
 
 
 class Session:
-    """What one IDENTIFY began: it outlives its connection for a while, so that RESUME loses nothing."""
+    """The session of one IDENTIFY. It is kept for a while after its connection is lost, for RESUME."""
 
     def __init__(self, world: World, intents: int, shard: tuple[int, int]) -> None:
         self.id = secrets.token_hex(16)
@@ -94,7 +94,7 @@ class Session:
             self.connection.send(DISPATCH, data, name=name, sequence=self.sequence)
 
     def take(self, event: Event) -> None:
-        """Passes on what the application may hear."""
+        """Sends an event if the application may receive it."""
         if not self.concerns(event.guild_id) or not heard(event, self.intents):
             return
         me = self._world.app.user.id
@@ -124,7 +124,7 @@ class Session:
 
 
 class Gateway:
-    """All sessions. `drop`, `reconnect`, `invalidate` and `close` are what can go wrong with connections."""
+    """All sessions. `drop`, `reconnect`, `invalidate` and `close` inject faults of connections."""
 
     def __init__(
         self, world: World, *, heartbeat_seconds: float = 41.25, resumable_seconds: float = 120.0
@@ -152,20 +152,20 @@ class Gateway:
 
     @property
     def connected(self) -> int:
-        """How many connections have a session now."""
+        """Number of connections that have a session."""
         return sum(session.connection is not None for session in self._sessions.values())
 
     # Faults
 
     def drop(self, *, resumable: bool = True) -> None:
-        """Cuts every connection; not `resumable` also forgets the sessions."""
+        """Drops every connection; without `resumable`, also removes the sessions."""
         if not resumable:
             self._sessions.clear()
         for connection in list(self._connections):
             connection.abort()
 
     def reconnect(self) -> None:
-        """Asks every client to come back and resume (opcode 7)."""
+        """Asks every client to reconnect and resume (opcode 7)."""
         for connection in list(self._connections):
             connection.send(RECONNECT, None)
 
@@ -182,7 +182,7 @@ class Gateway:
             await connection.close(code)
 
     async def strike(self, what: str | int, *, resumable: bool = True) -> None:
-        """One of the above by name, or a close code."""
+        """Injects one of these faults by name, or closes with a close code."""
         if isinstance(what, int):
             await self.close(what)
         elif what == "drop":
@@ -240,7 +240,7 @@ class Gateway:
                 return
 
     def _react(self, connection: Connection, op: int, data: Any) -> int | None:
-        """Answers a frame; a number is the close code it deserves."""
+        """Handles a frame. A number is the code to close the connection with."""
         if op == HEARTBEAT:
             connection.send(ACK, None)
         elif op == IDENTIFY:

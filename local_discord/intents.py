@@ -1,4 +1,4 @@
-"""Which gateway events an application hears, and what it sees of messages, by its intents."""
+"""Which gateway events and which parts of messages an application receives, by its intents."""
 
 from enum import IntFlag
 
@@ -41,9 +41,9 @@ def heard(event: Event, intents: int) -> bool:
 
 
 def blank(message: Json, app_user: str) -> Json:
-    """A message as an application sees it that may not read content.
+    """A message for an application without the message-content intent.
 
-    Its own messages, direct messages and messages that mention it stay whole.
+    Its own messages, direct messages and messages that mention it keep their content.
     """
     whole = (
         message.get("author", {}).get("id") == app_user

@@ -1,4 +1,4 @@
-"""Interactions from the moment a person acts to the last follow-up: tokens, windows, answers."""
+"""Interactions from a person's action to the last follow-up: tokens, time limits and answers."""
 
 import asyncio
 import secrets
@@ -52,7 +52,7 @@ class Interactions:
         nonce: str | None = None,
         opened_by: Interaction | None = None,
     ) -> Interaction:
-        """Sends an interaction to the application and starts its clock."""
+        """Sends an interaction to the application and starts its timers."""
         loop = asyncio.get_running_loop()
         made = Interaction(
             self.world.snowflakes.next(),
@@ -91,7 +91,7 @@ class Interactions:
         self.world.emit(Event(name, data, users=frozenset({interaction.user.id}), to_app=False))
 
     def stop(self) -> None:
-        """Lets go of every timer."""
+        """Cancels all timers."""
         for interaction in self._by_id.values():
             if interaction.timer:
                 interaction.timer.cancel()
@@ -155,7 +155,7 @@ class Interactions:
     # The application's first answer
 
     def respond(self, interaction_id: int, token: str, body: Json, uploads: dict[int, Upload]) -> Json:
-        """Takes a callback; gives the body that `with_response` asks for."""
+        """Handles a callback; gives the body for `with_response`."""
         interaction = self._by_id.get(interaction_id)
         if interaction is None or interaction.token != token or interaction.expired:
             raise unknown("interaction")
@@ -263,7 +263,7 @@ class Interactions:
     # Follow-ups and edits through the interaction's webhook
 
     def of_token(self, webhook_id: str, token: str) -> Interaction:
-        """The interaction a webhook token belongs to, once it is answered and while it lives."""
+        """The interaction of a webhook token, if it has been answered and has not expired."""
         interaction = self._by_token.get(token)
         if interaction is None or webhook_id != str(self.world.app.id):
             raise ApiError(401, 50027, "Invalid Webhook Token")
@@ -285,7 +285,7 @@ class Interactions:
         return found
 
     def follow_up(self, interaction: Interaction, payload: Json, uploads: dict[int, Upload]) -> Message:
-        """Another message; the first one after a deferred answer takes that answer's place."""
+        """Sends a follow-up. The first one after a deferred answer replaces that answer."""
         original = interaction.original
         if original and original.flags & MessageFlag.LOADING:
             flags = int(payload.get("flags") or 0) & ~MessageFlag.EPHEMERAL
@@ -308,7 +308,7 @@ class Interactions:
         return message
 
     def opened_modal(self, interaction_id: int, user: User) -> Interaction:
-        """The interaction that was answered with a modal, for the person it was shown to."""
+        """The interaction that was answered with a modal, for the person who sees it."""
         interaction = self._by_id.get(interaction_id)
         if interaction is None or interaction.modal is None or interaction.user is not user:
             raise LookupError("there is no such open modal")

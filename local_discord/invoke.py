@@ -1,4 +1,4 @@
-"""What a person's client sends for a command, a component or a modal, checked as Discord's client does."""
+"""Builds what a client sends for a command, a component or a modal, with the checks of Discord's client."""
 
 import math
 from collections.abc import Mapping
@@ -36,11 +36,11 @@ from local_discord.world import World
 
 
 class ActionRefused(ValueError):
-    """Something that person's client would not let them do."""
+    """An action that the person's client would not allow."""
 
 
 def usable_commands(world: World, user: Person, channel: Channel) -> list[Json]:
-    """The chat commands a person is offered in a channel; a guild's command hides a global namesake."""
+    """The chat commands offered in a channel. A guild's command hides a global one of the same name."""
     found: dict[str, Json] = {}
     groups = [world.commands[None]]
     if channel.guild_id:
@@ -77,7 +77,7 @@ def command_data(
 ) -> tuple[Json, str]:
     """The `data` of a command or, with `focused`, of an autocomplete interaction, and its full name.
 
-    Raises ActionRefused for a command that is not offered and for options that are missing or out of range.
+    Raises ActionRefused for a command that is not offered, and for missing or invalid options.
     """
     words = path.removeprefix("/").split()
     offered = {command["name"]: command for command in usable_commands(world, user, channel)}
@@ -149,7 +149,7 @@ def _option(
 
 
 def _resolve(world: World, channel: Channel, kind: int, value: str, resolved: dict[str, Json]) -> None:
-    """Adds what an id stands for to the interaction's `resolved`."""
+    """Adds the object with this id to the interaction's `resolved`."""
     wanted = int(value) if value.isdigit() else 0
     guild = world.guilds.get(channel.guild_id or 0)
     if kind in (USER, MENTIONABLE) and (user := world.users.get(wanted)):
@@ -165,7 +165,7 @@ def _resolve(world: World, channel: Channel, kind: int, value: str, resolved: di
         permissions = {"permissions": str(int(world.permissions(world.app.user.id, place)))}
         resolved.setdefault("channels", {})[value] = channel_payload(place) | permissions
     else:
-        raise ActionRefused(f"{value} is nothing that exists here")
+        raise ActionRefused(f"{value} does not exist here")
 
 
 _SELECT_KINDS = {5: USER, 6: ROLE, 7: MENTIONABLE, 8: CHANNEL}
@@ -174,9 +174,9 @@ _SELECT_KINDS = {5: USER, 6: ROLE, 7: MENTIONABLE, 8: CHANNEL}
 def component_data(
     world: World, channel: Channel, message: Message, custom_id: str, values: list[str] | None
 ) -> Json:
-    """The `data` of pressing a button or choosing in a select menu.
+    """The `data` of a button press or of a choice in a select menu.
 
-    Raises ActionRefused for a component that is not there or switched off, and for values it does not offer.
+    Raises ActionRefused for a component that is missing or disabled, and for values that it does not offer.
     """
     found = [c for c in walk(message.components) if c.get("custom_id") == custom_id]
     if not found:
@@ -184,7 +184,7 @@ def component_data(
         raise ActionRefused(f"the message has no component {custom_id!r}, it has: {offered}")
     component = found[0]
     if component.get("disabled"):
-        raise ActionRefused(f"{custom_id!r} is switched off")
+        raise ActionRefused(f"{custom_id!r} is disabled")
     data: Json = {"custom_id": custom_id, "component_type": component["type"], "id": component["id"]}
     if component["type"] in SELECTS:
         data |= _chosen(world, channel, component, values or [])
@@ -209,7 +209,7 @@ def _chosen(world: World, channel: Channel, select: Json, values: list[str]) -> 
 
 
 def modal_data(world: World, channel: Channel, modal: Json, fields: Mapping[str, Any]) -> Json:
-    """The `data` of submitting a modal with `fields` by custom id. Raises ActionRefused if it cannot."""
+    """The `data` of a submitted modal; `fields` are values by custom id. Raises ActionRefused for invalid ones."""
     parts = [_modal_part(world, channel, part, fields) for part in modal["components"]]
     known = {c["custom_id"] for c in walk(modal["components"]) if c.get("custom_id")}
     if strangers := set(fields) - known:

@@ -1,4 +1,4 @@
-"""What the browser page talks to, under `/local`: people's actions as JSON, what they see on a WebSocket."""
+"""The API of the browser page under `/local`: actions as JSON requests, events over a WebSocket."""
 
 import asyncio
 import ipaddress
@@ -27,7 +27,7 @@ PREFIX = "/local"
 
 
 class Page:
-    """Who is signed in from a browser, by session token, and their open sockets."""
+    """The people signed in from browsers, by session token, and their open sockets."""
 
     def __init__(self) -> None:
         self._signed_in: dict[str, Person] = {}
@@ -39,7 +39,7 @@ class Page:
         return token
 
     def of(self, request: web.Request) -> Person:
-        """Whose request it is. Raises 401 for an unknown or missing token."""
+        """The person who sent the request. Raises 401 for an unknown or missing token."""
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         if scheme != "Local":
             token = request.query.get("token", "")
@@ -84,7 +84,7 @@ def _is_own_name(request: web.Request) -> bool:
 
 @web.middleware
 async def page_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Gives the page every refusal as a status and a sentence."""
+    """Answers every refused action with a status and a sentence."""
     if not request.path.startswith(PREFIX):
         return await handler(request)
     try:
@@ -102,7 +102,7 @@ def _person(request: web.Request) -> Person:
 
 
 def _here(request: web.Request, data: Any) -> Any:
-    """Addresses of files without the host, so that the page works under whatever name it was opened."""
+    """Addresses of files without the host, so that the page works under any host name."""
     base = request.app[SERVICE].world.base_url
     return json.loads(json.dumps(data).replace(f'"{base}/attachments/', '"/attachments/'))
 
@@ -130,7 +130,7 @@ async def state(request: web.Request) -> web.Response:
 
 @routes.get("/local/about")
 async def about(request: web.Request) -> web.Response:
-    """What the page shows before anybody has signed in."""
+    """The data that the page shows before signing in."""
     service = request.app[SERVICE]
     return answer({"name": service.guild.name, "welcome": service.welcome})
 
@@ -274,7 +274,7 @@ async def faults(request: web.Request) -> web.Response:
 
 @routes.post("/local/faults")
 async def add_fault(request: web.Request) -> web.Response:
-    """Switches a fault on, or with `{"gateway": "drop" | "reconnect" | "invalidate" | code}` strikes once."""
+    """Adds a fault; `{"gateway": "drop" | "reconnect" | "invalidate" | code}` injects a gateway fault once."""
     _staff(request)
     service = request.app[SERVICE]
     body, _ = await read_object(request)

@@ -1,4 +1,4 @@
-"""Discord's limits on messages: length, embeds, files, flags. Raises `ApiError` with code 50035 and where."""
+"""Discord's limits on messages: length, embeds, files, flags. Raises `ApiError` (50035) with the path."""
 
 from collections.abc import Iterator, Mapping
 
@@ -22,7 +22,7 @@ def check_message(
     allowed_flags: int,
     within: tuple[str | int, ...] = (),
 ) -> None:
-    """Raises what Discord would answer to this body of a message.
+    """Raises the error that Discord would answer to this message body.
 
     `flags` are the message's flags once this body is applied, `allowed_flags` those a sender may set here,
     `within` the path of the message in the body (`("data",)` in an interaction's callback).

@@ -1,4 +1,4 @@
-"""Writing, editing and deleting messages: files, mentions, replies, nonces. All changes pass here."""
+"""Creates, edits and deletes messages: files, mentions, replies, nonces. All changes of messages are here."""
 
 import copy
 import io
@@ -49,11 +49,11 @@ def create(
     about: Json | None = None,
     within: tuple[str | int, ...] = (),
 ) -> Message:
-    """Writes a message and tells everyone who may see it.
+    """Creates a message and sends its event to everyone who may see it.
 
-    With `enforce_nonce`, a nonce the author used lately in the channel gives back that message instead.
-    `about` is what a service message refers to. `extra_flags` are set by the service itself (loading,
-    ephemeral), `allowed_flags` may be set by the sender.
+    With `enforce_nonce`, a nonce that the author used recently in the channel returns the earlier message.
+    `about` is the object of a service message. `extra_flags` are set by the service itself (loading, ephemeral);
+    `allowed_flags` may be set by the sender.
     """
     uploads = uploads or {}
     flags = int(payload.get("flags") or 0)
@@ -107,7 +107,7 @@ def edit(
     *,
     within: tuple[str | int, ...] = (),
 ) -> Message:
-    """Changes what the body names. `attachments` lists what stays; files it does not mention are added."""
+    """Changes the fields in the body. `attachments` lists those that stay; new files are added."""
     uploads = uploads or {}
     v2 = message.flags & MessageFlag.COMPONENTS_V2
     flags = message.flags if payload.get("flags") is None else int(payload["flags"]) | v2
@@ -145,7 +145,7 @@ def delete(world: World, message: Message) -> None:
 
 
 def announce(world: World, name: str, message: Message) -> None:
-    """Tells of a message: everyone in the channel, or the one person who sees an ephemeral one."""
+    """Sends a message's event to everyone in the channel, or to the person who sees an ephemeral message."""
     channel = world.channel(message.channel_id)
     users = None if message.seen_by is None else frozenset({message.seen_by})
     world.emit(Event(name, message, channel.guild_id, channel, users=users, to_app=not message.ephemeral))
@@ -178,7 +178,7 @@ def _reference(world: World, channel: Channel, payload: Json) -> tuple[Json | No
 
 
 def _wake(world: World, channel: Channel, author: User) -> None:
-    """Writing in an archived thread opens it again, unless it is locked."""
+    """A message to an archived thread reopens it, unless it is locked."""
     if not channel.archived:
         return
     if channel.locked and not world.may(author.id, channel, Permission.MANAGE_THREADS):
@@ -229,7 +229,7 @@ def _kept(
 
 
 def _fill(world: World, message: Message, payload: Json) -> None:
-    """Sets embeds and components, with `attachment://name` turned into addresses."""
+    """Sets embeds and components, and replaces `attachment://name` by the file's address."""
     by_name = {f"attachment://{a.filename}": a for a in message.attachments}
     if "embeds" in payload:
         message.embeds = [{"type": "rich", **copy.deepcopy(embed)} for embed in payload["embeds"] or []]
@@ -268,7 +268,7 @@ def _dimensions(attachment: Attachment) -> Json:
 
 
 def _find_mentions(world: World, channel: Channel, message: Message, allowed: Json | None) -> None:
-    """Who is called by name, as far as `allowed_mentions` lets them be."""
+    """The mentioned users, as far as `allowed_mentions` allows."""
     parse = {"users", "roles", "everyone"} if allowed is None else set(allowed.get("parse") or [])
     users = {int(user) for user in (allowed or {}).get("users") or []}
     roles = {int(role) for role in (allowed or {}).get("roles") or []}

@@ -1,4 +1,4 @@
-"""What the local world is made of: people, places, messages and interactions as plain records."""
+"""The records of the local world: people, channels, messages and interactions."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -62,7 +62,7 @@ class User:
     bot: bool = False
     avatar_color: str = "#5865f2"
     accepts_direct: bool = True
-    """Whether the bot may write to this person in private."""
+    """Whether the bot may send this person direct messages."""
 
 
 @dataclass(eq=False)
@@ -126,7 +126,7 @@ class Guild:
 
 @dataclass(frozen=True)
 class Upload:
-    """A file as it came over the wire."""
+    """An uploaded file."""
 
     filename: str
     data: bytes
@@ -144,7 +144,7 @@ class Attachment:
     width: int | None = None
     height: int | None = None
     embedded: bool = False
-    """Shown inside an embed, so not listed among the message's attachments."""
+    """Whether it is shown in an embed and therefore not listed among the message's attachments."""
 
 
 @dataclass(eq=False)
@@ -175,7 +175,7 @@ class Message:
     thread_id: int | None = None
     poll: Json | None = None
     seen_by: int | None = None
-    """The one user who sees an ephemeral message, None where everybody does."""
+    """The only user who sees an ephemeral message; None for an ordinary message."""
 
     @property
     def ephemeral(self) -> bool:
@@ -223,15 +223,15 @@ Record = Guild | Role | Member | User | Channel | Message
 
 @dataclass(frozen=True)
 class Event:
-    """Something that happened, with who may know of it. `payloads.event_payload` is what goes over the wire."""
+    """An event and its receivers. `payloads.event_payload` gives its payload."""
 
     name: str
     record: Record | Json
-    """What changed; plain JSON where no record holds it, such as who is typing."""
+    """The changed record, or plain JSON if there is none, as for typing."""
     guild_id: int | None = None
     channel: Channel | None = None
-    """People and the application need to see this channel to hear of it."""
+    """Only those who can see this channel receive the event."""
     users: frozenset[int] | None = None
-    """Only these people hear of it."""
+    """Only these people receive the event."""
     to_app: bool = True
     to_people: bool = True

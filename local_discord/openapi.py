@@ -18,9 +18,9 @@ BOOLEANS = {"0": False, "1": True, "true": True, "false": False, "True": True, "
 
 
 class OpenApi:
-    """A description, OpenAPI 3.1, as a validator for `LocalDiscord(validator=OpenApi.read(path).problems)`.
+    """An OpenAPI 3.1 description as a validator: `LocalDiscord(validator=OpenApi.read(path).problems)`.
 
-    The one thing it is told to overlook: discord.py sends some ids as integers, which Discord takes.
+    One deviation is allowed: discord.py sends some ids as integers, which Discord accepts.
     """
 
     def __init__(self, description: Json) -> None:
@@ -38,7 +38,7 @@ class OpenApi:
         return cls(json.loads(path.read_text(encoding="utf-8")))
 
     def problems(self, record: RequestRecord) -> list[str]:
-        """What is wrong with a request, as sentences; empty for a good one."""
+        """The problems of a request as sentences; empty if there are none."""
         template = self._template(record)
         if template is None:
             return [f"{record.method} {record.path}: no such path is described"]
@@ -52,7 +52,7 @@ class OpenApi:
         return found + self._body_problems(where, pointer, operation, record)
 
     def _template(self, record: RequestRecord) -> str | None:
-        """The described path of a request; literal paths go before those with parameters."""
+        """The described path of a request. Literal paths are matched before those with parameters."""
         fits = [
             template
             for template in self._paths
@@ -91,7 +91,7 @@ class OpenApi:
         return _sentences(where, validator, record.body)
 
     def answer_problems(self, record: RequestRecord) -> list[str]:
-        """What is wrong with this service's own answer."""
+        """The problems of this service's own answer."""
         template = self._template(record)
         operation = self._paths[template].get(record.method.lower()) if template else None
         if operation is None or template is None:

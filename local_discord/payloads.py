@@ -1,4 +1,4 @@
-"""How the world's records look on the wire, in the shapes of Discord's API v10."""
+"""The payloads of the world's records in the format of Discord's API v10."""
 
 from local_discord.model import (
     Application,
@@ -163,7 +163,7 @@ def attachment_payload(attachment: Attachment) -> Json:
 def message_payload(
     world: World, message: Message, *, viewer: int | None = None, nested: bool = False
 ) -> Json:
-    """A message; `viewer` decides the `me` of reactions, `nested` leaves out what it replies to."""
+    """A message. `viewer` decides the `me` of reactions; `nested` leaves out the message that it replies to."""
     payload: Json = {
         "id": str(message.id),
         "type": int(message.type),
@@ -338,7 +338,7 @@ def person_payload(world: World, user: User, guild: Guild) -> Json:
 
 
 def event_payload(world: World, event: Event) -> Json:
-    """The `d` of an event's frame. MEMBER_JOIN and MEMBER_LEAVE are of the browser page only."""
+    """The `d` of an event's frame. MEMBER_JOIN and MEMBER_LEAVE exist only for the browser page."""
     of_guild = {"guild_id": str(event.guild_id)} if event.guild_id else {}
     match event.name, event.record:
         case _, Guild() as guild:

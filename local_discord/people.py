@@ -1,4 +1,4 @@
-"""What people's clients can do: join, write, use commands, press buttons, fill in modals, see."""
+"""The clients of people: join, write, use commands, press buttons, submit modals, read."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -30,7 +30,7 @@ Place = Channel | int | str
 
 
 class Person(Feed):
-    """One person and their client. Actions raise ActionRefused where Discord would not allow them."""
+    """One person and their client. Actions raise ActionRefused if Discord would not allow them."""
 
     def __init__(self, people: "People", user: User) -> None:
         super().__init__(user.global_name or user.username)
@@ -42,7 +42,7 @@ class Person(Feed):
     def id(self) -> int:
         return self.user.id
 
-    # Doing things
+    # Actions
 
     async def say(
         self,
@@ -74,10 +74,10 @@ class Person(Feed):
         return message
 
     async def edit(self, message: Message | int, content: str, *, where: Place | None = None) -> Message:
-        """Changes one's own message."""
+        """Edits an own message."""
         found = self._message(message, where)
         if found.author is not self.user:
-            raise ActionRefused("only one's own messages can be edited")
+            raise ActionRefused("people can edit only their own messages")
         self.act()
         try:
             return messages.edit(self._world, found, {"content": content})
@@ -85,18 +85,18 @@ class Person(Feed):
             raise ActionRefused(error.sentence()) from error
 
     async def delete(self, message: Message | int, *, where: Place | None = None) -> None:
-        """Deletes one's own message or, as a moderator, anybody's. An ephemeral one is dismissed."""
+        """Deletes an own message or, as a moderator, any message. An ephemeral message is dismissed."""
         found = self._message(message, where)
         channel = self._world.channel(found.channel_id)
         if not (
             found.author is self.user or found.ephemeral or self._may(channel, Permission.MANAGE_MESSAGES)
         ):
-            raise ActionRefused("only one's own messages can be deleted")
+            raise ActionRefused("people can delete only their own messages")
         self.act()
         messages.delete(self._world, found)
 
     async def typing(self, where: Place) -> None:
-        """Shows that one is typing."""
+        """Starts the typing indicator."""
         channel = self._writable(where)
         self._people.type(self.user, channel)
 
@@ -118,7 +118,7 @@ class Person(Feed):
         *,
         nonce: str | None = None,
     ) -> Interaction:
-        """Uses a slash command, subcommands spelled out: `slash("general", "role give", {"to": "42"})`."""
+        """Uses a slash command with its full name: `slash("general", "role give", {"to": "42"})`."""
         channel = self._visible(where)
         data, name = invoke.command_data(self._world, self.user, channel, command, options or {})
         return self._start(channel, InteractionType.COMMAND, data, name=name, nonce=nonce)
@@ -167,7 +167,7 @@ class Person(Feed):
     async def submit_modal(
         self, opened: Json | int, fields: Mapping[str, Any], *, nonce: str | None = None
     ) -> Interaction:
-        """Submits a modal: `opened` is what MODAL_OPEN said, `fields` are the values by custom id."""
+        """Submits a modal: `opened` is the data of MODAL_OPEN, `fields` are the values by custom id."""
         opener_id = opened if isinstance(opened, int) else int(opened["interaction_id"])
         try:
             opener = self._people.interactions.opened_modal(opener_id, self.user)
@@ -188,7 +188,7 @@ class Person(Feed):
         self.act()
         return self._people.interactions.start(self.user, channel, type, data, **about)
 
-    # Seeing things
+    # Reading
 
     def channels(self) -> list[Channel]:
         """The channels and threads this person can see."""
@@ -207,7 +207,7 @@ class Person(Feed):
         return [message for message in held if message.seen_by in (None, self.user.id)]
 
     def payload(self, message: Message) -> Json:
-        """A message as this person's client is given it."""
+        """A message as this person's client receives it."""
         return message_payload(self._world, message, viewer=self.user.id)
 
     async def wait_message(
@@ -232,7 +232,7 @@ class Person(Feed):
         return self._world.message(int(data["channel_id"]), int(data["id"]), ephemeral=True)
 
     async def wait_modal(self, *, timeout: float = PATIENCE_SECONDS) -> Json:
-        """The modal that one's last action opened."""
+        """The modal that the person's last action opened."""
         return await self.wait_for("MODAL_OPEN", timeout=timeout)
 
     def _may(self, channel: Channel, permission: Permission) -> bool:
@@ -265,11 +265,11 @@ class Person(Feed):
             if found and channel and found.seen_by in (None, self.user.id):
                 self._visible(channel)
                 return found
-        raise ActionRefused("that message is not there")
+        raise ActionRefused("that message does not exist")
 
 
 class People:
-    """Everybody in the world, and what they are told."""
+    """All people and their clients."""
 
     def __init__(self, world: World, interactions: Interactions, guild: Guild) -> None:
         self.world = world
@@ -281,16 +281,16 @@ class People:
     async def join(
         self, name: str, guild: Guild | None = None, *, moderator: bool = False, administrator: bool = False
     ) -> Person:
-        """A new person in the guild."""
+        """Adds a person to the guild."""
         user = self.world.join(name, guild or self.guild, moderator=moderator, administrator=administrator)
         return self.person(user)
 
     async def leave(self, person: Person, guild: Guild | None = None) -> None:
-        """Takes somebody out of the guild."""
+        """Removes a person from the guild."""
         self.world.leave(person.user, guild or self.guild)
 
     def person(self, user: User) -> Person:
-        """The client of someone who is already there."""
+        """The client of an existing person."""
         if user.id not in self._persons:
             self._persons[user.id] = Person(self, user)
         return self._persons[user.id]
@@ -300,12 +300,12 @@ class People:
             return where
         if isinstance(where, int):
             if where not in self.world.channels:
-                raise ActionRefused("that channel is not there")
+                raise ActionRefused("that channel does not exist")
             return self.world.channels[where]
         return self.world.channel_named(where)
 
     def type(self, user: User, channel: Channel) -> None:
-        """Tells that someone, person or bot, is typing."""
+        """Sends the event that a person or the bot is typing."""
         data: Json = {"channel_id": str(channel.id), "user_id": str(user.id), "timestamp": int(time.time())}
         if channel.guild_id:
             data["guild_id"] = str(channel.guild_id)
@@ -338,7 +338,7 @@ class People:
         self.world.emit_channel(name, channel, data)
 
     def tell_commands(self) -> None:
-        """Lets everybody's client know that other commands are offered now."""
+        """Tells all clients that the offered commands have changed."""
         self.world.emit(Event("COMMANDS_UPDATE", {}, self.guild.id, to_app=False))
 
     def stop(self) -> None:

@@ -1,4 +1,4 @@
-"""Discord's permission bits and how roles and channel overwrites add up."""
+"""Discord's permission bits, and how permissions of roles and channel overwrites are combined."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -38,7 +38,7 @@ NONE = Permission(0)
 ALL = reduce(or_, Permission, NONE)
 
 BOT_INVITE = Permission(309237763072)
-"""View, send, embed, attach, history, public threads, send in threads: what the bot asks for."""
+"""View, send, embed, attach, history, public threads, send in threads: the bot's default permissions."""
 
 EVERYONE = (
     Permission.CREATE_INSTANT_INVITE
@@ -71,7 +71,7 @@ MODERATOR = (
 
 @dataclass(frozen=True)
 class Overwrite:
-    """What a channel gives and takes for one role (`kind` 0) or one member (`kind` 1)."""
+    """Permissions that a channel allows or denies to one role (`kind` 0) or one member (`kind` 1)."""
 
     kind: int
     allow: Permission = NONE

@@ -1,4 +1,4 @@
-"""What the bot asked for over REST, kept so that tests can look at every request."""
+"""A log of the bot's REST requests, for tests."""
 
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -22,16 +22,16 @@ class RequestRecord:
     authorized: bool
     """Whether the request carried the bot's token."""
     answer: Any = None
-    """What was answered, where that was JSON."""
+    """The answer, if it was JSON."""
     problems: tuple[str, ...] | None = None
-    """What a validator said of it, None where none was asked."""
+    """The problems that the validator found, None without a validator."""
 
 
 Validator = Callable[[RequestRecord], list[str]]
 
 
 class RequestLog:
-    """The last `size` requests, each shown to `validator` when there is one."""
+    """The last `size` requests, each checked by `validator` if there is one."""
 
     def __init__(self, size: int = 2_000, validator: Validator | None = None) -> None:
         self._records: deque[RequestRecord] = deque(maxlen=size)
@@ -52,5 +52,5 @@ class RequestLog:
         self._records.clear()
 
     def of(self, method: str, route: str) -> list[RequestRecord]:
-        """The requests to one route."""
+        """The requests of one route."""
         return [r for r in self._records if r.method == method and r.route == route]

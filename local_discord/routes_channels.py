@@ -1,4 +1,4 @@
-"""REST: channels, threads and who is in them."""
+"""REST: channels, threads and their members."""
 
 from aiohttp import web
 

@@ -16,7 +16,7 @@ IN_GUILD = "/applications/{application_id}/guilds/{guild_id}/commands"
 
 
 def _held(request: web.Request) -> tuple[dict[int, Json], int | None]:
-    """The commands of the path's scope, and the guild's id where it is a guild's."""
+    """The commands in the scope of the path, and the guild's id if it is a guild's scope."""
     world = request.app[SERVICE].world
     if request.match_info["application_id"] != str(world.app.id):
         raise ApiError(403, 20012, "You are not authorized to perform this action on this application")
@@ -29,7 +29,7 @@ def _held(request: web.Request) -> tuple[dict[int, Json], int | None]:
 
 
 def _store(request: web.Request, held: dict[int, Json], guild_id: int | None, command: Any) -> Json:
-    """Adds a command, or replaces the one of its name and keeps its id."""
+    """Adds a command, or replaces the command of the same name and keeps its id."""
     world = request.app[SERVICE].world
     same = _of_name(held, command)
     command_id = int(same["id"]) if same else world.snowflakes.next()
@@ -119,5 +119,5 @@ async def delete_command(request: web.Request) -> web.Response:
 
 
 def _say_changed(request: web.Request) -> None:
-    """Lets people's open clients know that the commands they are offered are others now."""
+    """Tells open clients that the offered commands have changed."""
     request.app[SERVICE].people.tell_commands()

@@ -1,4 +1,4 @@
-"""REST: answering interactions, and the webhook that each of them has."""
+"""REST: answers to interactions, and their webhooks."""
 
 from aiohttp import web
 

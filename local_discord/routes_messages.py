@@ -18,7 +18,7 @@ routes = web.RouteTableDef()
 
 
 def channel_of(request: web.Request, *needed: Permission) -> Channel:
-    """The channel in the path, for a bot that can see it and has what it needs there."""
+    """The channel in the path, if the bot can see it and has the permissions needed there."""
     service = request.app[SERVICE]
     me = service.world.app.user.id
     channel = service.world.viewable(me, number_in(request, "channel_id", "channel"))

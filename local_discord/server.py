@@ -35,12 +35,12 @@ SAFE = {
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "sandbox; default-src 'none'; style-src 'unsafe-inline'",
 }
-"""A file somebody sent must not act as a part of the page."""
+"""Header for uploaded files, so that a browser does not run them as a part of the page."""
 ROUTES = (routes_messages, routes_channels, routes_guilds, routes_commands, routes_interactions)
 
 
 PAGE = Path(__file__).parent / "page"
-"""The folder of the browser page that comes with the package."""
+"""The folder of the package's own browser page."""
 MODERATORS = "moderators"
 CHANNELS = {"general": "Anything and everything"}
 Client = TypeVar("Client", bound=discord.Client)
@@ -49,12 +49,12 @@ Client = TypeVar("Client", bound=discord.Client)
 class LocalDiscord:
     """A local Discord: `async with LocalDiscord() as service, service.connected(bot): ...`.
 
-    `port` 0 takes a free one. `page` True serves the browser page, or the page in a folder of yours; `icon` (an
+    `port` 0 takes a free port. `page` True serves the browser page, a folder serves the page in it; `icon` (an
     SVG) and `welcome` (a sentence) are shown on it. The guild `guild_name` has the text channels `channels`
-    (name -> topic) and #moderators, which only moderators and the bot see. `validator` is shown every request
-    of the bot. `message_content` is the portal's switch for that intent, `bot_permissions` what the bot was
-    invited with. `response_window` is how long an interaction waits for its first answer, `token_lifetime` how
-    long it can be followed up. Times are in seconds.
+    (name -> topic) and #moderators, which only moderators and the bot can see. `validator` checks every request of
+    the bot. `message_content` is the developer portal's switch for that intent, `bot_permissions` the permissions
+    that the bot was invited with. An interaction waits `response_window` seconds for its first answer, and can be
+    followed up for `token_lifetime` seconds.
     """
 
     def __init__(
@@ -105,17 +105,17 @@ class LocalDiscord:
 
     @property
     def base_url(self) -> str:
-        """Where the page is."""
+        """The address of the page."""
         return self.world.base_url
 
     @property
     def rest_url(self) -> str:
-        """What `discord.http.Route.BASE` has to be."""
+        """The value for `discord.http.Route.BASE`."""
         return self.base_url + api.PREFIX
 
     @property
     def gateway_url(self) -> str:
-        """What `discord.gateway.DiscordWebSocket.DEFAULT_GATEWAY` has to be."""
+        """The value for `discord.gateway.DiscordWebSocket.DEFAULT_GATEWAY`."""
         return self.gateway.url
 
     def channel(self, name: str) -> Channel:
@@ -154,10 +154,10 @@ class LocalDiscord:
 
     @asynccontextmanager
     async def connected(self, client: Client, *, timeout: float = START_SECONDS) -> AsyncIterator[Client]:
-        """Signs a discord.py client in here, waits until it is ready and closes it on leaving.
+        """Context manager: signs a discord.py client in, waits until it is ready and closes it at the end.
 
-        Within it, every discord.py client of this process talks to this service. Raises what keeps the client
-        from getting ready, TimeoutError after `timeout` seconds.
+        Inside, every discord.py client of this process talks to this service. Raises the client's error if it
+        cannot sign in, and TimeoutError after `timeout` seconds.
         """
         with redirect(self.rest_url, self.gateway_url):
             async with running(client, self.token, timeout=timeout):
@@ -209,7 +209,7 @@ async def _no_such_route(request: web.Request) -> web.Response:
 
 
 async def _file(request: web.Request) -> web.Response:
-    """An attachment's bytes, as Discord's CDN serves them."""
+    """The bytes of an attachment, with the headers of Discord's CDN."""
     service = request.app[SERVICE]
     text = request.match_info["attachment_id"]
     upload = service.world.file(int(text)) if text.isdigit() else None
@@ -220,7 +220,7 @@ async def _file(request: web.Request) -> web.Response:
 
 
 async def _page(request: web.Request) -> web.StreamResponse:
-    """The page's files; a WebSocket to the root is the gateway."""
+    """The page's files. A WebSocket request to the root opens the gateway."""
     service = request.app[SERVICE]
     path = request.match_info["path"]
     if not path and request.headers.get("Upgrade", "").lower() == "websocket":

@@ -1,4 +1,4 @@
-"""The parts of the running service that its routes share, and how they find them."""
+"""The parts of the running service that its routes share, and access to them."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +16,7 @@ from local_discord.world import World
 
 @dataclass(eq=False)
 class Service:
-    """Everything behind the sockets."""
+    """The parts of the running service."""
 
     world: World
     guild: Guild

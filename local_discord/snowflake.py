@@ -1,4 +1,4 @@
-"""Snowflake ids: time-ordered, unique and monotonic, as Discord makes them."""
+"""Snowflake ids: time-ordered, unique and monotonic, like Discord's."""
 
 import time
 from datetime import UTC, datetime
@@ -7,7 +7,7 @@ EPOCH_MS = 1_420_070_400_000
 
 
 class Snowflakes:
-    """Hands out ids that always grow, even within one millisecond."""
+    """Creates ids that always increase, even within one millisecond."""
 
     def __init__(self) -> None:
         self._last = 0
@@ -19,10 +19,10 @@ class Snowflakes:
 
 
 def time_of(snowflake: int) -> datetime:
-    """When an id was made."""
+    """The time at which an id was created."""
     return datetime.fromtimestamp(((snowflake >> 22) + EPOCH_MS) / 1000, UTC)
 
 
 def now_iso() -> str:
-    """This moment as Discord writes it."""
+    """The current time in Discord's format."""
     return datetime.now(UTC).isoformat(timespec="microseconds")

@@ -1,4 +1,4 @@
-"""Threads: opening them from a message or without one, joining, archiving, locking, renaming."""
+"""Threads: creating (with or without a message), joining, archiving, locking and renaming."""
 
 from local_discord import messages
 from local_discord.errors import ApiError, Problem, bad_length, invalid_form, missing_permissions
@@ -14,7 +14,7 @@ ARCHIVE_AFTER = {60, 1440, 4320, 10080}
 def open_thread(
     world: World, parent: Channel, owner: User, payload: Json, *, message: Message | None = None
 ) -> Channel:
-    """A new thread; one opened from a message has that message's id."""
+    """Creates a thread. A thread of a message has that message's id."""
     _check_name(payload.get("name"))
     after = payload.get("auto_archive_duration") or 1440
     if after not in ARCHIVE_AFTER:
@@ -78,7 +78,7 @@ def _check_name(name: object) -> None:
 
 
 def change_thread(world: World, thread: Channel, actor: User, payload: Json) -> Channel:
-    """Renames, archives, opens again or locks. The owner may, but locking is for those who manage threads."""
+    """Renames, archives, reopens or locks. The owner may do it, except locking, which needs Manage Threads."""
     manages = world.may(actor.id, thread, Permission.MANAGE_THREADS)
     locks = "locked" in payload and bool(payload["locked"]) != thread.locked
     slows = "rate_limit_per_user" in payload and payload["rate_limit_per_user"] != thread.rate_limit_per_user

@@ -1,4 +1,4 @@
-"""Reading requests and writing answers the way Discord's API does."""
+"""Reads requests and writes answers like Discord's API."""
 
 import json
 from typing import Any
@@ -15,7 +15,7 @@ FILES = web.RequestKey("files", tuple)
 
 
 def answer(data: Any, status: int = 200) -> web.Response:
-    """JSON with exactly the content type Discord sends: a charset would keep discord.py from reading it."""
+    """JSON with exactly Discord's content type, because discord.py does not read JSON with a charset."""
     body = json.dumps(data, separators=(",", ":")).encode()
     return web.Response(body=body, status=status, headers={"Content-Type": "application/json"})
 
@@ -66,7 +66,7 @@ def _loads(text: str) -> Any:
 
 
 async def read_object(request: web.Request) -> tuple[dict[str, Any], dict[int, Upload]]:
-    """`read_body` for the routes whose body is an object."""
+    """`read_body` for routes whose body must be an object."""
     body, uploads = await read_body(request)
     if not isinstance(body, dict):
         raise invalid_form(
@@ -76,7 +76,7 @@ async def read_object(request: web.Request) -> tuple[dict[str, Any], dict[int, U
 
 
 def number_in(request: web.Request, name: str, kind: str | None = None) -> int:
-    """A snowflake from the path. What is no number is an unknown thing of that kind."""
+    """A snowflake from the path. A value that is no number gives the error of an unknown object."""
     text = request.match_info[name]
     if not text.isdigit():
         if kind:

@@ -1,4 +1,4 @@
-"""The state of the local world and every change to it; says what happened, knows nothing of sockets."""
+"""The state of the local world and all changes of it. Each change emits an event; sockets are elsewhere."""
 
 import re
 import secrets
@@ -40,7 +40,7 @@ MAX_STORED_BYTES = 128 * 1024 * 1024
 
 
 class World:
-    """Guilds, channels, people, messages and files. `listen` hears every `Event` in order."""
+    """Guilds, channels, people, messages and files. `listen` passes on every `Event` in order."""
 
     def __init__(
         self,
@@ -51,14 +51,14 @@ class World:
         bot_name: str = "bot",
     ) -> None:
         self.base_url = ""
-        """Where attachments are served; the server sets it once it knows its port."""
+        """Base address of attachments; the server sets it once its port is known."""
         self.snowflakes = Snowflakes()
         self.guilds: dict[int, Guild] = {}
         self.channels: dict[int, Channel] = {}
         self.users: dict[int, User] = {}
         self.messages: dict[int, dict[int, Message]] = {}
         self.commands: dict[int | None, dict[int, Json]] = {None: {}}
-        """Application commands, global under None and a guild's under its id."""
+        """Application commands: the global ones under None, those of a guild under its id."""
         self._files: OrderedDict[int, Upload] = OrderedDict()
         self._file_bytes = 0
         self._listeners: list[Listener] = []
@@ -69,10 +69,10 @@ class World:
             bot.id, bot, token or f"local.{secrets.token_hex(16)}", owner, message_content=message_content
         )
 
-    # What happened
+    # Events
 
     def listen(self, listener: Listener) -> Callable[[], None]:
-        """Calls `listener` with every event from now on; the result stops it."""
+        """Calls `listener` with every event from now on. Gives a function that stops this."""
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
 
@@ -83,7 +83,7 @@ class World:
     def emit_channel(self, name: str, channel: Channel, record: Record | Json) -> None:
         self.emit(Event(name, record, channel.guild_id, channel))
 
-    # People and places
+    # People and channels
 
     def add_user(self, username: str, global_name: str | None, *, bot: bool = False) -> User:
         user_id = self.snowflakes.next()
@@ -92,7 +92,7 @@ class World:
         return user
 
     def add_guild(self, name: str) -> Guild:
-        """A guild owned by the operator, with the application's bot in it."""
+        """Creates a guild owned by the operator, with the application's bot as a member."""
         guild_id = self.snowflakes.next()
         guild = Guild(guild_id, name, self.app.owner.id)
         guild.roles[guild_id] = Role(guild_id, "@everyone", EVERYONE)
@@ -147,17 +147,17 @@ class World:
         allow: Permission = NONE,
         deny: Permission = NONE,
     ) -> None:
-        """Gives and takes permissions for one role or person in one channel; neither: takes it away."""
+        """Sets the overwrite of one role or person in a channel; without allow and deny, removes it."""
         if allow or deny:
             channel.overwrites[target.id] = Overwrite(int(isinstance(target, User)), allow, deny)
         else:
             channel.overwrites.pop(target.id, None)
-        # Told to the application even where it just lost sight of the channel, as Discord does.
+        # The application is told even if it can no longer see the channel, as by Discord.
         self.emit(Event("CHANNEL_UPDATE", channel, channel.guild_id, to_people=False))
         self.emit(Event("CHANNEL_UPDATE", channel, channel.guild_id, channel, to_app=False))
 
     def join(self, name: str, guild: Guild, *, moderator: bool = False, administrator: bool = False) -> User:
-        """A new person in the guild. Moderators have the Moderators role, administrators may do anything."""
+        """Adds a person to the guild. Moderators get the Moderators role; administrators may do anything."""
         slug = re.sub(r"[^a-z0-9_.]+", "_", name.lower()).strip("_") or "someone"
         taken = {user.username for user in self.users.values()}
         username = next(s for s in (slug, *(f"{slug}{i}" for i in range(2, 10_000))) if s not in taken)
@@ -173,7 +173,7 @@ class World:
         return user
 
     def leave(self, user: User, guild: Guild) -> None:
-        """Takes a person out of the guild and its threads; what they wrote stays."""
+        """Removes a person from the guild and its threads; their messages stay."""
         if guild.members.pop(user.id, None) is None:
             return
         for channel in self.channels_of(guild.id):
@@ -186,7 +186,7 @@ class World:
         return found or self.add_role(guild, "Administrators", Permission.ADMINISTRATOR)
 
     def is_moderator(self, user: User, guild: Guild) -> bool:
-        """Whether somebody, not a bot, may manage the guild."""
+        """Whether a person (not a bot) may manage the guild."""
         member = guild.members.get(user.id)
         staff = Permission.MANAGE_GUILD | Permission.ADMINISTRATOR
         return bool(member and not user.bot and self.base_permissions(guild, member) & staff)
@@ -209,7 +209,7 @@ class World:
             self.drop_files(message.attachments)
         self.channels.pop(channel.id, None)
 
-    # Looking things up
+    # Look-ups
 
     def channels_of(self, guild_id: int) -> list[Channel]:
         return [c for c in self.channels.values() if c.guild_id == guild_id]
@@ -220,7 +220,7 @@ class World:
         return channel
 
     def guild(self, guild_id: int) -> Guild:
-        """A guild the application is in; any other is unknown to it."""
+        """A guild that the application is in. Raises Discord's error for any other."""
         if (guild := self.guilds.get(guild_id)) is None:
             raise unknown("guild")
         return guild
@@ -232,7 +232,7 @@ class World:
         return message
 
     def channel_named(self, name: str) -> Channel:
-        """A text channel or thread by its name, the youngest first."""
+        """A text channel or thread by its name; of several, the newest."""
         for channel in reversed(self.channels.values()):
             if channel.name == name.removeprefix("#"):
                 return channel
@@ -241,7 +241,7 @@ class World:
     def visible_channels(self, user_id: int) -> list[Channel]:
         return [c for c in self.channels.values() if self.may(user_id, c, Permission.VIEW_CHANNEL)]
 
-    # Who may do what
+    # Permissions
 
     def base_permissions(self, guild: Guild, member: Member) -> Permission:
         if guild.owner_id == member.user.id:
@@ -252,7 +252,7 @@ class World:
         return ALL if granted & Permission.ADMINISTRATOR else granted
 
     def permissions(self, user_id: int, channel: Channel) -> Permission:
-        """What someone may do in a channel; threads follow their parent."""
+        """A user's permissions in a channel; a thread has those of its parent."""
         if channel.guild_id is None:
             return ALL if user_id in {self.app.user.id, *(u.id for u in channel.recipients)} else NONE
         guild = self.guilds[channel.guild_id]
@@ -272,7 +272,7 @@ class World:
         return all(granted & permission for permission in needed)
 
     def audience(self, event: Event, user_id: int) -> bool:
-        """Whether a person hears of an event."""
+        """Whether a person receives an event."""
         if not event.to_people:
             return False
         if event.users is not None:
@@ -282,7 +282,7 @@ class World:
         return event.guild_id is not None and user_id in self.guilds[event.guild_id].members
 
     def viewable(self, user_id: int, channel_id: int) -> Channel:
-        """The channel, or Discord's error for one that is not there or cannot be seen."""
+        """The channel. Raises Discord's error if it does not exist or cannot be seen."""
         channel = self.channel(channel_id)
         if not self.may(user_id, channel, Permission.VIEW_CHANNEL):
             raise missing_access()
@@ -291,7 +291,7 @@ class World:
     # Files
 
     def store_file(self, attachment_id: int, upload: Upload) -> None:
-        """Keeps a file in memory; the oldest make room when there is too much."""
+        """Keeps a file in memory; the oldest files are removed when there are too many."""
         self._files[attachment_id] = upload
         self._file_bytes += len(upload.data)
         while self._file_bytes > MAX_STORED_BYTES:

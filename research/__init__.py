@@ -1,4 +1,4 @@
-"""For researchers: reports over finished games, and games read from files to replay or to learn from.
+"""Tools for research: reports over finished games, and games read from files for replay or training.
 
-It reads targets, for evaluation alone: training gets its games from the store, without them.
+Targets are read for evaluation only: training reads its games from the store, without targets.
 """

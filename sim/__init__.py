@@ -1,1 +1,1 @@
-"""A world without Discord: simulated players and a local Discord-compatible service."""
+"""Simulation without Discord: simulated players, whole deployments, the demo, and benchmarks."""

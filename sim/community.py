@@ -1,7 +1,7 @@
 """Simulated players on the local Discord-compatible service: they type, press buttons and look at boards.
 
-They do all a person does through the service; only what a person's eyes would read off the board's picture is
-read from the store.
+They use the service as a person does. Only the selection, which a person would see in the board's picture, is read
+from the store.
 """
 
 import asyncio
@@ -42,21 +42,21 @@ NAMES = (
     "Liam",
 )
 ANSWER_SECONDS = 300.0
-"""How long a player waits for a board before it looks again."""
+"""Seconds that a player waits for an answer."""
 
 
 ATTEMPTS = 8
 LOOK_SECONDS = 30.0
-"""How long a player waits for a new game before typing `/play` again."""
+"""Seconds that a player waits for a new game before sending `/play` again."""
 
 
 @dataclass(frozen=True)
 class Pace:
-    """How fast people are, in seconds: drawn anew for each utterance."""
+    """Ranges of delays in seconds, from which one is drawn for each utterance."""
 
     think: tuple[float, float] = (0.0, 0.0)
     rest: tuple[float, float] = (0.0, 0.0)
-    """Between two games."""
+    """Delay between two games."""
 
 
 LIVELY = Pace(think=(2.0, 6.0), rest=(3.0, 12.0))
@@ -94,7 +94,7 @@ class CommunityMember:
         return game.outcome
 
     async def keep_playing(self, channel: str, wanted: Callable[[], bool]) -> None:
-        """Game after game, for as long as they are wanted."""
+        """Play games for as long as `wanted` returns true."""
         while wanted():
             try:
                 outcome = await self.play(channel)
@@ -105,7 +105,7 @@ class CommunityMember:
             await asyncio.sleep(self._rng.uniform(*self._pace.rest))
 
     async def _open_game(self, channel: str) -> int:
-        """`/play`, typed again if nothing comes of it; gives the new game's thread."""
+        """Send `/play`, again if no game is opened, and return the new game's thread id."""
         for _ in range(ATTEMPTS):
             await self.person.slash(channel, "play")
             with contextlib.suppress(TimeoutError):
@@ -114,7 +114,7 @@ class CommunityMember:
         raise TimeoutError(f"{self.person.name} typed /play {ATTEMPTS} times and no game was opened")
 
     async def _my_thread(self) -> int:
-        """The thread of the game under way, once its board is shown."""
+        """The thread id of the game in progress, when its board is shown."""
         mine = (
             select(Game.thread_id)
             .join(Player)
@@ -129,7 +129,7 @@ class CommunityMember:
             await asyncio.sleep(0.1)
 
     async def _wait_for_board(self, thread: int, turns: int) -> None:
-        """Until what was just said is answered. A turn is committed before its board is shown."""
+        """Wait until the last utterance is answered. A turn is committed before its board is shown."""
         while True:
             await self.person.wait_message(_is_board, where=thread, timeout=ANSWER_SECONDS)
             game, view = await self._look(thread)

@@ -1,4 +1,4 @@
-"""Several deployments side by side: systems and seeds, one after another or in processes of their own."""
+"""Runs several deployments (systems and seeds), one after another or in parallel processes."""
 
 import logging
 import multiprocessing
@@ -14,11 +14,11 @@ from sim.deployment import DeploymentConfig, DeploymentError, DeploymentProgress
 from store.logs import configure_logging
 
 OnRunProgress = Callable[[int, DeploymentProgress], None]
-"""Told which of the runs, and where it stands."""
+"""Called with (number of the run, its progress)."""
 
 
 def run_name(config: DeploymentConfig) -> str:
-    """A run among several; also the name of its folder."""
+    """Name of a run among several, and of its folder."""
     return f"{config.system}-seed-{config.seed}"
 
 
@@ -30,8 +30,8 @@ def simulate_all(
 ) -> list[dict[str, Any]]:
     """The results of `simulate` for each config, in order.
 
-    A single run uses `data_dir` itself, several use one folder each in it. With `jobs` above 1, so many run at
-    once, each in a process with one thread of torch. The first run that fails ends the others.
+    A single run uses `data_dir` itself; several use one subfolder each. With `jobs` above 1, that many run at once,
+    each in a process with one torch thread. The first run that fails ends the others.
     """
     several = len(configs) > 1
     folders = [data_dir / run_name(config) if several else data_dir for config in configs]
@@ -40,7 +40,7 @@ def simulate_all(
             simulate(config, folder, on_progress=lambda at, run=run: on_progress(run, at))
             for run, (config, folder) in enumerate(zip(configs, folders, strict=True))
         ]
-    context = multiprocessing.get_context("spawn")  # torch and forks do not mix
+    context = multiprocessing.get_context("spawn")  # torch does not support fork
     told = context.Queue()
     with ProcessPoolExecutor(jobs, context, initializer=_begin, initargs=(told,)) as pool:
         futures = [
@@ -64,7 +64,7 @@ def simulate_all(
 
 
 def _until_done(futures: Sequence[Future[dict[str, Any]]]) -> Iterator[None]:
-    """Comes back a few times a second until all are done; raises what any of them raised."""
+    """Yields a few times a second until all are done; raises the exception of a run that failed."""
     pending = set(futures)
     while pending:
         done, pending = wait(pending, timeout=0.3, return_when=FIRST_COMPLETED)
@@ -82,7 +82,7 @@ def _waiting(told: Any) -> Iterator[tuple[int, DeploymentProgress]]:
 
 
 _told: Any = None
-"""In a run's process: the way to the one that shows progress."""
+"""In a run's process: the queue to the process that shows progress."""
 
 
 def _begin(told: Any) -> None:

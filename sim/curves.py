@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Point:
-    """What one system's policies of one round achieved, over all seeds."""
+class CurvePoint:
+    """Success of one system's policies in one round, over all seeds."""
 
     round: int
     interactions: int
@@ -25,9 +25,9 @@ class Point:
     """Mean over seeds."""
 
 
-def curves(runs: Sequence[dict[str, Any]]) -> dict[str, list[Point]]:
+def curves(runs: Sequence[dict[str, Any]]) -> dict[str, list[CurvePoint]]:
     """system -> its points in order of rounds, the interactions of all its seeds pooled."""
-    found: dict[str, list[Point]] = {}
+    found: dict[str, list[CurvePoint]] = {}
     for system in dict.fromkeys(run["system"] for run in runs):
         rows = [row for run in runs if run["system"] == system for row in run["rounds"]]
         found[system] = [
@@ -37,11 +37,11 @@ def curves(runs: Sequence[dict[str, Any]]) -> dict[str, list[Point]]:
     return found
 
 
-def _point(rows: Sequence[dict[str, Any]]) -> Point:
+def _point(rows: Sequence[dict[str, Any]]) -> CurvePoint:
     wins = [round(row["success"] * row["interactions"]) for row in rows]
     played = [row["interactions"] for row in rows]
     successes = [1.0] * sum(wins) + [0.0] * (sum(played) - sum(wins))
-    return Point(
+    return CurvePoint(
         round=rows[0]["round"],
         interactions=len(successes),
         success=sum(wins) / len(successes),
@@ -54,14 +54,14 @@ def _point(rows: Sequence[dict[str, Any]]) -> Point:
 def plot(runs: Sequence[dict[str, Any]], path: Path) -> None:
     """Draw success by round to a picture file (PNG, SVG, PDF).
 
-    Raises ValueError for a kind of file that cannot be drawn, OSError where it cannot be written.
+    Raises ValueError for an unknown file format, OSError if the file cannot be written.
     """
     draw(runs).savefig(path)
 
 
 def draw(runs: Sequence[dict[str, Any]]) -> "Figure":
     """Success by round: a line for each system, with the 95% intervals of its points."""
-    from matplotlib.figure import Figure  # half a second that no other command should wait for
+    from matplotlib.figure import Figure  # takes half a second to import
     from matplotlib.ticker import MaxNLocator, PercentFormatter
 
     seeds = len({run["seed"] for run in runs})

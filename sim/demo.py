@@ -1,4 +1,4 @@
-"""The demo: the local service, the real bot in a process of its own, players, the page, and rounds."""
+"""The demo: the local service with its page, the real bot in a subprocess, simulated players, and rounds."""
 
 import asyncio
 import contextlib
@@ -41,24 +41,25 @@ RESTART_SECONDS = 1.0
 STOP_SECONDS = 5.0
 """How long the bot may take to end; whatever it is doing continues after the next start."""
 MAX_STARTS = 3
-"""A bot that ends so often before it is online will not get there."""
+"""Number of exits before it is online after which the bot is given up."""
 SILENT_SECONDS = 300.0
-"""How long the bot may log nothing while it starts."""
+"""Seconds that the bot may log nothing while it starts."""
 RESPONSE_SECONDS = 15.0
-"""How long an interaction waits for its answer: longer than Discord's 3 s, training shares the machine."""
+"""Seconds that an interaction waits for its answer; longer than Discord's 3 s, because training runs on the same
+machine."""
 
 
 class DemoError(RuntimeError):
-    """The demo cannot go on. The message says where to look."""
+    """The demo cannot continue; the message says where to look."""
 
 
 IMAGES = "classic:40"
-"""Few figures, so that one is spoken of often enough to be learnt while somebody watches."""
+"""Few figures, so that each is described often enough to be learnt during a demo."""
 
 
 @dataclass(frozen=True)
 class DemoOptions:
-    """What to run."""
+    """Options of the demo."""
 
     data_dir: Path
     port: int = 8080
@@ -78,7 +79,7 @@ class DemoOptions:
 
 
 class BotProcess:
-    """The real bot, started again whenever it dies."""
+    """The real bot in a subprocess, restarted whenever it exits."""
 
     def __init__(self, environment: dict[str, str], log_file: Path) -> None:
         self._environment = environment
@@ -87,7 +88,7 @@ class BotProcess:
         self.starts = 0
 
     async def keep_running(self) -> None:
-        """Runs until cancelled; stops the bot then, and gently."""
+        """Run until cancelled, then shut the bot down."""
         try:
             while True:
                 with self.log_file.open("ab") as output:
@@ -130,15 +131,15 @@ class Demo:
 
     @property
     def url(self) -> str:
-        """The page."""
+        """URL of the page."""
         return f"{self.service.base_url}/"
 
     async def play_forever(self) -> None:
-        """Simulated players play on at a human pace; rounds start after every so many games."""
+        """Simulated players play at a human pace, and rounds start after a number of games, until cancelled."""
         await asyncio.gather(*(member.keep_playing(CHANNEL, lambda: True) for member in self.members))
 
     async def play_games(self, count: int, on_finished: Callable[[int], None]) -> None:
-        """Play this many games as fast as they go, calling back with the number finished."""
+        """Play `count` games as fast as possible; calls `on_finished` with the number of finished games."""
         begun = finished = 0
 
         def wanted() -> bool:
@@ -162,7 +163,7 @@ class Demo:
             raise DemoError(f"A simulated player got no answer ({told}). See {self.bot.log_file}.") from None
 
     async def run_round(self, on_progress: Callable[[Round], None]) -> Round:
-        """A moderator types `/round start`; gives the round when it has ended."""
+        """Send `/round start` as a moderator, and return the round when it has ended."""
         before = await self._last_round()
         await self.moderator.slash(CHANNEL, "round start")
         while True:
@@ -180,7 +181,7 @@ class Demo:
         return rows[0] if rows else None
 
     def results(self) -> list[RoundStatistics]:
-        """What each round's policy achieved. The newest games, which no round has read yet, are decoded for it."""
+        """Statistics of each round. The newest games, which no round has decoded yet, are decoded first."""
         with self.database.session() as session:
             interactions = usable_interactions(session, None)
         scheme, _ = parse_system(self.options.settings.rounds.system)
@@ -189,7 +190,7 @@ class Demo:
             return round_statistics(session, scheme)
 
     async def counts(self) -> tuple[int, Round | None]:
-        """(finished games, the round under way)."""
+        """(number of finished games, the active round)."""
         async with self.database.async_session() as session:
             games = await session.exec(
                 select(func.count()).select_from(Game).where(Game.outcome != Outcome.OPEN)
@@ -241,7 +242,8 @@ async def running_demo(options: DemoOptions, once: bool = False) -> AsyncIterato
 
 
 async def _online(service: LocalDiscord, person: Person, bot: BotProcess, keeper: asyncio.Task[None]) -> None:
-    """Waits until the bot has registered its commands and is connected. Raises `DemoError` if it gets no further."""
+    """Wait until the bot has registered its commands and is connected. Raises `DemoError` if it does not get
+    there."""
     loop = asyncio.get_running_loop()
     written, written_at = 0, loop.time()
     while not (

@@ -1,6 +1,6 @@
 """A whole deployment without Discord: play, decode, train, publish, play again (METHOD: "Rounds").
 
-Game, policy, feedback, store and round code are the very same that the bot runs; only players are not real.
+Games, policy, feedback decoding, store and rounds use the same code as the bot; only the players are simulated.
 """
 
 import time
@@ -34,49 +34,50 @@ from store.version import code_version
 
 
 class DeploymentError(RuntimeError):
-    """Why a deployment cannot start or go on, in a sentence."""
+    """A deployment cannot start or continue; the message says why."""
 
 
 @dataclass(frozen=True)
 class DeploymentConfig:
-    """What is simulated."""
+    """Parameters of a simulated deployment."""
 
     images: str = "classic"
     figures: int | None = None
-    """Play with this many figures of the set only (`games.figures.held_out`); None is all of them."""
+    """Number of figures of the set to play with (`games.figures.held_out`); None uses all."""
     system: System = "b-sup"
     rounds: int = 6
     games_per_round: int = 330
     seed: int = 0
     players: str = "people"
     poison: float = 0.0
-    """Share of the players who praise wrong picks and scold right ones, whatever the others are."""
+    """Share of the players who poison their feedback: positive for wrong picks and negative for right ones. 0 to
+    1."""
     poison_from: int = 0
-    """The first round in which they do; before it they play as the others. Poison in the last round alone shows how
-    much is lost by the way they play, and not by what was learnt from them."""
+    """The first round in which they do; before it they play like the others. Poison in the last round alone
+    measures the loss by their play itself, without that by training on it."""
     policy: str = "tiny"
     decoder: str = "rules"
     games: tuple[str, ...] = (DEFAULT_GAME,)
-    """Names; the games of a round are of each in turn."""
+    """Names of games, which the games of a round alternate between."""
     at_once: int = 48
-    """Players, each with one game at a time: as many games are played as one batch."""
+    """Number of players. Each has one game at a time, so this is also the batch size."""
     hindsight: Hindsight | None = None
-    """None is the setting's."""
+    """None uses the setting's value."""
     start: Start | None = None
-    """None is the setting's."""
+    """None uses the setting's value."""
     temperature: float | None = None
-    """None is the setting's."""
+    """None uses the setting's value."""
     training: TrainingConfig | None = None
-    """None is the setting's with the deployment's seed."""
+    """None uses the setting's value, with the deployment's seed."""
     threads: int | None = None
-    """Of torch; None is the setting's."""
+    """Number of torch threads; None uses the setting's value."""
     retention: str | None = None
-    """An image set that the first and the last policy play at the end, to see what was forgotten."""
+    """An image set that the first and the last policy play at the end, to measure forgetting."""
 
 
 @dataclass(frozen=True)
 class DeploymentRow:
-    """What the policy after `round` trainings achieved: one point of the paper's curves."""
+    """Measures of the policy after `round` trainings: one point of the paper's curves."""
 
     round: int
     interactions: int
@@ -85,20 +86,20 @@ class DeploymentRow:
     turns: float
     click_accuracy: float
     exact_match: float
-    """Share of turns whose action is the one that the speaker hoped for."""
+    """Share of turns whose action is the one that the speaker intended."""
     positive_rate: float
     decoder_precision: float | None
-    """Share of turns decoded as positive whose clicks were all right; None where none was."""
+    """Share of turns decoded as positive whose clicks were all right; None if none was decoded as positive."""
     decoder_recall: float | None
     train_turns: int
-    """Turns that this policy was trained on; 0 for the base model."""
+    """Number of turns that this policy was trained on; 0 for the base model."""
     train_seconds: float
     play_seconds: float
 
 
 @dataclass(frozen=True)
 class DeploymentProgress:
-    """Where a deployment stands."""
+    """The progress of a deployment."""
 
     round: int
     stage: str
@@ -118,18 +119,18 @@ def simulate(
     policy: Policy | None = None,
     on_progress: OnProgress | None = None,
 ) -> dict[str, Any]:
-    """Run a deployment in an empty `data_dir` and give its JSON object (DESIGN: "The command line").
+    """Run a deployment in an empty `data_dir` and return its JSON object (DESIGN: "The command line").
 
-    With `fresh` players each round, and the whole, also has "words_repeated", the share of descriptions whose words
-    had been said of the same figure before in this deployment.
+    With `fresh` players, each round and the total also have "words_repeated": the share of descriptions that had
+    been used for the same figure before in this deployment.
 
-    Deterministic for a seed but for the seconds. Raises ValueError for a bad config and `DeploymentError`
-    for a folder that was used before or a round that failed.
+    Deterministic for a seed, except for times in seconds. Raises ValueError for an invalid config,
+    `DeploymentError` for a folder that was used before or a failed round.
     """
     began = time.monotonic()
     scheme, _ = parse_system(config.system)
     settings = LearnerSettings().changed(
-        store={"data_dir": data_dir, "database_url": None},  # never the one of the environment
+        store={"data_dir": data_dir, "database_url": None},  # not that of the environment
         policy=_given(model=config.policy, threads=config.threads, temperature=config.temperature),
         feedback={"decoder": config.decoder},
         rounds=_given(system=config.system, start=config.start),
@@ -196,17 +197,17 @@ def simulate(
 
 
 def _games(names: Sequence[str]) -> list[Game]:
-    """The rules of some games. Raises ValueError for one that is not played here."""
+    """The rules of some games by name. Raises ValueError for an unknown game."""
     return [game_of(GAMES, name) for name in names]
 
 
 def _given(**values: Any) -> dict[str, Any]:
-    """Those that are not None."""
+    """The arguments that are not None."""
     return {name: value for name, value in values.items() if value is not None}
 
 
 class _World:
-    """One deployment: its players, its policy and its store."""
+    """The state of one deployment: players, policy and store."""
 
     def __init__(
         self,
@@ -240,17 +241,17 @@ class _World:
         self.results: dict[int, dict[str, Any]] = {0: {}}
         """Results of the training that made each round's policy."""
         self.said: dict[int, tuple[int, int]] = {}
-        """Of each round, with fresh players: (descriptions, those that had been said before)."""
+        """For each round with fresh players: (number of descriptions, number of repeated ones)."""
 
     def deploy(self) -> None:
-        """Round 0 is played by the base model; each training is followed by a round of play."""
+        """Play round 0 with the base model, then alternate training and playing."""
         self.play(0)
         for number in range(1, self.config.rounds + 1):
             self.learn(number)
             self.play(number)
 
     def learn(self, number: int) -> None:
-        """The round that makes the policy of round `number`, as the bot's subprocess runs it."""
+        """Run the round of learning that makes the policy of round `number`, as the bot's subprocess does."""
         with self.database.session() as session:
             asked = request_round(session, self.config.system, requested_by="simulation")
         assert asked.id is not None
@@ -271,7 +272,7 @@ class _World:
     def play(self, number: int) -> None:
         """Play a round's games with the current adapter, and decode them.
 
-        The next round finds them decoded; the last round's are decoded for its statistics.
+        The next round uses the verdicts; those of the last round are for its statistics.
         """
         games = self.config.games_per_round
 
@@ -293,12 +294,12 @@ class _World:
         return self.players.counts if isinstance(self.players, FreshPlayers) else (0, 0)
 
     def repeated(self, rounds: Collection[int]) -> dict[str, float]:
-        """How much of what fresh players said in these rounds had been said before; nothing for other players."""
+        """ "words_repeated" of these rounds for fresh players; empty for other players."""
         said, repeated = (sum(self.said[number][i] for number in rounds) for i in (0, 1))
         return {"words_repeated": repeated / said} if said else {}
 
     def retention(self, data_dir: Path) -> dict[str, Any]:
-        """Success of the base model and of the last policy on the same games of another image set."""
+        """Success of the base model and of the last policy in the same games of another image set."""
         images, games = open_images(self.config.retention or ""), self.config.games_per_round
         success = []
         for adapter in (BASE_ADAPTER, self.registry.current()):
@@ -321,7 +322,8 @@ class _World:
         return {"images": images.spec, "games": games, "first": success[0], "last": success[-1]}
 
     def quarantines(self) -> list[dict[str, Any]]:
-        """After each training, who was in quarantine beside who poisons, and how the others then played.
+        """For each training: the quarantined players, the poisoning players, and the success of the others
+        afterwards.
 
         For evaluation only.
         """
@@ -349,7 +351,7 @@ class _World:
             return success_of_others(session, number, self.playground.poisoners)
 
     def _keep_current(self) -> None:
-        """Of all adapters, keep the current one in memory."""
+        """Unload all adapters but the current one."""
         current = self.registry.current()
         for name in self.policy.adapters.names:
             if name != current:

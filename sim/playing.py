@@ -1,4 +1,4 @@
-"""Many games at once between simulated players and a policy, batch by batch, into the store."""
+"""Plays many games at once between simulated players and a policy, in batches, and stores them."""
 
 import random
 import time
@@ -9,7 +9,7 @@ from games.core import Deal, Game, Outcome, Step
 from games.figures import ImageSet
 from learner.policy import Policy
 from learner.protocol import TurnAnswer, TurnRequest, turn_request
-from sim.players import PLAYERS, FreshPlayers, Player, PlayerFactory, View
+from sim.players import PLAYERS, FreshPlayers, PlayerFactory, SimulatedPlayer, View
 from store import models
 from store.database import Database
 from store.games import finished_turn
@@ -18,7 +18,7 @@ from store.rounds import quarantined
 
 @dataclass
 class Tally:
-    """What is counted while games are played, because the store does not keep it."""
+    """Counts of the games played that the store does not keep."""
 
     games: int = 0
     won: int = 0
@@ -33,7 +33,7 @@ class Tally:
 
 @dataclass
 class LiveGame:
-    """A game under way."""
+    """A game in progress."""
 
     row: models.Game
     rules: Game
@@ -47,7 +47,7 @@ class LiveGame:
 
 
 class Playground:
-    """A community of players, each with one game at a time, and the policy that they all play with."""
+    """A community of players, each with one game at a time, and the policy that they play with."""
 
     def __init__(
         self,
@@ -62,9 +62,10 @@ class Playground:
         poison: float = 0.0,
         poison_from: int = 0,
     ) -> None:
-        """`count` players are entered into the database; games are dealt from `ids`, each of `games` in turn.
+        """Adds `count` players to the database. Games are dealt from the figures `ids` and alternate between
+        `games`.
 
-        `players` makes them. A share `poison` of them, drawn by the seed, poison their feedback from round
+        `players` creates them. A share `poison` of them, drawn by the seed, poisons the feedback from round
         `poison_from` on.
         """
         self.database = database
@@ -76,7 +77,7 @@ class Playground:
         descriptions = images.descriptions(self.ids)
         chosen = set(random.Random(f"{seed}/poison").sample(range(count), round(poison * count)))
 
-        def person(number: int, factory: PlayerFactory) -> Player:
+        def person(number: int, factory: PlayerFactory) -> SimulatedPlayer:
             return factory(random.Random(f"{seed}/player/{number}"), descriptions)
 
         self.people = [person(number, players) for number in range(count)]
@@ -92,12 +93,12 @@ class Playground:
         self.player_ids = [row.id for row in rows if row.id is not None]
         self.poisoners = {self.player_ids[number] for number in chosen}
         self._quarantined = frozenset[int]()
-        """Players in quarantine in the round that is played."""
+        """Ids of the players in quarantine in the current round."""
 
     def play(self, number: int, games: int, adapter: str, progress: Callable[[Tally], None]) -> Tally:
-        """Play `games` games of round `number` to the end, as many at once as there are players.
+        """Play `games` games of round `number` to their end, with all players at once.
 
-        `progress` is told after each wave of turns.
+        `progress` is called after each batch of turns.
         """
         tally, started = Tally(), time.monotonic()
         with self.database.session() as session:
@@ -127,7 +128,7 @@ class Playground:
         return tally
 
     def _open(self, number: int, index: int, person: int, adapter: str) -> LiveGame:
-        """Deal a game; the deals of a round are the same for every system and policy."""
+        """Deal a game. The deals of a round are the same for every system and policy."""
         rules = self.rules[index % len(self.rules)]
         deal = rules.deal(self.ids, random.Random(f"{self.seed}/deal/{number}/{index}"))
         row = models.Game(
@@ -168,7 +169,7 @@ class Playground:
         return True
 
     def _turns(self, games: Sequence[LiveGame], tally: Tally) -> list[models.Turn]:
-        """The policy's answer to every game that waits for one, applied."""
+        """Play one turn of each game as a batch, apply the actions, and return the rows of the turns."""
         if not games:
             return []
         asked_at, started = models.now(), time.monotonic()

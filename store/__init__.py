@@ -1,1 +1,1 @@
-"""What happened: SQLModel tables, the queries on them, export. Knows only the games."""
+"""The database: SQLModel tables, queries and export. Imports nothing of the project but `games`."""

@@ -1,4 +1,4 @@
-"""Connections: async for the bot, sync for the learner, to one and the same database."""
+"""Database connections: async for the bot, sync for the learner."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -21,7 +21,8 @@ ASYNC_DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg
 
 
 class Database:
-    """One database, opened lazily both ways. Close it with `await aclose()` or `close()`."""
+    """One database with a sync and an async engine, both created lazily. Close it with `await aclose()` or
+    `close()`."""
 
     def __init__(self, url: str, busy_seconds: float = BUSY_SECONDS, *, read_only: bool = False) -> None:
         """`busy_seconds`: how long SQLite waits for a file that another process has locked.
@@ -100,16 +101,15 @@ class Database:
 
     @asynccontextmanager
     async def async_session(self) -> AsyncIterator[AsyncSession]:
-        """The same for the event loop, to read."""
+        """The same with the async engine, for reading."""
         async with AsyncSession(self.async_engine, expire_on_commit=False) as session, session.begin():
             yield session
 
     @asynccontextmanager
     async def async_writing(self) -> AsyncIterator[AsyncSession]:
-        """The same for the event loop, to write: one at a time in this process, in order.
+        """The same with the async engine, for writing: one at a time in this process, in order of arrival.
 
-        SQLite lets one writer in at a time and makes the others try again by chance: under load some would
-        never get in.
+        SQLite allows one writer at a time and the others poll, so that under load some would time out.
         """
         async with self._turn_to_write, self.async_session() as session:
             yield session

@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 class FolderError(RuntimeError):
-    """A folder that cannot be made; the message says why and what to do."""
+    """A folder cannot be created; the message says why and how to fix it."""
 
 
 def private_folder(folder: Path) -> Path:
@@ -28,9 +28,9 @@ def private_file(path: Path) -> Path:
 
 @contextmanager
 def new_folder(folder: Path) -> Iterator[Path]:
-    """A folder beside `folder` to write to, which is renamed to it at the end, and removed on an error.
+    """Yields a temporary folder beside `folder`. It is renamed to `folder` at the end, and removed on an error.
 
-    Raises `FolderError` where `folder` holds something already, and where it cannot be written.
+    Raises `FolderError` if `folder` is not empty or cannot be written.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise FolderError(f"{folder} is not empty: name a folder that does not exist yet")
@@ -43,10 +43,10 @@ def new_folder(folder: Path) -> Iterator[Path]:
         yield partial
         mask = os.umask(0)
         os.umask(mask)
-        partial.chmod(0o777 & ~mask)  # mkdtemp's own is 700
+        partial.chmod(0o777 & ~mask)  # mkdtemp's mode is 700
         partial.replace(folder)
     except OSError as error:
-        name = error.filename or folder  # perhaps a file that was to be read
+        name = error.filename or folder  # may be an input file
         raise FolderError(f"{folder} was not made: {name}: {error.strerror or error}") from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)

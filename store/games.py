@@ -1,4 +1,4 @@
-"""Live games: opening, queueing what was said, committing turns, ending. All async, for the bot."""
+"""Games in progress: queueing utterances, committing turns, ending games. Async, for the bot."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -14,7 +14,7 @@ from store.models import Game, Instruction, Round, RoundStatus, Turn, now
 
 
 def deal_of(game: Game) -> Deal:
-    """The deal that a game was dealt, targets and all: for the rules and the speaker's picture."""
+    """The deal of a game with its targets, for the rules and the speaker's picture."""
     return Deal(tuple(game.speaker), tuple(game.listener), frozenset(game.targets))
 
 
@@ -24,7 +24,7 @@ def steps_of(turns: Sequence[Turn]) -> list[Step]:
 
 
 def state_of(game: Game, turns: Sequence[Turn]) -> str:
-    """Where a game stands after its finished turns."""
+    """The state of a game after its finished turns."""
     return turns[-1].state_after if turns else GAMES[game.game].initial_state(game.listener)
 
 
@@ -64,7 +64,7 @@ def finished_turn(
     asked_at: datetime,
     message_id: str | None = None,
 ) -> Turn:
-    """The row of a turn that was answered just now. Raises `IllegalAction` for an answer against the rules."""
+    """The row of a turn with the policy's answer. Raises `IllegalAction` for an illegal action."""
     return Turn(
         game_id=game.id,
         number=number,
@@ -91,13 +91,13 @@ async def finished_rounds(session: AsyncSession) -> int:
 
 
 async def open_games(session: AsyncSession) -> Sequence[Game]:
-    """Every game under way, oldest first."""
+    """All games in progress, oldest first."""
     query = select(Game).where(Game.outcome == Outcome.OPEN).order_by(col(Game.started_at))
     return (await session.exec(query)).all()
 
 
 async def open_game_of(session: AsyncSession, player_id: int, guild_id: str | None) -> Game | None:
-    """The game a player has under way in a guild, if any."""
+    """A player's game in progress in a guild, if any."""
     query = select(Game).where(
         Game.player_id == player_id, Game.guild_id == guild_id, Game.outcome == Outcome.OPEN
     )
@@ -111,7 +111,7 @@ async def game_in_thread(session: AsyncSession, thread_id: str) -> Game | None:
 
 
 async def unshown_games(session: AsyncSession) -> Sequence[Game]:
-    """Games in a thread that go on or whose end has not been shown yet, oldest first."""
+    """Games with a thread that are in progress or whose end has not been shown yet, oldest first."""
     query = (
         select(Game)
         .where(
@@ -124,19 +124,19 @@ async def unshown_games(session: AsyncSession) -> Sequence[Game]:
 
 
 async def unfinished_games_of(session: AsyncSession, player_id: int) -> Sequence[Game]:
-    """Every game a player has under way, in whatever guild."""
+    """A player's games in progress in all guilds."""
     query = select(Game).where(Game.player_id == player_id, Game.outcome == Outcome.OPEN)
     return (await session.exec(query)).all()
 
 
 async def latest_game_of(session: AsyncSession, player_id: int) -> Game | None:
-    """The game a player began last, finished or not."""
+    """The game that a player began last, finished or not."""
     query = select(Game).where(Game.player_id == player_id).order_by(col(Game.started_at).desc())
     return (await session.exec(query)).first()
 
 
 async def games_played(session: AsyncSession, player_id: int) -> int:
-    """How many games a player has begun."""
+    """Number of games that a player has begun."""
     query = select(func.count()).select_from(Game).where(Game.player_id == player_id)
     return (await session.exec(query)).one()
 
@@ -144,7 +144,7 @@ async def games_played(session: AsyncSession, player_id: int) -> int:
 async def record_shown(
     session: AsyncSession, game_id: str, message_id: str | None, turns: int, result: bool
 ) -> None:
-    """Note what the newest board shows: so many turns, and whether it shows the game's end."""
+    """Record the number of turns on the newest board, and whether it shows the game's end."""
     values = {"shown_turns": turns, "result_shown": result}
     if message_id is not None:
         values["board_message_id"] = message_id
@@ -152,7 +152,7 @@ async def record_shown(
 
 
 async def record_heard(session: AsyncSession, game_id: str, message_id: str) -> None:
-    """Note that a message of the thread, and so every one before it, has been dealt with."""
+    """Record that a message of the thread and all before it have been handled."""
     await session.exec(update(Game).where(col(Game.id) == game_id).values(heard_message_id=message_id))
 
 
@@ -165,7 +165,7 @@ async def turns_of(session: AsyncSession, game_id: str) -> Sequence[Turn]:
 async def queue_instruction(
     session: AsyncSession, game_id: str, text: str, message_id: str | None, source: str = "message"
 ) -> bool:
-    """Keep an utterance until its turn is played. False if this message was queued or played before."""
+    """Queue an utterance until its turn is played. False if this message was already queued or played."""
     if message_id is not None:
         played = await session.exec(select(Turn.id).where(Turn.message_id == message_id))
         if played.first() is not None:
@@ -179,13 +179,13 @@ async def queue_instruction(
 
 
 async def next_instruction(session: AsyncSession, game_id: str) -> Instruction | None:
-    """The utterance whose turn it is."""
+    """The next utterance in the queue."""
     query = select(Instruction).where(Instruction.game_id == game_id).order_by(col(Instruction.id))
     return (await session.exec(query)).first()
 
 
 async def edit_instruction(session: AsyncSession, message_id: str, text: str) -> bool:
-    """Take over an edit of a message that still waits. False if it does not wait (any more)."""
+    """Update a queued message after an edit. False if it is not queued (any more)."""
     query = select(Instruction).where(Instruction.message_id == message_id)
     instruction = (await session.exec(query)).one_or_none()
     if instruction is None:
@@ -196,23 +196,23 @@ async def edit_instruction(session: AsyncSession, message_id: str, text: str) ->
 
 
 async def drop_instruction(session: AsyncSession, message_id: str) -> bool:
-    """Forget a message that still waits. False if it does not wait (any more)."""
+    """Remove a queued message. False if it is not queued (any more)."""
     result = await session.exec(delete(Instruction).where(col(Instruction.message_id) == message_id))
     return result.rowcount > 0
 
 
 async def drop_waiting(session: AsyncSession, instruction: Instruction) -> None:
-    """Take an utterance off the queue without playing it."""
+    """Remove an utterance from the queue without playing it."""
     await session.exec(delete(Instruction).where(col(Instruction.id) == instruction.id))
 
 
 async def turn_of_message(session: AsyncSession, message_id: str) -> Turn | None:
-    """The turn that a message was played as, if it was."""
+    """The turn in which a message was played, if any."""
     return (await session.exec(select(Turn).where(Turn.message_id == message_id))).one_or_none()
 
 
 async def commit_turn(session: AsyncSession, instruction: Instruction, turn: Turn) -> None:
-    """Write a finished turn and take its utterance off the queue, both or neither.
+    """Write a finished turn and remove its utterance from the queue, in one transaction.
 
     Raises sqlalchemy's IntegrityError if the game already has a turn of this number or message.
     """
@@ -222,7 +222,7 @@ async def commit_turn(session: AsyncSession, instruction: Instruction, turn: Tur
 
 
 async def end_game(session: AsyncSession, game: Game, outcome: Outcome) -> int:
-    """End a game. Gives the number of utterances that waited and will not be played."""
+    """End a game. Returns the number of queued utterances that will not be played."""
     game.outcome = outcome
     game.ended_at = now()
     session.add(game)

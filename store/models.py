@@ -1,4 +1,4 @@
-"""The tables. Everything needed to train on a turn or to audit it stands in its row.
+"""The tables. A turn's row has everything that is needed to train on the turn or to audit it.
 
 Times are UTC. States, actions and contexts are the plain strings of `games.core`.
 """
@@ -25,7 +25,7 @@ SQLModel.metadata.naming_convention = NAMING_CONVENTION
 
 
 class UtcDateTime(sa.TypeDecorator[datetime]):
-    """A time that comes back from every database as it went in: aware, in UTC."""
+    """A timezone-aware time in UTC, for databases that do not store time zones too."""
 
     impl = sa.DateTime(timezone=True)
     cache_ok = True
@@ -44,7 +44,7 @@ class UtcDateTime(sa.TypeDecorator[datetime]):
 
 
 def now() -> datetime:
-    """The time now, aware, in UTC."""
+    """The current time, timezone-aware, in UTC."""
     return datetime.now(UTC)
 
 
@@ -67,18 +67,19 @@ def _parent(column: str, **kwargs: Any) -> Any:
 
 
 class Origin(StrEnum):
-    """Where a game was played: what Discord's rules say about training depends on it."""
+    """Where a game was played. Whether it may be trained on depends on it (`store.training`)."""
 
     DISCORD = "discord"
     LOCAL = "local"
     """On the local Discord-compatible service, by a person through the browser page or a simulated player."""
     SIMULATED = "simulated"
     IMPORTED = "imported"
-    """Played elsewhere and read from a file; whoever imported it is responsible for the right to use it."""
+    """Played elsewhere and read from a file. The operator who imported it is responsible for the right to use
+    it."""
 
 
 IMPORTED_ROUND = -1
-"""The round of imported games: they were played with no policy of this deployment and measure none of them."""
+"""The round of imported games, which were not played with a policy of this deployment."""
 
 
 class ConsentKind(StrEnum):
@@ -89,7 +90,7 @@ class ConsentKind(StrEnum):
 
 
 class RoundStatus(StrEnum):
-    """How a round stands."""
+    """The status of a round."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -98,7 +99,7 @@ class RoundStatus(StrEnum):
 
 
 class AdapterStatus(StrEnum):
-    """How an adapter stands. At most one is current; `base` (no adapter) is when none is."""
+    """The status of an adapter. At most one is current; if none is, new games use the base model."""
 
     CANDIDATE = "candidate"
     CURRENT = "current"
@@ -107,7 +108,7 @@ class AdapterStatus(StrEnum):
 
 
 class Player(SQLModel, table=True):
-    """Somebody who plays, as one platform knows them."""
+    """A player's account on one platform."""
 
     __table_args__ = (sa.UniqueConstraint("platform", "external_id"),)
 
@@ -120,7 +121,7 @@ class Player(SQLModel, table=True):
 
 
 class Consent(SQLModel, table=True):
-    """One answer of a player to one opt-in. The latest of a kind holds; none means no."""
+    """A player's answer to an opt-in. The latest answer of a kind counts; no answer means no."""
 
     id: int | None = Field(default=None, primary_key=True)
     player_id: int = _parent("player.id")
@@ -132,7 +133,7 @@ class Consent(SQLModel, table=True):
 
 
 class Game(SQLModel, table=True):
-    """One game. `targets` is for the rules, the speaker's picture and evaluation, never for training."""
+    """One game. `targets` is used for the rules, the speaker's picture and evaluation, never for training."""
 
     id: str = Field(default_factory=lambda: uuid4().hex, primary_key=True)
     game: str
@@ -147,40 +148,41 @@ class Game(SQLModel, table=True):
     thread_id: str | None = Field(default=None, index=True)
     board_message_id: str | None = None
     shown_turns: int | None = None
-    """Turns on the last board that was shown; None before the first board."""
+    """Number of turns on the last board that was shown; None before the first board."""
     result_shown: bool = False
-    """Whether the players have seen how it ended."""
+    """Whether the game's end has been shown."""
     heard_message_id: str | None = None
-    """The newest message of its thread that was dealt with: where to go on reading after a restart."""
+    """Id of the newest handled message of the thread; reading continues after it when the bot restarts."""
     adapter: str
-    """The adapter the game is pinned to; "base" is none."""
+    """The adapter that the game is pinned to; "base" is the base model."""
     base_model: str
     """Fingerprint of the base model."""
     images_hash: str | None = None
-    """`games.figures.ImageSet.fingerprint` of the set it was dealt from."""
+    """`games.figures.ImageSet.fingerprint` of its image set."""
     code_version: str | None = Field(default_factory=code_version)
-    """The program that dealt it (`store.version`); None for games older than this column."""
+    """Version of the program that dealt it (`store.version`); None for games older than this column."""
     round: int = Field(default=0, index=True)
-    """Rounds finished when it began: the round whose policy it measures. `IMPORTED_ROUND` for imported games."""
+    """Number of rounds finished when it began, that is, the round whose policy played it. `IMPORTED_ROUND` for
+    imported games."""
     outcome: Outcome = _choice(Outcome, default=Outcome.OPEN, index=True)
     started_at: datetime = _time(default_factory=now)
     ended_at: datetime | None = _time(default=None, nullable=True)
 
 
 class Instruction(SQLModel, table=True):
-    """An utterance that waits for its turn. It goes when its turn is committed."""
+    """A queued utterance. The row is deleted when its turn is committed."""
 
     id: int | None = Field(default=None, primary_key=True)
     game_id: str = _parent("game.id")
     message_id: str | None = Field(default=None, unique=True)
-    """The platform's id of the message or interaction: one message is one turn at most."""
+    """The platform's id of the message or interaction; each is played in one turn at most."""
     source: str = "message"
     text: str
     received_at: datetime = _time(default_factory=now)
 
 
 class Turn(SQLModel, table=True):
-    """One finished turn: what the listener saw, did, and how likely it was to do so."""
+    """One finished turn: what the listener saw and did, and the propensity of its action."""
 
     __table_args__ = (sa.UniqueConstraint("game_id", "number"),)
 
@@ -195,21 +197,21 @@ class Turn(SQLModel, table=True):
     action: str
     state_after: str
     logp: float | None = None
-    """log π(a|x) of the action that was executed, under the policy that sampled it; None where that is not known."""
+    """log π(a|x), in nats, of the executed action under the policy that sampled it; None if not known."""
     adapter: str
     base_model: str
     seconds: float
-    """Time the policy took."""
+    """Seconds that the policy took."""
     temperature: float | None = None
-    """Sampling temperature; None where the policy did not say."""
+    """Sampling temperature; None if the policy did not report it."""
     seed: int | None = None
-    """Seed of the policy service: with the game's id and the turn's number it gives the draw again."""
+    """Seed of the policy service: with the game's id and the turn's number it reproduces the sample."""
     asked_at: datetime = _time(default_factory=now)
     answered_at: datetime = _time(default_factory=now)
 
 
 class Feedback(SQLModel, table=True):
-    """A decoder's verdict on a turn, read from what was said next."""
+    """A decoder's verdict on a turn, from the next utterance."""
 
     __table_args__ = (sa.UniqueConstraint("turn_id", "decoder", "version", "scheme"),)
 
@@ -224,28 +226,28 @@ class Feedback(SQLModel, table=True):
     p_positive: float | None = None
     """The decoder's probability that the action was right."""
     cue: str | None = None
-    """What the decoder went by."""
+    """The decoder's reason."""
     decoded_at: datetime = _time(default_factory=now)
 
 
 class Adapter(SQLModel, table=True):
-    """A trained adapter. Its weights and card lie in the registry's folder of the same name."""
+    """A trained adapter. Its weights and card are in the registry's folder of the same name."""
 
     id: int | None = Field(default=None, primary_key=True)
     name: str = Field(unique=True)
     base_model: str
     parent: str | None = None
-    """The adapter it was trained from, None if from the base model."""
+    """The adapter that training started from; None for the base model."""
     system: str
     status: AdapterStatus = _choice(AdapterStatus, default=AdapterStatus.CANDIDATE)
     card: dict[str, Any] = Field(default_factory=dict, sa_type=sa.JSON)
     erased_turns: int = 0
-    """Turns it was trained on that their players have since had erased: it should be retrained."""
+    """Number of turns that it was trained on and that were erased since; it should be retrained."""
     created_at: datetime = _time(default_factory=now)
 
 
 class AdapterTurn(SQLModel, table=True):
-    """Lineage: a turn that an adapter was trained on, and how."""
+    """Lineage: a turn that an adapter was trained on, with its reward and weight."""
 
     __tablename__ = "adapter_turn"  # pyright: ignore[reportAssignmentType]
 
@@ -256,17 +258,18 @@ class AdapterTurn(SQLModel, table=True):
 
 
 class Round(SQLModel, table=True):
-    """One round of learning. `active` is true until it ends, then null: there is one active round at most."""
+    """One round of learning. `active` is true until it ends, then null; a unique constraint allows one active
+    round."""
 
     id: int | None = Field(default=None, primary_key=True)
     number: int = Field(index=True)
-    """From 1; a failed round's number is taken again by the next."""
+    """From 1; the number of a failed round is reused by the next one."""
     active: bool | None = Field(default=True, unique=True)
     system: str
     status: RoundStatus = _choice(RoundStatus, default=RoundStatus.QUEUED)
     stage: str = "queued"
     progress: dict[str, Any] = Field(default_factory=dict, sa_type=sa.JSON)
-    """{"done": steps, "total": steps, "loss": ..., "seconds_left": ...} of the stage under way."""
+    """{"done": steps, "total": steps, "loss": ..., "seconds_left": ...} of the stage in progress."""
     results: dict[str, Any] = Field(default_factory=dict, sa_type=sa.JSON)
     trigger: str = "manual"
     """"manual", "schedule" or "games" ("turns" in rows of earlier versions)."""
@@ -281,7 +284,7 @@ class Round(SQLModel, table=True):
 
 
 class GuildSettings(SQLModel, table=True):
-    """What a community chose."""
+    """Settings of a community."""
 
     __tablename__ = "guild_settings"  # pyright: ignore[reportAssignmentType]
 

@@ -1,4 +1,4 @@
-"""Players, what they agreed to, and their data's way out."""
+"""Players, their consents, and the export and erasure of their data."""
 
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -25,7 +25,7 @@ from store.rounds import forget_trust, trust_without
 async def player_of(
     session: AsyncSession, platform: Origin, external_id: str, name: str, locale: str = "en"
 ) -> Player:
-    """The player that a platform knows by this id, made or renamed as needed."""
+    """The player with this id on a platform; created or renamed if needed."""
     found = await known_player(session, platform, external_id)
     player = found or Player(platform=platform, external_id=external_id, name=name, locale=locale)
     player.name, player.locale = name, locale
@@ -35,7 +35,7 @@ async def player_of(
 
 
 async def known_player(session: AsyncSession, platform: Origin, external_id: str) -> Player | None:
-    """The player that a platform knows by this id, if anything is kept about them."""
+    """The player with this id on a platform, if there is a row."""
     query = select(Player).where(Player.platform == platform, Player.external_id == external_id)
     return (await session.exec(query)).one_or_none()
 
@@ -43,12 +43,12 @@ async def known_player(session: AsyncSession, platform: Origin, external_id: str
 async def give_consent(
     session: AsyncSession, player_id: int, kind: ConsentKind, granted: bool, source: str
 ) -> None:
-    """Record an answer to an opt-in. Answers are only ever added, the latest holds."""
+    """Record an answer to an opt-in. Answers are only added, and the latest counts."""
     session.add(Consent(player_id=player_id, kind=kind, granted=granted, source=source))
 
 
 async def consents(session: AsyncSession, player_id: int) -> dict[ConsentKind, bool]:
-    """What a player agrees to now. Silence is no."""
+    """A player's current consents. No answer means no."""
     rows = await session.exec(select(Consent).where(Consent.player_id == player_id).order_by(col(Consent.id)))
     answers = dict.fromkeys(ConsentKind, False)
     for row in rows:
@@ -57,7 +57,7 @@ async def consents(session: AsyncSession, player_id: int) -> dict[ConsentKind, b
 
 
 async def export_player(session: AsyncSession, player_id: int) -> dict[str, Any]:
-    """Everything kept about a player, ready for JSON."""
+    """Everything stored about a player, in JSON-compatible form."""
     player = await session.get_one(Player, player_id)
     games = (
         await session.exec(select(Game).where(Game.player_id == player_id).order_by(col(Game.started_at)))
@@ -96,7 +96,7 @@ def card_without(card: Mapping[str, Any], games: Collection[str], player_id: int
 
 
 async def erase_player(session: AsyncSession, player_id: int) -> int:
-    """Delete a player with every game, turn and verdict, and what was found of their trust. Gives the number of games.
+    """Delete a player with all games, turns, verdicts and trust results. Returns the number of games.
 
     Adapters trained on the erased turns keep a count of them (`Adapter.erased_turns`): the next round starts
     again from the base model without those turns, and such an adapter and those trained from it are not used again

@@ -1,4 +1,5 @@
-"""Rounds in the database: asked for, claimed, reported on and ended. Sync, for the learner and the shell."""
+"""Rounds in the database: requesting, reporting progress and finishing. Sync, for the learner and the command
+line."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,13 +12,13 @@ from store.models import Game, Origin, Round, RoundStatus, now
 
 
 class RoundUnderWay(RuntimeError):
-    """A round is queued or running already; there is one at a time."""
+    """A round is already queued or running; only one may be active."""
 
 
 def request_round(
     session: Session, system: str, trigger: str = "manual", requested_by: str | None = None
 ) -> Round:
-    """Queue a round. Raises `RoundUnderWay` if one is active: the database allows one, whoever asks."""
+    """Queue a round. Raises `RoundUnderWay` if one is active, which a database constraint enforces."""
     last = session.exec(select(func.max(Round.number)).where(Round.status == RoundStatus.DONE)).one() or 0
     row = Round(number=last + 1, system=system, trigger=trigger, requested_by=requested_by)
     try:
@@ -41,7 +42,7 @@ def latest_rounds(session: Session, limit: int = 10) -> Sequence[Round]:
 
 
 def games_since_last_round(session: Session) -> int:
-    """Games that finished here since a round was last asked for; imported ones do not start a round."""
+    """Number of games that finished since the last round was requested, without imported ones."""
     last = session.exec(select(func.max(Round.created_at))).one()
     query = (
         select(func.count())
@@ -54,19 +55,19 @@ def games_since_last_round(session: Session) -> int:
 
 
 def quarantined(session: Session, number: int) -> frozenset[int]:
-    """Ids of the players whose feedback a finished round found not to be trusted."""
+    """Ids of the players whom a finished round put into quarantine."""
     query = select(Round.results).where(Round.number == number, Round.status == RoundStatus.DONE)
     results = session.exec(query).first() or {}
     return frozenset(int(player) for player in results.get("trust", {}).get("quarantined", ()))
 
 
 def in_quarantine(session: Session, game: Game) -> bool:
-    """Whether a game's player was in quarantine when it began: verdicts are then left out of its prompts."""
+    """Whether a game's player was in quarantine when it began. Feedback is then left out of its prompts."""
     return game.player_id in quarantined(session, game.round)
 
 
 def forget_trust(session: Session, player_id: int) -> None:
-    """Take a player out of what rounds found of trust: on SQLite a new player may be given an erased one's id."""
+    """Remove a player from the trust results of rounds, because SQLite may reuse an erased player's id."""
     for row in session.exec(select(Round)):
         if trust := row.results.get("trust"):
             row.results = {**row.results, "trust": trust_without(trust, player_id)}
@@ -81,7 +82,7 @@ def trust_without(trust: Mapping[str, Any], player_id: int) -> dict[str, Any]:
 
 
 def report(session: Session, round_id: int, stage: str, **progress: Any) -> None:
-    """Note that a round is alive and where it stands."""
+    """Record a round's stage and progress, and the time of the report."""
     row = session.get_one(Round, round_id)
     row.status = RoundStatus.RUNNING
     row.started_at = row.started_at or now()
@@ -99,7 +100,7 @@ def finish(
     adapter_id: int | None = None,
     **results: Any,
 ) -> Round:
-    """End a round, well or not."""
+    """End a round as done, or as failed if there is an `error`."""
     row = session.get_one(Round, round_id)
     row.status = RoundStatus.FAILED if error else RoundStatus.DONE
     row.active = None

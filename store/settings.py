@@ -1,8 +1,8 @@
-"""Settings: what they are made of, how they are read, and the section that says where things are kept.
+"""The base of all settings classes, and the settings of the store.
 
 A setting has a section and a name: `RESPECT_STORE__DATA_DIR` is `settings.store.data_dir`. They are read from the
-environment and from `.env`, the environment first. Each section is one frozen dataclass, whose help texts are all
-there is: `.env.example` and the options of the command line are generated from them.
+environment and from `.env`; the environment has priority. Each section is one frozen dataclass. `.env.example` and
+the options of the command line are generated from its help texts.
 """
 
 import difflib
@@ -30,7 +30,7 @@ log = structlog.get_logger(__name__)
 
 PREFIX = "RESPECT_"
 TEST_PREFIX = "RESPECT_TEST_"
-"""Names of the tests' own, which are no settings."""
+"""Prefix of variables of the tests, which are not settings."""
 
 RENAMED = {
     "RESPECT_DATA_DIR": "RESPECT_STORE__DATA_DIR",
@@ -66,7 +66,7 @@ RENAMED = {
     "RESPECT_WEB_PORT": "RESPECT_WEB__PORT",
     "RESPECT_LOG_JSON": "RESPECT_LOG__JSON",
 }
-"""The names that settings had before they had sections, and what they are now. The old ones are still read."""
+"""Old name -> current name of settings that were renamed. The old names are still read."""
 
 PASSED_ON = (
     *("PATH", "HOME", "USER", "LOGNAME", "SHELL", "TMP", "TEMP", "TZ", "LANG", "LC_", "TERM", "NO_COLOR"),
@@ -78,12 +78,12 @@ PASSED_ON = (
 """How the names begin of what the machine's own environment has for Python, torch, model hubs and the network."""
 
 _warned: set[str] = set()
-"""Old names that this process was told of."""
+"""Old names for which this process has logged a warning."""
 
 
 @plain_dataclass(frozen=True)
 class Setting:
-    """One setting as people write it."""
+    """One setting with its section and its name."""
 
     section: str
     name: str
@@ -162,7 +162,8 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Arguments, the environment, `.env`, and then the same two under old names."""
+        """Sources in order of priority: arguments, the environment, `.env`, and then the last two under old
+        names."""
         assert isinstance(env_settings, EnvSettingsSource) and isinstance(
             dotenv_settings, DotEnvSettingsSource
         )
@@ -171,7 +172,7 @@ class Settings(BaseSettings):
         for source in (
             env_settings,
             dotenv_settings,
-        ):  # RESPECT_POLICY was a setting and is the name of a section
+        ):  # RESPECT_POLICY was a setting and is now the name of a section
             source.env_vars = {name: value for name, value in source.env_vars.items() if name in known}
         return init_settings, env_settings, dotenv_settings, _OldNames(settings_cls, given, known)
 
@@ -189,14 +190,14 @@ class Settings(BaseSettings):
         return inherited | {setting.variable: _passed_on(setting, self) for setting in kind.all()}
 
     def changed(self, **sections: Mapping[str, Any]) -> Self:
-        """The same with other values, e.g. `changed(policy={"threads": 1})`. Raises ValidationError."""
+        """A copy with other values, e.g. `changed(policy={"threads": 1})`. Raises ValidationError."""
         return self.model_copy(
             update={name: replace(getattr(self, name), **values) for name, values in sections.items()}
         )
 
 
 class _OldNames(PydanticBaseSettingsSource):
-    """Settings under the names they had before (`RENAMED`), with a warning for each."""
+    """Reads settings under their old names (`RENAMED`), with a warning for each."""
 
     def __init__(
         self, settings_cls: type[BaseSettings], given: Mapping[str, str | None], known: set[str]
@@ -232,7 +233,7 @@ class _OldNames(PydanticBaseSettingsSource):
 
 
 def variables() -> dict[str, str]:
-    """Every `RESPECT_` variable of the environment and of `.env` by its name in upper case, tests' own aside."""
+    """All `RESPECT_` variables of the environment and of `.env`, by upper-case name, without those of the tests."""
     read = DotEnvSettingsSource(Settings).env_vars
     given = {name.upper(): value or "" for name, value in {**read, **os.environ}.items()}
     return {
@@ -242,8 +243,8 @@ def variables() -> dict[str, str]:
     }
 
 
-def unknown(settings: type[Settings], names: Iterable[str]) -> dict[str, str]:
-    """Of these variables, those that are no setting's, each with the name of a setting that is most like it."""
+def unknown_variables(settings: type[Settings], names: Iterable[str]) -> dict[str, str]:
+    """The variables in `names` that are not settings, each with the most similar name of a setting."""
     known = [setting.variable for setting in settings.all()]
     return {
         name: RENAMED.get(_nearest(name, [*known, *RENAMED]), _nearest(name, known))
@@ -253,7 +254,7 @@ def unknown(settings: type[Settings], names: Iterable[str]) -> dict[str, str]:
 
 
 def _nearest(name: str, known: list[str]) -> str:
-    """The known name that is most like `name`, underscores aside."""
+    """The known name that is most similar to `name`, where repeated underscores do not count."""
 
     def likeness(other: str) -> float:
         first, second = (re.sub("_+", "_", each.removeprefix(PREFIX)) for each in (name, other))
@@ -263,7 +264,7 @@ def _nearest(name: str, known: list[str]) -> str:
 
 
 def what_is_wrong(error: ValidationError) -> list[str]:
-    """A sentence for each setting that cannot be understood, without its value: it may be a secret."""
+    """A sentence for each invalid setting, without its value, which may be a secret."""
     return [
         f"{_setting_at(item['loc'])}: {item['msg'].removeprefix('Value error, ')}"
         for item in error.errors(include_input=False, include_context=False)
@@ -282,7 +283,7 @@ def _passed_on(setting: Setting, settings: "Settings") -> str:
 
 
 def as_text(value: Any) -> str:
-    """A value as it is written in the environment."""
+    """A value in the form of an environment variable."""
     if value is None:
         return "none"
     if isinstance(value, bool):

@@ -1,4 +1,4 @@
-"""The paper's measures over finished games, for evaluation only: this module reads the targets."""
+"""The paper's measures over finished games. For evaluation only: this module reads the targets."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from store.models import Feedback, Game, Origin, Turn
 
 @dataclass(frozen=True)
 class RoundStatistics:
-    """What one round's policy achieved over the interactions played with it."""
+    """Measures of one round's policy over the interactions played with it."""
 
     round: int
     adapter: str
@@ -28,9 +28,9 @@ class RoundStatistics:
     click_accuracy: float
     """Share of clicks that select a target or deselect a non-target."""
     positive_rate: float | None
-    """Share of all turns whose decoded feedback is positive; None before any is decoded."""
+    """Share of all turns whose decoded feedback is positive; None if no turn is decoded."""
     decoder_precision: float | None = None
-    """Share of turns decoded as positive whose clicks were all right; None where there is none."""
+    """Share of turns decoded as positive whose clicks were all right; None if there are no such turns."""
     decoder_recall: float | None = None
     """Share of turns with all clicks right, among the decoded ones, that were decoded as positive."""
 
@@ -69,7 +69,7 @@ def round_statistics(session: Session, scheme: str = "binary") -> list[RoundStat
 
 
 def success_of_others(session: Session, number: int, players: Collection[int]) -> float | None:
-    """Share of one round's finished games that were won, without those of some players; None where none is left."""
+    """Share of one round's finished games that were won, without the games of `players`; None if none is left."""
     outcomes = session.exec(
         select(Game.outcome).where(
             Game.round == number, Game.outcome != Outcome.OPEN, col(Game.player_id).not_in(players)

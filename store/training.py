@@ -1,4 +1,4 @@
-"""What a round may learn from: finished games whose players and platform allow it, without their targets."""
+"""The games that a round may train on: finished games whose players and platform allow it, without targets."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -15,9 +15,9 @@ from store.rounds import quarantined
 
 @dataclass(frozen=True)
 class Interaction:
-    """A finished game as training sees it. It has no targets, by construction.
+    """A finished game for training. It has no field for targets.
 
-    `won` is what the interaction itself reveals: the final selection was right.
+    `won` is revealed by the interaction itself: the final selection was right.
     """
 
     game_id: str
@@ -28,19 +28,19 @@ class Interaction:
     steps: tuple[Step, ...]
     turn_ids: tuple[int, ...]
     logps: tuple[float | None, ...]
-    """log π(a|x) of each executed action under the policy that sampled it; None where that is not known."""
+    """log π(a|x), in nats, of each executed action under the policy that sampled it; None if not known."""
     base_model: str
     adapter: str
     player_id: int
     round: int
     won: bool
     in_quarantine: bool = False
-    """Its player's verdicts were left out of its prompts, so it shows nothing of how to act on them."""
+    """Whether its player was in quarantine, so that feedback was left out of its prompts."""
 
 
 @dataclass(frozen=True)
 class LineageEntry:
-    """One line of a training set's lineage: a turn, its reward and its weight."""
+    """One turn of a training set, with its reward and its weight."""
 
     turn_id: int
     reward: float
@@ -55,7 +55,7 @@ def usable_interactions(
     *,
     local_games: bool = False,
 ) -> list[Interaction]:
-    """Finished games that may be trained on, oldest first; with `until`, those that had ended by then.
+    """Finished games that may be trained on, oldest first; with `until`, only those that had ended by then.
 
     Discord forbids training on message content without its express permission (Developer Policy, rule 21):
     its games are left out until the operator records that permission's reference, and then only games of
@@ -126,7 +126,7 @@ def _interaction(game: Game, turns: Sequence[Turn], in_quarantine: bool) -> Inte
 
 
 def verdicts(session: Session, decoder: str, version: str, scheme: str) -> dict[int, Feedback]:
-    """turn id -> this decoder's verdict, for the turns it has decoded."""
+    """turn id -> verdict, for the turns that this decoder has decoded."""
     query = select(Feedback).where(
         Feedback.decoder == decoder, Feedback.version == version, Feedback.scheme == scheme
     )
@@ -134,7 +134,7 @@ def verdicts(session: Session, decoder: str, version: str, scheme: str) -> dict[
 
 
 def record_lineage(session: Session, adapter: Adapter, entries: Iterable[LineageEntry]) -> None:
-    """Write which turns an adapter was trained on, in place of what was written before."""
+    """Write which turns an adapter was trained on, replacing earlier entries."""
     assert adapter.id is not None
     session.exec(delete(AdapterTurn).where(col(AdapterTurn.adapter_id) == adapter.id))
     session.add_all(

@@ -1,4 +1,4 @@
-"""Which program wrote a row."""
+"""The version of the program that writes rows."""
 
 import subprocess
 from functools import lru_cache
@@ -10,7 +10,7 @@ from pathlib import Path
 def code_version() -> str:
     """The package's version, with the commit where it runs from a git checkout: "0.1.0+g1a2b3c4d5e6f".
 
-    ".dirty" at the end stands for changes that are not committed.
+    ".dirty" at the end means uncommitted changes.
     """
     try:
         number = version("respect")

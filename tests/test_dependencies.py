@@ -1,4 +1,4 @@
-"""Everything declared is used, everything used is declared, and nothing of POSIX alone is imported."""
+"""Every declared dependency is used, every used one is declared, and no POSIX-only module is needed."""
 
 import ast
 import re
@@ -11,11 +11,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-PACKAGES = ("bot", "cli", "games", "learner", "local_discord", "sim", "store", "web")
+PACKAGES = ("bot", "cli", "games", "learner", "local_discord", "research", "sim", "store", "web")
 NOT_IMPORTED = {
     "aiosqlite": "the driver that SQLAlchemy's asyncio loads for sqlite+aiosqlite://",
-    "jinja2": "transformers renders chat templates with it",
-    "pyarrow": "exports as Parquet, which are to come",
 }
 WITH_DEV = {
     "jsonschema": "checks requests against Discord's own description, in tests only; of the extra `dev`",

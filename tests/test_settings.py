@@ -1,4 +1,4 @@
-"""Every setting is explained where people look for it, read by its name and by the one it had, and passed on."""
+"""Settings: help texts, `.env.example`, old names, options of commands, and other processes."""
 
 import pickle
 import re
@@ -19,7 +19,7 @@ from cli.options import with_options
 from cli.settings import env_example
 from learner.settings import LearnerSettings, TrainingConfig
 from store import settings as module
-from store.settings import RENAMED, StoreSettings, fields_of, unknown, variables, what_is_wrong
+from store.settings import RENAMED, StoreSettings, fields_of, unknown_variables, variables, what_is_wrong
 
 ROOT = Path(__file__).parent.parent
 EXAMPLE = ROOT / ".env.example"
@@ -28,7 +28,7 @@ KNOWN = {setting.variable for setting in BotSettings.all()}
 
 @pytest.fixture(autouse=True)
 def nothing_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
-    """No variable of this machine, no `.env`, and nobody warned yet."""
+    """No variables of this machine, no `.env`, and no earlier warnings."""
     for name in variables():
         monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
@@ -73,7 +73,7 @@ def test_a_setting_is_read_from_the_environment_first_and_then_from_the_file(
 
 @pytest.mark.parametrize("where", ["environment", "file"])
 @pytest.mark.parametrize("old", RENAMED)
-def test_an_old_name_is_read_and_the_new_one_said_once(old: str, where: str, monkeypatch: pytest.MonkeyPatch):
+def test_an_old_name_is_read_with_one_warning(old: str, where: str, monkeypatch: pytest.MonkeyPatch):
     [setting] = [each for each in BotSettings.all() if each.variable == RENAMED[old]]
     value = {"bool": "true", "float": "3.0", "int": "3"}.get(
         getattr(setting.field.annotation, "__name__", ""), "none"
@@ -146,13 +146,13 @@ def test_a_misspelt_name_is_found_with_the_one_it_is_like(monkeypatch: pytest.Mo
     monkeypatch.setenv("RESPECT_TEST_OF_THIS", "1")
     monkeypatch.setenv("RESPECT_WEB__PORT", "0")
     write_env(RESPECT_POLICY_UR="http://127.0.0.1")
-    assert unknown(BotSettings, variables()) == {
+    assert unknown_variables(BotSettings, variables()) == {
         "RESPECT_TRAINING__LEARNINGRATE": "RESPECT_TRAINING__LEARNING_RATE",
         "RESPECT_POLICY_UR": "RESPECT_SERVICE__URL",
     }
 
 
-def test_the_doctor_tells_of_misspelt_and_old_names(monkeypatch: pytest.MonkeyPatch):
+def test_the_doctor_reports_misspelt_and_old_names(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("RESPECT_TRAINING__RNAK", "8")
     monkeypatch.setenv("RESPECT_SYSTEM", "b-rl")
     monkeypatch.setenv("RESPECT_POLICY__MODEL", "/nowhere")
@@ -246,7 +246,7 @@ def test_every_hyper_parameter_is_an_option_of_simulate():
     options = {each.name: each for each in command.params}
     for name, field in fields_of(TrainingConfig).items():
         assert name in options
-        if name != "seed":  # which is that of the deals and the players too
+        if name != "seed":  # which is also the seed of boards and players
             assert options[name].help == field.description
             assert options[name].rich_help_panel == "Training"
 
@@ -262,7 +262,7 @@ def test_secrets_do_not_show(monkeypatch: pytest.MonkeyPatch):
 
 
 def written() -> list[Path]:
-    """Everything that people read or run, the table of old names and what tests it aside."""
+    """All files that people read or run, except the table of old names and its tests."""
     listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False)
     paths = [ROOT / line for line in listed.stdout.splitlines()] or [
         path for path in ROOT.rglob("*.*") if ".venv" not in path.parts
@@ -272,7 +272,7 @@ def written() -> list[Path]:
     return [path for path in paths if path.suffix in kinds and path.is_file() and path not in left_out]
 
 
-def test_every_setting_that_is_spoken_of_exists():
+def test_every_setting_that_is_mentioned_exists():
     wrong = {
         (str(path.relative_to(ROOT)), name)
         for path in written()

@@ -1,1 +1,1 @@
-"""aiohttp pages and endpoints over the store: health and metrics."""
+"""HTTP endpoints for health and metrics (aiohttp)."""

@@ -1,4 +1,4 @@
-"""Health and metrics over HTTP. Knows the bot only as checks that it is handed."""
+"""Health and metrics over HTTP. The caller passes the checks to run."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -13,12 +13,12 @@ from web.metrics import Metrics
 CHECK_SECONDS = 5.0
 
 Check = Callable[[], Awaitable[str | None]]
-"""Gives what is wrong in a sentence, or None if all is well. It may raise: that is wrong too."""
+"""Gives a sentence about the problem, or None if there is none. An exception counts as a problem."""
 
 
 @dataclass(frozen=True)
 class Running:
-    """Where the pages are served."""
+    """The address at which the pages are served."""
 
     host: str
     port: int
@@ -29,7 +29,7 @@ class Running:
 
 
 async def problems(checks: Mapping[str, Check]) -> dict[str, str]:
-    """name -> what is wrong, for every check that does not pass. They are made side by side."""
+    """name -> problem, for every check that fails. The checks run concurrently."""
 
     async def one(check: Check) -> str | None:
         try:
@@ -47,9 +47,9 @@ async def problems(checks: Mapping[str, Check]) -> dict[str, str]:
 def make_app(
     checks: Mapping[str, Check], metrics: Metrics, refresh: Callable[[], Awaitable[None]] | None = None
 ) -> web.Application:
-    """`/healthz` (503 with reasons when something is wrong) and `/metrics`.
+    """`/healthz` (status 503 with the problems if there are any) and `/metrics`.
 
-    `refresh` brings gauges up to date before they are read.
+    `refresh` updates the gauges before they are read.
     """
 
     async def healthz(_request: web.Request) -> web.Response:
@@ -73,7 +73,7 @@ def make_app(
 
 @asynccontextmanager
 async def serving(app: web.Application, host: str, port: int) -> AsyncIterator[Running]:
-    """Serve an application; port 0 takes a free one. Raises OSError if the address is taken."""
+    """Serve an application; port 0 takes a free port. Raises OSError if the address is in use."""
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     try:

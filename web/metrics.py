@@ -1,4 +1,4 @@
-"""What is counted, for Prometheus. One registry for each bot, none global."""
+"""The metrics for Prometheus. Each bot has its own registry; there is no global one."""
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
@@ -7,7 +7,7 @@ SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60, 120)
 
 
 class Metrics:
-    """The bot's counters. Whatever happens is counted where it happens."""
+    """The bot's counters, gauges and histograms. The code that handles an event counts it."""
 
     content_type = CONTENT_TYPE_LATEST
 
@@ -18,7 +18,7 @@ class Metrics:
         self.games_finished = Counter(
             "respect_games_finished", "Games ended, by outcome.", ["outcome"], registry=registry
         )
-        self.games_open = Gauge("respect_games_open", "Games under way.", registry=registry)
+        self.games_open = Gauge("respect_games_open", "Running games.", registry=registry)
         self.turns = Counter("respect_turns", "Turns committed.", registry=registry)
         self.policy_seconds = Histogram(
             "respect_policy_seconds", "Time the policy took for a turn.", buckets=SECONDS, registry=registry
@@ -38,5 +38,5 @@ class Metrics:
         )
 
     def text(self) -> bytes:
-        """Everything in Prometheus's text form."""
+        """All metrics in the text format of Prometheus."""
         return generate_latest(self.registry)

@@ -1,4 +1,4 @@
-"""Playing: commands, buttons, and what is written in games' threads."""
+"""Playing: commands, buttons, and messages in the threads of games."""
 
 from bot.play.buttons import BUTTONS
 from bot.play.cog import Play

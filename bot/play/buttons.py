@@ -20,7 +20,7 @@ FIELD = "utterance"
 
 
 class GameButton(Button, template=r"(?!)"):
-    """A button of one game, for its player only."""
+    """A button of one game that only its player may press."""
 
     action: str
 
@@ -31,7 +31,7 @@ class GameButton(Button, template=r"(?!)"):
 
 
 class DescribeButton(GameButton, template=rf"describe:{_GAME}"):
-    """Opens the form, which works without the message-content intent."""
+    """Opens the form, which also works without the message-content intent."""
 
     action, label, style = "describe", texts.DESCRIBE, discord.ButtonStyle.primary
 
@@ -63,12 +63,12 @@ class GiveUpYesButton(GameButton, template=rf"giveup-yes:{_GAME}"):
 
 
 class NewGameButton(Button, template=r"newgame(?::(?P<name>\w+))?"):
-    """Starts another game of the same kind for whoever presses it."""
+    """Starts another game of the same kind for the person who presses it."""
 
     label, style = texts.NEW_GAME, discord.ButtonStyle.success
 
     def __init__(self, name: str | None = None) -> None:
-        """`name` of the game; the buttons of old versions do not say which."""
+        """`name` of the game; None in buttons of old versions."""
         self.name = name if name in GAMES else DEFAULT_GAME
         super().__init__(f"newgame:{self.name}")
 
@@ -77,7 +77,7 @@ class NewGameButton(Button, template=r"newgame(?::(?P<name>\w+))?"):
 
 
 class DescribeForm(Form, title=texts.MODAL_TITLE):
-    """Where a player describes figures without writing in the thread."""
+    """The form in which a player describes figures without writing in the thread."""
 
     template = re.compile(rf"describe-form:{_GAME}")
 
@@ -116,7 +116,7 @@ def board_buttons(game: Game, player_id: str) -> Buttons:
 
 
 async def start_game(interaction: BotInteraction, name: str) -> None:
-    """Open a game, by its name, for whoever asked, and say where it is."""
+    """Open a game, by its name, for the person who asked, and answer with a link to it."""
     await acknowledge(interaction, thinking=True)
     if interaction.guild is None:
         await answer(interaction, texts.ONLY_IN_SERVERS)

@@ -1,4 +1,4 @@
-"""The commands of a game, and the events in its thread."""
+"""The commands for games, and the events in the threads of games."""
 
 import discord
 from discord import app_commands

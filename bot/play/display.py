@@ -1,4 +1,4 @@
-"""What a game's thread shows: boards, notices, the typing indicator. Decides nothing."""
+"""Sends boards, notices and the typing indicator to a game's thread. It contains no game logic."""
 
 import asyncio
 import io
@@ -18,14 +18,14 @@ from store.games import deal_of, state_of
 from store.models import Game, Turn
 
 LOOK_BACK = 30
-"""Messages looked through for a board that may have been sent already."""
+"""Number of messages to search for a board that may have been sent already."""
 TYPING_LASTS = 8.0
 DRAWN_AT_ONCE = 2
-"""Boards drawn at the same time. More would slow down the event loop."""
+"""Number of boards drawn at the same time. More would slow down the event loop."""
 
 
 class BoardDisplay:
-    """Draws and sends. Raises `ThreadGone` when there is nowhere left to show anything."""
+    """Draws and sends boards. Raises `ThreadGone` if the thread no longer exists."""
 
     def __init__(self, client: discord.Client, images: ImageSets, plain_messages: bool) -> None:
         self._client = client
@@ -41,11 +41,11 @@ class BoardDisplay:
     async def show(
         self, game: Game, player_id: str, turns: Sequence[Turn], *, look_first: bool, unplayed: int = 0
     ) -> str:
-        """Make sure the thread shows the game as it stands. Gives the board's message id.
+        """Make sure that the thread shows the current position. Gives the board's message id.
 
-        A board is a new message, a reply to what was said: people read the bottom of a thread, and every
-        earlier position can be scrolled back to. `look_first`: it may have been sent already
-        by a bot that was killed before it could note so; then that message is kept.
+        A board is a new message that replies to the utterance, because people read the bottom of a thread and can
+        scroll back to earlier positions. `look_first`: search the thread first, because a bot that was killed may
+        have sent the board without recording it; that message is then used.
         """
         thread, turn = self._thread(game), turns[-1] if turns else None
         name = f"{len(turns)}{'' if game.outcome is Outcome.OPEN else '-end'}"
@@ -71,9 +71,9 @@ class BoardDisplay:
         return str(found)
 
     async def retire(self, game: Game, message_id: str) -> None:
-        """Take the buttons off the board that `message_id` came after."""
+        """Remove the buttons of the board before `message_id`."""
         if game.board_message_id not in (None, message_id):
-            with suppress(*OUTSIDE):  # somebody may have deleted it; at worst it keeps its buttons
+            with suppress(*OUTSIDE):  # it may have been deleted; at worst it keeps its buttons
                 await self._thread(game).get_partial_message(int(game.board_message_id)).edit(view=None)
 
     async def _send(
@@ -132,13 +132,13 @@ class BoardDisplay:
             )
 
     async def say(self, game: Game, text: str) -> None:
-        """A notice in the thread. One that cannot be sent is dropped."""
+        """Send a notice to the thread. A notice that cannot be sent is dropped."""
         with suppress(*OUTSIDE):
             await self._thread(game).send(text)
 
     @asynccontextmanager
     async def typing(self, game: Game) -> AsyncIterator[None]:
-        """Shows the typing indicator. It is never waited for."""
+        """Show the typing indicator, without waiting for the request."""
         task = asyncio.create_task(self._type(self._thread(game)))
         try:
             yield

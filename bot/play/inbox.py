@@ -1,4 +1,4 @@
-"""From messages in a game's thread to utterances in its queue: new, edited, deleted and missed ones."""
+"""Turns messages in a game's thread into queued utterances: new, edited, deleted and missed messages."""
 
 import discord
 import structlog
@@ -30,7 +30,7 @@ from store.models import Game, Player
 log = structlog.get_logger(__name__)
 
 TRIES = 3
-"""Attempts to keep an utterance before its player is asked to send it again."""
+"""Attempts to save an utterance before its player is asked to send it again."""
 PLAYABLE = (discord.MessageType.default, discord.MessageType.reply)
 
 
@@ -40,7 +40,7 @@ def _log_retry(state: RetryCallState) -> None:
 
 
 class Inbox:
-    """Reads threads in order and without gaps: messages that came while the bot was away are read first."""
+    """Reads threads in order and without gaps: messages that came while the bot was offline are read first."""
 
     def __init__(
         self,
@@ -55,14 +55,14 @@ class Inbox:
         self._plain_messages = plain_messages
         self._locks = KeyedLocks()
         self._up_to_date: set[int] = set()
-        """Threads of which every message since the last disconnection has been read."""
+        """Threads whose messages have all been read since the last disconnection."""
 
     def disconnected(self) -> None:
-        """Messages may be missed from now on."""
+        """The connection is lost: messages may be missed from now on."""
         self._up_to_date.clear()
 
     async def resume(self) -> int:
-        """Continue every game: read messages that were missed, show boards that were not. Gives their number."""
+        """Resume every game: read missed messages, show missing boards. Gives the number of games."""
         async with self._database.async_session() as session:
             games = await unshown_games(session)
         for game in games:
@@ -76,7 +76,7 @@ class Inbox:
         return len(games)
 
     async def message(self, message: discord.Message) -> None:
-        """A message was written somewhere, mostly not in a game."""
+        """A message was written in any channel; most do not belong to a game."""
         if message.author.bot or not self._may_be_a_game(message.channel):
             return
         async with self._locks(message.channel.id):
@@ -94,11 +94,11 @@ class Inbox:
             await self._take(message)
 
     async def edited(self, message: discord.Message) -> None:
-        """A message was edited: an utterance that waits is changed too, one that was played is not."""
+        """A message was edited. A waiting utterance is changed too, a played one is not."""
         if message.author.bot or message.edited_at is None or not self._may_be_a_game(message.channel):
             return
         if not message.content and not self._plain_messages:
-            return  # its words are hidden from the bot
+            return  # the bot may not read its content
         async with self._locks(message.channel.id):
             found = await self._game(message.channel.id)
             if found is None or found[1].external_id != str(message.author.id):
@@ -117,21 +117,23 @@ class Inbox:
         async with self._database.async_writing() as session:
             turn = await turn_of_message(session, message_id)
             if turn is not None:
-                changed = plain(message.content) != turn.utterance  # pinning it, say, changes nothing
+                changed = (
+                    plain(message.content) != turn.utterance
+                )  # for example pinning, which changes no words
                 return texts.EDITED_TOO_LATE if changed and game.outcome is Outcome.OPEN else None
             if isinstance(content, Utterance):
                 if await edit_instruction(session, message_id, content.text):
                     return None
                 turns = await turns_of(session, game.id)
                 later = any(int(turn.message_id) > message.id for turn in turns if turn.message_id)
-                if game.outcome is Outcome.OPEN and not later:  # e.g. it was too long before
+                if game.outcome is Outcome.OPEN and not later:  # for example, it was too long before
                     await queue_instruction(session, game.id, content.text, message_id)
                 return None
             dropped = await drop_instruction(session, message_id)
             return content.answer if dropped and isinstance(content, Unplayable) else None
 
     async def deleted(self, channel_id: int, message_ids: set[int]) -> None:
-        """Messages were deleted: those that wait are not played."""
+        """Messages were deleted: their waiting utterances are removed from the queue."""
         channel = self._client.get_channel(channel_id)
         if channel is not None and not self._may_be_a_game(channel):
             return
@@ -141,7 +143,7 @@ class Inbox:
                     log.info("utterance taken back", message=message_id)
 
     async def thread_gone(self, thread_id: int) -> None:
-        """A thread was deleted: a game in it ends."""
+        """A thread was deleted: its game ends."""
         async with self._locks(thread_id):
             self._up_to_date.discard(thread_id)
             async with self._database.async_session() as session:
@@ -150,7 +152,7 @@ class Inbox:
                 await self._games.abandon(game.id)
 
     async def channel_gone(self, channel_id: int) -> None:
-        """A channel was deleted with every thread in it: their games end."""
+        """A channel was deleted with all its threads: their games end."""
         async with self._database.async_session() as session:
             games = [game for game in await open_games(session) if game.channel_id == str(channel_id)]
         for game in games:
@@ -163,7 +165,7 @@ class Inbox:
             case discord.Thread():
                 return self._client.user is not None and channel.owner_id == self._client.user.id
             case discord.PartialMessageable():
-                return channel.guild_id is not None  # a thread that is not in the cache, perhaps
+                return channel.guild_id is not None  # perhaps a thread that is not in the cache
             case _:
                 return False
 
@@ -175,9 +177,9 @@ class Inbox:
             return game, await session.get_one(Player, game.player_id)
 
     async def _catch_up(self, thread_id: int) -> bool:
-        """Read what was written in a thread since the last message that was dealt with.
+        """Read the messages of a thread after the last one that was handled.
 
-        Gives False if it could not be read; the thread's lock is held.
+        Gives False if they could not be read. The caller holds the thread's lock.
         """
         found = await self._game(thread_id)
         if found is None:
@@ -197,7 +199,7 @@ class Inbox:
         return True
 
     async def _take(self, message: discord.Message) -> None:
-        """Deal with one message of a game's player, in order."""
+        """Handle one message of a game's player. Messages are handled in order."""
         found = await self._game(message.channel.id)
         if found is None:
             return
@@ -232,7 +234,7 @@ class Inbox:
     async def _keep(
         self, game: Game, message: discord.Message, content: Utterance | Unplayable | None
     ) -> None:
-        """Note that a message was read and, if it is an utterance, queue it. Raises SQLAlchemyError."""
+        """Record that a message was read and, if it is an utterance, queue it. Raises SQLAlchemyError."""
         async with self._database.async_writing() as session:
             if isinstance(content, Utterance):
                 await queue_instruction(session, game.id, content.text, str(message.id))

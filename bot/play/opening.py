@@ -1,4 +1,4 @@
-"""Opening a game: checks, then its thread, its row in the database and its board."""
+"""Opens a game: checks the request, then creates the thread, the row in the database and the board."""
 
 import random
 from contextlib import suppress
@@ -26,12 +26,12 @@ from store.players import player_of
 log = structlog.get_logger(__name__)
 
 ARCHIVE_AFTER = 1440
-"""Minutes of silence after which Discord archives a game's thread. A message brings it back."""
+"""Minutes without messages after which Discord archives a game's thread. A new message reopens it."""
 
 
 @dataclass(frozen=True)
 class _Start:
-    """What a new game needs from the database."""
+    """The data that a new game needs from the database."""
 
     player_id: int
     number: int
@@ -40,7 +40,7 @@ class _Start:
 
 
 class GameOpener:
-    """Opens games. One at a time for each player."""
+    """Opens games, one at a time for each player."""
 
     def __init__(
         self,
@@ -63,7 +63,7 @@ class GameOpener:
     async def open(
         self, channel: object, user: discord.Member | discord.User, locale: str, name: str
     ) -> discord.Thread:
-        """Open a game by its name in a channel (or beside the thread one is in).
+        """Open a game by its name in a channel, or in the parent channel of a thread.
 
         Raises `Refusal` with the reason.
         """
@@ -163,7 +163,7 @@ class GameOpener:
         return True
 
     async def _status(self) -> PolicyStatus:
-        """What new games are pinned to: while the policy is not available, what it last said."""
+        """The status of the policy or, while it is not available, the last one. New games use its current adapter."""
         try:
             self._last_status = await self._policy.status()
         except PolicyError as error:

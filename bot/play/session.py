@@ -1,7 +1,7 @@
-"""The games under way: playing utterances, showing boards, ending games. Their state is in the database only.
+"""The running games: plays utterances, shows boards, ends games. Their state is only in the database.
 
-One worker for each game does one thing at a time: show what has not been shown, then play the next utterance. It
-reads the game again before each step, so a restart only has to start the workers.
+Each game has one worker. A step of it shows a board that has not been shown, or else plays the next utterance. The
+worker reads the game from the database before each step, so a restart only has to start the workers.
 """
 
 import asyncio
@@ -46,7 +46,7 @@ from web.metrics import Metrics
 log = structlog.get_logger(__name__)
 
 LONGEST_WAIT = 30.0
-"""Seconds between tries while something the game needs is away."""
+"""Seconds between attempts while a service that the game needs is not available."""
 CLOSING_SECONDS = 3.0
 
 
@@ -56,16 +56,16 @@ class _Worker:
 
     task: asyncio.Task[None] | None = None
     pending: bool = True
-    """Whether something may have to be done that it has not looked at."""
+    """Whether there may be new work since the worker last looked."""
     woken: asyncio.Event = field(default_factory=asyncio.Event)
     thinking: "asyncio.Future[TurnAnswer] | None" = None
     notices: set[str] = field(default_factory=set)
-    """Notices sent since a step last succeeded."""
+    """Notices sent since the last successful step."""
     unplayed: int = 0
 
 
 class GameSessions:
-    """Every game under way. Nothing here is lost with the process."""
+    """All running games. Everything needed to resume them is in the database."""
 
     def __init__(
         self,
@@ -84,9 +84,9 @@ class GameSessions:
         self._workers: dict[str, _Worker] = {}
         self._closing = False
         self._recorded: set[str] = set()
-        """Games whose newest board is known to be recorded in the database."""
+        """Games whose newest board is recorded in the database."""
 
-    # --- what people do -----------------------------------------------------------------------------------
+    # --- actions of players -------------------------------------------------------------------------------
 
     def opened(self, game_id: str) -> None:
         """A new game is in the database: show its first board."""
@@ -95,7 +95,7 @@ class GameSessions:
         self.wake(game_id)
 
     async def say(self, game_id: str, text: str, message_id: str, source: str) -> bool:
-        """Queue an utterance that came by another way than a message. False if the game is over."""
+        """Queue an utterance that did not come as a message. False if the game is over."""
         async with self._locks(game_id), self._database.async_writing() as session:
             game = await session.get(Game, game_id)
             if game is None or game.outcome is not Outcome.OPEN:
@@ -120,7 +120,7 @@ class GameSessions:
         return True
 
     async def abandon(self, game_id: str) -> None:
-        """End a game whose thread is gone: there is nowhere to show how it ended."""
+        """End a game whose thread no longer exists. Its end cannot be shown."""
         await self.give_up(game_id, "its thread was deleted")
         async with self._database.async_writing() as session:
             turns = await turns_of(session, game_id)
@@ -129,7 +129,7 @@ class GameSessions:
     # --- the workers --------------------------------------------------------------------------------------
 
     def wake(self, game_id: str) -> None:
-        """Look at a game: something may have to be shown or played."""
+        """Wake a game's worker, because there may be something to show or to play."""
         if self._closing:
             return
         worker = self._workers.get(game_id)
@@ -140,7 +140,7 @@ class GameSessions:
         worker.woken.set()
 
     async def close(self) -> None:
-        """Stop every worker after its step. Turns the policy has not answered are asked again after the next start."""
+        """Stop every worker after its step. Turns without an answer are requested again after the next start."""
         self._closing = True
         tasks = [worker.task for worker in self._workers.values() if worker.task is not None]
         for worker in self._workers.values():
@@ -154,7 +154,7 @@ class GameSessions:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def count_open(self) -> int:
-        """Games under way."""
+        """Number of running games."""
         async with self._database.async_session() as session:
             return len(await open_games(session))
 
@@ -179,7 +179,7 @@ class GameSessions:
             del self._workers[game_id]
 
     async def _retryable(self, game_id: str, worker: _Worker, error: Exception) -> bool:
-        """Handle an error. True if trying again may help."""
+        """Handle an error. True if a retry may succeed."""
         match error:
             case ThreadGone():
                 await self._abandon_quietly(game_id)
@@ -219,7 +219,7 @@ class GameSessions:
             log.error("database not available", game=game_id, error=str(error.__cause__ or error))
 
     async def _tell(self, game_id: str, worker: _Worker, text: str) -> None:
-        """A notice, sent once until a step succeeds again."""
+        """Send a notice, at most once until the next successful step."""
         if text in worker.notices:
             return
         worker.notices.add(text)
@@ -230,7 +230,7 @@ class GameSessions:
                 await self._display.say(game, text)
 
     async def _step(self, game_id: str, worker: _Worker) -> bool:
-        """Do the next thing. False if there is nothing to do."""
+        """Do the next step. False if there is nothing to do."""
         async with self._database.async_session() as session:
             game = await session.get(Game, game_id)
             if game is None or game.thread_id is None:
@@ -295,7 +295,7 @@ class GameSessions:
         await self._commit(game, waiting, turn, worker)
 
     async def _ask(self, request: TurnRequest, worker: _Worker) -> TurnAnswer | None:
-        """The policy's answer; None if the game was given up meanwhile. Raises PolicyError."""
+        """The policy's answer, or None if the game was given up meanwhile. Raises PolicyError."""
         worker.thinking = asyncio.ensure_future(self._policy.act(request))
         try:
             return await worker.thinking
@@ -314,7 +314,7 @@ class GameSessions:
                 return
             still = await session.get(Instruction, waiting.id)
             if still is None or still.text != waiting.text:
-                return  # deleted or edited while the policy computed: its answer was never shown
+                return  # deleted or edited while the policy computed, so the answer is not used
             outcome = GAMES[game.game].outcome(deal_of(fresh), turn.state_after, turn.number)
             await commit_turn(session, waiting, turn)
             if outcome is not Outcome.OPEN:
@@ -327,9 +327,9 @@ class GameSessions:
             self._finished(outcome)
 
     async def _work_around(self, game: Game, waiting: Instruction) -> None:
-        """The policy will never answer this request: change the adapter, or else drop the utterance.
+        """The policy refused the request for good: change the adapter, or else drop the utterance.
 
-        Raises PolicyError if the request is not the reason.
+        Raises PolicyError if the policy service does not answer.
         """
         current = (await self._policy.status()).current
         if game.adapter != BASE_ADAPTER:
@@ -364,6 +364,6 @@ def _request(
         verdicts_heard=verdicts_heard,
         adapter=game.adapter,
         community=game.guild_id or "",
-        # The words are part of the id: an answer to a message since edited is never used for the new words.
+        # The words are part of the id, so that the answer to an edited message is not used for its new words.
         key=hashlib.sha256(utterance.encode()).hexdigest()[:8],
     )

@@ -1,42 +1,44 @@
-"""What of a message is an utterance to play, and what is to be said about the rest."""
+"""Decides whether a message is an utterance to play, and what to answer if it is not."""
 
 from dataclasses import dataclass
 
 from bot import texts
-from games.words import plain
+from games.words import plain, spoken
 
 LONGEST = 1000
-"""Characters of one utterance."""
+"""Longest utterance in characters."""
 CHATTER = ("//", "((", "（（")
 
 
 @dataclass(frozen=True)
 class Utterance:
-    """Words to play."""
+    """An utterance to play."""
 
     text: str
-    """As written, trimmed."""
+    """The text as written, without surrounding white space."""
 
 
 @dataclass(frozen=True)
 class Unplayable:
-    """Something meant for the bot that it cannot play, with what to say about it."""
+    """A message for the bot that it cannot play, and the answer to it."""
 
     answer: str
 
 
 def read(text: str, extras: bool = False) -> Utterance | Unplayable | None:
-    """What to do with a message: play it, answer it, or (None) leave it alone.
+    """Whether to play a message, to answer it, or (None) to ignore it.
 
-    `extras`: it carries attachments, stickers or the like.
+    `extras`: the message has attachments, stickers or similar.
     """
     text = text.strip()
     if text.startswith(CHATTER):
         return None
     if not text:
         return Unplayable(texts.NO_ATTACHMENTS) if extras else None
-    if len(text) > LONGEST:
-        return Unplayable(texts.too_long(len(text), LONGEST))
-    if not any(char.isalnum() for char in plain(text)):
-        return Unplayable(texts.WORDS_PLEASE)
+    words = plain(text) if len(text) <= LONGEST else text
+    length = len(words)
+    if length > LONGEST:  # compatibility characters may be many letters: U+FDFA is 18
+        return Unplayable(texts.too_long(length, LONGEST))
+    if not any(map(str.isalnum, spoken(words))):
+        return Unplayable(texts.NO_ATTACHMENTS if extras or "://" in text else texts.WORDS_PLEASE)
     return Utterance(text)

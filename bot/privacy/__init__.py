@@ -1,4 +1,4 @@
-"""What is kept about a player: consent, export, erasure."""
+"""Privacy: consent, export and erasure of a player's data."""
 
 from bot.privacy.buttons import BUTTONS
 from bot.privacy.cog import Privacy

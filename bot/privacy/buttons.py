@@ -1,4 +1,4 @@
-"""The buttons of somebody's own panel: two opt-ins, export, erasure."""
+"""The buttons of a player's `/privacy` panel: two opt-ins, export, erasure."""
 
 import asyncio
 import io
@@ -30,14 +30,14 @@ SOURCE = "/privacy"
 
 
 class PanelButton(Button, template=r"(?!)"):
-    """A button of a panel, for the one whose panel it is."""
+    """A button of a panel that only the panel's owner may press."""
 
     def refusal(self, owner: str) -> str:
         return texts.not_your_panel()
 
 
 class ConsentButton(PanelButton, template=r"privacy:(?P<kind>training|research):(?P<owner>\d+)"):
-    """Gives a consent or takes it back."""
+    """Gives or withdraws a consent."""
 
     def __init__(self, kind: str, owner: str, granted: bool = False) -> None:
         style = discord.ButtonStyle.secondary if granted else discord.ButtonStyle.success
@@ -60,7 +60,7 @@ class ConsentButton(PanelButton, template=r"privacy:(?P<kind>training|research):
 
 
 class ExportButton(PanelButton, template=r"privacy:export:(?P<owner>\d+)"):
-    """Sends everything that is kept, as a file."""
+    """Sends all stored data of the player, as a file."""
 
     label = texts.EXPORT
 
@@ -132,7 +132,7 @@ BUTTONS = (ConsentButton, ExportButton, EraseButton, EraseYesButton)
 
 
 async def panel(bot: Services, user: discord.abc.User) -> tuple[str, Buttons]:
-    """What is kept about somebody, in words, with the buttons below."""
+    """Answer with a summary of the stored data of a player and the buttons."""
     player, games = await _player(bot, user), 0
     answers = dict.fromkeys(ConsentKind, False)
     if player is not None and player.id is not None:

@@ -9,7 +9,7 @@ from bot.services import BotInteraction, Services
 
 
 class Privacy(commands.Cog):
-    """What is kept about a player, in their hands."""
+    """The command `/privacy`."""
 
     def __init__(self, bot: Services) -> None:
         self.bot = bot

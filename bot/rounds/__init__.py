@@ -1,4 +1,4 @@
-"""Rounds of learning: the moderators' commands and the schedule."""
+"""Rounds of learning: the commands for moderators and the schedule."""
 
 from bot.rounds.cog import Rounds
 from bot.services import Services

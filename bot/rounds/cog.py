@@ -1,4 +1,4 @@
-"""Rounds of learning, for moderators. Discord's command permission and a check here both guard them."""
+"""The commands `/round ...` for moderators, protected by Discord's command permission and by a check here."""
 
 import asyncio
 from typing import Any
@@ -23,7 +23,7 @@ from store.statistics import round_statistics
 log = structlog.get_logger(__name__)
 
 SHOWN = 10
-"""Rounds in a table."""
+"""Number of rounds in a table."""
 
 
 @app_commands.guild_only()
@@ -36,7 +36,7 @@ class Rounds(commands.GroupCog, group_name="round", group_description="Rounds of
         bot.schedule.on_end = self.announce
 
     async def interaction_check(self, interaction: BotInteraction, /) -> bool:  # pyright: ignore[reportIncompatibleMethodOverride]
-        """Administrators can give anyone the command, so the permission is checked again here."""
+        """Administrators can open the command to anyone, so the permission is checked again here."""
         check_moderator(interaction)
         return True
 
@@ -66,7 +66,7 @@ class Rounds(commands.GroupCog, group_name="round", group_description="Rounds of
         await answer(interaction, texts.round_history(await asyncio.to_thread(self._history)))
 
     async def announce(self, row: Round) -> None:
-        """Tell every moderators' channel how a round ended, and have the policy take the new adapter."""
+        """Tell the policy to load the new adapter, and report the end of a round to every moderators' channel."""
         try:
             await self.bot.policy.reload()
         except PolicyError as error:

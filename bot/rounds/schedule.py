@@ -1,7 +1,7 @@
-"""When rounds of learning run: on a cron, after enough games, or when a moderator asks. One at a time.
+"""Starts rounds of learning: by a cron schedule, after enough games, or on request. One at a time.
 
-A round's row exists before its process starts, and says how it ended. A round whose process died with the bot is
-run again at the next start; a process that outlived the bot is waited for.
+A round's row is written before its process starts, and records how it ended. If the process died together with the
+bot, the round is resumed at the next start; if the process is still running, the bot waits for it.
 """
 
 import asyncio
@@ -38,11 +38,11 @@ LOG_TAIL = 300
 
 
 class NothingToLearn(RuntimeError):
-    """There is no finished game that may be trained on."""
+    """There are no finished games that may be used for training."""
 
 
 class RoundSchedule:
-    """Starts rounds and watches each until it ends."""
+    """Starts rounds and watches each of them until it ends."""
 
     def __init__(self, settings: BotSettings, database: Database, metrics: Metrics) -> None:
         self._settings = settings
@@ -55,10 +55,10 @@ class RoundSchedule:
         self._pending = False
         self._closing = False
         self.on_end: Callable[[Round], Awaitable[None]] | None = None
-        """Called with the row of every round that ended while this bot watched."""
+        """Called with the row of every round that ends while this bot runs."""
 
     async def start(self) -> None:
-        """Continue a round that was under way, and start the cron. Raises StartupError for a bad expression."""
+        """Resume an unfinished round and start the schedule. Raises StartupError for a bad cron expression."""
         missed = False
         if self._settings.rounds.schedule:
             try:
@@ -84,7 +84,7 @@ class RoundSchedule:
         self.game_finished()
 
     async def close(self) -> None:
-        """Stop. A round under way is stopped too, and continues after the next start."""
+        """Stop. A running round is stopped too and resumed after the next start."""
         self._closing = True
         if self._scheduler.running:
             self._scheduler.shutdown(wait=False)
@@ -96,14 +96,14 @@ class RoundSchedule:
             await _stop(self._process)
 
     async def request(self, trigger: str, requested_by: str | None = None) -> Round:
-        """Ask for a round and start it. Raises `RoundUnderWay` or `NothingToLearn`."""
+        """Request a round and start it. Raises `RoundUnderWay` or `NothingToLearn`."""
         row = await asyncio.to_thread(self._queue, trigger, requested_by)
         log.info("round queued", round=row.number, trigger=trigger)
         self._watch_to_the_end()
         return row
 
     def game_finished(self) -> None:
-        """A game ended: there may be enough for a round now."""
+        """A game ended: start a round if there are enough games now."""
         counting = self._counting is not None and not self._counting.done()
         if self._settings.rounds.every_games and not self._closing and not counting:
             self._counting = asyncio.create_task(self._count())
@@ -130,7 +130,7 @@ class RoundSchedule:
             return None
 
     def _missed(self, trigger: CronTrigger) -> bool:
-        """Whether a scheduled round was due while the bot was away."""
+        """Whether a scheduled round was due while the bot was not running."""
         with self._database.session() as session:
             last = session.exec(select(func.max(Round.created_at)).where(Round.trigger == "schedule")).one()
         due = trigger.get_next_fire_time(None, last) if last is not None else None
@@ -169,7 +169,7 @@ class RoundSchedule:
             await self._until_none_is_active()
 
     async def _until_none_is_active(self) -> None:
-        """Run the active round, if there is one, until it has ended, by whatever process."""
+        """Run the active round, if there is one, until it has ended, in this or another process."""
         watched: int | None = None
         while not self._closing:
             try:
@@ -178,7 +178,7 @@ class RoundSchedule:
                     break
                 watched = row.id
                 if _is_locked(self._settings.adapters_dir / LOCK_FILE):
-                    await asyncio.sleep(POLL_SECONDS)  # by a process that outlived the bot, or a shell
+                    await asyncio.sleep(POLL_SECONDS)  # by a process of an earlier bot, or from a shell
                 else:
                     await self._run(row)
             except SQLAlchemyError as error:
@@ -237,7 +237,7 @@ class RoundSchedule:
 
 
 def _is_locked(path: Path) -> bool:
-    """Whether a living process holds the rounds' lock."""
+    """Whether a process holds the lock of the rounds."""
     if not path.exists():
         return False
     try:

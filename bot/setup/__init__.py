@@ -1,4 +1,4 @@
-"""Setting up a server."""
+"""The setup of a server."""
 
 from bot.services import Services
 from bot.setup.cog import Setup

@@ -1,4 +1,4 @@
-"""`/setup`, for moderators: what is missing here, where rounds are reported, what figures are played with."""
+"""`/setup`, for moderators: missing permissions, the channel for reports and the image set."""
 
 import discord
 from discord import app_commands
@@ -14,7 +14,7 @@ from store.models import GuildSettings, Origin, now
 
 
 class Setup(commands.Cog):
-    """The settings of a server."""
+    """The command `/setup`."""
 
     def __init__(self, bot: Services) -> None:
         self.bot = bot
@@ -55,9 +55,9 @@ class Setup(commands.Cog):
         return [app_commands.Choice(name=spec, value=spec) for spec in offered if spec.startswith(typed)]
 
     async def _check_images(self, spec: str) -> None:
-        """Raises Refusal for a set that cannot be played with here.
+        """Check an image set. Raises Refusal if games cannot be played with it.
 
-        Sets in folders are refused: moderators must not name paths on the operator's machine.
+        Sets in folders are refused, so that moderators cannot name paths on the operator's machine.
         """
         if spec == texts.DEFAULT_IMAGES:
             return

@@ -1,4 +1,4 @@
-"""Checks pictures that come as plain polygons, within a tolerance: other people's files are not exact."""
+"""Checks tangrams given as polygons of floats, within a tolerance, because downloaded files are not exact."""
 
 from collections.abc import Sequence
 from itertools import combinations
@@ -7,13 +7,13 @@ from math import hypot
 from games.figures.images import Polygon
 
 AREAS = (0.5, 0.5, 1.0, 1.0, 1.0, 2.0, 2.0)
-"""Of the seven pieces, smallest first, in squares of the small triangle's leg."""
+"""Areas of the seven pieces in ascending order; the unit is the square of the small triangle's leg."""
 
 
 def check_polygons(polygons: Sequence[Polygon], tolerance: float = 0.1) -> tuple[str, ...]:
-    """Why the polygons are not a tangram, each in a sentence; empty if they are one.
+    """The reasons why the polygons are not a tangram, one sentence each; empty if they are one.
 
-    `tolerance` is in legs of the small triangle for gaps, in its squares for areas and overlaps.
+    The unit of `tolerance` is the small triangle's leg for gaps, and its square for areas and overlaps.
     """
     if len(polygons) != len(AREAS):
         return (f"it has {len(polygons)} pieces, a tangram has seven",)
@@ -52,7 +52,7 @@ def _clockwise(polygon: list[tuple[float, float]]) -> list[tuple[float, float]]:
 
 
 def _clip(subject: list[tuple[float, float]], window: list[tuple[float, float]]) -> list[tuple[float, float]]:
-    """What two convex polygons have in common (Sutherland and Hodgman)."""
+    """The intersection of two convex polygons (Sutherland-Hodgman clipping)."""
     for (x, y), (u, v) in zip(window, (*window[1:], window[0]), strict=True):
         sides = [(u - x) * (q - y) - (v - y) * (p - x) for p, q in subject]
         kept = []

@@ -9,7 +9,7 @@ from games.figures.kilogram import load_kilogram
 
 
 def open_images(spec: str) -> ImageSet:
-    """The image set that `spec` names. Raises ValueError with a way to mend it."""
+    """The image set that `spec` names. Raises ValueError that says how to correct the name."""
     kind, _, which = spec.partition(":")
     if spec == "classic":
         return load_classic()
@@ -21,9 +21,9 @@ def open_images(spec: str) -> ImageSet:
 
 
 def held_out(ids: Sequence[str], count: int) -> tuple[str, ...]:
-    """The `count` figures of a set that a build leaves out and a simulation plays with: sorted ids, shuffled.
+    """The `count` held-out figures of a set, for a build to leave out and a simulation to play with.
 
-    Raises ValueError if there are not so many.
+    Sorted ids shuffled with a fixed seed. Raises ValueError if the set has fewer.
     """
     if count > len(ids):
         raise ValueError(f"The image set has {len(ids)} figures, {count} were asked for")

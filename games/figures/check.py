@@ -1,4 +1,4 @@
-"""Whether placed pieces are a true tangram, and whether two look the same. All decisions are exact."""
+"""Checks that placed pieces form a true tangram, and whether two look the same. All arithmetic is exact."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,16 +16,16 @@ Outline = tuple[tuple[Fraction, ...], ...]
 
 @dataclass(frozen=True)
 class Report:
-    """What a check found."""
+    """The result of a check."""
 
     problems: tuple[str, ...]
-    """Why it is not a tangram, each in a sentence. Empty for a true one."""
+    """The reasons why it is not a tangram, one sentence each. Empty for a true one."""
     area: float
-    """Of the pieces, in squares of the small triangle's leg."""
+    """Total area of the pieces; the unit is the square of the small triangle's leg."""
     holes: int
-    """Closed-off white areas. Allowed."""
+    """Number of enclosed empty areas. They are allowed."""
     point_joined: bool
-    """Some parts of the silhouette hang together only by their corners. Allowed."""
+    """Whether some parts of the silhouette touch only at corners. This is allowed."""
 
     @property
     def ok(self) -> bool:
@@ -33,7 +33,7 @@ class Report:
 
 
 def check(tangram: Tangram) -> Report:
-    """Right pieces, nothing overlaps, one silhouette. Never raises for a readable tangram."""
+    """Check that the pieces are right, that none overlap and that they form one silhouette. Never raises."""
     problems = []
     have, want = Counter(placed.piece for placed in tangram.placed), Counter(PIECES)
     for kind in want:
@@ -72,8 +72,8 @@ def check(tangram: Tangram) -> Report:
 def outline(tangram: Tangram) -> Outline:
     """The silhouette in a form that translation, rotation by eighth turns and mirroring do not change.
 
-    Two tangrams have the same outline exactly if they look the same up to such a move, even when the pieces
-    lie differently inside. Only meaningful where nothing overlaps.
+    Two tangrams have the same outline if and only if they look the same up to such a transformation, even if
+    the pieces are arranged differently inside. Only valid if no pieces overlap.
     """
     shapes, scale = _whole_numbers(tangram.placed)
     directed = {segment for shape in shapes for segment in _split(shape, shapes)}
@@ -98,7 +98,7 @@ def duplicates(tangrams: Mapping[str, Tangram]) -> list[tuple[str, ...]]:
 
 
 def _turned_twice_as_large(point: Point, eighths: int) -> Point:
-    """A rotation without fractions: turning by one eighth divides by √2, so everything is doubled."""
+    """A rotation without fractions: a turn by one eighth divides by √2, so all coordinates are doubled."""
     quarters, rest = divmod(eighths, 2)
     point = point.turned(2 * quarters)
     if not rest:
@@ -107,13 +107,13 @@ def _turned_twice_as_large(point: Point, eighths: int) -> Point:
 
 
 def _key(run: Sequence[Point], origin: Point) -> tuple[Rational, ...]:
-    """A run's ends as plain numbers, seen from `origin`, whichever way it runs."""
+    """The ends of a segment relative to `origin` as plain numbers, independent of its direction."""
     one, other = sorted((p.x.a, p.x.b, p.y.a, p.y.b) for p in (run[0] - origin, run[1] - origin))
     return one + other
 
 
 def _straight_runs(boundary: Sequence[Segment]) -> list[Segment]:
-    """The boundary's segments, joined wherever one goes straight on into the next."""
+    """The segments of the boundary. Consecutive segments on one line are joined."""
     leaving = {}
     for start, end in boundary:
         leaving.setdefault(start, []).append(end)
@@ -138,7 +138,7 @@ def _straight_runs(boundary: Sequence[Segment]) -> list[Segment]:
 
 
 def _whole_numbers(placed: Iterable[Placed]) -> tuple[list[tuple[Point, ...]], int]:
-    """Corners scaled so that every a and b is a plain integer, and the scale: much faster, nothing lost."""
+    """Corners scaled so that every a and b is an integer (exact and much faster), and the scale."""
     shapes = [piece.corners for piece in placed]
     parts = [n for shape in shapes for p in shape for n in (p.x.a, p.x.b, p.y.a, p.y.b)]
     scale = lcm(*(Fraction(n).denominator for n in parts))
@@ -154,7 +154,7 @@ def _edges(shape: Sequence[Point]) -> list[Segment]:
 
 
 def _overlap(one: Sequence[Point], other: Sequence[Point]) -> bool:
-    """Convex shapes have no common inner point exactly if an edge of one has all of the other outside."""
+    """Separating axis test: convex shapes overlap unless an edge of one has the whole other shape outside."""
     for shape, against in ((one, other), (other, one)):
         for start, end in _edges(shape):
             along = end - start
@@ -164,7 +164,7 @@ def _overlap(one: Sequence[Point], other: Sequence[Point]) -> bool:
 
 
 def _inside_segment(point: Point, segment: Segment) -> bool:
-    """Strictly between the ends."""
+    """Whether a point lies strictly between the ends."""
     along, there = segment[1] - segment[0], point - segment[0]
     if along.cross(there).sign != 0:
         return False
@@ -173,7 +173,7 @@ def _inside_segment(point: Point, segment: Segment) -> bool:
 
 
 def _share_edge(one: Sequence[Point], other: Sequence[Point]) -> bool:
-    """Whether two shapes that do not overlap share a piece of edge of positive length."""
+    """Whether two shapes that do not overlap share a part of an edge with positive length."""
     for start, end in _edges(one):
         along = end - start
         for first, second in _edges(other):
@@ -202,7 +202,7 @@ def _touch(one: Sequence[Point], other: Sequence[Point]) -> bool:
 
 
 def _split(shape: Sequence[Point], shapes: Sequence[Sequence[Point]]) -> list[Segment]:
-    """The shape's edges, cut wherever a corner of any shape lies on them."""
+    """The shape's edges, split at every corner of any shape that lies on them."""
     corners = {corner for other in shapes for corner in other}
     pieces = []
     for edge in _edges(shape):

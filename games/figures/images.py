@@ -1,4 +1,4 @@
-"""Figures and image sets, and how a figure is drawn."""
+"""Figures, image sets and the drawing of a figure."""
 
 import hashlib
 import json
@@ -28,13 +28,13 @@ class FigureData:
 
     @property
     def words(self) -> tuple[str, ...]:
-        """Everything people say of it, names first."""
+        """All names and descriptions, names first."""
         return self.names + self.descriptions
 
 
 @dataclass(frozen=True)
 class ImageSet:
-    """A named collection of figures. `spec` opens the same set again."""
+    """A named collection of figures. `games.figures.catalogue.open_images(spec)` opens it again."""
 
     spec: str
     figures: tuple[FigureData, ...]
@@ -54,7 +54,7 @@ class ImageSet:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Hash of what the figures look like, 16 hex digits: of ids and polygons, not of names."""
+        """Hash of ids and polygons, 16 hex digits. Names do not change it."""
         shapes = [(figure_id, self[figure_id].polygons) for figure_id in self.ids]
         return hashlib.sha256(json.dumps(shapes).encode()).hexdigest()[:16]
 
@@ -69,7 +69,7 @@ class ImageSet:
         return figure_id in self._by_id
 
     def descriptions(self, ids: Sequence[str] | None = None) -> dict[str, list[str]]:
-        """figure id -> everything people say of it, for the given ids or for all."""
+        """figure id -> its names and descriptions, for the given ids or for all."""
         return {figure_id: list(self[figure_id].words) for figure_id in (ids or self.ids)}
 
     def raster(self, figure_id: str, size: int) -> PillowImage.Image:
@@ -81,7 +81,7 @@ class ImageSet:
 
 
 def fit(polygons: Sequence[Polygon], size: float, margin: float = 0.08) -> list[Polygon]:
-    """The polygons scaled and centred into a square of `size` with a margin (share of the square)."""
+    """The polygons scaled and centred in a square of side `size`; `margin` is a share of that side."""
     xs = [x for polygon in polygons for x, _ in polygon]
     ys = [y for polygon in polygons for _, y in polygon]
     extent = max(max(xs) - min(xs), max(ys) - min(ys))
@@ -98,7 +98,7 @@ def draw_figure(
     background: str = "white",
     oversample: int = 4,
 ) -> PillowImage.Image:
-    """A silhouette, RGB, `size` x `size` pixels, anti-aliased by drawing larger and shrinking."""
+    """A silhouette, RGB, `size` x `size` pixels, anti-aliased by drawing at a larger size and reducing."""
     large = size * oversample
     picture = PillowImage.new("RGB", (large, large), background)
     draw = ImageDraw.Draw(picture)

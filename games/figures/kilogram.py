@@ -1,7 +1,7 @@
-"""Reads the KiloGram tangrams (Ji et al., 2022) from a folder; nothing of theirs ships with the package.
+"""Reads the KiloGram tangrams (Ji et al., 2022) from a folder. The data set does not ship with the package.
 
-The folder holds `full.json`, `tangrams-svg/*.svg` and, if wanted, `dense.json`. `full.json` says which
-figures there are; `dense.json` only adds what more people said of some of them.
+The folder holds `full.json`, `tangrams-svg/*.svg` and, optionally, `dense.json`. `full.json` lists the
+figures; `dense.json` only adds more annotations of some of them.
 """
 
 import json
@@ -33,10 +33,10 @@ Matrix = tuple[float, float, float, float, float, float]
 
 
 def load_kilogram(folder: str | Path) -> ImageSet:
-    """The image set in a KiloGram folder, figure ids being the file names without `.svg`.
+    """The image set in a KiloGram folder. Figure ids are the file names without `.svg`.
 
     Names are people's descriptions of the whole, the commonest first; descriptions add the parts they named.
-    Raises ValueError, with a way to mend it, for a folder that is missing or incomplete.
+    Raises ValueError, which says what to do, for a folder that is missing or incomplete.
     """
     folder = Path(folder).expanduser()
     annotations = _annotations(folder / "full.json", "the figures' descriptions")
@@ -76,7 +76,7 @@ def _annotations(path: Path, what: str) -> dict[str, list[dict[str, Any]]]:
 
 
 def _new(more: Sequence[dict[str, Any]], known: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Annotations of dense.json without those that it repeats from full.json."""
+    """Annotations of dense.json, without those that are also in full.json."""
     repeated = Counter(json.dumps(annotation, sort_keys=True) for annotation in known)
     new = []
     for annotation in more:
@@ -96,15 +96,15 @@ def _figure(figure_id: str, path: Path, annotations: Sequence[dict[str, Any]]) -
             name = _tidy(annotation["whole"]["wholeAnnotation"])
             parts = list(dict.fromkeys(_tidy(part) for part in annotation.get("part", {}).values()))
         except (KeyError, TypeError, AttributeError):
-            raise ValueError(
-                f"An annotation of {figure_id} lacks its words: download the file again"
-            ) from None
+            raise ValueError(f"An annotation of {figure_id} has no words: download the file again") from None
         if name:
             counts[name] = counts.get(name, 0) + 1
             parts = [part for part in parts if part]
             if parts:
                 descriptions[f"{name} with {_listed(parts)}"] = None
-    names = sorted(counts, key=lambda name: -counts[name])  # stable: first said first among equals
+    names = sorted(
+        counts, key=lambda name: -counts[name]
+    )  # stable sort: names of equal count keep their order
     kinds, polygons = _read_svg(path)
     return FigureData(figure_id, polygons, tuple(names), tuple(descriptions), kinds)
 
@@ -133,9 +133,9 @@ def _read_svg(path: Path) -> tuple[tuple[str, ...], tuple[Polygon, ...]]:
             polygons.append(tuple(_moved(matrix, x, y) for x, y in corners))
             kinds.append(_KINDS.get(element.get("id", ""), ""))
     except (ElementTree.ParseError, UnicodeDecodeError, ValueError) as error:
-        raise ValueError(f"{path} cannot be read as a tangram ({error}): copy it anew") from None
+        raise ValueError(f"{path} cannot be read as a tangram ({error}): copy it again") from None
     if len(polygons) != 7:
-        raise ValueError(f"{path} holds {len(polygons)} polygons, a tangram has seven: copy it anew")
+        raise ValueError(f"{path} holds {len(polygons)} polygons, a tangram has seven: copy it again")
     return tuple(kinds), tuple(polygons)
 
 
@@ -169,7 +169,7 @@ def _single(kind: str, n: list[float]) -> Matrix:
 
 
 def _product(m: Matrix, n: Matrix) -> Matrix:
-    """First n, then m."""
+    """The matrix that applies n first and then m."""
     a, b, c, d, e, f = m
     return (
         a * n[0] + c * n[1],

@@ -1,7 +1,7 @@
 """The seven tangram pieces as exact geometry: every coordinate is a + b√2 with rational a and b.
 
-Lengths are in legs of the small triangle, so the whole tangram has area 8. x points right, y points down,
-so an orientation's eighth turns go clockwise on the screen.
+The unit of length is the leg of the small triangle, so the whole tangram has area 8. x points right and y points
+down, so rotations by eighths of a turn go clockwise on the screen.
 """
 
 from collections.abc import Mapping, Sequence
@@ -115,12 +115,12 @@ SHAPES: Mapping[str, tuple[Point, ...]] = {
 """Corners of each kind of piece in orientation 0 with its anchor (a triangle's right angle) at the origin."""
 
 PIECES = ("large", "large", "medium", "small", "small", "square", "parallelogram")
-"""The kinds that a tangram is made of."""
+"""The kinds of the seven pieces of a tangram."""
 
 
 @dataclass(frozen=True)
 class Placed:
-    """One piece in the plane: mirrored if `flip`, turned by `orient` eighths, then moved to `anchor`."""
+    """One piece in the plane: mirrored if `flip`, rotated by `orient` eighths of a turn, then moved to `anchor`."""
 
     piece: str
     anchor: Point
@@ -129,7 +129,7 @@ class Placed:
 
     @cached_property
     def corners(self) -> tuple[Point, ...]:
-        """The corners in order, x growing towards y (clockwise on the screen)."""
+        """The corners, clockwise on the screen."""
         corners = SHAPES[self.piece]
         if self.flip:
             corners = tuple(corner.mirrored() for corner in reversed(corners))
@@ -138,7 +138,7 @@ class Placed:
 
 @dataclass(frozen=True)
 class Tangram:
-    """Placed pieces. Nothing is promised about them: see `games.figures.check`."""
+    """Placed pieces, which may be invalid; `games.figures.check` checks them."""
 
     placed: tuple[Placed, ...]
 
@@ -151,7 +151,7 @@ class Tangram:
 
 
 def area(corners: Sequence[Point]) -> Root2:
-    """Exact area of a simple polygon whose corners run as in `Placed.corners`."""
+    """Exact area of a simple polygon whose corners are in the order of `Placed.corners`."""
     twice = ZERO
     for start, end in pairwise((*corners, corners[0])):
         twice = twice + start.cross(end)
@@ -161,7 +161,7 @@ def area(corners: Sequence[Point]) -> Root2:
 def tangram_from_records(records: Sequence[Mapping[str, Any]]) -> Tangram:
     """Reads `{"piece", "anchor": [[a, b], [c, d]], "orient": 0..7, "flip"}` records.
 
-    Numbers are integers or strings like "1/2". Raises ValueError that names the record.
+    Numbers are integers or strings like "1/2". Raises ValueError, which names the record.
     """
     placed = []
     for i, record in enumerate(records):

@@ -10,9 +10,9 @@ from games.figures.images import ImageSet, draw_figure
 def draw_sheet(
     images: ImageSet, ids: Sequence[str] | None = None, columns: int = 12, size: int = 120
 ) -> Image.Image:
-    """RGB picture of the given figures, or of all, `columns` beside each other at `size` pixels each.
+    """RGB picture of the given figures, or of all, in rows of `columns` figures of `size` pixels.
 
-    Raises KeyError for an id that the set does not hold, ValueError for no figures at all.
+    Raises KeyError for an id that the set does not hold, ValueError if there are no figures.
     """
     shown = [images[figure_id] for figure_id in (images.ids if ids is None else ids)]
     if not shown:

@@ -1,6 +1,6 @@
-"""From finished interactions and decoded feedback to training examples: what is learnt from which turn.
+"""Builds training examples from finished interactions and decoded feedback.
 
-It sees what the interaction itself reveals and nothing else: `Interaction` has no targets.
+Only what the interaction itself reveals is used: `Interaction` has no targets.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,6 +16,7 @@ from learner.examples.hindsight import (
 )
 from learner.examples.labels import REWARDS, DecodedFeedback, ObjectiveName, TrainingGame, TurnLabel
 from learner.feedback.rules.decoder import describes
+from learner.feedback.verdict import says_something
 from store.training import Interaction
 
 
@@ -26,11 +27,11 @@ def build_examples(
     base_model: str,
     hindsight: Hindsight = Hindsight(),  # noqa: B008 - frozen
 ) -> list[TrainingGame]:
-    """Training examples of finished interactions, one for each game that has any, in order of game ids.
+    """Training examples of finished interactions, one per game that has labels, sorted by game id.
 
-    `verdicts` maps turn ids to decoded feedback; what it says of an interaction's last turn is ignored, since
-    nothing was said after it. Propensities are used only where `base_model`, the fingerprint of the model to
-    be trained, is the one that logged them; turns that need one and have none are dropped.
+    `verdicts` maps turn ids to decoded feedback. Feedback on an interaction's last turn is ignored, because no
+    utterance follows it. Propensities are used only if they were logged with `base_model`, the fingerprint of the
+    model to be trained; turns that need a propensity and have none are dropped.
     """
     games = []
     for interaction in sorted(interactions, key=lambda interaction: interaction.game_id):
@@ -59,7 +60,7 @@ def build_examples(
 def _lessons(
     interaction: Interaction, verdicts: Mapping[int, DecodedFeedback], hindsight: Hindsight
 ) -> list[Lesson]:
-    """What each turn teaches, by what was said next and by hindsight."""
+    """The label of each turn, from the next utterance and from hindsight."""
     lessons = [
         _decoded(step.action, verdicts.get(turn_id), hindsight.soft)
         for step, turn_id in zip(interaction.steps, interaction.turn_ids, strict=True)
@@ -79,7 +80,7 @@ def _lessons(
 def _labels(
     interaction: Interaction, lessons: Sequence[Lesson], objective: ObjectiveName, base_model: str
 ) -> list[TurnLabel]:
-    """The lessons that an objective learns from."""
+    """The lessons that have a reward under an objective, as labels."""
     rewards = REWARDS[objective]
     labels = []
     for number, lesson in enumerate(lessons):
@@ -97,7 +98,7 @@ def _labels(
 
 
 def _rejected(interaction: Interaction, lessons: Sequence[Lesson]) -> list[TurnLabel]:
-    """The turns that describe something else than what was picked, as far as the lessons know."""
+    """Turns with a negative label whose utterance describes a figure: it describes another one than was picked."""
     turns = zip(interaction.steps, interaction.turn_ids, lessons, strict=True)
     return [
         TurnLabel(number, turn_id, step.action, 0.0, lesson.weight)
@@ -107,6 +108,6 @@ def _rejected(interaction: Interaction, lessons: Sequence[Lesson]) -> list[TurnL
 
 
 def _decoded(action: str, verdict: DecodedFeedback | None, soft: bool) -> Lesson:
-    if verdict is None:
+    if verdict is None or not says_something(verdict):
         return Lesson(action, None)
     return Lesson(action, verdict.label, max(0.0, 2 * verdict.confidence - 1) if soft else 1.0)

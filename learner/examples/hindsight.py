@@ -1,4 +1,5 @@
-"""Hindsight: what an interaction shows about its turns beyond the next utterance (METHOD: "Beyond the paper")."""
+"""Hindsight: labels of turns from the rest of the interaction, not only the next utterance (METHOD: "Beyond the
+paper")."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
@@ -7,31 +8,35 @@ from games import GAMES
 from games.core import Change, Game, change_of
 from learner.examples.labels import DecodedFeedback
 from learner.feedback.rules.decoder import asks_for_another, asks_to_put_back, only_takes_back
+from learner.feedback.verdict import says_something
 from store.training import Interaction
 
-PLAIN = 0.8
-"""Confidence from which on a rejection was said and not guessed."""
+EXPLICIT_CONFIDENCE = 0.8
+"""A negative verdict with at least this confidence is an explicit rejection, not a guess."""
 
 
 @dataclass(frozen=True)
 class Hindsight:
-    """What an interaction shows beyond the next utterance (METHOD: "Beyond the paper")."""
+    """The hindsight signals that are used (METHOD: "Beyond the paper"); all off trains on decoded feedback
+    alone."""
 
     win: bool = False
-    """A won game shows that its last turn, which no utterance follows, was right, and what its turns were about."""
+    """The last turn of a won game, which no utterance follows, is labelled positive, and only the figures of its
+    final selection may be what its utterances refer to."""
     correction: bool = False
-    """An utterance that was first misunderstood is labelled with the picks that were accepted in the end, and one that
-    rejects a pick with taking it back."""
+    """A turn that was misunderstood is labelled with the picks that were accepted in the end. A turn whose
+    utterance rejects a pick is labelled with deselecting it."""
     rejection: bool = False
-    """What was picked and rejected is no target of the game, and the utterance was about another figure."""
+    """A figure that was picked and rejected is not a target of the game, and the utterance referred to another
+    one."""
     credit: bool = False
-    """In a won game each click is right or wrong by the final selection, whatever was said next."""
+    """Each click of a won game is labelled by the final selection, regardless of the next utterance."""
     soft: bool = False
-    """A turn weighs as much as the decoder is sure of what was said next: twice its confidence less one."""
+    """The weight of a turn is 2 · confidence - 1 of its verdict, at least 0."""
 
     @classmethod
     def parse(cls, spec: str) -> "Hindsight":
-        """From names with commas between them, or "none". Raises ValueError for an unknown one."""
+        """From names separated by commas, or "none". Raises ValueError for an unknown name."""
         chosen = {name.strip() for name in spec.split(",")} - {"", "none"}
         known = [entry.name for entry in fields(cls)]
         if unknown := sorted(chosen.difference(known)):
@@ -39,13 +44,13 @@ class Hindsight:
         return cls(**dict.fromkeys(chosen, True))
 
     def usable(self, rejections: bool) -> "Hindsight":
-        """What a policy can use of it: without rejections if it does not learn from them."""
+        """These signals without `rejection` unless `rejections`, whether the policy learns from them."""
         return replace(self, rejection=self.rejection and rejections)
 
 
 @dataclass(frozen=True)
 class Lesson:
-    """What a turn teaches."""
+    """The label of a turn: an action, whether it is right (+1, 0, -1, None for unknown), and its weight."""
 
     action: str
     label: int | None
@@ -55,7 +60,7 @@ class Lesson:
 def possible_targets(
     interaction: Interaction, verdicts: Mapping[int, DecodedFeedback], hindsight: Hindsight
 ) -> tuple[str, ...]:
-    """The figures that may be targets, as far as hindsight shows, in the listener's order; empty for all of them."""
+    """Figures that may be targets according to hindsight, in the listener's order; empty means all figures."""
     if hindsight.win and interaction.won:
         return final_selection(interaction)
     if not hindsight.rejection:
@@ -64,16 +69,16 @@ def possible_targets(
     for step, turn_id in zip(interaction.steps[:-1], interaction.turn_ids, strict=False):
         picked = change_of(game, interaction.context, step.state, step.action).picked
         verdict = verdicts.get(turn_id)
-        if verdict is not None and verdict.label and len(picked) == 1:
+        if verdict is not None and says_something(verdict) and verdict.label and len(picked) == 1:
             (accepted if verdict.label > 0 else refused).update(picked)
     return tuple(figure for figure in interaction.context if figure not in refused - accepted)
 
 
 def answers_request(game: Game, interaction: Interaction, number: int, action: str) -> bool:
-    """Whether an action does something of each kind that its turn's utterance asks for.
+    """Whether an action does each kind of thing (select, deselect) that its turn's utterance asks for.
 
-    If it does not, it may still be accepted: a pick in answer to "remove the bird" is a target by chance, and of half
-    an answer, taking back without selecting, nobody complains. Neither is learnt.
+    Actions that do not are not learnt, even with positive feedback: after "remove the bird" a pick can be a target
+    by chance, and players rarely complain if the action only deselects and leaves out the pick.
     """
     step = interaction.steps[number]
     change = change_of(game, interaction.context, step.state, action)
@@ -83,7 +88,7 @@ def answers_request(game: Game, interaction: Interaction, number: int, action: s
 
 
 def final_selection(interaction: Interaction) -> tuple[str, ...]:
-    """The figures selected in the end, in the listener's order."""
+    """Figures selected after the last turn, in the listener's order."""
     game, last = GAMES[interaction.game], interaction.steps[-1]
     return game.selected(interaction.context, game.apply(last.state, last.action))
 
@@ -91,13 +96,14 @@ def final_selection(interaction: Interaction) -> tuple[str, ...]:
 def relabel_corrected(
     game: Game, interaction: Interaction, decoded: Sequence[Lesson], verdicts: Mapping[int, DecodedFeedback]
 ) -> list[Lesson]:
-    """The lessons, with every utterance of a streak of wrong turns given its net effect on the way to its end.
+    """The lessons, with every turn of a streak of wrong turns relabelled by the action that ended the streak.
 
-    The utterances since the last accepted pick were all about what was accepted in the end: they should have
-    taken back what the streak had wrongly picked by then, and, unless they only ask to take something back,
-    selected what was accepted. So should the accepted turn itself: nobody complains of a pick that was rejected and
-    is still there beside the right one. An accepted turn that only takes something back ends no streak; if it is
-    half an answer, it belongs to the streak.
+    A streak is the turns since the last accepted pick; their utterances all refer to the pick that is accepted
+    next. Each of these turns, and the accepted turn itself, should have deselected what the streak had wrongly
+    picked by then and, unless its utterance only asks to deselect, selected what was accepted. The accepted turn is
+    included because players rarely complain about a rejected pick that is still selected beside the right one. An
+    accepted turn that only deselects does not end a streak; if its utterance asked for more, it belongs to the
+    streak.
     """
     lessons = list(decoded)
     streak: list[int] = []
@@ -125,18 +131,18 @@ def relabel_corrected(
 def _refused(
     game: Game, interaction: Interaction, verdicts: Mapping[int, DecodedFeedback], number: int
 ) -> frozenset[str]:
-    """The pick that the utterance of a turn plainly rejects: of the turn before, if that picked just one."""
+    """The pick that the utterance of a turn explicitly rejects: the previous turn's, if that picked exactly one."""
     verdict = verdicts.get(interaction.turn_ids[number - 1]) if number else None
-    if verdict is None or verdict.label >= 0 or verdict.confidence < PLAIN:
+    if verdict is None or verdict.label >= 0 or verdict.confidence < EXPLICIT_CONFIDENCE:
         return frozenset()
     change = _played(game, interaction, number - 1)
     if change.dropped and asks_to_put_back(interaction.steps[number].utterance):
-        return frozenset()  # it is about what was taken away
+        return frozenset()  # it refers to what was deselected
     return change.picked if len(change.picked) == 1 else frozenset()
 
 
 def _played(game: Game, interaction: Interaction, number: int) -> Change:
-    """What the action of a turn did."""
+    """The change that the action of a turn made."""
     step = interaction.steps[number]
     return change_of(game, interaction.context, step.state, step.action)
 
@@ -144,13 +150,14 @@ def _played(game: Game, interaction: Interaction, number: int) -> Change:
 def credit_clicks(game: Game, interaction: Interaction, lessons: list[Lesson]) -> None:
     """Label each turn of a won game by its final selection, in place.
 
-    All clicks right is positive, none right negative; of a mixed action the lesson is its right clicks.
+    An action whose clicks are all right is positive, one without a right click negative. A partly right action is
+    replaced by its right clicks.
     """
     final = frozenset(final_selection(interaction))
     for number, step in enumerate(interaction.steps):
         change = _played(game, interaction, number)
         if lessons[number].action != step.action:
-            continue  # a correction has said more
+            continue  # already relabelled by a correction
         right = change.after ^ change.wrong(final)
         action = game.action_to(interaction.context, step.state, right)
         lessons[number] = Lesson(step.action, -1) if action is None else Lesson(action, 1)

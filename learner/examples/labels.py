@@ -1,4 +1,4 @@
-"""What training examples are made of: games with labelled turns, and what is known of a set of them."""
+"""Training examples: games with labelled turns; their digest, lineage and held-out split."""
 
 import hashlib
 import json
@@ -19,7 +19,7 @@ REWARDS: dict[ObjectiveName, dict[int, float]] = {
     "rl": {1: 1.0, -1: -0.1},
     "kto": {1: 1.0, -1: -1.0},
 }
-"""Reward of each label (METHOD: "Rounds"); labels that are left out have no gradient and are dropped."""
+"""Reward of each label (METHOD: "Rounds"); turns with other labels have no gradient and are dropped."""
 
 
 class DecodedFeedback(Protocol):
@@ -34,21 +34,21 @@ class DecodedFeedback(Protocol):
 
 @dataclass(frozen=True)
 class TurnLabel:
-    """One action to learn from, in one turn of a game."""
+    """One labelled action in one turn of a game."""
 
     step: int
     turn_id: int
     action: str
-    """The action that was executed, or the one that hindsight puts in its place."""
+    """The action that was executed, or the one that hindsight replaces it by."""
     reward: float
     weight: float = 1.0
     behaviour_logp: float | None = None
-    """log p₀, where the objective needs it; the loss is then taken on the board exactly as it was played."""
+    """log p₀, if the objective needs it; the loss is then computed on the board exactly as it was played."""
 
 
 @dataclass(frozen=True)
 class TrainingGame:
-    """One interaction with the turns to learn from; history after the last of them is cut off."""
+    """One interaction with its labelled turns; turns after the last label are left out."""
 
     game_id: str
     game: str
@@ -59,14 +59,14 @@ class TrainingGame:
     labels: tuple[TurnLabel, ...]
     """In order of turns."""
     rejected: tuple[TurnLabel, ...] = ()
-    """Turns whose picks were not what was described, in order, for policies that learn from them. No action is learnt,
-    but what words are not about."""
+    """Turns whose pick was rejected, in order, for policies that learn which figure an utterance does not describe.
+    They have no right action."""
     possible: tuple[str, ...] = ()
-    """The figures that what was asked for can have been about; empty for all of them."""
+    """Figures that the utterances can refer to; empty means all figures of the board."""
 
 
 def parse_system(system: str) -> tuple[Scheme, ObjectiveName]:
-    """(scheme, objective) of a system in the paper's names. `control` decodes, never trains."""
+    """(scheme, objective) of a system in the paper's names. `control` decodes and never trains."""
     schemes: dict[str, Scheme] = {"b": "binary", "t": "ternary"}
     scheme, _, objective = system.partition("-")
     if system == "control":
@@ -81,8 +81,8 @@ def parse_system(system: str) -> tuple[Scheme, ObjectiveName]:
 def lineage(games: Sequence[TrainingGame]) -> list[LineageEntry]:
     """The turns of a training set with their rewards and weights, for the store.
 
-    A rejected turn, from which no action is learnt, has the reward 0. There are none where the policy cannot learn
-    from them (`Hindsight.usable`).
+    A rejected turn, which has no right action, has the reward 0. There are none if the policy cannot learn from
+    them (`Hindsight.usable`).
     """
     turns = {}
     for game in games:
@@ -92,7 +92,7 @@ def lineage(games: Sequence[TrainingGame]) -> list[LineageEntry]:
 
 
 def digest(games: Sequence[TrainingGame]) -> str:
-    """A fingerprint of a training set: equal if and only if it is the same to the last byte."""
+    """SHA-256 of a training set, in hex: equal for identical sets only."""
     return hashlib.sha256(json.dumps([asdict(game) for game in games]).encode()).hexdigest()
 
 
@@ -101,9 +101,9 @@ def split_held_out(
 ) -> tuple[list[Interaction], list[Interaction]]:
     """(for training, held out for the gate).
 
-    Held out is a share of the newest round's interactions, chosen by a hash of the game's id, so that the
-    choice is the same whenever the round is started again; none where that round has fewer than `at_least`.
-    A later round trains on them too.
+    A share of the newest round's interactions is held out, chosen by a hash of the game's id, so that a restarted
+    round makes the same choice. Nothing is held out if that round has fewer than `at_least` interactions. Later
+    rounds train on the held-out interactions too.
     """
     newest = max((interaction.round for interaction in interactions), default=0)
     fresh = [interaction for interaction in interactions if interaction.round == newest]

@@ -1,8 +1,9 @@
-"""Files of seed games: games with right actions known from the start, one a line (METHOD: "Rounds").
+"""Files of seed games, whose right actions are known from the start, one JSON object per line (METHOD: "Rounds").
 
-Every round trains on them too (`learner.training.seeds`). They keep a policy from unlearning what no feedback speaks
-for. If "no, drop that, it's the fish" is answered by dropping alone, the next utterance describes the fish again and
-complains of nothing, and so the half answer is learnt; in seed games it is whole.
+Every round trains on them too (`learner.training.seeds`), so that a policy does not unlearn behaviour that feedback
+does not reinforce. For example, if it answers "no, drop that, it's the fish" by deselecting only, players often
+describe the fish again without complaint, and the incomplete action gets a positive label. In seed games the label
+is the complete action.
 """
 
 from collections.abc import Iterable
@@ -15,11 +16,12 @@ from games.core import IllegalAction, Step
 from learner.examples.labels import TrainingGame, TurnLabel
 
 SEED_FILE = "seed_games.jsonl"
-"""In a base model's folder."""
+"""Name of the file in a base model's folder."""
 
 
 class SeedStep(BaseModel):
-    """One turn. `action` is what was done in `state`, `right` what should have been, where that is to be learnt."""
+    """One turn: `action` was executed in `state`; `right` is the right action, or None if the turn is not
+    learnt."""
 
     state: str
     utterance: str
@@ -38,16 +40,16 @@ class SeedGame(BaseModel):
 
 
 class SeedError(ValueError):
-    """What is wrong with a file of seed games, in a sentence."""
+    """A file of seed games cannot be used; the message says why."""
 
 
 def write_seed_games(games: Iterable[SeedGame], path: Path) -> None:
-    """One game a line."""
+    """Write one JSON object per line."""
     path.write_text("".join(game.model_dump_json(exclude_none=True) + "\n" for game in games), "utf-8")
 
 
 def read_seed_games(path: Path) -> list[TrainingGame]:
-    """The games of a file, ready for training. Raises `SeedError` naming the line that is wrong."""
+    """Read a file as training games. Raises `SeedError` that names the wrong line."""
     try:
         lines = path.read_text("utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
@@ -60,7 +62,7 @@ def read_seed_games(path: Path) -> list[TrainingGame]:
             except (ValidationError, KeyError, ValueError) as error:
                 said = str(error).splitlines()[0]
                 raise SeedError(
-                    f"Line {number} of {path} is no seed game ({said}): fix or delete it"
+                    f"Line {number} of {path} is not a seed game ({said}): fix or delete it"
                 ) from None
     return [game for game in games if game.labels]
 

@@ -1,9 +1,9 @@
-"""Trust per player: whether a player's feedback on the listener's actions can be learnt from.
+"""Trust per player: whether a player's feedback on the listener's actions is reliable enough to train on.
 
-Pure functions of interactions and decoded feedback. There are two kinds of evidence that a player's words cannot
-change: a won game, which proves its final selection, and how sure the policy was of each action when it took
-it. An honest player gives more positive feedback to what turns out right, and to what the policy was surer of, however
-badly the two understand each other; a player who poisons the feedback does the opposite of both.
+Pure functions of interactions and decoded feedback. Two kinds of evidence do not depend on a player's feedback: the
+final selection of a won game, which is right, and the propensity of each action. An honest player gives more
+positive feedback to right actions and to actions with a higher propensity, even if policy and player understand
+each other badly. A player who poisons the feedback does the opposite.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,49 +17,53 @@ import numpy as np
 from games import GAMES
 from games.core import change_of
 from learner.examples.labels import DecodedFeedback
+from learner.feedback.verdict import says_something
 from store.training import Interaction
 
-PRIOR = (2.0, 2.0)
-"""Beta counts of a player of whom nothing is known: neutral, worth four judged turns."""
-THRESHOLD = 0.45
-"""Quarantined is who is credibly less trustworthy than this. Feedback at random has trust 0.5."""
-CERTAINTY = 0.95
-TIMES_MEDIAN = 3
-"""Of one player in one round, at most so many times the turns of the round's median player are learnt from."""
-FEW_TURNS = 60
-"""So many are never too many."""
+TRUST_PRIOR = (2.0, 2.0)
+"""Beta prior of a player's trust, as counts of (agreeing, disagreeing) turns: mean 0.5, worth four turns."""
+QUARANTINE_TRUST = 0.45
+"""A player is quarantined if trust is below this with probability `QUARANTINE_CERTAINTY`. Random feedback has trust
+0.5."""
+QUARANTINE_CERTAINTY = 0.95
+MEDIANS_PER_PLAYER = 3
+"""Limit of the turns of one player in one round, as a multiple of the round's median over players."""
+MIN_TURN_CAP = 60
+"""The limit is never below this number of turns."""
 
 
 @dataclass(frozen=True)
 class Trust:
-    """How far a player's feedback agrees with what is known without it: a Beta posterior, in turns."""
+    """Agreement of a player's feedback with independent evidence: counts, in turns, of a Beta posterior."""
 
     agreed: float
     disagreed: float
 
     @property
     def mean(self) -> float:
-        return (PRIOR[0] + self.agreed) / (sum(PRIOR) + self.agreed + self.disagreed)
+        return (TRUST_PRIOR[0] + self.agreed) / (sum(TRUST_PRIOR) + self.agreed + self.disagreed)
 
     @property
     def quarantined(self) -> bool:
-        """Whether trust is below `THRESHOLD` with a probability of `CERTAINTY`."""
-        if self.mean >= THRESHOLD:
+        """Whether trust is below `QUARANTINE_TRUST` with a probability of `QUARANTINE_CERTAINTY`."""
+        if self.mean >= QUARANTINE_TRUST:
             return False
-        draws = np.random.default_rng(0).beta(PRIOR[0] + self.agreed, PRIOR[1] + self.disagreed, 20_000)
-        return float((draws < THRESHOLD).mean()) >= CERTAINTY
+        draws = np.random.default_rng(0).beta(
+            TRUST_PRIOR[0] + self.agreed, TRUST_PRIOR[1] + self.disagreed, 20_000
+        )
+        return float((draws < QUARANTINE_TRUST).mean()) >= QUARANTINE_CERTAINTY
 
 
 @dataclass(frozen=True)
 class TrustFilter:
-    """What is left to learn from, and what was left out. It all stays in the store."""
+    """The interactions to train on, and the players of those left out. The store keeps all of them."""
 
     interactions: list[Interaction]
     players: dict[int, Trust]
     quarantined: tuple[int, ...]
     """Player ids."""
     capped: tuple[int, ...]
-    """Ids of players of whom some games were left out because they played so many."""
+    """Ids of players some of whose games were left out by the limit of turns."""
 
     def metrics(self) -> dict[str, Any]:
         """For the round's results and the adapter's card."""
@@ -70,7 +74,7 @@ class TrustFilter:
 def filter_by_trust(
     interactions: Sequence[Interaction], verdicts: Mapping[int, DecodedFeedback]
 ) -> TrustFilter:
-    """Leave out players in quarantine, and of each other player what is too much in one round."""
+    """Leave out players in quarantine, and the games of other players beyond the limit of turns per round."""
     players = trust_of_players(interactions, verdicts)
     quarantined = tuple(player for player, trust in sorted(players.items()) if trust.quarantined)
     trusted = [interaction for interaction in interactions if interaction.player_id not in quarantined]
@@ -83,7 +87,7 @@ def filter_by_trust(
 def trust_of_players(
     interactions: Sequence[Interaction], verdicts: Mapping[int, DecodedFeedback]
 ) -> dict[int, Trust]:
-    """Trust of every player, from all games that each has finished."""
+    """Trust of every player by id, from all of the player's finished games."""
     games: dict[int, list[Interaction]] = {}
     for interaction in interactions:
         if interaction.game in GAMES:
@@ -99,10 +103,10 @@ def trust_of_players(
 
 
 def by_outcome(interaction: Interaction, verdicts: Mapping[int, DecodedFeedback]) -> tuple[float, float]:
-    """(agreed, disagreed) of a won game: its feedback compared with what its final selection proves.
+    """(agreed, disagreed), in turns, of a won game: its feedback compared with its final selection.
 
-    A turn counts as far as its verdict is certain, 0 to 1, so that silence read as negative feedback counts little;
-    a turn with both right and wrong clicks does not count.
+    A turn is weighted by the certainty of its verdict, 0 to 1, so that silence decoded as negative feedback has
+    little weight. A turn with both right and wrong clicks does not count.
     """
     game, last = GAMES[interaction.game], interaction.steps[-1]
     final = set(game.selected(interaction.context, game.apply(last.state, last.action)))
@@ -120,12 +124,14 @@ def by_outcome(interaction: Interaction, verdicts: Mapping[int, DecodedFeedback]
 def by_certainty(
     interactions: Sequence[Interaction], verdicts: Mapping[int, DecodedFeedback]
 ) -> tuple[float, float]:
-    """(agreed, disagreed) of all games of one player: was the policy surer where feedback was positive?
+    """(agreed, disagreed), in turns, of all games of one player: is the propensity higher where feedback was
+    positive?
 
-    The share of (positive, negative) pairs of turns in which the positive one's action had the higher propensity, with
-    the number of independent turns that such a share is worth by the Mann-Whitney variance. It is about ranks
-    within one player, so that players whom the policy understands badly are not taken for poisoners. Actions that take
-    something back are left out: the player's own complaint asked for them. So are turns of unknown propensity.
+    The Mann-Whitney statistic: the share of (positive, negative) pairs of turns in which the positive turn's action
+    had the higher propensity, weighted by the number of independent turns that has the same variance. Only ranks
+    within one player are compared, so that players whom the policy understands badly are not taken for poisoners.
+    Actions that deselect are left out, because the player's negative feedback asked for them, and so are turns of
+    unknown propensity.
     """
     positive: list[float] = []
     negative: list[float] = []
@@ -135,7 +141,9 @@ def by_certainty(
         for step, turn_id, logp in rows:
             verdict = verdicts.get(turn_id)
             change = change_of(game, context, step.state, step.action)
-            if logp is not None and verdict is not None and verdict.label != 0 and not change.dropped:
+            if logp is None or verdict is None or not says_something(verdict):
+                continue
+            if verdict.label != 0 and not change.dropped:
                 (positive if verdict.label > 0 else negative).append(logp)
     if not positive or not negative:
         return 0.0, 0.0
@@ -146,15 +154,18 @@ def by_certainty(
 
 
 def within_caps(interactions: Sequence[Interaction]) -> list[Interaction]:
-    """Without the games that are too many of one player in one round (`TIMES_MEDIAN`), in the same order.
+    """The interactions without those beyond the limit of turns of one player in one round (`MEDIANS_PER_PLAYER`),
+    in the same order.
 
-    Which ones go is decided by a hash of their ids: the same whenever a round is started again.
+    A hash of their ids decides which are left out, so that a restarted round makes the same choice.
     """
     turns: dict[tuple[int, int], int] = {}
     for one in interactions:
         turns[one.round, one.player_id] = turns.get((one.round, one.player_id), 0) + len(one.steps)
     caps = {
-        number: max(FEW_TURNS, TIMES_MEDIAN * median(n for (at, _), n in turns.items() if at == number))
+        number: max(
+            MIN_TURN_CAP, MEDIANS_PER_PLAYER * median(n for (at, _), n in turns.items() if at == number)
+        )
         for number, _ in turns
     }
     chosen: set[str] = set()

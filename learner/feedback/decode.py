@@ -1,4 +1,4 @@
-"""Decoding whole interactions: which turns have a next utterance, and keeping their verdicts in the store."""
+"""Decodes whole interactions and stores the verdicts."""
 
 from collections.abc import Callable, Iterator, Sequence
 
@@ -12,9 +12,9 @@ TURNS_AT_A_TIME = 500
 
 
 def exchanges(interaction: Interaction) -> list[Exchange]:
-    """One exchange for each turn but the last: nothing was said after that one.
+    """One exchange for each turn but the last, which no utterance follows.
 
-    None for a game that is not played here (any more).
+    Empty if the game's rules are not known here.
     """
     game, steps = GAMES.get(interaction.game), interaction.steps
     if game is None:
@@ -31,9 +31,9 @@ def decode_interactions(
     decoder: Decoder,
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[int, Feedback]:
-    """Decode the turns that this decoder has not decoded yet; gives its verdicts by turn id, old and new.
+    """Decode the turns that this decoder has not decoded yet. Returns all its verdicts by turn id, old and new.
 
-    Written in transactions of a few hundred turns, so that a killed process has lost little.
+    Verdicts are written in transactions of a few hundred turns, so that a killed process loses little.
     """
     with database.session() as session:
         known = verdicts(session, decoder.name, decoder.version, decoder.scheme)

@@ -1,7 +1,7 @@
-"""Scores a decoder on finished interactions whose targets are known. Only here do targets meet feedback.
+"""Scores a decoder on finished interactions with known targets. No other module compares feedback with targets.
 
-Reference label of a turn that has a next utterance and at least one click: +1 all its clicks right, 0 some,
--1 none right; a deselected non-target is a right click.
+Reference label of a turn that has a next utterance and at least one click: +1 if all its clicks are right, 0 if
+some are, -1 if none is. Selecting a target and deselecting a non-target are right clicks.
 """
 
 import json
@@ -19,11 +19,11 @@ from learner.feedback.verdict import LABEL_NAMES, Decoder, Exchange, Label, Sche
 
 
 class BadLine(ValueError):
-    """A line that is no interaction; the message names it and says what to fix."""
+    """A line is not an interaction; the message names the line and says how to fix it."""
 
 
 class RecordedInteraction(BaseModel):
-    """One finished game as a line of JSON. Its other keys are not needed here."""
+    """One finished game as a line of JSON. Other keys are ignored."""
 
     model_config = ConfigDict(frozen=True, strict=True, extra="ignore")
 
@@ -68,7 +68,7 @@ def read_interactions(path: Path) -> list[RecordedInteraction]:
 def read_lines(path: Path, kind: type[Line]) -> list[tuple[int, Line]]:
     """(line number from 1, interaction) of a JSON-lines file; empty lines are skipped.
 
-    `kind` is `RecordedInteraction` or a class of it with more keys. Raises as `read_interactions`.
+    `kind` is `RecordedInteraction` or a subclass with more keys. Raises as `read_interactions`.
     """
     found = []
     try:
@@ -121,7 +121,7 @@ def _reference(change: Change, targets: Sequence[str]) -> Label:
 
 @dataclass(frozen=True)
 class Scores:
-    """How a decoder did. A share of nothing is None."""
+    """Scores of a decoder. A share is None if its denominator is 0."""
 
     turns: int
     positive_precision: float | None
@@ -129,14 +129,15 @@ class Scores:
     positive_recall: float | None
     """Of the turns with reference +1, the share decoded +1."""
     negative_precision: float | None
-    """Of the turns decoded -1, the share whose reference is negative: 0 or -1 in the binary scheme, which
-    has no neutral, and -1 alone in the ternary."""
+    """Of the turns decoded -1, the share whose reference is negative: 0 or -1 in the binary scheme, which has no
+    neutral label, and -1 in the ternary scheme."""
     negative_recall: float | None
     """Of the turns whose reference is negative in that sense, the share decoded -1."""
     accuracy: float | None
-    """Share of turns decoded as the reference, with 0 taken for -1 in the binary scheme."""
+    """Share of turns decoded as the reference, where 0 counts as -1 in the binary scheme."""
     confusion: dict[str, dict[str, int]]
-    """Reference name -> decoded name -> turns. References keep three values in both schemes."""
+    """Reference label's name -> decoded label's name -> number of turns. References have three values in both
+    schemes."""
 
 
 def score(pairs: Iterable[tuple[Label, Label]], scheme: Scheme) -> Scores:

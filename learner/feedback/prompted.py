@@ -1,6 +1,6 @@
-"""The prompted decoder: asks the base model what the next utterance says, as the paper does.
+"""The prompted decoder: asks the base model whether the next utterance is positive feedback, as the paper does.
 
-It knows the model only as a `Scorer`; people's own words go into the prompt as they are.
+It uses the model through `Scorer`. Utterances are quoted in the prompt unchanged.
 """
 
 import json
@@ -20,7 +20,8 @@ ANSWERS: dict[Scheme, tuple[tuple[str, Label], ...]] = {
 """Answer words of a scheme with their labels."""
 
 MAX_CHARACTERS = 600
-"""Of one quoted utterance; longer ones lose their middle. A game's longest real utterances are near 300."""
+"""Maximum length of a quoted utterance; the middle of longer ones is cut out. The longest real utterances have
+about 300."""
 
 CUT = " [...] "
 
@@ -45,7 +46,7 @@ _CHOICE: dict[Scheme, str] = {
 
 
 class Scorer(Protocol):
-    """A language model that says how likely answers are."""
+    """A language model that gives probabilities of answers."""
 
     def score(self, messages: Sequence[Message], answers: Sequence[str]) -> Sequence[float]:
         """log p(answer | messages) for each answer: the sum over its tokens, natural logarithm."""
@@ -53,9 +54,8 @@ class Scorer(Protocol):
 
 
 def shorten(text: str, limit: int = MAX_CHARACTERS) -> str:
-    """`text`, or its two ends around a mark where it is longer than `limit` characters.
-
-    The opening is kept longer than the ending: that is where people confirm or reject.
+    """`text`; if it is longer than `limit` characters, its middle is replaced by `CUT`. More is kept of the
+    beginning than of the end, because people confirm or reject at the beginning.
     """
     if len(text) <= limit:
         return text
@@ -90,7 +90,7 @@ class PromptedDecoder:
         self.scheme: Scheme = scheme
 
     def decode(self, exchanges: Sequence[Exchange]) -> list[Verdict]:
-        """One verdict for each exchange. Raises ValueError where the scorer breaks its contract."""
+        """One verdict for each exchange. Raises ValueError if the scorer returns the wrong number of scores."""
         return [self._decode(exchange) for exchange in exchanges]
 
     def _decode(self, exchange: Exchange) -> Verdict:
@@ -114,13 +114,14 @@ class PromptedDecoder:
 
 
 def _quoted(text: str) -> str:
-    """A JSON string: every word as typed, on one line, so that no text can pass for the prompt's lines."""
-    whole = text.encode("utf-8", "replace").decode("utf-8")  # half an emoji is no text to any tokenizer
+    """A JSON string: the text as typed, on one line, so that it cannot be taken for other lines of the prompt."""
+    whole = text.encode("utf-8", "replace").decode("utf-8")  # a lone surrogate cannot be tokenised
     return json.dumps(shorten(whole), ensure_ascii=False)
 
 
 def _softmax(scores: Sequence[float]) -> list[float]:
-    """Probabilities of scores in nats. -inf is an impossible answer; NaN or all impossible: equal shares."""
+    """Probabilities from scores in nats; -inf is an impossible answer. Uniform if a score is NaN or all are
+    -inf."""
     top = max(scores)
     if any(math.isnan(score) for score in scores) or math.isinf(top):
         return [1 / len(scores)] * len(scores)

@@ -1,4 +1,4 @@
-"""What goes into a feedback decoder and what comes out. It has no field for targets: no decoder sees them."""
+"""Input and output of feedback decoders. There is no field for targets: no decoder sees them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Literal, Protocol
 from games.core import Change, Game, Step, change_of
 
 Scheme = Literal["binary", "ternary"]
-"""Binary: positive or negative, neutral-sounding counts as negative. Ternary adds neutral."""
+"""Binary: positive or negative, where neutral feedback counts as negative. Ternary: also neutral."""
 
 Label = Literal[-1, 0, 1]
 """+1 positive, 0 neutral (ternary only), -1 negative."""
@@ -17,20 +17,20 @@ LABEL_NAMES: dict[Label, str] = {1: "positive", 0: "neutral", -1: "negative"}
 
 @dataclass(frozen=True)
 class Exchange:
-    """One turn seen from the next one (METHOD: "Retrospection")."""
+    """One turn and the utterance that follows it (METHOD: "Retrospection")."""
 
     utterance: str
     """What the speaker asked for in this turn."""
     action: str
     """What the listener did, as `games.core.Game` writes actions."""
     next_utterance: str
-    """What the speaker said after it: the feedback to decode."""
+    """The speaker's next utterance: the feedback to decode."""
     change: Change
-    """What `action` did."""
+    """The change of selection by `action`."""
     max_targets: int
     """Of the game."""
     setting: str
-    """Who sees and does what in the game (`games.core.Words.setting`)."""
+    """Description of the game's roles (`games.core.Words.setting`)."""
     previous_action: str = ""
     """The action of the turn before, empty on the first turn."""
     earlier: tuple[str, ...] = ()
@@ -38,7 +38,7 @@ class Exchange:
 
 
 def exchange_of(game: Game, context: Sequence[str], steps: Sequence[Step], said: str) -> Exchange:
-    """The last of `steps` with what was said after it. Raises `IllegalAction` if the game does not allow its action."""
+    """The last of `steps` with the utterance `said` after it. Raises `IllegalAction` for an illegal action."""
     *earlier, step = steps
     return Exchange(
         utterance=step.utterance,
@@ -54,24 +54,36 @@ def exchange_of(game: Game, context: Sequence[str], steps: Sequence[Step], said:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What one decoder read out of one exchange."""
+    """A decoder's result for one exchange."""
 
     label: Label
     confidence: float
-    """The decoder's own probability of `label`, 0 to 1. It may lie below one half: a doubtful action is not
-    called positive even where it is more likely right than wrong."""
+    """The decoder's probability of `label`, 0 to 1. It may be below 0.5: a doubtful action is not labelled positive
+    even if it is more probably right than wrong."""
     decoder: str
     version: str
-    """Changes whenever the same exchange could be decoded differently."""
+    """Must change whenever the same exchange could be decoded differently."""
     scheme: Scheme
     p_positive: float
     """The decoder's probability that the action was right, 0 to 1."""
     cue: str = ""
-    """What the decoder went by, for audits."""
+    """The reason for the label, for audits."""
+
+
+class Confident(Protocol):
+    """What has a confidence: a `Verdict`, or its row in the store."""
+
+    @property
+    def confidence(self) -> float: ...
+
+
+def says_something(verdict: Confident | None) -> bool:
+    """Whether there is a verdict, and one to learn from: a confidence of 0 means that nothing was recognised."""
+    return verdict is not None and verdict.confidence > 0
 
 
 class Decoder(Protocol):
-    """Reads feedback out of finished exchanges. Never raises for what people may type."""
+    """Decodes feedback of finished exchanges. Does not raise for any text that people type."""
 
     name: str
     version: str

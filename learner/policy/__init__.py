@@ -15,7 +15,7 @@ Training (see `batch.Example`, `batch.Batch`, `batch.ActionLogps`):
     policy.save_adapter("new", folder)              # adapter_config.json, adapter_model.safetensors
     policy.all_action_logps(request)                # every legal action's log-probability
 
-It must not know where turns come from, what a reward is, or what the targets of a game are.
+It does not depend on where turns come from, on rewards, or on the targets of a game.
 """
 
 from learner.policy.batch import ActionLogps, Batch, Example, Row

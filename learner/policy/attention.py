@@ -1,4 +1,4 @@
-"""Attention in float32 where the rest computes in bfloat16: on a CPU, training takes longer in half precision."""
+"""Attention in float32 inside a bfloat16 autocast: on a CPU, attention is slower to train in half precision."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ def attend(
     attention_mask: torch.Tensor | None,
     **options: Any,
 ) -> tuple[torch.Tensor, None]:
-    """`transformers`' sdpa, whatever autocast says."""
+    """transformers' sdpa attention, computed in float32 even under autocast."""
     if not torch.is_autocast_enabled(query.device.type):
         return sdpa_attention_forward(module, query, key, value, attention_mask, **options)  # pyright: ignore
     with torch.autocast(query.device.type, enabled=False):
@@ -29,7 +29,7 @@ def attend(
 
 
 def use_float32_attention(model: Any) -> None:
-    """Have the language part of a model attend in float32."""
+    """Make the language part of a model use `attend`."""
     AttentionInterface.register(NAME, attend)
     AttentionMaskInterface.register(NAME, sdpa_mask)
     model.set_attn_implementation({"text_config": NAME})

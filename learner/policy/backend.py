@@ -1,4 +1,4 @@
-"""The seam between a policy and its base model: all that differs between kinds of models is behind `Backend`."""
+"""The interface between a policy and its base model: `Backend` hides what differs between model classes."""
 
 import random
 from collections.abc import Callable, Sequence
@@ -16,57 +16,58 @@ from learner.registry import LANGUAGE_LAYERS
 
 
 class PolicyLoadError(Exception):
-    """A base model or an adapter that cannot be used, with what to do about it."""
+    """A base model or an adapter cannot be used; the message says why and how to fix it."""
 
 
 @dataclass(frozen=True)
 class LoraTargets:
-    """What an adapter changes. The vision part is never among it: figures are encoded once for all adapters."""
+    """The modules that an adapter changes. The vision part is not among them, so figures are encoded once for all
+    adapters."""
 
     modules: str = LANGUAGE_LAYERS
     """Regular expression for names of modules, as peft's `target_modules` takes it."""
     rank_pattern: dict[str, int] = field(default_factory=dict)
-    """Regular expression -> how many times the adapter's rank (and alpha) such modules have."""
+    """Regular expression -> factor on the adapter's rank and alpha for the modules that it matches."""
 
 
 @dataclass(frozen=True)
 class FigureTokens:
-    """How one or several figures stand in a prompt."""
+    """The tokens and features of one or several figures in a prompt."""
 
     ids: tuple[int, ...]
-    """Their tokens, with whatever the processor writes around an image."""
+    """Their token ids, with those that the processor writes around an image."""
     features: ImageFeatures
     grid: torch.Tensor | None
-    """[images, 3] patches in time, height and width, for models with three-dimensional positions."""
+    """[images, 3] number of patches in time, height and width, for models with three-dimensional positions."""
 
 
 @dataclass(frozen=True)
 class Span:
-    """What a forward computes of one turn: the rest of its prompt, then draft tokens.
+    """The tokens of one turn in one forward pass: the rest of its prompt, then draft tokens.
 
-    t of the prompt's tokens are not in the KV cache yet, W draft tokens follow, n = t + W.
+    t tokens of the prompt are not in the KV cache yet, W draft tokens follow, n = t + W.
     """
 
     adapter: str
     prompt: tuple[int, ...]
     """Token ids of the whole prompt."""
     features: ImageFeatures
-    """Of all of the prompt's images."""
+    """Features of all images of the prompt."""
     unseen: int
     """t."""
     draft: tuple[int, ...]
-    """[W] token ids; a tree, whose shape is in `attends` and `positions`."""
+    """[W] token ids of the draft tree; `attends` and `positions` describe its shape."""
     positions: torch.Tensor
     """[n], or [axes, n] where positions have several."""
     attends: torch.Tensor
-    """[n, cached + n] bool: what each new token attends to, of what is cached and of what is new."""
+    """[n, cached + n] bool: which cached and new tokens each new token attends to."""
     cache: KVCache
     outputs: int
-    """How many of its last tokens the output is wanted for."""
+    """Number of last tokens whose output is returned."""
 
     @property
     def ids(self) -> tuple[int, ...]:
-        """[n] token ids of what is new."""
+        """[n] ids of the new tokens."""
         return (*self.prompt[len(self.prompt) - self.unseen :], *self.draft)
 
 
@@ -77,29 +78,29 @@ class WarmStartSettings:
     epochs: int
     learning_rate: float
     dropout: float
-    """Share of the words that are left out."""
+    """Share of the words that are left out, 0 to 1."""
 
 
 @dataclass(frozen=True)
 class WarmStart:
-    """How a warm start went."""
+    """The result of a warm start."""
 
     losses: tuple[float, ...]
-    """Mean loss of each epoch, in nats; none where nothing was trained."""
+    """Mean loss of each epoch, in nats; empty if nothing was trained."""
     games: list[TrainingGame]
-    """What training goes on with: the same games, whose labels may weigh less."""
+    """The games to train on afterwards: the same ones, possibly with lower label weights."""
 
 
 class Figures(Protocol):
-    """Features of figures, encoded once (`learner.policy.figures.FigureEncoder`)."""
+    """Encodes figures and caches the features (`learner.policy.figures.FigureEncoder`)."""
 
     def encode(self, images: str, figures: Sequence[str]) -> ImageFeatures:
-        """Of several figures of an image set, in order."""
+        """Features of several figures of an image set, in order."""
         ...
 
 
 class Trainee(Protocol):
-    """What a warm start uses of a policy (`learner.policy.Policy`)."""
+    """The part of a policy (`learner.policy.Policy`) that a warm start uses."""
 
     @property
     def figures(self) -> Figures: ...
@@ -110,9 +111,9 @@ class Trainee(Protocol):
 
 
 class Backend(Protocol):
-    """A loaded base model, frozen and in evaluation mode, and how it is run.
+    """A loaded base model, frozen and in evaluation mode, with the ways to run it.
 
-    Made by `learner.policy.loading.load_base`, which alone knows what kinds there are.
+    Created by `learner.policy.loading.load_base`, the only place that chooses between backends.
     """
 
     model: Any
@@ -122,27 +123,28 @@ class Backend(Protocol):
     fingerprint: str
     """See `learner.policy.loading.fingerprint`."""
     raster: int
-    """Pixels of the square pictures given to the processor."""
+    """Width and height, in pixels, of the pictures given to the processor."""
     lora: LoraTargets
     pads: bool
-    """Whether spans of very different lengths slow each other down."""
+    """Whether spans are padded to the longest one, so that very different lengths waste time."""
     image_token: str
-    """What the processor takes in a text as the place of an image."""
+    """The text that the processor replaces by an image."""
     image_token_id: int
-    """The token at whose positions image features stand."""
+    """Id of the token whose embeddings are replaced by image features."""
     pad_id: int
     learns_from_rejections: bool = False
-    """Whether it learns from turns of which is only known that their action was wrong (`TrainingGame.rejected`)."""
+    """Whether it learns from turns of which it is only known that their pick was wrong
+    (`TrainingGame.rejected`)."""
 
     def encode(self, pictures: Sequence[Any]) -> FigureTokens:
-        """Tokens and features of pictures (PIL), in one pass of the vision part, the same under all adapters.
+        """Tokens and features of PIL pictures, in one pass of the vision part; the same for all adapters.
 
-        Raises ValueError where processor and model disagree on the number of image tokens.
+        Raises ValueError if processor and model disagree on the number of image tokens.
         """
         ...
 
     def positions(self, ids: Sequence[int], grids: Sequence[torch.Tensor | None]) -> torch.Tensor:
-        """[n], or [axes, n]: positions of a prompt's tokens. `grids` are those of its figures."""
+        """[n], or [axes, n]: position ids of a prompt's tokens. `grids` are those of its figures."""
         ...
 
     def hidden(
@@ -152,7 +154,7 @@ class Backend(Protocol):
         positions: torch.Tensor,
         attends: torch.Tensor | None,
     ) -> torch.Tensor:
-        """[B, L, D] the language part's last output for whole sequences, differentiable.
+        """[B, L, D] last hidden states of the language part for whole sequences, differentiable.
 
         `ids` [B, L], padded at the right; `features` of all images, in order; `positions` [B, L] or [axes, B, L];
         `attends` [B, L, L] bool, None for causal.
@@ -160,14 +162,20 @@ class Backend(Protocol):
         ...
 
     def step(self, spans: Sequence[Span]) -> list[torch.Tensor]:
-        """The output [outputs, D] of each span. Its keys and values are written to its KV cache, but not kept yet.
+        """The last hidden states [outputs, D] of each span. Its keys and values are written to its KV cache;
+        `KVCache.keep` must be called to keep them.
 
-        Called where the adapters of the spans are in force, in their order (`Adapters.rows`).
+        Must be called inside `Adapters.rows` with the spans' adapters, in order.
         """
         ...
 
     def forget(self, adapter: str | None = None) -> None:
-        """Drop what was computed from an adapter's weights, or from any's: they have changed or are gone."""
+        """Drop what was cached of an adapter's weights, by default of all adapters', because they were changed or
+        unloaded."""
+
+    def spell(self, utterance: str) -> str:
+        """What a person said in the characters that the tokenizer knows. May be left out: most know all of Unicode."""
+        return utterance
 
     def warm_start(
         self,
@@ -178,10 +186,10 @@ class Backend(Protocol):
         rng: random.Random,
         share: Callable[[], None],
     ) -> WarmStart:
-        """What a backend trains in its own way before whole actions are trained. May be left out.
+        """Optional training that is specific to the backend, before whole actions are trained. Does nothing by
+        default.
 
-        `share` is called once, after the last change of weights: it makes them the same in all processes that train
-        together.
+        `share` is called once, after the last change of weights; it broadcasts them to all ranks.
         """
         share()
         return WarmStart((), list(games))

@@ -1,7 +1,7 @@
-"""Interactions in, padded tensors out: what training asks of the policy, and the log-probabilities that it gets.
+"""Batches for training: interactions in, padded tensors out, and the log-probabilities computed from them.
 
-One sequence for each interaction, so that its prompt is computed once for all turns. Actions that were not played
-(relabelled turns) stand as branches after it, with tree attention.
+Each interaction is one sequence, so that its prompt is computed once for all turns. Actions that were not played
+(relabelled turns) are appended as branches, with tree attention.
 """
 
 from collections.abc import Sequence
@@ -20,12 +20,11 @@ from learner.policy.prompt import Prompt
 
 @dataclass(frozen=True)
 class Example:
-    """One interaction, or the beginning of one: its prompt is computed once for all of its turns.
+    """One interaction, or the beginning of one, with the actions whose log-probability is wanted.
 
-    `steps` is what was played, turn by turn; it is the history that later turns see. `wanted[t]` are the
-    actions whose log-probability in turn t is wanted: `()` if none (the turn is only history), usually
-    `(steps[t].action,)`, or another action for a turn that was relabelled. Every one must be legal in
-    `steps[t].state`.
+    `steps` are the turns that were played, the history of later turns. `wanted[t]` are the actions to score in turn
+    t: `()` if the turn is only history, usually `(steps[t].action,)`, or another action for a relabelled turn. Each
+    must be legal in `steps[t].state`.
     """
 
     images: str
@@ -44,13 +43,13 @@ class Example:
 
     @property
     def rows(self) -> int:
-        """How many actions it asks about."""
+        """Number of wanted actions."""
         return sum(len(actions) for actions in self.wanted)
 
 
 @dataclass(frozen=True)
 class Row:
-    """Which action of which turn a row of `ActionLogps` is about."""
+    """The action and turn of a row of `ActionLogps`."""
 
     example: int
     """Index into the examples given to `Policy.batch`."""
@@ -63,23 +62,23 @@ class Batch:
     """Padded tensors of several examples. B examples, L positions, R rows, T tokens, V action tokens."""
 
     input_ids: torch.Tensor
-    """[B, L] token ids, padded at the right; branches of relabelled turns stand after the interaction."""
+    """[B, L] token ids, padded at the right; branches of relabelled turns follow the interaction."""
     features: ImageFeatures
     """Frozen features of all images, in the order of their tokens."""
     position_ids: torch.Tensor
     """[B, L], or [3, B, L] for models with three-dimensional positions."""
     attends: torch.Tensor | None
-    """[B, L, L] bool: what each token attends to. None (causal) where every wanted action was played."""
+    """[B, L, L] bool: what each token attends to. None means causal, if every wanted action was played."""
     rows: tuple[Row, ...]
-    """Example-major, then by step, then in the order of its wanted actions."""
+    """Sorted by example, then step, then order of the wanted actions."""
     where: torch.Tensor
-    """[R, T] index into the flattened [B * L] positions whose output predicts the token."""
+    """[R, T] indices into the flattened [B * L] positions whose output predicts the token."""
     vocabulary: torch.Tensor
     """[V] the token ids that actions are made of."""
     tokens: torch.Tensor
     """[R, T] index into `vocabulary`."""
     legal: torch.Tensor
-    """[R, T, V] bool: what the grammar allows there."""
+    """[R, T, V] bool: tokens that the grammar allows there."""
     mask: torch.Tensor
     """[R, T] bool: false where a row is padding."""
 
@@ -95,7 +94,7 @@ class Batch:
 
 @dataclass(frozen=True)
 class ActionLogps:
-    """log π(a|x) under the grammar, the end token included; differentiable."""
+    """log π(a|x) in nats under the grammar, end token included; differentiable."""
 
     sum: torch.Tensor
     """[R] ℓ = log π(a|x)."""
@@ -116,13 +115,13 @@ class ActionLogps:
 
 @dataclass(frozen=True)
 class WantedAction:
-    """One action whose log-probability is wanted: which row it becomes, and where it stands."""
+    """One action whose log-probability is wanted, with its row and its place in the sequence."""
 
     row: Row
     start: int
     """Tokens of the interaction before the action."""
     played: bool
-    """Whether the interaction itself goes on with this action."""
+    """Whether this action was played, so that its tokens are part of the interaction."""
     trie: ActionTrie
 
 
@@ -181,7 +180,7 @@ class _Sequence:
     positions: torch.Tensor
     trunk: int
     branches: tuple[tuple[int, int, int], ...]
-    """(tokens of the trunk it sees, its first place, its length)."""
+    """For each branch: (tokens of the trunk that it attends to, its first position, its length)."""
     places: tuple[list[int], ...]
     """For each wanted action, the positions whose output predicts its tokens."""
 
@@ -209,7 +208,7 @@ def _with_branches(example: EncodedExample) -> _Sequence:
 
 
 def _attends(sequences: Sequence[_Sequence], length: int) -> torch.Tensor:
-    """[B, L, L] bool: causal, but that a branch sees only the trunk before it and itself."""
+    """[B, L, L] bool: causal, except that a branch attends only to the trunk before it and to itself."""
     allowed = torch.ones(length, length, dtype=torch.bool).tril().repeat(len(sequences), 1, 1)
     for b, sequence in enumerate(sequences):
         for start, first, size in sequence.branches:
@@ -240,7 +239,7 @@ def _targets(examples: Sequence[EncodedExample]) -> tuple[np.ndarray, np.ndarray
 def to_example(
     game: TrainingGame, labels: Sequence[TurnLabel], order: Sequence[int] | None = None
 ) -> Example:
-    """A game as the policy takes it, asking for the actions of `labels`, had its board stood in `order`."""
+    """The example of a game that asks for the actions of `labels`, with its board permuted by `order`."""
     steps = list(game.steps[: labels[-1].step + 1])
     context = game.context
     asked = [Step(steps[label.step].state, "", label.action) for label in labels]

@@ -1,4 +1,4 @@
-"""KV caches of games under way: a turn computes only what is new since the last one."""
+"""KV caches of games in progress, so that a turn computes only the tokens that are new."""
 
 import time
 from collections import OrderedDict
@@ -7,21 +7,21 @@ from dataclasses import dataclass
 
 import torch
 
-GROWTH = 64
-"""Tokens by which a KV cache grows: it has space for a multiple of this."""
+GROWTH_TOKENS = 64
+"""Capacity of a KV cache is a multiple of this number of tokens."""
 
 
 class KVCache:
-    """Keys and values of the tokens of one game in every layer, with space to grow in place."""
+    """Keys and values of the tokens of one game in every layer, with spare capacity to append in place."""
 
     def __init__(self) -> None:
         self.length = 0
-        """Tokens that are cached."""
+        """Number of cached tokens."""
         self._layers: list[tuple[torch.Tensor, torch.Tensor]] = []
 
     @property
     def bytes(self) -> int:
-        """Memory it takes."""
+        """Memory that it takes, in bytes."""
         return sum(part.numel() * part.element_size() for layer in self._layers for part in layer)
 
     def layer(self, number: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -32,9 +32,10 @@ class KVCache:
     def write(
         self, number: int, keys: torch.Tensor, values: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Put [heads, t, head size] after what is cached; gives all of it, [heads, length + t, head size].
+        """Write keys and values [heads, t, head size] after the cached ones; returns all, [heads, length + t, head
+        size].
 
-        They are cached once `keep` says so; layers are written in order.
+        They are cached only when `keep` is called. Layers are written in order.
         """
         end = self.length + keys.shape[1]
         if number == len(self._layers):
@@ -50,7 +51,7 @@ class KVCache:
         return own_keys[:, :end], own_values[:, :end]
 
     def keep(self, places: Sequence[int]) -> None:
-        """Cache these of the tokens just written, in order, by their places among them."""
+        """Cache some of the tokens just written, given by their indices among those."""
         if list(places) != list(range(len(places))):
             index = torch.tensor([self.length + place for place in places])
             for layer in self._layers:
@@ -64,15 +65,15 @@ class KVCache:
 
     @staticmethod
     def _with_space(like: torch.Tensor, tokens: int) -> torch.Tensor:
-        return like.new_empty(like.shape[0], -(-tokens // GROWTH) * GROWTH, like.shape[2])
+        return like.new_empty(like.shape[0], -(-tokens // GROWTH_TOKENS) * GROWTH_TOKENS, like.shape[2])
 
 
 @dataclass(frozen=True)
 class CacheEntry:
-    """The KV cache of one game under one adapter, and the tokens it is of."""
+    """The KV cache of one game under one adapter, with the tokens that it holds."""
 
     board: tuple[str, ...]
-    """What its image tokens stand for: token ids alone do not tell two boards apart."""
+    """Image set and figures of its image tokens: token ids alone do not distinguish two boards."""
     ids: tuple[int, ...]
     kv: KVCache
     bytes: int
@@ -80,10 +81,11 @@ class CacheEntry:
 
 
 class KVCacheStore:
-    """KV caches by (game, adapter), dropped by number, size and age. For one thread."""
+    """KV caches by (game, adapter), evicted by number, size and age. Not thread-safe."""
 
     def __init__(self, entries: int = 512, megabytes: int = 512, seconds: float = 1800.0) -> None:
-        """No entries: nothing is kept."""
+        """`entries` 0 keeps nothing. `megabytes` limits the size of all caches, `seconds` the time since the last
+        use."""
         self._entries = entries
         self._bytes = megabytes * 2**20
         self._seconds = seconds
@@ -96,9 +98,10 @@ class KVCacheStore:
     def take(
         self, game: str, adapter: str, board: tuple[str, ...], ids: tuple[int, ...], least: int
     ) -> KVCache:
-        """The cache of the longest common prefix with `ids`, at most all but one; empty if it has fewer than `least`.
+        """The cache of the longest common prefix with `ids`, without their last token; empty if shorter than
+        `least` tokens.
 
-        It is taken out until it is put back: only one turn at a time may write to it.
+        It is removed from the store until `put`, because only one turn at a time may write to it.
         """
         known = self._drop((game, adapter))
         if known is None or known.board != board or time.monotonic() - known.used > self._seconds:
@@ -114,7 +117,7 @@ class KVCacheStore:
         return known.kv
 
     def put(self, game: str, adapter: str, board: tuple[str, ...], ids: tuple[int, ...], kv: KVCache) -> None:
-        """Store a game's KV cache, and drop what is old or too much."""
+        """Store a game's KV cache, and evict old caches and those beyond the limits."""
         if not self._entries:
             return
         self._drop((game, adapter))
@@ -135,7 +138,7 @@ class KVCacheStore:
             self._drop(key)
 
     def end(self, game: str) -> None:
-        """Drop the caches of a game that is over."""
+        """Drop the caches of a finished game."""
         for key in [key for key in self._known if key[0] == game]:
             self._drop(key)
 

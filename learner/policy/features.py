@@ -1,4 +1,4 @@
-"""What the vision part of a model gives for images: kept for each figure, joined for each forward."""
+"""Image features of a model's vision part: cached for each figure, concatenated for each forward pass."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import torch
 from transformers.utils.generic import ModelOutput
 
 POOLED = "pooler_output"
-"""The field of one entry for each image; lists in other fields have one entry for each layer."""
+"""The field with one entry per image; lists in other fields have one entry per layer."""
 NOT_READ = ("hidden_states", "attentions")
 
 
@@ -16,8 +16,8 @@ NOT_READ = ("hidden_states", "attentions")
 class ImageFeatures:
     """Image features in the form that transformers' `forward` takes as `mm_encoder_outputs["image"]`.
 
-    Kept are all fields of the output of `get_image_features` that a forward may read: the features of image tokens
-    and, for models that add more to deeper layers (Qwen3-VL), those too.
+    It holds all fields of the output of `get_image_features` that a forward pass may read: the features of image
+    tokens, and those for deeper layers if the model has them (Qwen3-VL).
     """
 
     kind: type[ModelOutput]
@@ -26,7 +26,7 @@ class ImageFeatures:
 
     @classmethod
     def of(cls, output: ModelOutput) -> "ImageFeatures":
-        """From what `get_image_features` gives. Raises ValueError if it has no features for image tokens."""
+        """From the output of `get_image_features`. Raises ValueError if it has no features for image tokens."""
         if output.get(POOLED) is None:
             raise ValueError(f"{type(output).__name__} of its vision part has no {POOLED}")
         dropped = (*NOT_READ, "last_hidden_state")
@@ -35,7 +35,7 @@ class ImageFeatures:
 
     @classmethod
     def join(cls, parts: Sequence["ImageFeatures"]) -> "ImageFeatures":
-        """Those of all images of all parts, in order."""
+        """Concatenate the features of all images of all parts, in order."""
         if len(parts) == 1:
             return parts[0]
         fields: dict[str, Any] = {}
@@ -48,21 +48,21 @@ class ImageFeatures:
         return cls(parts[0].kind, fields)
 
     def first(self, images: int) -> "ImageFeatures":
-        """Those of the first images, for models whose features have no other fields."""
+        """Features of the first images, for models whose features have no other fields."""
         return ImageFeatures(self.kind, {**self.fields, POOLED: self.fields[POOLED][:images]})
 
     def output(self) -> ModelOutput:
-        """As a forward takes it."""
+        """In the form that a forward pass takes."""
         return self.kind(**self.fields)
 
     def rows(self) -> torch.Tensor:
-        """[image tokens, D] what stands at the image tokens."""
+        """[image tokens, D] the features of the image tokens."""
         pooled = self.fields[POOLED]
         parts = pooled if isinstance(pooled, list | tuple) else [pooled]
         return torch.cat([part.reshape(-1, part.shape[-1]) for part in parts])
 
     def __len__(self) -> int:
-        """Image tokens."""
+        """Number of image tokens."""
         pooled = self.fields[POOLED]
         parts = pooled if isinstance(pooled, list | tuple) else [pooled]
         return sum(part.shape[:-1].numel() for part in parts)
@@ -72,12 +72,12 @@ class ImageFeatures:
         return self.map(lambda tensor: tensor.to(device))
 
     def map(self, change: Callable[[torch.Tensor], torch.Tensor]) -> "ImageFeatures":
-        """With every tensor changed."""
+        """Apply a function to every tensor."""
         return ImageFeatures(self.kind, {name: _mapped(value, change) for name, value in self.fields.items()})
 
 
 def _joined(values: Sequence[Any]) -> Any:
-    """Tensors one after another, or lists of one entry for each image."""
+    """Concatenate tensors, or lists with one entry per image."""
     if isinstance(values[0], torch.Tensor):
         return torch.cat(list(values))
     if isinstance(values[0], list | tuple):

@@ -1,4 +1,4 @@
-"""Frozen image features: every figure is encoded once for a base model and shared by all of its adapters."""
+"""Caches image features: each figure is encoded once per base model and shared by all adapters."""
 
 import threading
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from learner.policy.features import ImageFeatures
 
 
 class FigureEncoder:
-    """Encodes figures with a base model's processor and vision part, and remembers them."""
+    """Encodes figures with a base model's processor and vision part, and caches the results."""
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
@@ -19,7 +19,8 @@ class FigureEncoder:
         self._lock = threading.Lock()
 
     def __call__(self, images: str, figure: str) -> FigureTokens:
-        """Raises KeyError for a figure that the set does not hold, ValueError for an unknown set."""
+        """Tokens of one figure. Raises KeyError for a figure that is not in the set, ValueError for an unknown
+        set."""
         known = self._known.get((images, figure))
         if known is None:
             with self._lock:
@@ -28,18 +29,18 @@ class FigureEncoder:
         return known
 
     def encode(self, images: str, figures: Sequence[str]) -> ImageFeatures:
-        """Of several figures, in order."""
+        """Features of several figures, in order."""
         return ImageFeatures.join([self(images, figure).features for figure in figures])
 
     def __len__(self) -> int:
         return len(self._known)
 
     def compute(self, images: str, figures: Sequence[str]) -> FigureTokens:
-        """The tokens of some figures, all in one pass of the vision part. Nothing is remembered."""
+        """Tokens of several figures in one pass of the vision part, without caching."""
         return self._backend.encode(self.pictures(images, figures))
 
     def pictures(self, images: str, figures: Sequence[str]) -> list[Any]:
-        """Figures as square PIL pictures of the size that the model's processor is given."""
+        """Figures as square PIL pictures of `Backend.raster` pixels."""
         if images not in self._sets:
             self._sets[images] = open_images(images)
         return [self._sets[images].raster(figure, self._backend.raster) for figure in figures]

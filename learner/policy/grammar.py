@@ -1,6 +1,6 @@
-"""The action language as a token trie for each state, and sampling under it with the exact propensity.
+"""The grammar of actions: a token trie per state, and sampling under it with the exact propensity.
 
-It knows a game only by `legal_actions(state)`: one string for each action.
+Of a game it only uses `legal_actions(state)`, one string per action.
 """
 
 import math
@@ -20,25 +20,25 @@ NONE = -1
 
 @dataclass(frozen=True)
 class ActionTrie:
-    """Every legal action of one state as token paths that all finish with the end token.
+    """All legal actions of one state as token paths; each ends with the end token.
 
-    N inner nodes (0 is the root), V tokens that occur in actions. A policy keeps hundreds of them: the tables
-    are small, and an action's path is found again from its tokens.
+    N inner nodes (0 is the root), V tokens that occur in actions. A policy keeps hundreds of tries, so the arrays
+    are compact, and an action's path is recomputed from its tokens.
     """
 
     actions: tuple[str, ...]
     vocabulary: np.ndarray
     """[V] token ids, ascending."""
     first: np.ndarray
-    """[N + 1] where the tokens that are legal at a node begin, in the next two."""
+    """[N + 1] offsets of each node's legal tokens in `columns` and `nexts`."""
     columns: np.ndarray
-    """[E] columns of legal tokens, ascending at each node."""
+    """[E] columns (indices into the V tokens) of legal tokens, ascending at each node."""
     nexts: np.ndarray
-    """[E] the node after each of them; N after the end token."""
+    """[E] the node after each legal token; N after the end token."""
     ends: np.ndarray
-    """[N] index of the action that is finished if the end token follows, else `NONE`."""
+    """[N] index of the action that ends here if the end token follows, else `NONE`."""
     longest: int
-    """Tokens of the longest action, the end token included."""
+    """Number of tokens of the longest action, end token included."""
     tokenise: "Tokenise"
     end_id: int
 
@@ -55,7 +55,7 @@ class ActionTrie:
         return self.columns[own], self.nexts[own]
 
     def path(self, action: str) -> tuple[int, ...]:
-        """The columns of an action's tokens, the end token included. Raises `IllegalAction`."""
+        """The columns of an action's tokens, end token included. Raises `IllegalAction`."""
         tokens = (*self.tokenise([action])[0], self.end_id)
         columns = np.searchsorted(self.vocabulary, tokens).tolist()
         node = 0
@@ -69,30 +69,31 @@ class ActionTrie:
         return tuple(columns)
 
     def nodes(self, path: Sequence[int]) -> list[int]:
-        """The nodes at which each token of a path is chosen, from the root on."""
+        """The node at which each token of a path is chosen, starting with the root."""
         nodes = [0]
         for column in path[:-1]:
             nodes.append(self.step(nodes[-1], column))
         return nodes
 
     def following(self, node: int) -> list[int]:
-        """Columns of the tokens, other than the end token, that may come next."""
+        """Columns of the legal next tokens, without the end token."""
         columns, nexts = self.at(node)
         return columns[nexts != len(self.ends)].tolist()
 
     def step(self, node: int, column: int) -> int:
-        """The node after a token; N is the finished one, `NONE` after an illegal token."""
+        """The node after a token: N after the end token, `NONE` after an illegal token."""
         columns, nexts = self.at(node)
         place = int(columns.searchsorted(column))
         return int(nexts[place]) if place < len(columns) and columns[place] == column else NONE
 
 
 Tokenise = Callable[[Sequence[str]], Sequence[Sequence[int]]]
-"""Tokens of each of several actions."""
+"""A function from actions to the token ids of each."""
 
 
 def build_trie(actions: Sequence[str], tokenise: Tokenise, end_id: int) -> ActionTrie:
-    """The trie of `actions`. Raises ValueError if two actions have the same tokens or one holds the end token."""
+    """Build the trie of `actions`. Raises ValueError if two actions have the same tokens or one contains the end
+    token."""
     tokens = [(*ids, end_id) for ids in tokenise(actions)]
     lengths = np.array([len(path) for path in tokens])
     columns = np.full((len(tokens), lengths.max()), NONE, dtype=np.int64)
@@ -135,12 +136,12 @@ def build_trie(actions: Sequence[str], tokenise: Tokenise, end_id: int) -> Actio
 
 
 def _small(numbers: np.ndarray) -> np.ndarray:
-    """In as few bytes as they fit in."""
+    """Convert to the smallest integer type that holds the values."""
     return numbers.astype(np.min_scalar_type(-int(numbers.max()) - 1))
 
 
 class Grammar:
-    """Tries by state, built when first needed and kept for the states used last."""
+    """Tries by state, built when first needed, in an LRU cache."""
 
     def __init__(self, game: Game, tokenise: Tokenise, end_id: int, states: int = 1024) -> None:
         self.game = game
@@ -151,21 +152,21 @@ class Grammar:
 
 
 class Draw:
-    """One action on its way through a trie: tokens are drawn under the grammar."""
+    """Samples one action token by token under the grammar."""
 
     def __init__(self, trie: ActionTrie, source: random.Random | None) -> None:
-        """Without a source the likeliest token is taken each time."""
+        """`source` None takes the most probable token each time (greedy)."""
         self.trie = trie
         self.node = 0
         self.action: str | None = None
         self.logp = 0.0
-        """log π of the tokens drawn: the sum of their log masked-softmax probabilities."""
+        """log π, in nats, of the tokens drawn so far: the sum of their masked log-softmax values."""
         self._source = source
 
     def take(self, values: np.ndarray) -> int:
-        """Draw the next token from the model's output [V] over the trie's vocabulary. Gives its column.
+        """Draw the next token from logits [V] over the trie's vocabulary. Returns its column.
 
-        `action` is set once this was the end token. Raises ValueError for output that is not finite.
+        Sets `action` if it was the end token. Raises ValueError for logits that are not finite.
         """
         columns, nexts = self.trie.at(self.node)
         legal = values[columns]
@@ -187,21 +188,21 @@ class Draw:
 
 
 class ConstrainedSampler(LogitsProcessor):
-    """Draws inside transformers' `generate`: the one token that is left possible in each row is the one drawn.
+    """Sampling inside transformers' `generate`: it draws a token for each row and masks all others.
 
-    Use with greedy search. Each row draws from its own source, so that its action does not depend on its batch.
+    Use with greedy search. Each row has its own random source, so that its action does not depend on the batch.
     """
 
     def __init__(
         self, tries: Sequence[ActionTrie], sources: Sequence[random.Random] | None, pad_id: int
     ) -> None:
-        """Without `sources` the likeliest token is taken in each step."""
+        """`sources` None takes the most probable token in each step (greedy)."""
         self.draws = [Draw(trie, sources[row] if sources else None) for row, trie in enumerate(tries)]
         self.pad_id = pad_id
 
     @property
     def actions(self) -> list[str | None]:
-        """The action of each row, None until it is finished."""
+        """The action of each row; None until it is finished."""
         return [draw.action for draw in self.draws]
 
     def __call__(self, input_ids: torch.LongTensor, scores: torch.FloatTensor) -> torch.FloatTensor:  # pyright: ignore[reportIncompatibleMethodOverride]
@@ -215,7 +216,8 @@ class ConstrainedSampler(LogitsProcessor):
         return forced  # pyright: ignore[reportReturnType]
 
     def results(self) -> list[tuple[str, float]]:
-        """(action, log-propensity) of every row. Raises RuntimeError if `generate` stopped before a row's end."""
+        """(action, log-propensity) of every row. Raises RuntimeError if `generate` stopped before a row was
+        finished."""
         unfinished = [row for row, draw in enumerate(self.draws) if draw.action is None]
         if unfinished:
             raise RuntimeError(f"No action was finished in rows {unfinished}")
@@ -223,7 +225,8 @@ class ConstrainedSampler(LogitsProcessor):
 
 
 def masked_log_softmax(values: np.ndarray, legal: np.ndarray) -> np.ndarray:
-    """Log-probabilities over the legal entries, -inf elsewhere; [..., V]. Raises ValueError for values not finite."""
+    """Log-softmax over the legal entries, -inf elsewhere; [..., V]. Raises ValueError for values that are not
+    finite."""
     masked = np.where(legal, values, -np.inf)
     if not np.isfinite(values[legal]).all():
         raise ValueError("The model's output is not finite")

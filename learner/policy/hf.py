@@ -1,7 +1,7 @@
-"""Any image-text-to-text model of transformers, by its own forward: the general backend.
+"""The general backend: any image-text-to-text model of transformers, run by its own forward pass.
 
-Image features are computed once for each figure and handed to the model's own forward (`mm_encoder_outputs`), which
-puts them wherever the model wants them: at the image tokens, and in some models into deeper layers too.
+Image features are computed once per figure and passed to the model's forward (`mm_encoder_outputs`), which inserts
+them at the image tokens and, in some models, into deeper layers.
 """
 
 import inspect
@@ -18,10 +18,10 @@ from learner.policy.cache import KVCache
 from learner.policy.features import ImageFeatures
 
 FULL, SLIDING = "full_attention", "sliding_attention"
-BLOCKWISE = frozenset({"gemma3"})
+BIDIRECTIONAL_IMAGE_MODELS = frozenset({"gemma3"})
 """Model types in which the tokens of one image attend to each other in both directions."""
-PREFIX = frozenset({"paligemma"})
-"""Model types in which a prompt attends to itself in both directions: each turn changes all that was computed."""
+PREFIX_LM_MODELS = frozenset({"paligemma"})
+"""Model types with bidirectional attention over the prompt, where each turn would invalidate the KV cache."""
 
 
 class HfBackend(Backend):
@@ -32,7 +32,7 @@ class HfBackend(Backend):
     def __init__(
         self, model: Any, processor: Any, fingerprint: str, raster: int, lora: LoraTargets | None = None
     ) -> None:
-        """Raises `PolicyLoadError`, with the reason, for a model that cannot be run exactly."""
+        """Raises `PolicyLoadError` with the reason if the model cannot be run exactly."""
         self.model = model
         self.processor = processor
         self.fingerprint = fingerprint
@@ -44,7 +44,7 @@ class HfBackend(Backend):
         self.pad_id: int = tokenizer.pad_token_id or 0
         self._accepted = set(inspect.signature(model.get_image_features).parameters)
         text = model.config.get_text_config()
-        self._blockwise = model.config.model_type in BLOCKWISE
+        self._blockwise = model.config.model_type in BIDIRECTIONAL_IMAGE_MODELS
         self._window: int = getattr(text, "sliding_window", None) or 0
         layers = set(getattr(text, "layer_types", None) or [SLIDING if self._window else FULL])
         if reason := _unfit(model, layers, self.lora):
@@ -157,10 +157,10 @@ class HfBackend(Backend):
     def _mask(
         self, attends: torch.Tensor, ids: torch.Tensor, queries: torch.Tensor, keys: torch.Tensor
     ) -> torch.Tensor | dict[str, torch.Tensor]:
-        """Additive [B, 1, Q, K] from [B, Q, K] bool; one for each kind of layer where there are several.
+        """Additive masks [B, 1, Q, K] from [B, Q, K] bool; a dict by layer type if the model has several types.
 
-        `ids` [B, Q] are the last of the K tokens. `queries` [B, Q] and `keys` [B, K] count the tokens before each on
-        its own path.
+        `ids` [B, Q] are the last of the K tokens. `queries` [B, Q] and `keys` [B, K] are the number of tokens
+        before each token on its path in the draft tree.
         """
         if self._blockwise:
             blocks = _same_image(ids == self.image_token_id).to(attends.device)
@@ -175,7 +175,7 @@ class HfBackend(Backend):
         return masks if len(masks) > 1 else next(iter(masks.values()))
 
     def _joined(self, caches: Sequence[KVCache], width: int) -> DynamicCache:
-        """One cache of several games' caches, padded at the left to `width`."""
+        """One batched cache of several games' KV caches, padded at the left to `width` tokens."""
         if not width:
             return DynamicCache()
         data = []
@@ -192,13 +192,12 @@ class HfBackend(Backend):
 
 
 def _unfit(model: Any, layers: set[str], lora: LoraTargets) -> str:
-    """Why a model cannot be run exactly; empty where nothing speaks against it. `layers` are kinds of its layers."""
+    """Why a model cannot be run exactly; empty if it can. `layers` are the types of its layers."""
     if "mm_encoder_outputs" not in inspect.signature(model.model.forward).parameters:
-        return "its forward does not take image features that were computed before"
-    if model.config.model_type in PREFIX:
+        return "its forward pass does not accept precomputed image features"
+    if model.config.model_type in PREFIX_LM_MODELS:
         return (
-            "its prompt attends to itself in both directions, so that each new turn changes what was computed for the"
-            " turns before"
+            "its prompt attends to itself in both directions, so a KV cache cannot be kept from turn to turn"
         )
     if unknown := sorted(layers - {FULL, SLIDING}):
         return f"its language part has layers of the kind {', '.join(unknown)}, for which a KV cache is not enough"
@@ -208,13 +207,14 @@ def _unfit(model: Any, layers: set[str], lora: LoraTargets) -> str:
 
 
 def additive(attends: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
-    """[B, Q, K] bool to the [B, 1, Q, K] that is added to attention scores."""
+    """[B, Q, K] bool to [B, 1, Q, K] values that are added to attention scores."""
     mask = torch.zeros(attends.shape, dtype=dtype, device=attends.device)
     return mask.masked_fill_(~attends, torch.finfo(dtype).min)[:, None]
 
 
 def _same_image(images: torch.Tensor) -> torch.Tensor:
-    """[B, Q, Q] whether two tokens are of one run of image tokens, from [B, Q] whether each is an image token."""
+    """[B, Q, Q] bool: whether two tokens are in one run of image tokens, from [B, Q] whether each is an image
+    token."""
     before = torch.nn.functional.pad(images, (1, 0))[:, :-1]
     run = (images & ~before).cumsum(-1)
     return (run[:, :, None] == run[:, None]) & images[:, :, None] & images[:, None]

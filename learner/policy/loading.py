@@ -1,4 +1,4 @@
-"""Opens a base model with its processor and chooses its backend: the one place that knows what kinds there are."""
+"""Loads a base model with its processor and chooses its backend."""
 
 import hashlib
 from pathlib import Path
@@ -25,14 +25,14 @@ from learner.policy.tiny.modeling import TinyVlmConfig, register
 from learner.policy.tiny.tokenizer import letter_ids
 
 PROCESSORS: dict[str, type[ProcessorMixin]] = {"smolvlm": Idefics3Processor}
-"""Model type -> the processor taken instead of its own. SmolVLM's writes images as Idefics3's does, but is not made
-without num2words and a video part."""
+"""Model type -> processor class to use instead of the model's own. SmolVLM's formats images as Idefics3's does, but
+requires num2words and a video part."""
 
 __all__ = ["PolicyLoadError", "choose_device", "fingerprint", "load_base"]
 
 
 def choose_device(device: str) -> torch.device:
-    """'auto' is CUDA where there is one, then MPS, then the CPU."""
+    """'auto' is CUDA if it is available, else MPS, else the CPU."""
     if device != "auto":
         return torch.device(device)
     if torch.cuda.is_available():
@@ -60,7 +60,7 @@ def load_base(spec: str, device: torch.device, dtype: torch.dtype | None = None)
         processor = _load_processor(source, config)
         if embedded:
             model.config.label_token_ids = letter_ids(processor.tokenizer)
-        model.generation_config = GenerationConfig()  # nothing that bends probabilities
+        model.generation_config = GenerationConfig()  # no sampling options that change probabilities
         model.requires_grad_(False)
         model.eval().to(device)  # pyright: ignore[reportArgumentType]
         if device.type == "cpu":
@@ -78,7 +78,7 @@ def load_base(spec: str, device: torch.device, dtype: torch.dtype | None = None)
 
 
 def fingerprint(model: torch.nn.Module) -> str:
-    """12 hex digits of the SHA-256 over names, shapes and values of a model's weights."""
+    """First 12 hex digits of the SHA-256 over names, shapes and values of a model's weights."""
     digest = hashlib.sha256()
     for name, tensor in sorted(model.state_dict().items()):
         digest.update(f"{name}{tuple(tensor.shape)}".encode())
@@ -87,7 +87,8 @@ def fingerprint(model: torch.nn.Module) -> str:
 
 
 def _load_processor(source: str, config: Any) -> Any:
-    """The model's own processor for text and images, its image part with PIL. Raises ValueError without a template."""
+    """The model's processor for text and images, with the PIL image processor. Raises ValueError without a chat
+    template."""
     kind: Any = PROCESSORS.get(config.model_type) or PROCESSOR_MAPPING[type(config)]
     processor = _image_only(kind).from_pretrained(source, backend="pil")
     images = processor.image_processor
@@ -106,19 +107,19 @@ def _load_processor(source: str, config: Any) -> Any:
 
 
 def _image_only(kind: type[ProcessorMixin]) -> type[ProcessorMixin]:
-    """A processor class without its video part, which needs torchvision."""
+    """Derive a processor class without its video part, which needs torchvision."""
     if "video_processor" not in kind.get_attributes():
         return kind
 
     class Parts(kind):
-        """Names the parts that are loaded."""
+        """Defines which parts are loaded."""
 
         @classmethod
         def get_attributes(cls) -> list[str]:
             return [name for name in super().get_attributes() if name != "video_processor"]
 
     class ImageOnly(kind):
-        """Has None for a video part."""
+        """Has no video part (None)."""
 
         @classmethod
         def get_attributes(cls) -> list[str]:

@@ -1,4 +1,4 @@
-"""Adapters of a base model through peft: made, saved, checked and loaded by name. Only safetensors are read."""
+"""LoRA adapters of a base model through peft: created, saved, checked and loaded by name, from safetensors only."""
 
 import json
 import warnings
@@ -18,7 +18,7 @@ from learner.registry import CARD, CONFIG, WEIGHTS
 
 
 class Adapters:
-    """The adapters of one base model. `BASE_ADAPTER` is the model without any."""
+    """The adapters of one base model. `BASE_ADAPTER` is the model without an adapter."""
 
     def __init__(self, backend: Backend) -> None:
         self._model = backend.model
@@ -26,11 +26,11 @@ class Adapters:
         self._targets = backend.lora
         self._peft: PeftModel | None = None
         self.active = BASE_ADAPTER
-        """The adapter that training and `use` without a name take."""
+        """The adapter that is trained, and that `use` takes without a name."""
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Loaded adapters, without the base."""
+        """Names of the loaded adapters, without the base."""
         return tuple(self._peft.peft_config) if self._peft is not None else ()
 
     @property
@@ -43,9 +43,10 @@ class Adapters:
     def new(
         self, name: str, rank: int, alpha: float, dropout: float, seed: int, like: str = BASE_ADAPTER
     ) -> None:
-        """A fresh trainable adapter, made active. It begins as the base model, or `like` a loaded adapter.
+        """Add a new trainable adapter and activate it. It starts equal to the base model, or to the loaded adapter
+        `like`.
 
-        Raises `PolicyLoadError` where that one has another rank.
+        Raises `PolicyLoadError` if that has another rank.
         """
         self.require(like)
         weights = None if like == BASE_ADAPTER else self._state(like)
@@ -57,11 +58,11 @@ class Adapters:
                 set_peft_model_state_dict(self.peft, weights, adapter_name=name)
             except RuntimeError as error:
                 self.unload(name)
-                raise PolicyLoadError(f"{name} cannot begin like {like}: {error}") from error
+                raise PolicyLoadError(f"{name} cannot start from {like}: {error}") from error
         self.activate(name)
 
     def activate(self, name: str) -> None:
-        """Make a loaded adapter the trainable and active one."""
+        """Make a loaded adapter the active and trainable one."""
         self.require(name)
         if name != BASE_ADAPTER:
             self.peft.set_adapter(name)
@@ -78,7 +79,7 @@ class Adapters:
 
     @contextmanager
     def use(self, name: str | None = None) -> Iterator[None]:
-        """Run the model under an adapter, or under the active one."""
+        """Context in which the model runs with one adapter, by default the active one."""
         name = self.active if name is None else name
         self.require(name)
         if self._peft is None or not self.names:
@@ -99,7 +100,7 @@ class Adapters:
 
     @contextmanager
     def rows(self, names: Sequence[str]) -> Iterator[None]:
-        """Run the model with one adapter for each row of a batch; only in evaluation mode."""
+        """Context in which each row of a batch has its own adapter; only in evaluation mode."""
         if len(set(names)) == 1:
             with self.use(names[0]):
                 yield
@@ -111,7 +112,7 @@ class Adapters:
             yield
 
     def load(self, name: str, folder: Path) -> None:
-        """Load an adapter for use, not for training. Raises `PolicyLoadError` and changes nothing if it is bad."""
+        """Load an adapter for inference. Raises `PolicyLoadError` and changes nothing if it is invalid."""
         if name in self.names or name == BASE_ADAPTER:
             raise PolicyLoadError(f"An adapter named {name!r} is already loaded")
         config = self._read_config(folder)
@@ -140,18 +141,18 @@ class Adapters:
             raise error if isinstance(error, PolicyLoadError) else PolicyLoadError(str(error)) from error
 
     def unload(self, name: str) -> None:
-        """Forget an adapter. Nothing happens if it is not loaded."""
+        """Unload an adapter. Does nothing if it is not loaded."""
         if name not in self.names:
             return
         others = [other for other in self.names if other != name]
-        if others and self.peft.active_adapter == name:  # peft may not point at what is gone
+        if others and self.peft.active_adapter == name:  # peft must not point to an unloaded adapter
             self.peft.set_adapter(others[0], inference_mode=True)
         self.peft.delete_adapter(name)
         if self.active == name:
             self.active = BASE_ADAPTER
 
     def save(self, name: str, folder: Path) -> None:
-        """Write an adapter as peft does: configuration and safetensors."""
+        """Write an adapter in peft's format: configuration and safetensors."""
         self.require(name)
         folder.mkdir(parents=True, exist_ok=True)
         state = self._state(name)
@@ -213,7 +214,7 @@ class Adapters:
         return self._config(rank, alpha, use_rslora=bool(given.get("use_rslora", False)), inference_mode=True)
 
     def _config(self, rank: int, alpha: float, **options: Any) -> LoraConfig:
-        """One rank and scale throughout; modules of the rank pattern have a higher rank at the same scale."""
+        """One rank and scale for all modules; modules of the rank pattern have a higher rank at the same scale."""
         pattern = self._targets.rank_pattern
         return LoraConfig(
             r=rank,

@@ -1,4 +1,5 @@
-"""The policy π(a|x): a base model with adapters, acting under the grammar and scoring actions exactly."""
+"""The policy π(a|x): a base model with adapters, which samples actions under the grammar and computes their exact
+log-probabilities."""
 
 import hashlib
 import random
@@ -10,7 +11,7 @@ import torch
 from torch.nn import functional
 
 from games import GAMES
-from games.core import Game, IllegalAction, Message, Text
+from games.core import Game, IllegalAction, Message, Step, Text
 from learner.conversation import conversation_of, game_of
 from learner.examples.labels import TrainingGame
 from learner.policy.backend import Backend, WarmStart, WarmStartSettings
@@ -28,7 +29,7 @@ from learner.settings import LearnerSettings
 
 
 class Policy:
-    """A base model, its adapters, and everything that is remembered for them. For one thread at a time."""
+    """A base model with its adapters and caches. Not thread-safe."""
 
     def __init__(
         self,
@@ -40,9 +41,9 @@ class Policy:
         self.backend = backend
         """The base model."""
         self.device: torch.device = backend.model.device
-        """Where the model is."""
+        """Device of the model."""
         self.temperature = temperature
-        """What logits are divided by: π is the distribution that is sampled from."""
+        """Sampling temperature, by which logits are divided. π is the distribution at this temperature."""
         self._games = games or GAMES
         self.adapters = Adapters(backend)
         self.figures = FigureEncoder(backend)
@@ -53,12 +54,12 @@ class Policy:
 
     @classmethod
     def load(cls, spec: str = "tiny", device: str = "auto", threads: int = 0, **options: Any) -> "Policy":
-        """The policy over a base model: 'tiny' (embedded), a folder, or a model id.
+        """Load the policy of a base model: 'tiny' (embedded), a folder, or a model id.
 
-        `threads` 0 leaves torch's own number; `options` go to the constructor. Raises `PolicyLoadError`, also for a
-        model whose turns are not computed exactly (`learner.policy.verify`).
+        `threads` 0 keeps torch's number of threads; `options` are passed to the constructor. Raises
+        `PolicyLoadError`, also if the turns of the model are not computed exactly (`learner.policy.verify`).
         """
-        from learner.policy.verify import verify  # it plays turns with a policy, and so knows this module
+        from learner.policy.verify import verify  # imported here to avoid an import cycle
 
         if threads:
             torch.set_num_threads(threads)
@@ -68,7 +69,7 @@ class Policy:
 
     @classmethod
     def of(cls, settings: LearnerSettings, threads: int | None = None) -> "Policy":
-        """The policy that the settings name, with so many threads, by default one process's share of the cores.
+        """Load the policy of the settings, with `threads` CPU threads, by default one process's share of the cores.
 
         Raises `PolicyLoadError`.
         """
@@ -79,7 +80,7 @@ class Policy:
 
     @property
     def fingerprint(self) -> str:
-        """Hash of the base model's weights."""
+        """Fingerprint of the base model's weights (`learner.policy.loading.fingerprint`)."""
         return self.backend.fingerprint
 
     @property
@@ -92,12 +93,11 @@ class Policy:
     def act(
         self, requests: Sequence[TurnRequest], seed: int = 0, greedy: bool = False
     ) -> list[tuple[str, float]]:
-        """(action, log-propensity) for each request, sampled under its state's grammar.
+        """(action, log-propensity in nats) for each request, sampled under the grammar of its state.
 
-        One batch, whatever adapters, states and games the requests have. A row's draw depends on `seed` and its
-        `request_id` alone, so a request that is sent again is answered with the same action. Raises
-        `PolicyLoadError` for an adapter that is not loaded, KeyError or ValueError for an unknown figure, set,
-        game or state.
+        All requests are one batch, even with different adapters, states and games. An action depends only on the
+        seed and its `request_id`, so a repeated request gets the same action. Raises `PolicyLoadError` for an
+        adapter that is not loaded, KeyError or ValueError for an unknown figure, image set, game or state.
         """
         turns = [self.inputs(request) for request in requests]
         draws = [
@@ -107,9 +107,11 @@ class Policy:
         return self.draw(turns, draws)
 
     def inputs(self, request: TurnRequest) -> TurnInputs:
-        """A request as the model sees it. Raises as `act` does."""
+        """The model inputs of a request. Raises as `act` does."""
         self.adapters.require(request.adapter)
-        prompt = self._prompt(request.images, conversation_of(self.game(request.game), request))
+        prompt = self._prompt(
+            request.images, conversation_of(self.game(request.game), request, self.backend.spell)
+        )
         return TurnInputs(
             game_id=request.game_id,
             adapter=request.adapter,
@@ -121,18 +123,17 @@ class Policy:
         )
 
     def draw(self, turns: Sequence[TurnInputs], draws: Sequence[Draw]) -> list[tuple[str, float]]:
-        """(action, log-propensity) of each turn, as its `Draw` takes them."""
+        """(action, log-propensity) of each turn, sampled by its `Draw`."""
         return self._sampler.act(turns, draws)
 
     def warming(self) -> Iterator[None]:
-        """Make what every game needs sooner or later, in steps of a few milliseconds.
-
-        It is the tries of all states that a first action leads to.
+        """Build the tries of all states that a first action leads to, in steps of a few milliseconds, so that the
+        first turns are not slowed down by it.
         """
         for name, game in self._games.items():
             grammar = self._grammar(name)
             for size in game.board_sizes:
-                state = game.initial_state(("",) * size)  # which figures they are makes no difference
+                state = game.initial_state(("",) * size)  # any figure ids give the same states
                 for action in grammar.trie(state).actions:
                     grammar.trie(game.apply(state, action))
                     yield
@@ -140,9 +141,9 @@ class Policy:
     # Training and scoring
 
     def batch(self, examples: Sequence[Example]) -> Batch:
-        """Tokenised and padded tensors of examples; every row is one (example, step, target). See `Batch`.
+        """Tokenise and pad examples; each row is one (example, step, wanted action). See `Batch`.
 
-        Raises `IllegalAction` for a target that its state does not allow, ValueError if nothing is asked.
+        Raises `IllegalAction` for an action that is not legal in its state, ValueError if no action is wanted.
         """
         encoded = [self._encoded(number, example) for number, example in enumerate(examples)]
         if not any(example.wanted for example in encoded):
@@ -150,9 +151,12 @@ class Policy:
         return collate(encoded, self.backend.pad_id).to(self.device)
 
     def prompt_of(self, example: Example) -> Prompt:
-        """The prompt of an example up to the last action that it asks for, with what was played there."""
+        """The prompt of an example up to and including the action played in the last turn with a wanted action."""
         last = max((t for t, actions in enumerate(example.wanted) if actions), default=len(example.steps) - 1)
-        *past, step = example.steps[: last + 1]
+        spell = self.backend.spell
+        *past, step = [
+            Step(step.state, spell(step.utterance), step.action) for step in example.steps[: last + 1]
+        ]
         messages = self.game(example.game).prompt(example.context, past, step.state, step.utterance)
         messages.append(Message("assistant", (Text(step.action),)))
         return self._prompt(example.images, messages, close=True)
@@ -182,10 +186,12 @@ class Policy:
     def forward_logps(
         self, batch: Batch, adapter: str | None = None, temperature: float | None = None
     ) -> ActionLogps:
-        """log π of every row under an adapter, by default the active one; differentiable in its parameters.
+        """log π of every row under an adapter, by default the active one; differentiable in the adapter's
+        parameters.
 
-        At the policy's own temperature unless another is given. One forward over each interaction, output only
-        where actions stand and only for tokens of actions. Turn `train()` off to compare with logged propensities.
+        `temperature` None is the policy's own. Each interaction is one sequence of the forward pass; logits are
+        computed only at the positions and for the tokens of actions. Call `eval()` before comparing with logged
+        propensities.
         """
         with self.adapters.use(adapter):
             hidden = self.backend.hidden(batch.input_ids, batch.features, batch.position_ids, batch.attends)
@@ -206,12 +212,12 @@ class Policy:
         )
 
     def action_logps(self, examples: Sequence[Example], adapter: str | None = None) -> torch.Tensor:
-        """[R] log π of every asked action, without gradients."""
+        """[R] log π of every wanted action, without gradients."""
         with torch.no_grad():
             return self.forward_logps(self.batch(examples), adapter).sum
 
     def all_action_logps(self, request: TurnRequest) -> dict[str, float]:
-        """log π of every legal action in a request's state: the whole distribution, in one forward over its trie."""
+        """log π of every legal action in a request's state, by one forward pass over the trie."""
         turn = self.inputs(request)
         trie, start = turn.trie, len(turn.ids)
         nodes = len(trie.ends)
@@ -248,7 +254,8 @@ class Policy:
     def score(
         self, messages: Sequence[Message], answers: Sequence[str], images: str = "classic"
     ) -> list[float]:
-        """log-probability of each answer with its end token, by the base model, over its whole vocabulary."""
+        """log-probability, in nats, of each answer with its end token under the base model, over its whole
+        vocabulary."""
         prompt = self._prompt(images, messages)
         features: ImageFeatures | None = None
         if prompt.figures:
@@ -276,15 +283,16 @@ class Policy:
         seed: int = 0,
         like: str = BASE_ADAPTER,
     ) -> None:
-        """A fresh trainable LoRA adapter, made active. See `Adapters.new`."""
+        """Add a new trainable LoRA adapter and activate it. See `Adapters.new`."""
         self.adapters.new(name, rank, alpha, dropout, seed, like)
 
     def load_adapter(self, name: str, folder: Path) -> None:
-        """Load a saved adapter for use. Raises `PolicyLoadError`, changing nothing, if it is bad or does not fit."""
+        """Load a saved adapter for inference. Raises `PolicyLoadError` and changes nothing if it is invalid or does
+        not fit."""
         self.adapters.load(name, folder)
 
     def unload_adapter(self, name: str) -> None:
-        """Forget an adapter and its games' KV caches."""
+        """Unload an adapter and drop its games' KV caches."""
         self.adapters.unload(name)
         self._forget(name)
 
@@ -297,12 +305,12 @@ class Policy:
         return self.adapters.trainable()
 
     def train(self) -> None:
-        """Dropout on."""
+        """Training mode: dropout is on."""
         self._forget()
         self.adapters.train(True)
 
     def eval(self) -> None:
-        """Dropout off. KV caches are dropped: adapters may have changed."""
+        """Evaluation mode: dropout is off. KV caches are dropped, because adapters may have changed."""
         self._forget()
         self.adapters.train(False)
 
@@ -314,11 +322,11 @@ class Policy:
         rng: random.Random,
         share: Callable[[], None],
     ) -> WarmStart:
-        """What the base model trains of the active adapter in its own way, if anything. See `Backend.warm_start`."""
+        """Run the backend's warm start, if it has one, on the active adapter. See `Backend.warm_start`."""
         return self.backend.warm_start(self, games, seeds, settings, rng, share)
 
     def _forget(self, adapter: str | None = None) -> None:
-        """Drop what was computed under an adapter, or under any."""
+        """Drop what was cached under an adapter, by default under all."""
         self.cache.forget(adapter)
         self.backend.forget(adapter)
 
@@ -331,7 +339,8 @@ class Policy:
         )
 
     def logits(self, hidden: torch.Tensor, vocabulary: torch.Tensor | None) -> torch.Tensor:
-        """[..., D] to float32 logits [..., V] of the token ids `vocabulary` [V], by default of all; not tempered."""
+        """[..., D] to float32 logits [..., V] of the token ids `vocabulary` [V], by default all; not divided by the
+        temperature."""
         head = self.backend.model.get_output_embeddings()
         weight, bias = head.weight, head.bias
         if vocabulary is not None:
@@ -343,7 +352,7 @@ class Policy:
         return self.logits(hidden, vocabulary) / self.temperature
 
     def game(self, name: str) -> Game:
-        """The rules of a game. Raises ValueError for one that is not played here."""
+        """The rules of the game `name`. Raises ValueError if there is no such game."""
         return game_of(self._games, name)
 
     def _grammar(self, name: str) -> Grammar:
@@ -353,7 +362,7 @@ class Policy:
 
 
 def source_of(seed: int, request_id: str) -> random.Random:
-    """Where the draws of one request come from."""
+    """The random generator of one request's samples."""
     digest = hashlib.sha256(f"{seed}:{request_id}".encode()).digest()
     return random.Random(int.from_bytes(digest[:8]))
 

@@ -1,7 +1,7 @@
-"""A game's messages as token ids, by the model's own chat template, so that a prompt only ever grows.
+"""Renders a game's messages as token ids by the model's chat template; each turn only appends to the prompt.
 
-Text before, between and after the actions is tokenised apart from the actions, whose tokens are always the same:
-what was sampled is token for token what is later read and trained on.
+Actions are tokenised separately from the text around them, so that an action always has the same tokens: those that
+were sampled are those that are later read and trained on.
 """
 
 import re
@@ -13,6 +13,8 @@ from typing import Any
 from games.core import Figure, Message, Text
 
 _MARK = "QQQQ"
+_PROBE = "Aa. Bb  Cc. dD|'"
+"""A template that writes this as it is writes every text as it is: no lower case, no splitting, no stripping inside."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,7 @@ class Prompt:
     figures: tuple[str, ...]
     """Figure ids in the order of their image tokens."""
     turns: tuple[int, ...]
-    """For each turn, how many tokens stand before its action."""
+    """For each turn, the number of tokens before its action."""
 
 
 class PromptBuilder:
@@ -54,7 +56,7 @@ class PromptBuilder:
         self._first = lru_cache(maxsize=2_000)(self._render_first)
         self._later = lru_cache(maxsize=20_000)(self._render_later)
         self._frame: tuple[str, ...] | None = None
-        """What the template writes around a later message, once it is known."""
+        """Text that the template writes before and after a later message, once it is known."""
         self._inline = self._loses_order()
         asked = self._message(Message("user", (Text("a"),)))
         opened = self._render([asked], generate=True)
@@ -66,10 +68,10 @@ class PromptBuilder:
         special_ids = {*self._tokenizer.all_special_ids, *self._tokenizer.get_added_vocab().values()}
         self._template_ends = bool(tail_ids) and tail_ids[0] in special_ids
         self.end_id: int = tail_ids[0] if self._template_ends else self._tokenizer.eos_token_id  # pyright: ignore
-        """The token that finishes an action."""
+        """Id of the token that ends an action."""
 
     def all_action_ids(self, actions: Sequence[str]) -> list[tuple[int, ...]]:
-        """The tokens of several actions, the same as `action_ids` gives for each."""
+        """Token ids of several actions, the same as `action_ids` gives for each."""
         new = [action for action in actions if action not in self._actions]
         if new:
             ids = self._tokenizer([self._lead + action for action in new], add_special_tokens=False)[
@@ -81,10 +83,10 @@ class PromptBuilder:
     def build(
         self, messages: Sequence[Message], expand: Callable[[str], Sequence[int]], close: bool = False
     ) -> Prompt:
-        """The ids of alternating user and assistant messages; `expand` gives a figure's image tokens.
+        """Token ids of alternating user and assistant messages; `expand` gives a figure's image tokens.
 
-        A prompt that finishes with a user message is ready for the next action. With `close` the last
-        message is an assistant's and its end token is included.
+        A prompt whose last message is a user's is ready for the next action. With `close`, the last message is an
+        assistant's, and its end token is included.
         """
         ids: list[int] = []
         figures: list[str] = []
@@ -113,19 +115,25 @@ class PromptBuilder:
         if all(isinstance(part, Text) for part in message.parts) and len(message.parts) == 1:
             words = self.harmless(_text(message))
             if self._frame is None:
-                self._frame = _frame(self._render_after(Message("user", (Text(_MARK),))))
+                self._frame = self._verbatim_frame()
             if self._frame and words and words == words.strip():  # a template may strip what it is given
                 return self._after_end((Piece(self.tokenise(words.join(self._frame))),))
         return self._after_end(self._pieces(self._render_after(message), message))
 
+    def _verbatim_frame(self) -> tuple[str, ...]:
+        """What the template writes around a later message; nothing where it changes what it is given."""
+        frame = _frame(self._render_after(Message("user", (Text(_MARK),))))
+        verbatim = frame and self._render_after(Message("user", (Text(_PROBE),))) == _PROBE.join(frame)
+        return frame if verbatim else ()
+
     def _render_after(self, message: Message) -> str:
-        """What the template writes after an action, up to the next one."""
+        """The text that the template writes between an action and the next one."""
         asked = self._message(Message("user", (Text("a"),)))
         text = self._render([asked, _assistant(_MARK), self._message(message)], generate=True)
         return text.split(_MARK, 1)[1]
 
     def _after_end(self, pieces: tuple[Piece, ...]) -> tuple[Piece, ...]:
-        """Without the end token, where the template writes it: it finishes the action before."""
+        """The pieces without the end token, if the template writes it: it already ends the previous action."""
         if self._template_ends and pieces and pieces[0].ids[:1] == (self.end_id,):
             return (Piece(pieces[0].ids[1:]), *pieces[1:])
         return pieces
@@ -146,7 +154,7 @@ class PromptBuilder:
     def _tokenise(self, text: str) -> tuple[int, ...]:
         if not text:
             return ()
-        if self._tokenizer.is_fast:  # without the detours of `encode`
+        if self._tokenizer.is_fast:  # faster than `encode`
             return tuple(self._tokenizer.backend_tokenizer.encode(text, add_special_tokens=False).ids)
         return tuple(self._tokenizer.encode(text, add_special_tokens=False))
 
@@ -169,11 +177,12 @@ class PromptBuilder:
         return {"role": message.role, "content": content}
 
     def harmless(self, text: str) -> str:
-        """Text in which nothing a person wrote is read as a special token."""
+        """Escape text so that nothing that a person wrote is read as a special token."""
         return self._special.sub(lambda found: " ".join(found.group()), text)
 
     def _loses_order(self) -> bool:
-        """Whether the template puts all images before all text (LLaVA's does): then they are written inline."""
+        """Whether the template moves all images before all text, as LLaVA's does. Then image tokens are written
+        into the text."""
         self._inline = False
         parts = (Text("Q1"), Figure("f"), Text("Q2"))
         shown = self._render([self._message(Message("user", parts))], generate=False)
@@ -182,7 +191,7 @@ class PromptBuilder:
 
 
 def _frame(rendered: str) -> tuple[str, ...]:
-    """What stands around the mark; nothing if it does not stand there once."""
+    """The text before and after `_MARK`; empty unless it occurs exactly once."""
     around = tuple(rendered.split(_MARK))
     return around if len(around) == 2 else ()
 

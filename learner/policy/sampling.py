@@ -1,9 +1,10 @@
 """Sampling actions for batches of turns by speculative decoding over the grammar trie, with tree attention.
 
-An action is drawn token by token, but the model is not run once for each token. Each forward computes what is not in
-the KV cache of each prompt, and with it a draft: a tree of the tokens that the grammar allows next, each attending to
-its own path only. Most actions are finished after one or two forwards. No draft model is needed, and nothing is
-rejected: tokens are drawn from the model's own output, so draws and probabilities are the same as one by one.
+An action is drawn token by token, but with fewer forward passes than tokens. Each forward pass computes the tokens
+of each prompt that are not in the KV cache, and a draft: a tree of the tokens that the grammar allows next, each
+attending only to its own path. Most actions need one or two forward passes. There is no draft model and no
+rejection: tokens are drawn from the model's own logits, so samples and probabilities are the same as token by
+token.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,10 +20,10 @@ from learner.policy.grammar import ActionTrie, Draw
 from learner.policy.lora import Adapters
 
 Logits = Callable[[torch.Tensor, torch.Tensor | None], torch.Tensor]
-"""The output [T, D] and token ids [V] to logits [T, V]."""
+"""Function from hidden states [T, D] and token ids [V] to logits [T, V]."""
 
 BATCH_DRAFT, MIN_DRAFT, MAX_DRAFT = 40, 2, 12
-"""Draft tokens of a forward: of the whole batch, and the fewest and most of one turn."""
+"""Draft tokens per forward pass: of the whole batch, and the minimum and maximum of one turn."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class TurnInputs:
     game_id: str
     adapter: str
     board: tuple[str, ...]
-    """Image set and figures, in the order of the image tokens."""
+    """Image set and figures in the order of the image tokens."""
     ids: tuple[int, ...]
     """[n] token ids of the prompt."""
     positions: torch.Tensor
@@ -49,28 +50,29 @@ class _Row:
     draw: Draw
     cache: KVCache
     drawn: list[int] = field(default_factory=list)
-    """Tokens of the action so far; the last of them is not in the cache."""
+    """Tokens of the action so far; the last one is not in the cache."""
 
     @property
     def unseen(self) -> int:
-        """Tokens of the prompt that are not in the cache."""
+        """Number of prompt tokens that are not in the cache."""
         return max(0, len(self.turn.ids) - self.cache.length)
 
 
 @dataclass(frozen=True)
 class _DraftTree:
-    """Draft tokens of one row; parents stand before their children."""
+    """The draft tokens of one row; parents precede their children."""
 
     tokens: list[int]
     parents: list[int]
-    """Index of the token before each; -1 where that is in the prompt or in the cache."""
+    """Index of each token's parent; -1 if the parent is in the prompt or in the cache."""
     depths: list[int]
     index: dict[tuple[int, int], int]
     """(parent, token) -> index of the token."""
 
     @classmethod
     def plan(cls, row: _Row, most: int) -> "_DraftTree":
-        """The token drawn last, then whole sets of tokens that may follow, breadth first, up to `most`."""
+        """The token drawn last, then the legal next tokens, breadth first and only complete sets of siblings, up to
+        `most`."""
         tree, trie = cls([], [], [], {}), row.turn.trie
         if row.drawn:
             tree._add(row.drawn[-1], -1)
@@ -106,7 +108,7 @@ class _DraftTree:
 
 
 class Sampler:
-    """Draws actions for batches of turns and keeps each game's KV cache for its next turn."""
+    """Samples actions for batches of turns and keeps each game's KV cache for its next turn."""
 
     def __init__(self, backend: Backend, adapters: Adapters, caches: KVCacheStore, logits: Logits) -> None:
         self._backend = backend
@@ -116,10 +118,10 @@ class Sampler:
 
     @torch.inference_mode()
     def act(self, turns: Sequence[TurnInputs], draws: Sequence[Draw]) -> list[tuple[str, float]]:
-        """(action, log-propensity) of each turn, drawn by its own `Draw`."""
+        """(action, log-propensity) of each turn, sampled by its own `Draw`."""
         rows = [self._row(turn, draw) for turn, draw in zip(turns, draws, strict=True)]
         batches = [rows]
-        if self._backend.pads:  # a game's first prompt is far longer than what a later turn adds
+        if self._backend.pads:  # later turns would be padded to a much longer first prompt
             batches = [
                 [row for row in rows if not row.cache.length],
                 [row for row in rows if row.cache.length],
@@ -141,7 +143,8 @@ class Sampler:
         return _Row(turn, draw, self._caches.take(turn.game_id, turn.adapter, turn.board, turn.ids, board))
 
     def _forward(self, rows: Sequence[_Row]) -> None:
-        """Run what is new of each row with its draft, and draw as far as the output goes."""
+        """One forward pass over the new tokens and the draft of each row; then draw tokens as far as the draft
+        reaches."""
         most = min(MAX_DRAFT, max(MIN_DRAFT, BATCH_DRAFT // len(rows)))
         trees = [_DraftTree.plan(row, most + bool(row.drawn)) for row in rows]
         outputs = self._backend.step([_span(row, tree) for row, tree in zip(rows, trees, strict=True)])
@@ -154,7 +157,7 @@ class Sampler:
 
 
 def _span(row: _Row, tree: _DraftTree) -> Span:
-    """What a forward computes for a row."""
+    """The span of a row: its new tokens and its draft."""
     turn = row.turn
     after = turn.positions[..., -1:] + torch.tensor(tree.depths) + max(0, len(row.drawn) - 1)
     return Span(
@@ -171,10 +174,10 @@ def _span(row: _Row, tree: _DraftTree) -> Span:
 
 
 def _draw(row: _Row, tree: _DraftTree, values: np.ndarray, vocabulary: np.ndarray) -> None:
-    """Draw a row's tokens as far as the output goes, and cache what the model has seen of them.
+    """Draw a row's tokens as far as the draft reaches, and keep the KV cache entries of those drawn.
 
-    `values` [1 + W, V]: logits at the end of the prompt and at the W draft tokens; [W, V] once the prompt is cached,
-    where the token drawn last is the first of those.
+    `values` [1 + W, V]: logits at the end of the prompt and at the W draft tokens; [W, V] once the prompt is
+    cached; the first draft token is then the token drawn last.
     """
     first = row.unseen
     kept = list(range(first))

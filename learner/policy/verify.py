@@ -1,4 +1,4 @@
-"""A check when a base model is loaded: are its turns what transformers' own forward makes of them?"""
+"""Checks, when a base model is loaded, that its turns have the same logits as transformers' own forward pass."""
 
 import inspect
 from collections.abc import Sequence
@@ -19,19 +19,18 @@ from learner.policy.sampling import TurnInputs
 from learner.protocol import BASE_ADAPTER, PastStep, TurnRequest
 
 TOLERANCE = {torch.float32: 3e-4, torch.float16: 0.03, torch.bfloat16: 0.1}
-"""Largest difference of logits that is still rounding, as a share of their spread.
+"""Largest difference of logits that is attributed to rounding, relative to the logits' standard deviation.
 
-The same sums in another order differ by some 1e-5 of it in float32, and by 0.01 to 0.03 in bfloat16, whose numbers
-have 8 significant bits, after tens of layers. A wrong mask, position or image feature changes logits by about their
-spread.
+Summing in another order gives relative differences of about 1e-5 in float32, and of 0.01 to 0.03 in bfloat16 (8
+significant bits) after tens of layers. A wrong mask, position or image feature gives differences of about 1.
 """
-COARSEST = max(TOLERANCE.values())
+COARSEST_TOLERANCE = max(TOLERANCE.values())
 UTTERANCES = (("the bird", "no, the other one"), ("a man who carries something", "yes"))
-"""Two turns of each of two games: prompts of different lengths, so that a batch is padded."""
+"""Two turns of each of two games, with prompts of different lengths, so that batches are padded."""
 
 
 class Playing(Protocol):
-    """What is used of a `learner.policy.policy.Policy`, which cannot be imported here: it calls `verify`."""
+    """The part of `learner.policy.policy.Policy` that is used; importing it here would be an import cycle."""
 
     backend: Backend
     figures: FigureEncoder
@@ -54,14 +53,14 @@ class Playing(Protocol):
 
 
 class RecordedDraw(Draw):
-    """Takes the likeliest tokens and keeps the logits that it was given."""
+    """Greedy decoding that records the logits."""
 
     def __init__(self, trie: ActionTrie) -> None:
         super().__init__(trie, None)
         self.columns: list[int] = []
-        """Of the tokens taken, the end token included."""
+        """Columns of the tokens taken, end token included."""
         self.logits: list[np.ndarray] = []
-        """[V] for each of them, over the trie's vocabulary."""
+        """Logits [V] for each of them, over the trie's vocabulary."""
 
     def take(self, values: np.ndarray) -> int:
         """See `Draw.take`."""
@@ -77,28 +76,29 @@ class RecordedDraw(Draw):
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """Logits where the tokens of actions are drawn, computed in three ways."""
+class LogitDifferences:
+    """Differences between the logits of action tokens when computed in three ways."""
 
     played: float
-    """Largest difference between how turns are played (KV cache, batch, draft tree) and the plain forward."""
+    """Largest absolute difference between playing (KV cache, batch, draft tree) and the model's own forward
+    pass."""
     trained: float
-    """The same for how turns are trained on: whole sequences, image features handed over."""
+    """The same for training: whole sequences with precomputed image features."""
     spread: float
-    """Standard deviation of the plain logits."""
+    """Standard deviation of the logits of the model's own forward pass."""
 
 
 def verify(policy: Playing) -> None:
-    """Raises `PolicyLoadError`, saying what differs, for a base model whose turns are not computed exactly."""
+    """Raise `PolicyLoadError`, which says what differs, if the turns of a base model are not computed exactly."""
     model = policy.backend.model
     name = type(model).__name__
     try:
-        found = compare(policy)
+        found = logit_differences(policy)
     except (ValueError, RuntimeError, TypeError, LookupError, AttributeError) as error:
         raise PolicyLoadError(
             f"A {name} cannot be used: a turn that it is tried with fails: {error}"
         ) from error
-    allowed = TOLERANCE.get(model.dtype, COARSEST) * found.spread
+    allowed = TOLERANCE.get(model.dtype, COARSEST_TOLERANCE) * found.spread
     if found.played <= allowed and found.trained <= allowed:
         return
     if found.trained <= allowed:
@@ -112,8 +112,9 @@ def verify(policy: Playing) -> None:
 
 
 @torch.inference_mode()
-def compare(policy: Playing) -> Comparison:
-    """Play two turns of two games, the second from the KV cache, and compare its logits with the plain forward's."""
+def logit_differences(policy: Playing) -> LogitDifferences:
+    """Play two turns of two games, the second from the KV cache, and compare its logits with the model's own
+    forward."""
     first = [_request(number, said[0]) for number, said in enumerate(UTTERANCES)]
     action, _ = policy.act(first, greedy=True)[0]
     second = [
@@ -136,13 +137,14 @@ def compare(policy: Playing) -> Comparison:
         trained.append(np.abs(whole_logits(policy, turn, draw.tokens) - plain).max())
         spread.append(plain.std())
         policy.cache.end(turn.game_id)
-    return Comparison(float(np.max(played)), float(np.max(trained)), float(np.mean(spread)))
+    return LogitDifferences(float(np.max(played)), float(np.max(trained)), float(np.mean(spread)))
 
 
 def plain_logits(policy: Playing, turn: TurnInputs, tokens: list[int]) -> np.ndarray:
-    """[tokens + 1, V] by the model's own forward of token ids and pixels, from the end of the prompt on.
+    """[tokens + 1, V] logits by the model's own forward pass of token ids and pixels, from the end of the prompt
+    on.
 
-    V are the tokens of the turn's trie.
+    V is the vocabulary of the turn's trie.
     """
     backend, model = policy.backend, policy.backend.model
     images, *figures = turn.board
@@ -169,7 +171,7 @@ def plain_logits(policy: Playing, turn: TurnInputs, tokens: list[int]) -> np.nda
 
 
 def whole_logits(policy: Playing, turn: TurnInputs, tokens: list[int]) -> np.ndarray:
-    """The same from image features, as training computes it."""
+    """The same logits from precomputed image features, as training computes them."""
     ids = torch.tensor([[*turn.ids, *tokens]], device=policy.device)
     after = turn.positions[..., -1:] + torch.arange(1, len(tokens) + 1)
     positions = torch.cat([turn.positions, after], dim=-1)[..., None, :].to(policy.device)

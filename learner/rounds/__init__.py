@@ -1,22 +1,22 @@
-"""Rounds of learning, each in a process of its own, so that no crash and no lack of memory reaches the bot.
+"""Rounds of learning. Each runs in its own process, so that a crash or lack of memory does not affect the bot.
 
-The bot imports this package for `command` alone; it loads no torch.
+The bot imports this package only for `command`, so it does not import torch.
 """
 
 import sys
 
 LOCK_FILE = ".round.lock"
-"""In the adapters' folder: locked by the process that runs a round, for as long as it lives."""
+"""Lock file in the adapters' folder, held by the process that runs a round until the process ends."""
 
 
 def command(round_id: int, processes: int = 1) -> list[str]:
-    """The command line that runs a round in a process of its own; settings come from the environment.
+    """The command line that runs a round in a subprocess; settings are read from the environment.
 
-    With several `processes`, as many are started, and they train together. torch's launcher does what
-    `accelerate launch` does where there are several GPUs, and works on a CPU too.
+    With `processes` above 1, torch's launcher starts as many, and they train together. It does the same as
+    `accelerate launch` on several GPUs, and works on a CPU too.
 
-    It exits with 0 if the round is done and with 1 if it failed; either way the round's row says so. A killed
-    process may be started again with the same id and redoes only what is missing.
+    The exit code is 0 if the round is done and 1 if it failed; the round's row has the same information. After a
+    kill the command can be run again with the same id and redoes only what is missing.
     """
     together = ("torch.distributed.run", "--standalone", f"--nproc-per-node={processes}", "-m")
     return [

@@ -1,4 +1,4 @@
-"""`python -m learner.rounds --round-id N`: runs one round that was queued, alone or with the processes beside it."""
+"""`python -m learner.rounds --round-id N`: runs one queued round, in one process or distributed."""
 
 import argparse
 import os
@@ -27,7 +27,7 @@ log = structlog.get_logger(__name__)
 
 
 def _process_group(settings: LearnerSettings) -> "ProcessGroup | None":
-    """This process and those that were started with it; None if it is alone."""
+    """The process group of a distributed round; None if this is the only process."""
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         return None
     from learner.policy.loading import choose_device  # torch is loaded only here
@@ -50,7 +50,7 @@ def _fail(round_id: int, wrong: str) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """`python -m learner.rounds --round-id N`: 0 if the round is done, 1 if not."""
+    """`python -m learner.rounds --round-id N`: returns 0 if the round is done, else 1."""
     parser = argparse.ArgumentParser(prog="python -m learner.rounds", description=__doc__)
     parser.add_argument("--round-id", type=int, required=True, help="Id of the round's row.")
     asked = parser.parse_args(arguments)

@@ -1,11 +1,12 @@
-"""Which adapters a round works with: the one it starts from, the one in use, the one it had made before a kill."""
+"""Finds the adapters of a round: the one that training starts from, the one in use, the one it made before a
+kill."""
 
 from collections.abc import Sequence
 
 import structlog
 
 from learner.protocol import BASE_ADAPTER
-from learner.registry import Card, check
+from learner.registry import Card, adapter_problems
 from learner.rounds.work import RoundWork
 from store.lineage import affected_adapters
 from store.training import Interaction
@@ -14,10 +15,10 @@ log = structlog.get_logger(__name__)
 
 
 def start(work: RoundWork, interactions: Sequence[Interaction]) -> str:
-    """What training starts from, loaded into the policy: the adapter in use, or the base model.
+    """Load the adapter that training starts from and return its name: the adapter in use, or the base model.
 
-    From the adapter in use only if every game that it learnt from may still be learnt from: what was erased, or
-    said by somebody who is in quarantine since, must not live on in it.
+    The adapter in use is taken only if every game that it was trained on may still be trained on. Otherwise games
+    that were erased, or whose player was quarantined since, would still influence the new adapter.
     """
     if work.settings.rounds.start == "base":
         return BASE_ADAPTER
@@ -34,9 +35,9 @@ def start(work: RoundWork, interactions: Sequence[Interaction]) -> str:
 
 
 def made_before(work: RoundWork, made_from: str) -> Card | None:
-    """The card of this round's adapter, if a process since killed had trained it from the same examples."""
+    """The card of this round's adapter, if a killed process of this round had trained it on the same examples."""
     folder = work.registry.path(work.name)
-    if not folder.is_dir() or check(folder, work.policy.fingerprint):
+    if not folder.is_dir() or adapter_problems(folder, work.policy.fingerprint):
         return None
     card = work.registry.card(work.name)
     same = card.round_id == work.round_id and card.metrics.get("digest") == made_from
@@ -44,12 +45,13 @@ def made_before(work: RoundWork, made_from: str) -> Card | None:
 
 
 def usable_parent(work: RoundWork) -> str:
-    """The adapter in use, loaded into the policy; the base model where it is of another base or broken."""
+    """Load the adapter in use and return its name; the base model if the adapter is broken or of another base
+    model."""
     parent = work.registry.previous() if work.registry.current() == work.name else work.registry.current()
     if parent is None or parent == BASE_ADAPTER:
         return BASE_ADAPTER
     folder = work.registry.path(parent)
-    if problems := check(folder, work.policy.fingerprint):
+    if problems := adapter_problems(folder, work.policy.fingerprint):
         log.warning("the adapter in use cannot be compared with", adapter=parent, problems=problems)
         return BASE_ADAPTER
     load(work, parent)
@@ -57,6 +59,6 @@ def usable_parent(work: RoundWork) -> str:
 
 
 def load(work: RoundWork, name: str) -> None:
-    """Have an adapter loaded into the policy."""
+    """Load an adapter into the policy unless it is loaded already."""
     if name not in work.policy.adapters.names:
         work.policy.load_adapter(name, work.registry.path(name))

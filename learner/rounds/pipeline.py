@@ -1,6 +1,6 @@
 """A round of learning: collect → decode → examples → train → evaluate → gate → publish.
 
-torch is loaded only inside the stages that need it: a round without anything to train needs none.
+torch is imported only in the stages that need it, because a round with nothing to train does not.
 """
 
 from collections.abc import Iterator, Sequence
@@ -56,12 +56,11 @@ def run_round(
     on_progress: OnProgress | None = None,
     group: "ProcessGroup | None" = None,
 ) -> Round:
-    """Run a round from the first stage that is not done to the end, and give its row.
+    """Run a round to its end and return its row. Work that a killed process has finished is not repeated.
 
-    `policy` is a loaded policy to work with; None loads the one of the settings when it is needed. The row
-    says how the round ended (status, error, results); raised is only what keeps it from being written, and
-    `RoundError` for an id that is not there or while another process runs a round. A round that has ended is
-    left as it is.
+    `policy` is a loaded policy; None loads that of the settings when it is needed. The row has the round's outcome
+    (status, error, results); a failed round does not raise. Raises `RoundError` for an unknown id and while another
+    process runs a round, SQLAlchemyError if the row cannot be written. A round that has ended is not changed.
     """
     with database.session() as session:
         row = session.get(Round, round_id)
@@ -93,7 +92,7 @@ def run_round(
 
 
 def pipeline(work: RoundWork) -> tuple[int | None, dict[str, Any]]:
-    """The stages, in order. Gives the id of the new adapter's row (None if none was made) and the results.
+    """Run the stages in order. Returns the id of the new adapter's row (None if none was made) and the results.
 
     Results: interactions, turns, decoded_turns, positive_turns, promoted, reason and, where an adapter was
     trained, adapter, train_games, train_turns, training (`TrainingResult`), held_out (`Comparison`); trust
@@ -111,7 +110,7 @@ def pipeline(work: RoundWork) -> tuple[int | None, dict[str, Any]]:
     interactions = [interaction for interaction in interactions if not interaction.in_quarantine]
     results |= go_back_if_worse(work, interactions, verdicts)
     games, held_out = examples(work, interactions, verdicts)
-    if not any(game.labels for game in games):  # seed games alone teach nothing new
+    if not any(game.labels for game in games):  # seed games alone add nothing new
         reason = "no turn shows a right action yet" if games else "no turn has feedback to learn from yet"
         return None, {**results, "promoted": False, "reason": reason}
     card = train(work, games, held_out, start(work, interactions))
@@ -132,7 +131,8 @@ def pipeline(work: RoundWork) -> tuple[int | None, dict[str, Any]]:
 
 
 def collect(work: RoundWork) -> list[Interaction]:
-    """Finished games that may be trained on, up to the moment the round began: the same ones on a restart."""
+    """Finished games that may be trained on and had ended when the round began, so that a restart finds the
+    same."""
     work.report("collect")
     with work.database.session() as session:
         row = session.get_one(Round, work.round_id)
@@ -148,7 +148,7 @@ def collect(work: RoundWork) -> list[Interaction]:
 
 
 def decode(work: RoundWork, interactions: Sequence[Interaction]) -> dict[int, Feedback]:
-    """Decode every turn that has a next utterance and no verdict yet; gives all verdicts by turn id."""
+    """Decode every turn that has a next utterance and no verdict yet. Returns all verdicts by turn id."""
     work.report("decode")
     scheme, _ = parse_system(work.system)
     scorer = work.policy if work.settings.feedback.decoder == "prompted" else None
@@ -161,12 +161,13 @@ def decode(work: RoundWork, interactions: Sequence[Interaction]) -> dict[int, Fe
 def go_back_if_worse(
     work: RoundWork, interactions: Sequence[Interaction], verdicts: dict[int, Feedback]
 ) -> dict[str, Any]:
-    """Roll back where the adapter in use did worse than the one before it; gives what to tell of it."""
+    """Roll back if the adapter in use does worse than the previous one. Returns what to add to the round's
+    results."""
     registry = work.registry
     current, before = registry.current(), registry.previous()
     with work.database.session() as session:
         row = session.get_one(Round, work.round_id)
-        if "rolled_back" in row.results:  # by a process of this round that was killed since
+        if "rolled_back" in row.results:  # by a process of this round that was then killed
             return row.results
         reason = worse_in_play(interactions, verdicts, current, before) if before else None
         if reason is None:
@@ -203,7 +204,7 @@ def leave_affected(work: RoundWork) -> dict[str, Any]:
 def examples(
     work: RoundWork, interactions: Sequence[Interaction], verdicts: dict[int, Feedback]
 ) -> tuple[list[TrainingGame], list[TrainingGame]]:
-    """(training examples of everything so far, held-out examples of the newest round for the gate)."""
+    """Returns (training examples of all rounds so far, held-out examples of the newest round for the gate)."""
     from learner.training.evaluation import held_out_labels
 
     work.report("examples")
@@ -222,13 +223,12 @@ def train(
     held_out: Sequence[TrainingGame] = (),
     like: str = BASE_ADAPTER,
 ) -> Card:
-    """Train a fresh adapter that begins `like` another, and put it into the registry as a candidate.
+    """Train a new adapter, initialised from the adapter `like`, and add it to the registry as a candidate.
 
-    It stops early where it no longer gains on the held-out games.
-
-    If the registry has it already, made by this round from the very same examples, it is loaded instead.
+    Training stops early when held-out quality no longer improves. If this round has already made the adapter from
+    the same examples, it is loaded instead.
     """
-    from learner.training.evaluation import FEWEST_TURNS, chance_of_right
+    from learner.training.evaluation import MIN_HELD_OUT_TURNS, chance_of_right
     from learner.training.seeds import seed_games_of
     from learner.training.train import TrainingDiverged
     from learner.training.train import train as train_adapter
@@ -246,8 +246,8 @@ def train(
     if card := made_before(work, made_from):
         load(work, card.name)
     else:
-        work.policy.unload_adapter(work.name)  # left in this process by a round that failed
-        watched = right >= FEWEST_TURNS
+        work.policy.unload_adapter(work.name)  # left in this process by a failed round
+        watched = right >= MIN_HELD_OUT_TURNS
         if work.group is not None:
             from learner.rounds.ranks import TrainingJob
 
@@ -302,7 +302,7 @@ def evaluate(work: RoundWork, card: Card, held_out: Sequence[TrainingGame]) -> "
 def judge(
     work: RoundWork, card: Card, comparison: "Comparison", trust: dict[str, Any] | None = None
 ) -> tuple[int, "Decision"]:
-    """The gate: note evaluation and trust on the card and in the row; refuse what is broken or worse."""
+    """The gate: decide whether the adapter is used, and write evaluation and trust to its card and row."""
     from learner.training.evaluation import gate
 
     work.report("gate")
@@ -319,7 +319,7 @@ def judge(
 
 
 def publish(work: RoundWork, card: Card) -> None:
-    """Make the adapter the one that new games take."""
+    """Make the adapter current, so that new games are pinned to it."""
     work.report("publish")
     with work.database.session() as session:
         work.registry.promote(session, card.name)
@@ -351,8 +351,8 @@ def _alone(folder: Path) -> Iterator[None]:
 
 
 def _known_failure(stage: str, error: Exception) -> str | None:
-    """What a moderator is told of a failure that is no fault of the program; None if it may be one."""
-    from learner.policy.loading import PolicyLoadError  # torch is loaded by now, or a round has failed anyway
+    """The message for moderators if the failure is not a bug of the program; None if it may be one."""
+    from learner.policy.loading import PolicyLoadError  # imports torch
 
     if isinstance(error, RoundError | AdapterError | PolicyLoadError | SeedError):
         return str(error)

@@ -1,4 +1,4 @@
-"""What the ranks besides 0 of a distributed round do: train along until rank 0 ends the round."""
+"""The ranks other than 0 of a distributed round: they train each job that rank 0 broadcasts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ class TrainingJob:
 
 
 def run_training_jobs(group: ProcessGroup, settings: LearnerSettings) -> None:
-    """Train along with each job that rank 0 broadcasts, until it broadcasts None."""
+    """Train each job that rank 0 broadcasts, until it broadcasts None."""
     policy: Policy | None = None
     while job := group.broadcast(None):
         policy = policy or Policy.of(settings)

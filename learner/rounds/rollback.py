@@ -1,7 +1,7 @@
-"""Going back by itself: whether the adapter in use did worse in its games than the one it took over from.
+"""Automatic rollback: tests whether the adapter in use does worse in its games than its predecessor did.
 
-Pure functions of interactions and decoded feedback, which need no targets. The gate
-(`learner.training.evaluation`) judges an adapter before anybody has played with it, this afterwards.
+Pure functions of interactions and decoded feedback; they need no targets. The gate (`learner.training.evaluation`)
+evaluates an adapter before it is played with, this module afterwards.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,23 +11,23 @@ import numpy as np
 from learner.examples.labels import DecodedFeedback
 from store.training import Interaction
 
-FEWEST_GAMES = 20
-"""Of each adapter, without which nothing is said."""
+MIN_GAMES = 20
+"""Games that each of the two adapters must have played to be compared."""
 SHARE_MARGIN = 0.05
-"""By how much the share of wins or of positive feedback must have fallen, with 97.5% certainty, to count as worse."""
+"""Decrease in the share of wins or of positive feedback, with 97.5% confidence, that counts as worse."""
 
 
 def worse_in_play(
     interactions: Sequence[Interaction], verdicts: Mapping[int, DecodedFeedback], current: str, before: str
 ) -> str | None:
-    """Why `current` is worse than `before`, the adapter it took over from, in a sentence; None if it is not.
+    """A sentence that says why `current` is worse than its predecessor `before`; None if it is not.
 
-    Worse is one that wins less, or gets positive feedback in fewer of its turns and does not win more.
+    Worse means winning less, or getting positive feedback in fewer turns without winning more.
     """
     played = [one for one in interactions if one.adapter == current]
     base_models = {one.base_model for one in played}
     parents = [one for one in interactions if one.adapter == before and one.base_model in base_models]
-    if min(len(played), len(parents)) < FEWEST_GAMES:
+    if min(len(played), len(parents)) < MIN_GAMES:
         return None
     wins, wins_before = ([float(one.won) for one in games] for games in (played, parents))
     if _fallen(wins, wins_before):
@@ -45,14 +45,14 @@ def worse_in_play(
 
 
 def _positive_shares(games: Sequence[Interaction], verdicts: Mapping[int, DecodedFeedback]) -> list[float]:
-    """Share of turns with positive feedback, of each game that has decoded ones."""
+    """Share of turns with positive feedback, for each game that has decoded turns."""
     decoded = [[verdicts[turn].label > 0 for turn in one.turn_ids if turn in verdicts] for one in games]
     return [float(np.mean(labels)) for labels in decoded if labels]
 
 
 def _fallen(values: Sequence[float], before: Sequence[float], resamples: int = 2000) -> bool:
-    """Whether the mean over games is lower by more than the margin, by the bootstrap's 95% interval."""
-    if min(len(values), len(before)) < FEWEST_GAMES:
+    """Whether the mean over games has decreased by more than `SHARE_MARGIN`, by the 95% bootstrap interval."""
+    if min(len(values), len(before)) < MIN_GAMES:
         return False
     rng = np.random.default_rng(0)
 

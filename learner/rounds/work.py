@@ -1,4 +1,4 @@
-"""What the stages of a round share, and what they tell of their progress."""
+"""The state that the stages of a round share, and reports of their progress."""
 
 import time
 from collections.abc import Callable
@@ -19,12 +19,12 @@ REPORT_EVERY_SECONDS = 1.0
 
 
 class RoundError(RuntimeError):
-    """Why a round cannot go on, in a sentence for moderators."""
+    """A round cannot continue; the message is a sentence for moderators."""
 
 
 @dataclass(frozen=True)
 class RoundProgress:
-    """Where a round stands, as told to whoever runs it in their own process."""
+    """The progress of a round, for callers that run it in their own process."""
 
     stage: str
     done: int = 0
@@ -38,7 +38,7 @@ OnProgress = Callable[[RoundProgress], None]
 
 @dataclass
 class RoundWork:
-    """What the stages of one round share."""
+    """The state that the stages of one round share."""
 
     database: Database
     settings: LearnerSettings
@@ -48,16 +48,16 @@ class RoundWork:
     loaded: "Policy | None" = None
     config: TrainingConfig | None = None
     asked_hindsight: Hindsight | None = None
-    """None takes that of the settings."""
+    """None uses the settings' value."""
     on_progress: OnProgress | None = None
     group: "ProcessGroup | None" = None
-    """The processes that train together, if there are several."""
+    """The process group of a distributed round, else None."""
     stage: str = "start"
     reported_at: float = field(default=0.0, repr=False)
 
     @property
     def name(self) -> str:
-        """Of the adapter this round makes."""
+        """Name of the adapter that this round makes."""
         return adapter_name(self.number, self.system)
 
     @property
@@ -66,16 +66,16 @@ class RoundWork:
 
     @property
     def policy(self) -> "Policy":
-        """Loaded when it is first needed: a round that has nothing to train needs none."""
+        """The policy, loaded when it is first needed: a round with nothing to train does not need it."""
         if self.loaded is None:
-            from learner.policy import Policy  # torch is loaded only here
+            from learner.policy import Policy  # imports torch
 
             self.loaded = Policy.of(self.settings)
         return self.loaded
 
     @property
     def hindsight(self) -> Hindsight:
-        """What is learnt beyond the next utterance. Raises `RoundError` for a setting that is not understood."""
+        """The training signals besides the next utterance. Raises `RoundError` for an invalid setting."""
         try:
             return self.asked_hindsight or Hindsight.parse(self.settings.rounds.hindsight)
         except ValueError as error:
@@ -83,7 +83,8 @@ class RoundWork:
 
     @property
     def usable_hindsight(self) -> Hindsight:
-        """Without what the policy cannot learn from: what is not learnt from is not recorded as such."""
+        """`hindsight` without the signals that the policy cannot learn from, so that lineage records only what is
+        used."""
         return self.hindsight.usable(self.policy.learns_from_rejections)
 
     @property
@@ -99,7 +100,7 @@ class RoundWork:
         loss: float | None = None,
         seconds_left: float | None = None,
     ) -> None:
-        """Tell the round's row (at most once a second within a stage) and whoever watches."""
+        """Write the progress to the round's row (at most once a second within a stage) and call `on_progress`."""
         moment = time.monotonic()
         if stage != self.stage or moment - self.reported_at >= REPORT_EVERY_SECONDS:
             self.stage, self.reported_at = stage, moment

@@ -1,1 +1,2 @@
-"""The policy as a service: one thread owns the model, turns are batched, adapters change in between."""
+"""The policy as a service: one thread owns the model, turns are batched, and adapters are swapped between
+batches."""

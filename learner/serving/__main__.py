@@ -1,4 +1,4 @@
-"""`python -m learner.serving`: serves the policy until it is told to stop or its parent is gone."""
+"""`python -m learner.serving`: serves the policy until it gets a signal to stop or its parent process ends."""
 
 import argparse
 import asyncio

@@ -1,6 +1,6 @@
-"""The policy as the bot knows it: a client, and a supervisor of a service on this machine. Loads no torch.
+"""Clients of the policy service, and a supervisor for a service on this machine. Does not import torch.
 
-A request may be sent again as often as it takes: the same `request_id` is answered with the same action.
+Requests are retried: the service answers the same `request_id` with the same action.
 """
 
 import asyncio
@@ -31,27 +31,27 @@ from learner.settings import LearnerSettings
 log = structlog.get_logger(__name__)
 
 VLLM = "vllm+"
-"""Before the URL of a vLLM server."""
+"""Prefix of the URL of a vLLM server."""
 START_SECONDS = 120.0
-"""A service that is not up and has used no processor time for so long is given up."""
+"""Seconds without processor time after which a service that does not listen yet is considered hung."""
 PROBE_SECONDS = 5.0
 HANGING_PROBES = 6
-"""So many failed probes in a row and the local service is taken to hang."""
+"""Number of failed probes in a row after which the local service is considered hung."""
 RESTART_SECONDS = 0.5
 
 
 class PolicyClient(Remote):
-    """Speaks to one policy service. Use it as an async context manager."""
+    """Client of one policy service. Use it as an async context manager."""
 
     async def act(self, request: TurnRequest) -> TurnAnswer:
-        """Play a turn, however often it has to be asked for. Raises `PolicyError` after `patience` seconds."""
+        """Play a turn, with retries. Raises `PolicyError` after `patience` seconds."""
         async for attempt in self.patiently():
             with attempt:
                 return TurnAnswer.model_validate(await self._ask("POST", "/v1/act", request.model_dump()))
         raise AssertionError("unreachable")
 
     async def status(self) -> PolicyStatus:
-        """What the service says of itself. Raises `PolicyError`; asks once."""
+        """The state of the service, without retries. Raises `PolicyError`."""
         status = PolicyStatus.model_validate(await self._ask("GET", "/v1/status"))
         if status.protocol != PROTOCOL_VERSION:
             raise PolicyError(
@@ -62,12 +62,13 @@ class PolicyClient(Remote):
         return status
 
     async def finished(self, game_id: str) -> None:
-        """Tell that a game is over. A service that misses it forgets the game by itself, later."""
+        """Tell the service that a game is over. If the message is lost, the service forgets the game after a
+        day."""
         with contextlib.suppress(PolicyError):
             await self._ask("POST", "/v1/finished", GameFinished(game_id=game_id).model_dump())
 
     async def reload(self) -> PolicyStatus:
-        """Have the service look at once for a newly published adapter."""
+        """Make the service look for a newly published adapter now."""
         return PolicyStatus.model_validate(await self._ask("POST", "/v1/reload"))
 
     async def _ask(self, method: str, path: str, body: object = None) -> object:
@@ -82,9 +83,9 @@ class PolicyClient(Remote):
 def connect(
     url: str, settings: LearnerSettings, *, patience: float = PATIENCE_SECONDS
 ) -> PolicyClient | VllmPolicy:
-    """A client of the service at a URL: ours, or a vLLM server where it begins with "vllm+".
+    """The client for a URL: of our own service, or of a vLLM server if the URL begins with "vllm+".
 
-    Raises `PolicyError` for settings that cannot go together.
+    Raises `PolicyError` for settings that contradict each other.
     """
     if url.startswith(VLLM):
         return VllmPolicy(url.removeprefix(VLLM), settings, patience=patience)
@@ -92,9 +93,9 @@ def connect(
 
 
 class LocalPolicy:
-    """Runs the policy service in a process of its own, and starts it again when it dies or hangs.
+    """Runs the policy service in a subprocess, and restarts it when it dies or hangs.
 
-    The address stays the same over restarts, so that clients only ever have to ask again.
+    The address stays the same over restarts, so that clients only have to retry.
     """
 
     def __init__(self, settings: LearnerSettings) -> None:
@@ -128,19 +129,19 @@ class LocalPolicy:
         await self._stop()
 
     async def act(self, request: TurnRequest) -> TurnAnswer:
-        """Play a turn (`PolicyClient.act`), over restarts of the service too."""
+        """Play a turn (`PolicyClient.act`), also over restarts of the service."""
         return await self.client.act(request)
 
     async def finished(self, game_id: str) -> None:
-        """Tell that a game is over (`PolicyClient.finished`)."""
+        """Tell the service that a game is over (`PolicyClient.finished`)."""
         await self.client.finished(game_id)
 
     async def status(self) -> PolicyStatus:
-        """What the service says of itself (`PolicyClient.status`)."""
+        """The state of the service (`PolicyClient.status`)."""
         return await self.client.status()
 
     async def _start(self) -> str:
-        """Start the service and wait until it listens. Gives its URL. Raises `PolicyError`."""
+        """Start the service, wait until it listens, and return its URL. Raises `PolicyError`."""
         with tempfile.TemporaryDirectory(prefix="respect-policy-") as folder:
             url_file = Path(folder) / "url"
             self._process = await asyncio.create_subprocess_exec(
@@ -191,7 +192,7 @@ class LocalPolicy:
                 await asyncio.sleep(RESTART_SECONDS * 4)
 
     async def _sleep_or_exit(self, seconds: float) -> None:
-        """Sleeps, but not past the end of the process."""
+        """Sleep, but return when the process ends."""
         if self._process is None or self._process.returncode is not None:
             await asyncio.sleep(RESTART_SECONDS)
             return
@@ -211,7 +212,7 @@ class LocalPolicy:
 
 
 def _cpu_seconds(pid: int) -> float:
-    """Processor time that a process has used, 0 for one that has ended."""
+    """Processor time, in seconds, that a process has used; 0 if it has ended."""
     try:
         times = psutil.Process(pid).cpu_times()
     except psutil.Error:

@@ -1,4 +1,4 @@
-"""A round-robin queue per tenant: a community that asks a lot does not make the others wait."""
+"""A round-robin queue per tenant, so that a community with many requests does not delay the others."""
 
 import queue
 import threading
@@ -29,7 +29,7 @@ class FairQueue(Generic[_Item]):
             self._changed.notify()
 
     def get(self, timeout: float | None = None) -> _Item:
-        """The next item: of the tenant that was served longest ago. Raises `queue.Empty` after `timeout` seconds."""
+        """The next item of the tenant that was served longest ago. Raises `queue.Empty` after `timeout` seconds."""
         with self._changed:
             if not self._changed.wait_for(lambda: self._urgent or self._queues, timeout):
                 raise queue.Empty
@@ -42,6 +42,6 @@ class FairQueue(Generic[_Item]):
             return item
 
     def waiting(self, tenant: str) -> int:
-        """Items of a tenant."""
+        """Number of waiting items of a tenant."""
         with self._changed:
             return len(self._queues.get(tenant, ()))

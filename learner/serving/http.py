@@ -11,7 +11,7 @@ from tenacity import AsyncRetrying, retry_if_exception, stop_after_delay, wait_e
 from learner.protocol import PolicyError
 
 PATIENCE_SECONDS = 45.0
-"""How long a turn is tried again before it is given up: long enough for a local service to be restarted."""
+"""Seconds for which a turn is retried; long enough for a restart of a local service."""
 ATTEMPT_SECONDS = 30.0
 
 
@@ -19,7 +19,7 @@ class Remote:
     """One service. Use it as an async context manager."""
 
     kind = "The policy service"
-    """What it is called in errors."""
+    """Name of the service in error messages."""
 
     def __init__(
         self, url: str, secret: SecretStr | None = None, *, patience: float = PATIENCE_SECONDS
@@ -52,7 +52,7 @@ class Remote:
         )
 
     async def fetch(self, method: str, path: str, body: object = None) -> tuple[int, Any]:
-        """Status and answer, decoded where it is JSON. Raises `PolicyError` if there is none."""
+        """HTTP status and body, decoded if it is JSON. Raises `PolicyError` if there is no answer."""
         if self._session is None:
             raise RuntimeError(f"Use {type(self).__name__} as an async context manager")
         try:

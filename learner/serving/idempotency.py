@@ -1,4 +1,4 @@
-"""Idempotent turns: a request id is played once, however often it is sent."""
+"""Idempotency of turns: a request id is played only once, even if it is sent repeatedly."""
 
 import asyncio
 from collections import OrderedDict
@@ -10,7 +10,8 @@ REMEMBERED_ANSWERS = 4_096
 
 
 class IdempotencyCache:
-    """The latest answers by request id, and the turns under way. A failed turn is forgotten and may be asked again."""
+    """The latest answers by request id, and the turns in progress. A failed turn is not kept, so it can be
+    retried."""
 
     def __init__(self) -> None:
         self._known: OrderedDict[str, asyncio.Task[TurnAnswer]] = OrderedDict()
@@ -25,9 +26,9 @@ class IdempotencyCache:
         return request_id in self._known
 
     async def once(self, request_id: str, play: Callable[[], Awaitable[TurnAnswer]]) -> TurnAnswer:
-        """The answer to a request: one that is known, or one under way, or what `play` gives.
+        """The answer to a request: a known one, one in progress, or the result of `play`.
 
-        The caller may be cancelled; the turn is played all the same, and its answer kept for the next attempt.
+        If the caller is cancelled, the turn is still played and its answer kept for the next attempt.
         """
         answer = self._known.get(request_id)
         if answer is None:
@@ -40,7 +41,7 @@ class IdempotencyCache:
         return await asyncio.shield(answer)
 
     async def close(self) -> None:
-        """Cancel the turns under way."""
+        """Cancel the turns in progress."""
         for answer in self._open:
             answer.cancel()
         await asyncio.gather(*self._open, return_exceptions=True)

@@ -1,18 +1,18 @@
-"""Which adapters are loaded, least recently used first, and the games under way that are pinned to each."""
+"""The loaded adapters in order of last use, and the games in progress that are pinned to each."""
 
 import time
 from collections import OrderedDict
 
 FORGOTTEN_SECONDS = 24 * 3600.0
-"""A game without a turn for so long no longer holds its adapter; a later turn loads it again."""
+"""Seconds without a turn after which a game no longer keeps its adapter loaded; a later turn loads it again."""
 
 
 class Pins:
-    """Names of loaded adapters, the one used longest ago first."""
+    """Names of loaded adapters, least recently used first."""
 
     def __init__(self) -> None:
         self._games: OrderedDict[str, dict[str, float]] = OrderedDict()
-        """For each, the games pinned to it and when they last had a turn."""
+        """adapter -> game id -> time of the game's last turn."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -23,22 +23,22 @@ class Pins:
         return name in self._games
 
     def use(self, name: str) -> None:
-        """Note that an adapter is loaded and wanted now."""
+        """Record that an adapter is loaded and used now."""
         self._games.setdefault(name, {})
         self._games.move_to_end(name)
 
     def hold(self, name: str, game_id: str) -> None:
-        """Note a game's turn under an adapter; nothing if it is not one that is loaded."""
+        """Record a game's turn under an adapter. Does nothing if the adapter is not loaded."""
         if name in self._games:
             self._games[name][game_id] = time.monotonic()
 
     def end(self, game_id: str) -> None:
-        """Note that a game is over."""
+        """Record that a game is over."""
         for games in self._games.values():
             games.pop(game_id, None)
 
     def idle(self, current: str) -> list[str]:
-        """What no game under way is pinned to and new ones, which take `current`, do not take."""
+        """Adapters other than `current` to which no game in progress is pinned."""
         forgotten = time.monotonic() - FORGOTTEN_SECONDS
         return [
             name
@@ -47,5 +47,5 @@ class Pins:
         ]
 
     def drop(self, name: str) -> None:
-        """Note that an adapter is no longer loaded."""
+        """Record that an adapter was unloaded."""
         self._games.pop(name, None)

@@ -28,12 +28,12 @@ log = structlog.get_logger(__name__)
 
 WATCH_SECONDS = 0.5
 MAX_WAITING, MAX_WAITING_EACH = 512, 64
-"""Turns that may wait: in all, and of one community."""
+"""Maximum number of waiting turns: in total, and of one community."""
 MAX_BODY = 256 * 2**10
 
 
 class PolicyService:
-    """IdempotencyCache turns, remembers the answers, and follows the registry's current adapter."""
+    """Serves turns through an idempotency cache and follows the registry's current adapter."""
 
     def __init__(
         self, worker: Worker, registry: AdapterRegistry, base_model: str, secret: SecretStr | None = None
@@ -119,7 +119,7 @@ class PolicyService:
         return web.json_response({"ok": True, "refused_adapter": self._refused})
 
     def status(self) -> PolicyStatus:
-        """What the service says of itself."""
+        """The state of the service."""
         return PolicyStatus(
             base_model=self._base_model,
             current=self._current,
@@ -143,12 +143,12 @@ class PolicyService:
             await self._follow()
 
     async def _follow(self) -> None:
-        """Take over the registry's current adapter, once, however many ask."""
+        """Switch to the registry's current adapter; concurrent calls do it once."""
         async with self._following:
             await self._take_over()
 
     async def _take_over(self) -> None:
-        """Take it over once it is loaded; keep the old one if it is refused."""
+        """Switch when the new adapter is loaded; keep the old one if the new one is refused."""
         try:
             wanted = self._registry.current()
             if wanted == self._current or wanted == self._refused:

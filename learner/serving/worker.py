@@ -1,4 +1,4 @@
-"""The one thread that owns the model: joins waiting turns into batches, loads and releases adapters."""
+"""The thread that owns the model: it batches waiting turns, and loads and unloads adapters."""
 
 import asyncio
 import contextlib
@@ -15,7 +15,7 @@ import structlog
 from learner.conversation import probe_request
 from learner.policy import Policy
 from learner.protocol import BASE_ADAPTER, PolicyError, TurnRequest
-from learner.registry import AdapterRegistry, check
+from learner.registry import AdapterRegistry, adapter_problems
 from learner.serving.fair_queue import FairQueue
 from learner.serving.pins import Pins
 from store.logs import message_of
@@ -24,9 +24,9 @@ log = structlog.get_logger(__name__)
 
 MAX_BATCH = 32
 GATHER_SECONDS = 0.004
-"""How long the first turn of a batch waits for others."""
+"""Seconds that the first turn of a batch waits for others."""
 MAX_ADAPTERS = 8
-"""Adapters kept loaded; the one used longest ago goes first."""
+"""Maximum number of loaded adapters; the least recently used one is unloaded first."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class Worker:
         self._thread.start()
 
     def stop(self) -> None:
-        """End the thread; turns that still wait are asked for again by whoever wants them."""
+        """End the thread. Turns that are still waiting fail and are retried by their clients."""
         self._jobs.put(None, "")
         self._thread.join(10)
 
@@ -89,18 +89,18 @@ class Worker:
             self.waiting -= 1
 
     async def load(self, name: str) -> None:
-        """Have an adapter ready for new games, beside those of games under way.
+        """Load an adapter for new games; those of games in progress stay loaded.
 
         Raises `PolicyError` with the reason if it is refused.
         """
         await self._put(lambda: self._take_up(name))
 
     async def finished(self, game_id: str) -> None:
-        """A game is over: its adapter is released if no other game is pinned to it."""
+        """Record that a game is over. Its adapter is unloaded if no other game is pinned to it."""
         await self._put(lambda: self._forget(game_id))
 
     def waiting_in(self, community: str) -> int:
-        """Turns of one community that wait."""
+        """Number of waiting turns of one community."""
         return self._jobs.waiting(community)
 
     async def _put(self, work: TurnRequest | Callable[[], Any]) -> Any:
@@ -130,14 +130,14 @@ class Worker:
                     job.done(error=error)
 
     def _next(self, warming: Iterator[None]) -> _Job | None:
-        """The next job; until it comes, and a little before each at first, what games will need is made."""
+        """The next job. While there is none, and at first also before each job, continue with `warming`."""
         for _ in warming:
             with contextlib.suppress(queue.Empty):
                 return self._jobs.get(timeout=0)
         return self._jobs.get()
 
     def _gather(self, first: _Job) -> list[_Job | None]:
-        """The first job and those that come within milliseconds; a job of another kind ends the batch."""
+        """The first job and those that arrive within `GATHER_SECONDS`; a job of another kind ends the batch."""
         batch: list[_Job | None] = [first]
         deadline = time.monotonic() + GATHER_SECONDS
         while len(batch) < MAX_BATCH:
@@ -154,7 +154,7 @@ class Worker:
         return batch
 
     def _play(self, batch: list[_Job | None]) -> bool:
-        """Play a batch. False if it holds the sign to stop."""
+        """Play a batch. False if it contains the request to stop (None)."""
         playable: list[tuple[_Job, TurnRequest]] = []
         for job in batch:
             if job is None or not isinstance(job.work, TurnRequest):
@@ -186,7 +186,7 @@ class Worker:
             job.done(answer)
 
     def _use(self, name: str) -> None:
-        """See that an adapter is loaded."""
+        """Load an adapter unless it is loaded."""
         if name == BASE_ADAPTER:
             return
         if name in self._adapters:
@@ -194,7 +194,7 @@ class Worker:
             return
         try:
             folder = self._registry.path(name)
-            wrong = check(folder, self._policy.fingerprint)
+            wrong = adapter_problems(folder, self._policy.fingerprint)
             if wrong:
                 raise PolicyError(f"Adapter {name!r} is refused: {'; '.join(wrong)}", retry=False)
             self._policy.load_adapter(name, folder)
@@ -219,12 +219,13 @@ class Worker:
         self._release_unpinned()
 
     def _release_unpinned(self) -> None:
-        """Release what no game under way is pinned to and new ones do not take."""
+        """Unload the adapters that neither new games nor games in progress use."""
         for name in self._adapters.idle(self._current):
             self._unload(name)
 
     def _probe(self, name: str) -> None:
-        """Play one turn under an adapter that was just loaded. Raises `PolicyError`, and it is loaded no more."""
+        """Play one turn under an adapter that was just loaded. If it fails, unloads the adapter and raises
+        `PolicyError`."""
         try:
             logps = self._policy.all_action_logps(probe_request(name)).values()
             total = math.fsum(map(math.exp, logps))

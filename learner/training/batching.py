@@ -1,4 +1,4 @@
-"""What training steps are made of: games and their labels, put into batches, on boards that change."""
+"""Groups labelled games into effective batches and micro-batches."""
 
 import random
 from collections.abc import Sequence
@@ -11,17 +11,19 @@ from learner.examples.labels import TrainingGame, TurnLabel
 
 @dataclass(frozen=True)
 class Item:
-    """One forward's share of a game: the labels whose board may be shuffled, or those whose may not."""
+    """The labels of one game that are computed in one forward pass: those on the board as it was played, or those
+    whose board may be changed."""
 
     game: TrainingGame
     labels: tuple[TurnLabel, ...]
     as_played: bool
     free: tuple[int, ...] = ()
-    """Places of the figures that nobody clicked: any other figure might stand there."""
+    """Indices into the game's context of figures that were never clicked: they may be replaced by other figures."""
 
 
 def items_of(games: Sequence[TrainingGame]) -> list[Item]:
-    """Labels with a propensity stay on the board that it was logged for: ℓ and p₀ must be of the same x."""
+    """Up to two items per game. Labels with a propensity keep the board that it was logged on, because ℓ and p₀
+    must be conditioned on the same x."""
     items = []
     for game in games:
         paired = tuple(label for label in game.labels if label.behaviour_logp is not None)
@@ -47,7 +49,8 @@ def _unclicked(game: TrainingGame) -> tuple[int, ...]:
 def plan_epochs(
     items: Sequence[Item], epochs: int, least_steps: int, batch_turns: int, rng: random.Random
 ) -> list[list[list[Item]]]:
-    """Epochs of effective batches: `epochs`, and for a small set up to three times as many."""
+    """Epochs of effective batches: `epochs` of them, or up to three times as many if they have fewer than
+    `least_steps` batches."""
     plan = [_effective_batches(items, batch_turns, rng) for _ in range(epochs)]
     while len(plan) < 3 * epochs and len(plan[0]) * len(plan) < least_steps:
         plan.append(_effective_batches(items, batch_turns, rng))
@@ -55,7 +58,7 @@ def plan_epochs(
 
 
 def _effective_batches(items: Sequence[Item], batch_turns: int, rng: random.Random) -> list[list[Item]]:
-    """One epoch: shuffled, then bucketed by length within windows of a few batches, then batches shuffled."""
+    """One epoch: items are shuffled, sorted by length within windows of eight batches, and the batches shuffled."""
     shuffled = rng.sample(items, len(items))
     turns = sum(len(item.labels) for item in items)
     window = max(1, round(8 * batch_turns * len(items) / turns))
@@ -74,7 +77,7 @@ def _effective_batches(items: Sequence[Item], batch_turns: int, rng: random.Rand
 
 
 def _length(item: Item) -> int:
-    """Characters up to the last label: proportional enough to tokens to put like with like."""
+    """Characters up to the last label, as an estimate of the item's number of tokens."""
     steps = item.game.steps[: item.labels[-1].step + 1]
     return sum(len(step.utterance) + len(step.action) + len(step.state) + 24 for step in steps)
 

@@ -1,4 +1,4 @@
-"""What a step of training did, for the log, and its means over an epoch, for the adapter's card."""
+"""Diagnostics of optimizer steps for the log, and their means over an epoch for the adapter's card."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,13 +8,13 @@ from learner.training.objectives import Statistics
 
 @dataclass(frozen=True)
 class Update:
-    """One step of the optimizer. Everything is of its effective batch, over all processes."""
+    """One optimizer step. All values are over its effective batch and all processes."""
 
     sums: Statistics
     z: float | None
     """The KL estimate that kto's loss used; None for the other objectives."""
     gradient_norm: float
-    """Euclidean, over all trained parameters, before clipping."""
+    """Euclidean norm over all trained parameters, before clipping."""
     clipped: bool
     """Whether the gradient was scaled down to the largest norm allowed."""
 
@@ -26,7 +26,7 @@ class Update:
 
 @dataclass(frozen=True)
 class Diagnostics:
-    """Means over updates, as cleanrl's ppo.py logs them. None where nothing says it."""
+    """Means over updates, as cleanrl's ppo.py logs them. None where a value is not defined."""
 
     approx_kl: float | None
     """KL(π₀ ‖ π) in nats, by the k3 estimator over the turns that have a logged propensity; sup has none."""

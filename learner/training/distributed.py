@@ -1,6 +1,6 @@
-"""The processes that train one adapter together, one for each GPU, as `accelerate launch` or torchrun starts them.
+"""Distributed training of one adapter, one process per GPU, as `accelerate launch` or torchrun start them.
 
-Rank 0 runs the round and broadcasts what is trained; the other ranks train along with the same seed.
+Rank 0 runs the round and broadcasts each training job. All ranks train it with the same seed.
 """
 
 import os
@@ -15,11 +15,13 @@ from accelerate.utils import broadcast, broadcast_object_list, reduce
 _Item = TypeVar("_Item")
 
 TIMEOUT = timedelta(days=1)
-"""Of a collective operation: the other ranks wait in a broadcast while rank 0 decodes."""
+"""Timeout of a collective operation. It is long because the other ranks wait in a broadcast while rank 0
+decodes."""
 
 
 class ProcessGroup:
-    """The processes, seen from one of them. Every method but `shard` is collective: all ranks call it."""
+    """The process group, seen from one rank. Every method but `shard` and `destroy` is collective: all ranks must
+    call it."""
 
     def __init__(self, cpu: bool) -> None:
         state = PartialState(cpu=cpu, timeout=TIMEOUT) if is_distributed() else None

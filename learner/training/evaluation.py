@@ -1,4 +1,4 @@
-"""Held-out evaluation of a candidate adapter and the gate that it must pass. It never sees targets."""
+"""Held-out evaluation of a candidate adapter, and the gate that it must pass. No targets are read."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -14,25 +14,25 @@ from learner.policy import Policy
 from learner.policy.batch import to_example
 from store.training import Interaction
 
-FEWEST_TURNS = 50
-"""Held-out right actions without which the comparison says nothing."""
-FEWEST_EFFECTIVE = 100.0
-"""Turns that an estimate from all turns that were taken must be worth, after weighting, to be believed."""
+MIN_HELD_OUT_TURNS = 50
+"""Fewer held-out right actions than this are too few to refuse a candidate."""
+MIN_EFFECTIVE_TURNS = 100.0
+"""Effective sample size that the importance-sampling estimate must have to be used."""
 CHANCE_MARGIN = 0.05
-"""How much less often the candidate may take held-out right actions before it is clearly worse."""
+"""How far the candidate's mean probability of held-out right actions may be below the parent's."""
 BATCH_GAMES = 32
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """A candidate beside the adapter in use, on turns that neither was trained on."""
+    """A candidate compared with the adapter in use (the parent), on turns that neither was trained on."""
 
     turns: int
     """Held-out turns with a label."""
     right_turns: int
     """Held-out turns whose right action is known."""
     chance_candidate: float | None
-    """Mean π(a|x) of held-out right actions: how often sampling would take them. None without any."""
+    """Mean π(a|x) of held-out right actions, the probability of sampling them. None if there are none."""
     chance_parent: float | None
     difference_ci95: tuple[float, float] | None
     """Bootstrap interval of the mean difference over turns."""
@@ -41,7 +41,7 @@ class Comparison:
     reward_candidate: float | None
     """The same under the candidate, by self-normalised importance sampling on the logged propensities."""
     effective_turns: float | None
-    """How many turns that estimate is worth: (Σw)² / Σw²."""
+    """Effective sample size of that estimate, in turns: (Σw)² / Σw²."""
 
     def metrics(self) -> dict[str, Any]:
         """For the adapter's card."""
@@ -50,7 +50,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Decision:
-    """Whether a candidate may be used, and why, in a sentence."""
+    """Whether a candidate passed the gate, and a sentence that says why."""
 
     passed: bool
     reason: str
@@ -69,19 +69,19 @@ def action_logps(policy: Policy, games: Sequence[TrainingGame], adapter: str) ->
 def held_out_labels(
     interactions: Sequence[Interaction], verdicts: Mapping[int, DecodedFeedback], base_model: str
 ) -> list[TrainingGame]:
-    """What held-out interactions tell: their right actions, and how each action that was taken turned out.
+    """Labels of held-out interactions: their right actions, and the feedback on each action that was taken.
 
-    Right actions come from hindsight too, since actions that got positive feedback at once are the ones which the
-    parent takes anyway. They have no propensity (as for sup); the others have it (as for kto).
+    Right actions come from hindsight too, because those that got positive feedback at once are mostly actions that
+    the parent already prefers. Right actions have no propensity (as for sup), taken actions have one (as for kto).
     """
     right = build_examples(interactions, verdicts, "sup", base_model, Hindsight(win=True, correction=True))
     return right + build_examples(interactions, verdicts, "kto", base_model)
 
 
 def chance_of_right(policy: Policy, games: Sequence[TrainingGame], adapter: str) -> float:
-    """Mean π(a|x) of the right actions of `held_out_labels`: how often sampling would take them.
+    """Mean π(a|x) of the right actions of `held_out_labels`, the probability of sampling them.
 
-    Steadier than the mean of ℓ, which a few unlikely turns rule. NaN where there is none.
+    Less noisy than the mean of ℓ, which a few improbable turns dominate. NaN if there is no right action.
     """
     right = [game for game in games if game.labels[0].behaviour_logp is None]
     return float(np.exp(action_logps(policy, right, adapter)).mean())
@@ -124,7 +124,7 @@ def gate(comparison: Comparison, losses: Sequence[float | None]) -> Decision:
     low, high = comparison.difference_ci95
     if not (math.isfinite(low) and math.isfinite(high)):
         return Decision(False, "its probabilities of held-out turns are not finite")
-    if comparison.right_turns < FEWEST_TURNS:
+    if comparison.right_turns < MIN_HELD_OUT_TURNS:
         return Decision(True, f"only {comparison.right_turns} held-out turns: too few to judge by")
     assert comparison.chance_candidate is not None and comparison.chance_parent is not None
     found = (
@@ -133,8 +133,9 @@ def gate(comparison: Comparison, losses: Sequence[float | None]) -> Decision:
     )
     if high >= -CHANCE_MARGIN:
         return Decision(True, found)
-    # What is known to be right is mostly what the adapter in use took; all that was taken tells more fairly.
-    believed = comparison.effective_turns is not None and comparison.effective_turns >= FEWEST_EFFECTIVE
+    # Known right actions are mostly those of the adapter in use; the estimate over all taken actions is
+    # less biased.
+    believed = comparison.effective_turns is not None and comparison.effective_turns >= MIN_EFFECTIVE_TURNS
     if believed and comparison.reward_candidate is not None and comparison.reward_logged is not None:
         expected = (
             f"{found}, but {comparison.reward_candidate:.1%} of its turns would get positive feedback instead of "

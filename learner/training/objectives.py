@@ -1,6 +1,6 @@
-"""The three objectives as pure functions of tensors (METHOD: "Rounds"). They know no model and no data.
+"""The three objectives as pure functions of tensors (METHOD: "Rounds"), independent of model and data.
 
-Each takes one value for every turn of a batch, [R], and gives `(loss, statistics)`. The loss is the sum over
+Each takes one value per turn of a batch, [R], and returns `(loss, statistics)`. The loss is the sum over
 turns divided by `count`, the turns of the *effective* batch, so that the gradients of micro-batches add up to
 the gradient of the whole. Notation of the paper: ℓ = log π(a|x), the sum over the action's tokens with its
 end token; n = their number; p₀ = the logged propensity π₀(a|x), clamped from below.
@@ -12,9 +12,9 @@ from dataclasses import astuple, dataclass
 import torch
 
 MIN_PROPENSITY = 0.01
-"""p₀ is clamped here: a rare action that turned out well must not blow the update up."""
+"""Lower bound of p₀, so that an improbable action with positive feedback does not cause a huge update."""
 MAX_LOG_RATIO = 3.0
-"""log of the importance ratio is capped here in the estimate of z: at a ratio of 20."""
+"""Upper bound of the log importance ratio in the estimate of z, a ratio of 20."""
 
 RL_SMOOTHING = SUP_SMOOTHING = 0.1
 KTO_SMOOTHING = 0.01
@@ -23,20 +23,20 @@ KTO_BETA = 0.5
 
 @dataclass(frozen=True)
 class Statistics:
-    """Sums over the turns of a batch, so that those of micro-batches and of processes add up. Plain floats."""
+    """Sums over the turns of a batch, so that those of micro-batches and processes can be added."""
 
     turns: float = 0.0
     loss: float = 0.0
     logp: float = 0.0
     """ℓ."""
     ratio: float = 0.0
-    """Importance ratio exp ℓ / p₀ with p₀ clamped; 0 where not used."""
+    """Importance ratio exp ℓ / p₀ with p₀ clamped; 0 where the objective does not use it."""
     paired: float = 0.0
-    """Turns that are compared with a logged propensity."""
+    """Turns that have a logged propensity."""
     kl: float = 0.0
-    """k3 over them, an estimate of KL(π₀ ‖ π) (`k3_terms`)."""
+    """The k3 estimate of KL(π₀ ‖ π) over those turns, in nats (`k3_terms`)."""
     clamped: float = 0.0
-    """Those of them whose ratio is not as it was logged: p₀ was clamped, or the ratio capped."""
+    """Those of them whose ratio was changed: p₀ was clamped, or the ratio was capped."""
 
     def __add__(self, other: "Statistics") -> "Statistics":
         return Statistics(*(mine + its for mine, its in zip(astuple(self), astuple(other), strict=True)))
@@ -83,8 +83,8 @@ def rl(
         w = 1 if r > 0 else stop-gradient(exp ℓ) / p₀
         L = -(1/count) Σ weight · [(1 - ε) w r ℓ/n + ε |r| s̄]
 
-    The ratio keeps the push on a bad action from growing once the policy no longer takes it. `behaviour_logp` may
-    be NaN, for not known, where r > 0. `z` is not used.
+    The ratio reduces the gradient of a negative action once the policy rarely takes it. `behaviour_logp` may
+    be NaN (not known) where r > 0. `z` is not used.
     """
     ratio = (logp.detach() - _clamped(behaviour_logp)).exp()
     w = torch.where(reward > 0, 1.0, ratio)
@@ -130,13 +130,14 @@ def kl_terms(logp: torch.Tensor, behaviour_logp: torch.Tensor) -> torch.Tensor:
 
         E_{a ~ π₀}[w log w - (w - 1)] = KL(π ‖ π₀),   w = π(a|x) / π₀(a|x)
 
-    Each term is at least 0 and the mean is unbiased, because every action was sampled from π₀ and its unclamped
-    propensity logged. Both sides are of the same action on the same board without dropout, unlike an estimate
-    from mismatched pairs. Terms are capped at w = 20 against single turns with huge weights.
+    Each term is at least 0. Without the cap the mean is unbiased, because every action was sampled from π₀ and its
+    propensity was logged unclamped. Both log-probabilities are of the same action on the same board without
+    dropout, unlike in an estimate from mismatched pairs. w is capped at 20, so that no single turn dominates.
 
-    Chosen over the exact KL, which `Policy.all_action_logps` makes possible: that takes the whole distribution
-    of π and of each turn's own behaviour adapter, 0.08 s each for the embedded policy on one core, so 10 s for a
-    step that takes 0.3 s. What it costs: logged actions hardly show where π went that π₀ seldom did. After a
+    The exact KL, which `Policy.all_action_logps` could give, is not used: it needs the whole distribution of π and
+    of each turn's own behaviour adapter, 0.08 s each for the embedded policy on one core, so 10 s for a step that
+    takes 0.3 s. The drawback of the estimate: logged actions hardly cover actions that π prefers and π₀ rarely
+    takes. After a
     round of kto on 100 games the estimate was 0.9 (standard deviation 0.3 between batches of 64, and 0.94 without
     the cap) and the exact KL 1.7 nats, which with β = 0.5 moves a turn's margin by 0.4 in the sigmoid.
     """
@@ -150,7 +151,8 @@ def k3_terms(logp: torch.Tensor, behaviour_logp: torch.Tensor) -> torch.Tensor:
 
         E_{a ~ π₀}[(w - 1) - log w] = KL(π₀ ‖ π),   w = π(a|x) / π₀(a|x)
 
-    Not z of kto, which is of the other direction and capped. 0 where `behaviour_logp` is NaN, for not known.
+    This is not z of kto, which estimates the other direction and is capped. 0 where `behaviour_logp` is NaN (not
+    known).
     """
     log_ratio = (logp - behaviour_logp).double()
     return torch.where(behaviour_logp.isnan(), 0.0, torch.expm1(log_ratio) - log_ratio)

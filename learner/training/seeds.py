@@ -1,6 +1,6 @@
-"""The seed games that a round trains on besides what was played: which file, which of its games, their propensities.
+"""Loads the seed games that a round trains on besides the played ones, and computes their propensities.
 
-The embedded policy comes with games that it was pretrained on.
+The embedded policy is shipped with a file of them, made of dialogues like those of its pretraining.
 """
 
 from collections.abc import Sequence
@@ -22,10 +22,10 @@ log = structlog.get_logger(__name__)
 
 
 def seed_games_of(settings: LearnerSettings, policy: Policy, objective: ObjectiveName) -> list[TrainingGame]:
-    """What a round trains on besides what was played; nothing where there are no seed games.
+    """The seed games of a round, or an empty list if there are none.
 
-    Games with an image set that is not on this machine are left out. For kto the propensities are the base
-    model's. Raises `SeedError`.
+    Games whose image set is not on this machine are left out. For kto the propensities are computed with the base
+    model. Raises `SeedError`.
     """
     path = _path(settings)
     if path is None:
@@ -44,7 +44,7 @@ def _path(settings: LearnerSettings) -> Path | None:
 
 
 def _present(games: Sequence[TrainingGame]) -> list[TrainingGame]:
-    """Those whose figures are all on this machine."""
+    """The games whose figures are all on this machine."""
     ids = {images: _ids(images) for images in {game.images for game in games}}
     return [game for game in games if ids[game.images].issuperset(game.context)]
 

@@ -1,4 +1,4 @@
-"""Training an adapter: LoRA on the base model, from examples that are ready. It knows no database."""
+"""Trains a LoRA adapter of the base model on labelled games. It does not use the database."""
 
 import math
 import random
@@ -34,12 +34,12 @@ _Made = TypeVar("_Made")
 
 
 class TrainingDiverged(RuntimeError):
-    """Training gave no finite loss; its adapter is worth nothing."""
+    """Training was aborted because the loss was not finite; the adapter cannot be used."""
 
 
 @dataclass(frozen=True)
-class Progress:
-    """Where training stands after a step."""
+class TrainingProgress:
+    """The progress of training after an optimizer step."""
 
     step: int
     total: int
@@ -50,31 +50,31 @@ class Progress:
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """How training went."""
+    """The outcome of one training."""
 
     steps: int
     turns: int
-    """Turns of the training set."""
+    """Labelled turns of the training set."""
     turns_seen: int
-    """Over all epochs."""
+    """Labelled turns times epochs."""
     losses: tuple[float, ...]
     """Mean loss of each epoch that was run."""
     diagnostics: tuple[Diagnostics, ...]
-    """Of each epoch that was run."""
+    """Of each epoch that was run, in order."""
     grounding: tuple[float, ...]
     """Mean loss of each epoch of the base model's warm start (`learner.policy.backend.WarmStart`)."""
     held_out: tuple[float, ...]
-    """Quality on held-out turns after a warm start and after each epoch; empty where there are none."""
+    """Quality on held-out turns after a warm start and after each epoch; empty without held-out turns."""
     restored: bool
-    """Whether training went back to what was better on them than what it ended with."""
+    """Whether the weights of an earlier epoch, which were better on held-out turns, were restored."""
     skipped: int
-    """Steps without a finite loss or gradient, left out."""
+    """Optimizer steps that were skipped because the loss or the gradient was not finite."""
     processes: int
-    """That trained together."""
+    """Number of processes that trained together."""
     seconds: float
 
     def metrics(self) -> dict[str, Any]:
-        """For the adapter's card: everything, each of the diagnostics as a list with one value an epoch."""
+        """All fields for the adapter's card; each diagnostic is a list with one value per epoch."""
         found = asdict(self)
         epochs = found.pop("diagnostics")
         found |= {entry.name: [epoch[entry.name] for epoch in epochs] for entry in fields(Diagnostics)}
@@ -87,22 +87,24 @@ def train(
     games: Sequence[TrainingGame],
     objective: ObjectiveName,
     config: TrainingConfig = TrainingConfig(),
-    progress: Callable[[Progress], None] | None = None,
+    progress: Callable[[TrainingProgress], None] | None = None,
     quality: Callable[[], float] | None = None,
     like: str = BASE_ADAPTER,
     seeds: Sequence[TrainingGame] = (),
 ) -> TrainingResult:
     """Train a fresh adapter `name` of `policy` on `games`, from the base model or from a loaded adapter.
 
-    Seed games (`learner.examples.seed`) are trained on like the others.
+    `seeds` are seed games (`learner.examples.seed`), trained on like `games`. `like` is the adapter that training
+    starts from.
 
-    A base model may train in its own way first (`Policy.warm_start`). `quality` says then and after each epoch how
-    good the adapter is on held-out turns, more is better; where it has not gained for `config.patience` epochs,
-    training stops. It ends with the best.
-    The adapter stays loaded in the policy, which is left in evaluation mode. Deterministic for a seed on the
-    same machine. Where several processes were started together (`learner.training.distributed`), all of them call
-    this with the same arguments and share the work of each step; `quality` is called on rank 0 only. Raises
-    ValueError without examples, `TrainingDiverged` where the loss stays non-finite.
+    The backend may run a warm start first (`Policy.warm_start`). `quality`, the adapter's quality on held-out turns
+    (higher is better), is called after the warm start and after each epoch. Training stops when it has not improved
+    for `config.patience` epochs, and the best weights are kept.
+
+    The adapter stays loaded in the policy, which is left in evaluation mode. Deterministic for a seed on the same
+    machine. In distributed training (`learner.training.distributed`) all ranks call this with the same arguments
+    and share the work of each step; `quality` is called on rank 0 only. Raises ValueError without labelled turns,
+    `TrainingDiverged` if the loss stays non-finite.
     """
     if not any(game.labels for game in games):
         raise ValueError("There is nothing to train on: no turn has a usable label")
@@ -165,7 +167,7 @@ def train(
                     log.debug("trained a step", adapter=name, step=step, loss=update.loss, **_said([update]))
                     if progress is not None:
                         left = (time.monotonic() - looped) / step * (total - step)
-                        progress(Progress(step, total, update.loss, left))
+                        progress(TrainingProgress(step, total, update.loss, left))
                 turns = sum(update.sums.turns for update in updates)
                 losses.append(sum(update.sums.loss for update in updates) / turns if turns else math.nan)
                 means.append(diagnostics(updates))
@@ -197,25 +199,25 @@ def train(
 
 
 def _said(updates: Sequence[Update]) -> dict[str, float]:
-    """Their diagnostics for the log, without those that there are none of."""
+    """The diagnostics of some updates for the log, without undefined ones."""
     found = asdict(diagnostics(updates))
     return {name: round(value, 6) for name, value in found.items() if value is not None}
 
 
 def _rounded(value: Any) -> Any:
-    """A value for JSON: floats of lists with five digits, None for those that are not finite."""
+    """A value for JSON: floats in lists are rounded to five digits, non-finite ones become None."""
     if not isinstance(value, list | tuple):
         return value
     return [round(each, 5) if each is not None and math.isfinite(each) else None for each in value]
 
 
 def _broadcast_quality(group: ProcessGroup, quality: Callable[[], float]) -> float:
-    """The quality as rank 0 finds it, on every rank."""
+    """The quality as computed by rank 0, on every rank."""
     return group.broadcast(quality() if group.rank == 0 else math.nan)
 
 
 def _ahead(prepare: Callable[[_Taken], _Made], batches: Sequence[_Taken]) -> Iterator[_Made]:
-    """What `prepare` makes of each batch, in order; the next one is made while the last is computed with."""
+    """`prepare` of each batch, in order. The next batch is prepared in a thread while the caller computes."""
     with ThreadPoolExecutor(1) as thread:
         waiting = thread.submit(prepare, batches[0])
         for batch in batches[1:]:
@@ -226,7 +228,7 @@ def _ahead(prepare: Callable[[_Taken], _Made], batches: Sequence[_Taken]) -> Ite
 
 
 class _Best:
-    """The weights that were best so far."""
+    """Keeps the best weights so far, for early stopping."""
 
     def __init__(self, parameters: Sequence[torch.nn.Parameter], patience: int) -> None:
         self.parameters = parameters
@@ -236,7 +238,7 @@ class _Best:
         self._kept: list[torch.Tensor] = []
 
     def exhausted(self, quality: float) -> bool:
-        """Note an epoch; whether the last `patience` epochs have all been no better than one before."""
+        """Record an epoch's quality. True if none of the last `patience` epochs was better than an earlier one."""
         if quality > max(self.qualities, default=-math.inf):
             self._kept = [parameter.detach().clone() for parameter in self.parameters]
         self.qualities.append(quality)
@@ -245,7 +247,7 @@ class _Best:
 
     @torch.no_grad()
     def restore(self) -> None:
-        """Go back to the best, if it was not the last."""
+        """Restore the best weights if they were not those of the last epoch."""
         if not self.qualities or self.qualities[-1] == max(self.qualities):
             return
         for parameter, kept in zip(self.parameters, self._kept, strict=True):
@@ -254,14 +256,14 @@ class _Best:
 
 
 def _computes_in_halves(device: torch.device) -> bool:
-    """Whether bfloat16 is fast here."""
+    """Whether this device has fast bfloat16 arithmetic."""
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported()
     return device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
 
 
 class _Loop:
-    """What the steps of one training share."""
+    """The state that the steps of one training share."""
 
     def __init__(
         self,
@@ -287,20 +289,21 @@ class _Loop:
         for game in games:
             seen.setdefault(game.images, set()).update(game.context)
         self.figures = {images: sorted(ids) for images, ids in seen.items()}
-        """Of each image set: those that were played with."""
+        """Figures of the training games, by image set."""
         self.temperature = 1.0 if objective == "sup" else None
-        """What is imitated is imitated as it is, and played sharper; what is compared with logged propensities has
-        to be the policy's own ℓ."""
+        """sup imitates at temperature 1 (None is the policy's own temperature). The other objectives compare ℓ with
+        logged propensities, so ℓ must be at the temperature of the policy."""
         self.halves = objective == "sup" and _computes_in_halves(policy.device)
-        """bfloat16 where it is fast, but not where ℓ is compared with logged propensities."""
+        """Whether to compute in bfloat16: only if it is fast, and never if ℓ is compared with logged
+        propensities."""
 
     def prepare(self, batch: Sequence[Item]) -> list[Part]:
-        """This process's micro-batches of an effective batch, each on boards drawn anew."""
+        """This rank's micro-batches of an effective batch, with newly drawn boards."""
         drawn = [self._examples(items) for items in micro_batches(batch, self._micro_batch_turns(batch))]
         return [(self.policy.batch(examples), labels) for examples, labels in self.group.shard(drawn)]
 
     def _micro_batch_turns(self, batch: Sequence[Item]) -> int:
-        """Turns computed at a time: no more than there is memory for, and no fewer parts than processes."""
+        """Turns of one forward pass, such that there are at least as many micro-batches as processes."""
         turns = sum(len(item.labels) for item in batch)
         return min(self.config.micro_batch_turns, max(1, turns // self.group.size))
 
@@ -340,7 +343,7 @@ class _Loop:
 
     @torch.no_grad()
     def _kl(self, parts: Sequence[Part], count: int) -> float:
-        """z over the effective batch, one forward before the update."""
+        """z over the effective batch, by one forward pass before the update."""
         terms = 0.0
         for inputs, labels in parts:
             logps = self.policy.forward_logps(inputs).sum
@@ -369,7 +372,8 @@ class _Loop:
         return examples, labels
 
     def _on_another_board(self, item: Item) -> TrainingGame:
-        """The game among other figures, so that words are learnt for a figure and not for a board."""
+        """The game with some unclicked figures replaced by others, so that words are learnt for a figure and not
+        for a board."""
         context = list(item.game.context)
         figures = self.figures[item.game.images]
         for place in item.free:

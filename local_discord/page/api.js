@@ -1,4 +1,4 @@
-// The calls to the local service and the live connection. Knows nothing of what is on the screen.
+// The calls to the local service and the live connection, independent of what is on the screen.
 
 export class ApiError extends Error {
   constructor(status, message) {

@@ -303,7 +303,7 @@ function connect() {
     },
     onLost: (attempt) => {
       banner("The connection is lost. Trying again…", "Try now", () => socket?.retryNow());
-      // A service that was started anew does not know the token: then only signing in again helps.
+      // A restarted service does not know the token; the person must sign in again.
       if (attempt % 2 === 0) api.state().catch((error) => error.status === 401 && start({ expired: true }));
     },
   });

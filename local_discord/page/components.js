@@ -89,7 +89,7 @@ function choices(component, store) {
   }));
 }
 
-/** A select menu: the browser's own for one value, a list of check boxes for several. `pick(values)` hears the choice. */
+/** A select menu: the browser's own for one value, check boxes for several. `pick(values)` gets the choice. */
 export function select(component, store, pick) {
   const options = choices(component, store);
   const [least, most] = [component.min_values ?? 1, component.max_values ?? 1];

@@ -166,7 +166,7 @@ export class Composer {
     else this.suggest.hide();
   }
 
-  /** Draws the list of commands anew where one is being typed. */
+  /** Redraws the list of commands while one is being typed. */
   offerAgain() {
     if (this.input.value.startsWith("/") && !this.form.open && document.activeElement === this.input)
       this.typed();

@@ -139,7 +139,7 @@ export function badge(user) {
   return null;
 }
 
-/** Hands the focus back. Chromium leaves the caret in a removed dialog unless the element is focused anew. */
+/** Restores the focus. Chromium leaves the caret in a removed dialog unless the element is focused again. */
 export function giveFocus(back) {
   if (!back?.isConnected) return;
   back.blur();

@@ -16,7 +16,7 @@ export const invoked = (message) =>
   Boolean(message.interaction || (message.interaction_metadata && message.type === 20));
 
 export class MessageRows {
-  /** `ctx` draws mentions and hears presses, `actions` do things to messages, `list` is where the rows stand. */
+  /** `ctx` draws mentions and handles button presses, `actions` are the actions on messages, `list` holds the rows. */
   constructor(store, ctx, actions, list) {
     Object.assign(this, { store, ctx, actions, list });
   }

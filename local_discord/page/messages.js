@@ -10,7 +10,7 @@ const GROUP_MS = 7 * 60 * 1000;
 const NEAR_BOTTOM = 60;
 
 export class MessageList {
-  /** `ctx` draws mentions and hears presses; `actions` has reply, edit, remove, dismiss, open, older. */
+  /** `ctx` draws mentions and handles button presses; `actions` has reply, edit, remove, dismiss, open, older. */
   constructor(store, ctx, actions) {
     Object.assign(this, { store, ctx, actions });
     this.list = $("messages");
@@ -231,7 +231,7 @@ export class MessageList {
     fit(box);
   }
 
-  /** Opens the last message of one's own for editing; false when there is none. */
+  /** Opens the last own message for editing; false if there is none. */
   editLast() {
     const last = this.store
       .messages(this.channelId)

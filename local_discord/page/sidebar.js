@@ -1,4 +1,4 @@
-// The channel list with its threads, the member list and the panel of one's own account.
+// The channel list with its threads, the member list and the panel of the own account.
 
 import { $, avatar, badge, displayName, h, icon, iconButton, place } from "./dom.js";
 import { compareIds, DIRECT, isArchived, isThread } from "./store.js";
@@ -80,7 +80,7 @@ export class Sidebar {
     return box;
   }
 
-  /** A channel and, under it, its threads: one's own first, then the youngest; archived ones behind a button. */
+  /** A channel with its threads: joined ones first, then the newest; archived ones behind a button. */
   branch(channel, threads) {
     const { current } = this.store;
     const rank = (t) => (this.store.mine(t) ? 0 : 1);

@@ -1,4 +1,4 @@
-"""Finished games from elsewhere into the store, so that rounds learn from them."""
+"""Imports finished games from files into the store, so that rounds train on them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,35 +6,36 @@ from datetime import datetime
 
 from sqlmodel import Session, select
 
-from games.core import Game, Outcome
+from games.core import Outcome
 from games.figures import ImageSet
 from research.recorded.reading import RecordedGame
 from store import models
 from store.models import IMPORTED_ROUND, Origin
 
 IMPORTED = "imported"
-"""Stands for the adapter and the base model that played, which nobody knows here."""
+"""Stands for the adapter, the base model and the program that played, which nobody knows here."""
 
 
 @dataclass(frozen=True)
 class Imported:
-    """What an import added, and what it did not."""
+    """Counts of an import."""
 
     games: int
     turns: int
     players: int
-    """Who had no game in the store before."""
+    """Players who had no game in the store before."""
     known: int
-    """Games that were in the store already, or came before in the file."""
+    """Games that were already in the store, or earlier in the file."""
     without_clicks: int
-    """Games in which nothing was ever clicked, of which nothing can be learnt."""
+    """Games without any click, which cannot be trained on."""
 
 
-def import_games(session: Session, games: Sequence[RecordedGame], rules: Game, images: ImageSet) -> Imported:
+def import_games(session: Session, games: Sequence[RecordedGame], images: ImageSet) -> Imported:
     """Add games that are not in the store yet; the transaction is the session's, so all are added or none.
 
-    The store gives each its key as id, the time of the import, `IMPORTED_ROUND`, and no propensities: what needs one
-    leaves its turns out. A game whose last selection is its targets is won, whatever its line says of its end.
+    A game's id is its key, its time the time of the import, and its round `IMPORTED_ROUND`. It has no propensities,
+    so objectives that need them skip its turns. A game is won if its last selection is its targets, even if its
+    line says otherwise.
     """
     playable = [game for game in games if game.steps]
     new = {f"{IMPORTED}-{game.key}": game for game in playable}
@@ -53,12 +54,10 @@ def import_games(session: Session, games: Sequence[RecordedGame], rules: Game, i
     session.flush()
     players |= strangers
     at = models.now()
-    session.add_all(
-        _row(game, game_id, players[game.speaker], rules, images, at) for game_id, game in new.items()
-    )
+    session.add_all(_row(game, game_id, players[game.speaker], images, at) for game_id, game in new.items())
     session.flush()
     for game_id, game in new.items():
-        session.add_all(_turns(game, game_id, rules, at))
+        session.add_all(_turns(game, game_id, at))
     return Imported(
         games=len(new),
         turns=sum(len(game.steps) for game in new.values()),
@@ -69,14 +68,14 @@ def import_games(session: Session, games: Sequence[RecordedGame], rules: Game, i
 
 
 def _row(
-    game: RecordedGame, game_id: str, player: models.Player, rules: Game, images: ImageSet, at: datetime
+    game: RecordedGame, game_id: str, player: models.Player, images: ImageSet, at: datetime
 ) -> models.Game:
     assert player.id is not None
     last = game.steps[-1]
-    outcome = rules.outcome(game.deal, rules.apply(last.state, last.action), len(game.steps))
+    outcome = game.rules.outcome(game.deal, game.rules.apply(last.state, last.action), len(game.steps))
     return models.Game(
         id=game_id,
-        game=rules.name,
+        game=game.game,
         images=images.spec,
         speaker=list(game.deal.speaker),
         listener=list(game.deal.listener),
@@ -85,6 +84,8 @@ def _row(
         origin=Origin.IMPORTED,
         adapter=IMPORTED,
         base_model=IMPORTED,
+        images_hash=images.fingerprint,
+        code_version=IMPORTED,
         round=IMPORTED_ROUND,
         outcome=Outcome.GIVEN_UP if outcome == Outcome.OPEN else outcome,
         started_at=at,
@@ -92,7 +93,7 @@ def _row(
     )
 
 
-def _turns(game: RecordedGame, game_id: str, rules: Game, at: datetime) -> list[models.Turn]:
+def _turns(game: RecordedGame, game_id: str, at: datetime) -> list[models.Turn]:
     return [
         models.Turn(
             game_id=game_id,
@@ -101,7 +102,7 @@ def _turns(game: RecordedGame, game_id: str, rules: Game, at: datetime) -> list[
             source="import",
             state_before=step.state,
             action=step.action,
-            state_after=rules.apply(step.state, step.action),
+            state_after=game.rules.apply(step.state, step.action),
             logp=None,
             adapter=IMPORTED,
             base_model=IMPORTED,

@@ -1,4 +1,4 @@
-"""From the lines of a file (`learner.feedback.evaluate.RecordedInteraction`) to games and their turns."""
+"""Reads games and their turns from the lines of a file (`learner.feedback.evaluate.RecordedInteraction`)."""
 
 import hashlib
 import json
@@ -6,17 +6,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
+from games import GAMES
 from games.core import Deal, Game, Step
 from games.figures import ImageSet
 from games.words import plain
 from learner.feedback.evaluate import BadLine, RecordedInteraction, read_lines
 
 PICTURES = {".png", ".svg", ".jpg", ".jpeg"}
-"""Endings that a file may give its figure ids: KiloGram's are file names."""
+"""Extensions that figure ids in a file may have: KiloGram's ids are file names."""
 
 
 class RecordedLine(RecordedInteraction):
-    """One finished game as a line of JSON, with who played it. Both may be missing."""
+    """One finished game as a line of JSON, with its players. Both fields may be missing."""
 
     game_id: str = ""
     speaker: str = ""
@@ -28,40 +29,48 @@ class RecordedGame:
 
     key: str
     """Hash of the whole line's content: the same line is the same game in every file."""
+    game: str
+    """Name of the game."""
     speaker: str
-    """The speaker's pseudonym; "" where the file names none."""
+    """The speaker's pseudonym; "" if the file has none."""
     deal: Deal
-    """The file has one order of the figures. It is taken for both sides' order."""
+    """Figure ids. The file has one order, which is used for both speaker and listener."""
     steps: tuple[Step, ...]
-    """The turns with a click. What was said in a turn without one stands before the words of the next turn."""
+    """The turns with a click. The utterance of a turn without a click is prepended to that of the next turn."""
+
+    @property
+    def rules(self) -> Game:
+        """The game that it is one of."""
+        return GAMES[self.game]
 
 
-def read_games(path: Path, rules: Game, images: ImageSet) -> list[RecordedGame]:
+def read_games(path: Path, images: ImageSet) -> list[RecordedGame]:
     """The games of a JSON-lines file, in order.
 
-    `context[0]` is the listener's first figure, as in `respect feedback evaluate`. Words go through
-    `games.words.plain`, as the bot's do. A figure id may be a file name ("page1-2.png" for "page1-2").
-    Raises BadLine for a line or a file that cannot be used, also for figures that are not in `images`; OSError for a
-    file that cannot be read.
+    `context[0]` is the listener's first figure, as in `respect feedback evaluate`. Utterances are normalised by
+    `games.words.plain`, as in the bot. A figure id may be a file name ("page1-2.png" for "page1-2").
+    Raises BadLine for an invalid line or file and for figures that are not in `images`, OSError for a file that
+    cannot be read.
     """
-    return [_game(line, number, rules, images) for number, line in read_lines(path, RecordedLine)]
+    return [_game(line, number, images) for number, line in read_lines(path, RecordedLine)]
 
 
-def _game(line: RecordedLine, number: int, rules: Game, images: ImageSet) -> RecordedGame:
+def _game(line: RecordedLine, number: int, images: ImageSet) -> RecordedGame:
     names = {figure: _known(figure, number, images) for figure in line.context}
     context = tuple(names.values())
     if len(set(context)) < len(context):
         raise BadLine(f"Line {number}: `context` names a figure twice, with and without its ending")
     return RecordedGame(
         key=_key(line),
+        game=line.game,
         speaker=line.speaker,
         deal=Deal(context, context, frozenset(names[figure] for figure in line.targets)),
-        steps=tuple(_steps(line, rules, context, names)),
+        steps=tuple(_steps(line, context, names)),
     )
 
 
 def _known(figure: str, number: int, images: ImageSet) -> str:
-    """The id by which the image set knows a figure."""
+    """A figure's id in the image set."""
     path = PurePath(figure)
     for name in (figure, path.stem if path.suffix.lower() in PICTURES else figure):
         if name in images:
@@ -72,12 +81,11 @@ def _known(figure: str, number: int, images: ImageSet) -> str:
     )
 
 
-def _steps(line: RecordedLine, rules: Game, context: Sequence[str], names: dict[str, str]) -> list[Step]:
-    steps: list[Step] = []
+def _steps(line: RecordedLine, context: Sequence[str], names: dict[str, str]) -> list[Step]:
+    rules, steps = GAMES[line.game], list[Step]()
     state, unanswered = rules.initial_state(context), ""
-    for said, selection in zip(
-        line.chat, line.clicks, strict=False
-    ):  # one utterance may follow the last turn
+    # One utterance may follow the last turn.
+    for said, selection in zip(line.chat, line.clicks, strict=False):
         words = _joined(unanswered, plain(said))
         action = rules.action_to(context, state, frozenset(names[figure] for figure in selection))
         if action is None:
@@ -95,5 +103,5 @@ def _joined(before: str, words: str) -> str:
 
 
 def _key(line: RecordedLine) -> str:
-    content = line.model_dump(include={"game_id", "speaker", "context", "targets", "clicks", "chat"})
+    content = line.model_dump(include={"game", "game_id", "speaker", "context", "targets", "clicks", "chat"})
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]

@@ -1,11 +1,11 @@
-"""Teacher-forced replay: what a policy answers at every turn of finished games, beside what was really done."""
+"""Teacher-forced replay: a policy's action at every turn of finished games, compared with the logged action."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from games.core import Game, clicks_right
+from games.core import clicks_right
 from games.figures import ImageSet
 from learner.policy import Policy
 from learner.protocol import TurnRequest, turn_request
@@ -19,23 +19,24 @@ Interval = tuple[float, float]
 
 @dataclass(frozen=True)
 class ReplayScores:
-    """A policy's greedy answers beside the logged ones. A share of nothing is None, and so is its interval.
+    """Scores of a policy's greedy actions and of the logged ones. A share and its interval are None if its
+    denominator is 0.
 
-    A right click selects a target or deselects another figure. Intervals are 95% percentile bootstrap intervals over
+    A right click selects a target or deselects a non-target. Intervals are 95% percentile bootstrap intervals over
     games.
     """
 
     games: int
     turns: int
-    """Turns with a logged click; the others are not replayed."""
+    """Turns with a logged click; other turns are not replayed."""
     exact: float | None
-    """Of the turns whose logged clicks were all right, the share answered by the very same action."""
+    """Of the turns whose logged clicks were all right, the share with the same action."""
     exact_ci95: Interval | None
     clicks: float | None
     """Right clicks over clicks of the policy."""
     clicks_ci95: Interval | None
     their_clicks: float | None
-    """The same of the logged listener."""
+    """The same for the logged listener."""
     their_clicks_ci95: Interval | None
     all_right: float | None
     """Share of turns in which all clicks of the policy are right. Every action has a click."""
@@ -47,15 +48,14 @@ class ReplayScores:
 def replay(
     policy: Policy,
     games: Sequence[RecordedGame],
-    rules: Game,
     images: ImageSet,
     adapter: str,
     on_progress: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> list[tuple[str, ...]]:
-    """The policy's greedy answer to every turn of every game, given what had really been said and done before it.
+    """The policy's greedy action at every turn of every game, given the logged history of that turn.
 
-    Many games at a time, turn by turn, so that what is new of each prompt is computed once. `on_progress` is told
-    (turns done, turns in all). Raises as `Policy.act`.
+    Games are replayed in batches, turn by turn, so that the KV cache is used. `on_progress` is called with (turns
+    done, turns in total). Raises as `Policy.act`.
     """
     answers: list[list[str]] = [[] for _ in games]
     done, total = 0, sum(len(game.steps) for game in games)
@@ -64,7 +64,7 @@ def replay(
         for turn in range(max(len(games[number].steps) for number in some)):
             asked = [number for number in some if turn < len(games[number].steps)]
             requests = [
-                _request(f"replay-{number}", games[number], turn, rules, images, adapter) for number in asked
+                _request(f"replay-{number}", games[number], turn, images, adapter) for number in asked
             ]
             for number, (action, _) in zip(asked, policy.act(requests, greedy=True), strict=True):
                 answers[number].append(action)
@@ -73,13 +73,11 @@ def replay(
     return [tuple(each) for each in answers]
 
 
-def _request(
-    game_id: str, game: RecordedGame, turn: int, rules: Game, images: ImageSet, adapter: str
-) -> TurnRequest:
+def _request(game_id: str, game: RecordedGame, turn: int, images: ImageSet, adapter: str) -> TurnRequest:
     step = game.steps[turn]
     return turn_request(
         game_id=game_id,
-        game=rules.name,
+        game=game.game,
         images=images.spec,
         context=game.deal.listener,
         steps=game.steps[:turn],
@@ -89,9 +87,9 @@ def _request(
     )
 
 
-def score(games: Sequence[RecordedGame], answers: Sequence[Sequence[str]], rules: Game) -> ReplayScores:
+def score_replay(games: Sequence[RecordedGame], answers: Sequence[Sequence[str]]) -> ReplayScores:
     """How a policy's answers to every turn of every game compare with the logged actions. Looks at the targets."""
-    counts = np.array([_counts(game, ours, rules) for game, ours in zip(games, answers, strict=True)])
+    counts = np.array([_counts(game, ours) for game, ours in zip(games, answers, strict=True)])
     turns, right, clicks, all_right, their_right, their_clicks, their_all_right, exact = range(8)
     shares = {
         "exact": (exact, their_all_right),
@@ -106,12 +104,12 @@ def score(games: Sequence[RecordedGame], answers: Sequence[Sequence[str]], rules
     return ReplayScores(games=len(games), turns=int(counts[:, turns].sum()), **found)  # pyright: ignore[reportArgumentType]
 
 
-def _counts(game: RecordedGame, answers: Sequence[str], rules: Game) -> tuple[int, ...]:
+def _counts(game: RecordedGame, answers: Sequence[str]) -> tuple[int, ...]:
     """The counts of one game, in the order of `score`'s columns."""
     totals = np.zeros(8, dtype=int)
     for step, answer in zip(game.steps, answers, strict=True):
-        right, clicks = clicks_right(rules, game.deal, step.state, answer)
-        their_right, their_clicks = clicks_right(rules, game.deal, step.state, step.action)
+        right, clicks = clicks_right(game.rules, game.deal, step.state, answer)
+        their_right, their_clicks = clicks_right(game.rules, game.deal, step.state, step.action)
         flawless = their_right == their_clicks
         same = flawless and answer == step.action
         totals += (1, right, clicks, right == clicks, their_right, their_clicks, flawless, same)

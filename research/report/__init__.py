@@ -1,1 +1,1 @@
-"""The paper's figures over one's own games: success, turns, clicks, language and feedback, with intervals."""
+"""The paper's figures for your own games: success, turns, clicks, language and feedback, with intervals."""

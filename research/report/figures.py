@@ -1,4 +1,4 @@
-"""Drawing a report's figures: light as PNG and SVG, dark as SVG for the page."""
+"""Draws a report's figures: light ones as PNG and SVG, dark ones as SVG for the page."""
 
 import io
 from collections.abc import Callable, Sequence
@@ -25,7 +25,7 @@ CELLS = {
     (0, -1): "negative, some right",
     (-1, -1): "negative, none right",
 }
-"""(reference, decoded) -> what the turn was decoded as, and how its clicks were."""
+"""(reference, decoded) -> legend text."""
 CELL_COLOURS = ("#1a7f37", "#7fbf7b", "#d9f0d3", "#f1c6a8", "#e08214", "#8c510a")
 
 Draw = Callable[[Sequence[Deployment], Sequence[Axes], Theme], None]
@@ -36,13 +36,13 @@ class Drawing:
     """One figure of a report."""
 
     name: str
-    """Of its files."""
+    """Name of its files, without extension."""
     title: str
     caption: str
     panels: int
     draw: Draw
     measures: tuple[str, ...] = ()
-    """Those it shows."""
+    """Names of the measures that it shows."""
 
 
 def render(drawing: Drawing, deployments: Sequence[Deployment], theme: Theme, kind: str) -> bytes:
@@ -192,7 +192,7 @@ DRAWINGS = (
     Drawing(
         "language",
         "Language",
-        "Different words grow with the number of interactions: compare rounds of like size.",
+        "The number of different words grows with that of interactions: compare rounds of similar size.",
         4,
         _language,
         ("utterance_length", "resets", "try_again"),
@@ -200,7 +200,7 @@ DRAWINGS = (
     Drawing(
         "confusion",
         "Feedback decoder",
-        "Decoded turns by what was decoded and how many of their clicks were right. Green is praise, brown is not.",
+        "Decoded turns by decoded label and by how many of their clicks were right. Green is positive, brown negative.",
         1,
         _confusion,
     ),

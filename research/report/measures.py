@@ -1,6 +1,6 @@
-"""The measures of a report: each is a sum over a sum, game by game, with an interval from resampling games.
+"""The measures of a report: each is a ratio of two sums over games, with a bootstrap interval over games.
 
-Resampling whole interactions keeps the turns of one game together: they are not independent.
+Whole games are resampled, because the turns of one game are not independent.
 """
 
 import re
@@ -22,7 +22,7 @@ RESET = re.compile(
     r"|(?:de-?select|unselect|undo|remove) (?:all|everything|them all|every one))\b",
     re.IGNORECASE,
 )
-"""A message that throws the selection away."""
+"""A message that asks to deselect everything."""
 AGAIN = re.compile(r"\btry again\b", re.IGNORECASE)
 
 
@@ -93,7 +93,7 @@ BY_NAME = {measure.name: measure for measure in MEASURES}
 
 @dataclass(frozen=True)
 class Estimate:
-    """A measure over the games of one round. None where there is nothing to divide by."""
+    """A measure over the games of one round. None if its denominator is 0."""
 
     value: float | None
     low: float | None
@@ -102,26 +102,26 @@ class Estimate:
 
 
 @dataclass(frozen=True)
-class Round:
-    """One round of a deployment."""
+class RoundMeasures:
+    """Measures of one round of a deployment."""
 
     number: int
     interactions: int
     cumulative: int
-    """Interactions until its end, those of earlier rounds included."""
+    """Number of interactions up to its end, including earlier rounds."""
     estimates: dict[str, Estimate]
-    """By the name of the measure."""
+    """Estimates by the name of the measure."""
     vocabulary: int
-    """Different words that were said; grows with the number of interactions."""
+    """Number of different words in the messages; grows with the number of interactions."""
     confusion: dict[tuple[int, int], int]
     """(reference, decoded) -> turns. References +1, 0, -1; decoded +1, -1."""
     draws: np.ndarray
-    """Bootstrap draws of every measure, shape (RESAMPLES, measures); NaN where nothing is divided by."""
+    """[RESAMPLES, measures] bootstrap draws of every measure; NaN if the denominator is 0."""
 
 
 @dataclass(frozen=True)
 class PlayerMessages:
-    """How long one player's messages are, in words. Players are numbered, the most talkative first."""
+    """Message lengths of one player, in words. Players are numbered, the most talkative first."""
 
     player: int
     messages: int
@@ -131,10 +131,10 @@ class PlayerMessages:
 
 @dataclass(frozen=True)
 class Deployment:
-    """Everything a report says of one source of games."""
+    """All measures of one source of games."""
 
     name: str
-    rounds: tuple[Round, ...]
+    rounds: tuple[RoundMeasures, ...]
     players: tuple[PlayerMessages, ...]
 
     @property
@@ -156,7 +156,7 @@ class Difference:
 
 def measure_deployment(name: str, games: Sequence[PlayedGame], seed: int = 0) -> Deployment:
     """Measure games, round by round. `games` must not be empty."""
-    rounds: list[Round] = []
+    rounds: list[RoundMeasures] = []
     cumulative = 0
     for number in sorted({game.round for game in games}):
         of_round = [game for game in games if game.round == number]
@@ -166,7 +166,8 @@ def measure_deployment(name: str, games: Sequence[PlayedGame], seed: int = 0) ->
 
 
 def differences(first: Deployment, second: Deployment) -> list[Difference]:
-    """Second minus first in the rounds that both have, with 95% intervals. Measure the two with different seeds."""
+    """Second minus first in the rounds that both have, with 95% intervals. The two must be measured with different
+    seeds."""
     found = []
     ours = {row.number: row for row in first.rounds}
     for theirs in second.rounds:
@@ -182,7 +183,9 @@ def differences(first: Deployment, second: Deployment) -> list[Difference]:
     return found
 
 
-def _round(number: int, cumulative: int, games: Sequence[PlayedGame], rng: np.random.Generator) -> Round:
+def _round(
+    number: int, cumulative: int, games: Sequence[PlayedGame], rng: np.random.Generator
+) -> RoundMeasures:
     parts = np.array([[measure.part(game) for measure in MEASURES] for game in games], dtype=float)
     wholes = np.array([[measure.whole(game) for measure in MEASURES] for game in games], dtype=float)
     if not any(turn.decoded is not None for game in games for turn in game.turns):
@@ -199,7 +202,7 @@ def _round(number: int, cumulative: int, games: Sequence[PlayedGame], rng: np.ra
         for turn in game.turns
         if turn.reference is not None and turn.decoded is not None
     )
-    return Round(
+    return RoundMeasures(
         number=number,
         interactions=len(games),
         cumulative=cumulative,
@@ -211,9 +214,9 @@ def _round(number: int, cumulative: int, games: Sequence[PlayedGame], rng: np.ra
 
 
 def _bootstrap(parts: np.ndarray, wholes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Ratios of resampled games: (games, measures) twice -> (RESAMPLES, measures)."""
+    """Ratios of sums over resampled games: [games, measures] twice to [RESAMPLES, measures]."""
     games = len(parts)
-    step = max(1, 2_000_000 // games)  # resamples at a time, so that memory stays small
+    step = max(1, 2_000_000 // games)  # resamples at a time, to limit memory
     found = []
     for start in range(0, RESAMPLES, step):
         picks = rng.integers(0, games, size=(min(step, RESAMPLES - start), games))

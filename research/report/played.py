@@ -1,6 +1,6 @@
-"""Finished games as a report needs them, from a database, a file of interactions or an exported folder.
+"""Reads finished games for a report from a database, a file of interactions or an exported folder.
 
-It reads the targets: reports are evaluation. Words are kept only to be counted.
+It reads the targets, because reports are evaluation. Utterances are used for counts only.
 """
 
 import csv
@@ -25,21 +25,21 @@ from store.models import Feedback, Game, Turn
 
 
 class ReportError(RuntimeError):
-    """A report that cannot be made; the message says why and what to do."""
+    """A report cannot be made; the message says why and how to fix it."""
 
 
 @dataclass(frozen=True, slots=True)
 class PlayedTurn:
-    """One turn: what was said, and how right its clicks were."""
+    """One turn: its utterance, and how many of its clicks were right."""
 
     utterance: str
     right: int
-    """Clicks that select a target or deselect a figure that is none."""
+    """Number of clicks that select a target or deselect a non-target."""
     clicks: int
     reference: int | None
     """+1 all clicks right, 0 some, -1 none; None without clicks."""
     decoded: int | None
-    """The feedback decoder's label; None where nothing was said next or nothing was decoded."""
+    """The feedback decoder's label; None if there is no next utterance or it was not decoded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +53,12 @@ class PlayedGame:
 
 
 class PublishedInteraction(RecordedInteraction):
-    """A line of a file of interactions, with what a report wants beyond its clicks and words."""
+    """A line of a file of interactions, with additional fields for a report."""
 
     round: int = 0
     speaker: str = ""
     end: str | None = None
-    """"successful" or "unsuccessful"; without it the last selection is compared with the targets."""
+    """"successful" or "unsuccessful"; if missing, the last selection is compared with the targets."""
 
 
 def open_source(source: str) -> list[PlayedGame]:
@@ -84,7 +84,7 @@ def open_source(source: str) -> list[PlayedGame]:
 def from_database(url: str) -> list[PlayedGame]:
     """Every finished game of a database, with the verdicts of the binary decoder that was used last.
 
-    Imported games (round -1) are left out: they measure no policy of this deployment.
+    Imported games (round -1) are left out, because no policy of this deployment played them.
     """
     database = Database(url)
     try:

@@ -1,4 +1,4 @@
-"""Writing a report: figures as PNG and SVG, their numbers as CSV, and one page with all of it."""
+"""Writes a report: figures as PNG and SVG, their numbers as CSV, and one page with everything."""
 
 import base64
 import csv
@@ -52,7 +52,7 @@ def write_report(
 ) -> list[Deployment]:
     """Write a report of one source of games, or of two side by side, to a new folder.
 
-    `sources` are names with their games, none empty. Raises FolderError of `store.folder`.
+    `sources` are (name, games) with at least one game each. Raises `store.folder.FolderError`.
     """
     deployments = [measure_deployment(name, games, seed) for seed, (name, games) in enumerate(sources)]
     found = differences(deployments[0], deployments[1]) if len(deployments) == 2 else []

@@ -1,1 +1,1 @@
-"""Our figures, each measured beside its alternative in one run."""
+"""Benchmarks: each measures our implementation and an alternative in one run."""

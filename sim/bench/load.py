@@ -1,4 +1,4 @@
-"""Games at once against a policy service, each with a speaker who knows what to say: load that can be checked."""
+"""Load generator for a policy service: concurrent games with a simple speaker, whose answers are verified."""
 
 import asyncio
 import random
@@ -14,12 +14,12 @@ from learner.policy import Example
 from learner.protocol import PolicyError, PolicyStatus, TurnAnswer, TurnRequest, turn_request
 
 RULES = GAMES[DEFAULT_GAME]
-SENT_TWICE = 0.05
-"""Share of the turns that are asked for twice at once, as after a lost answer."""
+SENT_TWICE_SHARE = 0.05
+"""Share of turns that are requested twice at once, as after a lost answer."""
 
 
-class Service(Protocol):
-    """What plays: a client of a service."""
+class ServedPolicy(Protocol):
+    """A client of a policy service."""
 
     async def act(self, request: TurnRequest) -> TurnAnswer: ...
 
@@ -29,7 +29,7 @@ class Service(Protocol):
 
 
 class Match:
-    """One game between a plain speaker and the policy."""
+    """One game between a simple speaker and the policy."""
 
     def __init__(self, name: str, images: ImageSet, adapter: str) -> None:
         self.name = name
@@ -43,11 +43,11 @@ class Match:
 
     @property
     def over(self) -> bool:
-        """Won, or out of turns."""
+        """Whether the game is won or out of turns."""
         return RULES.outcome(self.deal, self.state, len(self.steps)) is not Outcome.OPEN
 
     def request(self) -> TurnRequest:
-        """The next turn: a target that is missing, or something that is selected and should not be."""
+        """The next turn: it describes a target to select, or a selected non-target to deselect."""
         selected = set(RULES.selected(self.deal.listener, self.state))
         wrong, missing = sorted(selected - self.deal.targets), sorted(self.deal.targets - selected)
         figure = self._rng.choice(wrong or missing)
@@ -77,24 +77,24 @@ class Match:
 
 
 @dataclass
-class Tally:
+class LoadResult:
     """What happened under load."""
 
     turns: int = 0
     twice: int = 0
-    """Turns that were asked for twice."""
+    """Number of turns that were requested twice."""
     differed: int = 0
-    """Of those, answered in two ways: played twice."""
+    """Of those, turns with two different answers, that is, played twice."""
     wrong_adapter: int = 0
-    """Answers that name another adapter than the game's."""
+    """Number of answers by another adapter than the game's."""
     apologies: int = 0
-    """Turns given up with an apology, after which the same game went on."""
+    """Turns that failed, after which the game continued."""
     broken: int = 0
-    """Games that could not go on."""
+    """Games that could not continue."""
     seconds: float = 0.0
     latencies: list[float] = field(default_factory=list)
     matches: list[Match] = field(default_factory=list)
-    """Every game, with its turns."""
+    """All games, with their turns."""
 
     @property
     def turns_per_second(self) -> float:
@@ -102,55 +102,55 @@ class Tally:
 
 
 async def play(
-    service: Service, images: ImageSet, name: str, at_once: int, go_on: Callable[[Tally], bool]
-) -> Tally:
-    """Play `at_once` games at once, a new one for each that ends, for as long as `go_on` says."""
-    tally, started, rng = Tally(), time.perf_counter(), random.Random(name)
+    service: ServedPolicy, images: ImageSet, name: str, at_once: int, go_on: Callable[[LoadResult], bool]
+) -> LoadResult:
+    """Play `at_once` concurrent games, starting a new one for each that ends, while `go_on` returns true."""
+    result, started, rng = LoadResult(), time.perf_counter(), random.Random(name)
 
     async def seat(number: int) -> None:
         games = 0
-        while go_on(tally):
+        while go_on(result):
             match = Match(f"{name}/{number}/{games}", images, (await _status(service)).current)
-            tally.matches.append(match)
+            result.matches.append(match)
             games += 1
-            while not match.over and go_on(tally):
-                if not await _turn(service, match, rng, tally):
-                    tally.broken += 1
+            while not match.over and go_on(result):
+                if not await _turn(service, match, rng, result):
+                    result.broken += 1
                     break
             await service.finished(match.name)
 
     await asyncio.gather(*(seat(number) for number in range(at_once)))
-    tally.seconds = time.perf_counter() - started
-    return tally
+    result.seconds = time.perf_counter() - started
+    return result
 
 
-async def _turn(service: Service, match: Match, rng: random.Random, tally: Tally) -> bool:
-    """One turn, said again in other words if it is given up once. False if the game cannot go on."""
+async def _turn(service: ServedPolicy, match: Match, rng: random.Random, result: LoadResult) -> bool:
+    """Play one turn; if it fails once, retry with another request. False if the game cannot continue."""
     for again in range(2):
         request = match.request()
         if again:
             request = request.model_copy(update={"request_id": f"{request.request_id}:again"})
         asked = time.perf_counter()
         try:
-            if rng.random() < SENT_TWICE:
-                tally.twice += 1
+            if rng.random() < SENT_TWICE_SHARE:
+                result.twice += 1
                 answer, other = await asyncio.gather(service.act(request), service.act(request))
-                tally.differed += (answer.action, answer.logp) != (other.action, other.logp)
+                result.differed += (answer.action, answer.logp) != (other.action, other.logp)
             else:
                 answer = await service.act(request)
             match.played(request, answer.action, answer.logp)
         except (PolicyError, ValueError):
-            tally.apologies += 1
+            result.apologies += 1
             continue
-        tally.latencies.append(time.perf_counter() - asked)
-        tally.turns += 1
-        tally.wrong_adapter += answer.adapter != match.adapter
+        result.latencies.append(time.perf_counter() - asked)
+        result.turns += 1
+        result.wrong_adapter += answer.adapter != match.adapter
         return True
     return False
 
 
-async def _status(service: Service) -> PolicyStatus:
-    """The status, however often it has to be asked for."""
+async def _status(service: ServedPolicy) -> PolicyStatus:
+    """The status, with retries."""
     while True:
         try:
             return await service.status()

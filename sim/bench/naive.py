@@ -1,7 +1,7 @@
-"""A turn played the naive way, as the method's research code plays it: the same action and propensity, slowly.
+"""The naive way to play a turn, as in the method's research code: same action and propensity, but slow.
 
-The processor prepares the images once a turn. Then every token of the action is a `generate` of its own, without
-a cache: each encodes the images again and reads the whole prompt again. One turn at a time.
+The processor prepares the images once per turn. Each token of the action is a separate `generate` without a cache,
+which encodes the images and the whole prompt again. Turns are not batched.
 """
 
 import random
@@ -20,7 +20,7 @@ from learner.protocol import TurnRequest
 
 
 class NaivePolicy:
-    """A base model of which nothing is kept between tokens or turns but the tables of the grammar."""
+    """A base model without caches between tokens or turns, except for the tries of the grammar."""
 
     def __init__(self, base: Backend, images: ImageSet) -> None:
         self._base = base
@@ -52,7 +52,7 @@ class NaivePolicy:
         return sampler.results()[0]
 
     def _prepare(self, request: TurnRequest) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
-        """The prompt's ids and what the model takes of the images."""
+        """The prompt's token ids and the model's image inputs."""
         processor, device = self._base.processor, self._base.model.device
         pictures = [self._images.raster(figure, self._base.raster) for figure in request.context]
         seen = processor(text=[processor.image_token * len(pictures)], images=[pictures], return_tensors="pt")

@@ -1,6 +1,6 @@
-"""How fast, how even and how dependable serving is: turns beside the naive way, games at once, swaps, kills, memory.
+"""Benchmarks of serving: speed against the naive way and of batching, latency, adapter swaps, kills, memory.
 
-Everything but the first figure is measured through a real service in a process of its own, as the bot uses it.
+All but the first number are measured with a real service in a subprocess, as the bot uses it.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ from learner.protocol import BASE_ADAPTER
 from learner.registry import AdapterRegistry, Card
 from learner.serving.client import LocalPolicy
 from learner.settings import LearnerSettings
-from sim.bench.load import Match, Tally, play
+from sim.bench.load import LoadResult, Match, play
 from sim.bench.naive import NaivePolicy
 from store.database import Database
 from store.migrations import upgrade
@@ -36,19 +36,19 @@ log = structlog.get_logger(__name__)
 TURN = 5
 ADAPTERS = 4
 PROPENSITY_ERROR = 1e-3
-"""A logged propensity further than this from a recomputation was of another adapter."""
+"""A logged propensity that differs by more than this from a recomputation was of another adapter."""
 SWAP_SECONDS, LOOK_SECONDS = 15.0, 0.1
 """How long a swap may take, and how often it is looked for."""
 WARM_SECONDS = 15.0
-"""What a service that nobody asks anything makes of its own accord is made by then (`Policy.warming`)."""
+"""Seconds after which an idle service has finished `Policy.warming`."""
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """How much is measured."""
+    """Amounts of work to measure with."""
 
     games: int = 60
-    """Whose turn 5 is played both ways."""
+    """Number of games whose turn 5 is played both ways."""
     repeats: int = 5
     turns_alone: int = 100
     turns_together: int = 1_000
@@ -67,7 +67,7 @@ QUICK = Sizes(games=15, repeats=3, turns_alone=30, turns_together=200, turns_of_
 
 @dataclass(frozen=True)
 class ServingBench:
-    """What the issue of serving asks for."""
+    """The results."""
 
     turn_speedup_over_naive: float
     batch_speedup_32: float
@@ -81,7 +81,7 @@ class ServingBench:
 
 
 def bench_serving(sizes: Sizes = Sizes(), policy: str = "tiny") -> ServingBench:
-    """Measure all of it. Raises `PolicyLoadError` or `PolicyError` if there is nothing to measure."""
+    """Run all measurements. Raises `PolicyLoadError` or `PolicyError` if the policy cannot be loaded or served."""
     images = open_images("classic")
     with tempfile.TemporaryDirectory(prefix="respect-bench-") as folder:
         settings = LearnerSettings().changed(
@@ -108,14 +108,14 @@ async def _through_a_service(
 
 
 def _turn_speedup(settings: LearnerSettings, images: ImageSet, games: int) -> float:
-    """The median time of one turn 5 played the naive way over ours, taking turns; both on one model, warmed up."""
+    """Median time of turn 5 by the naive way divided by ours, measured alternately on one model after a warm-up."""
     torch.set_num_threads(settings.policy.threads_each)
     base = load_base(settings.policy.model, choose_device(settings.policy.device))
     ours, naive = Policy(base), NaivePolicy(base, images)
     for _ in ours.warming():
         pass
     seconds: dict[str, list[float]] = {"ours": [], "naive": []}
-    for number in range(-3, games):  # the first few are to warm up
+    for number in range(-3, games):  # the first three are the warm-up
         match = Match(f"turn/{number}", images, BASE_ADAPTER)
         while len(match.steps) < TURN - 1:
             request = match.request()
@@ -138,21 +138,21 @@ def _turn_speedup(settings: LearnerSettings, images: ImageSet, games: int) -> fl
 
 
 async def _batch_speedup(service: LocalPolicy, images: ImageSet, sizes: Sizes) -> float:
-    """Turns per second with 32 games at once over those with one, taking turns; medians."""
+    """Median turns per second with 32 concurrent games divided by those with one, measured alternately."""
     await play(service, images, "warm", 32, _turns(sizes.turns_together))
     alone, together = [], []
     for repeat in range(sizes.repeats):
         alone.append(await play(service, images, f"1/{repeat}", 1, _turns(sizes.turns_alone)))
         together.append(await play(service, images, f"32/{repeat}", 32, _turns(sizes.turns_together)))
-    one, many = (median(tally.turns_per_second for tally in tallies) for tallies in (alone, together))
+    one, many = (median(result.turns_per_second for result in results) for results in (alone, together))
     log.warning("turns per second", one_game=round(one, 1), games_32=round(many, 1))
     return many / one
 
 
 async def _spread(service: LocalPolicy, images: ImageSet, sizes: Sizes) -> float:
-    """95th percentile of a turn's latency over its median, at 16 games at once."""
-    tally = await play(service, images, "16", 16, _turns(sizes.turns_of_16))
-    cuts = quantiles(tally.latencies, n=20)
+    """95th percentile of a turn's latency divided by its median, with 16 concurrent games."""
+    result = await play(service, images, "16", 16, _turns(sizes.turns_of_16))
+    cuts = quantiles(result.latencies, n=20)
     log.warning("latency at 16 games", median_ms=round(cuts[9] * 1e3), p95_ms=round(cuts[18] * 1e3))
     return cuts[18] / cuts[9]
 
@@ -160,7 +160,7 @@ async def _spread(service: LocalPolicy, images: ImageSet, sizes: Sizes) -> float
 async def _swaps(
     settings: LearnerSettings, service: LocalPolicy, images: ImageSet, sizes: Sizes
 ) -> tuple[int, int, int, int]:
-    """(swaps, turns lost, turns doubled, turns by the wrong adapter) under the load of 16 games."""
+    """(swaps, turns lost, turns played twice, turns by the wrong adapter) with 16 concurrent games."""
     policy = await asyncio.to_thread(
         Policy.load,
         settings.policy.model,
@@ -174,7 +174,7 @@ async def _swaps(
     upgrade(database)
     before = (await service.status()).turns
     done = False
-    load = asyncio.create_task(play(service, images, "swaps", 16, lambda tally: not done))
+    load = asyncio.create_task(play(service, images, "swaps", 16, lambda result: not done))
     try:
         swaps = 0
         for number in range(sizes.swaps):
@@ -187,16 +187,16 @@ async def _swaps(
             await asyncio.sleep(sizes.swap_seconds)
     finally:
         done = True
-        tally = await load
+        result = await load
         database.close()
     played = (await service.status()).turns - before
-    wrong = tally.wrong_adapter + await asyncio.to_thread(_other_propensities, policy, tally.matches)
-    log.warning("swaps", turns=tally.turns, asked_twice=tally.twice, games=len(tally.matches))
-    return swaps, tally.apologies + tally.broken, tally.differed + abs(played - tally.turns), wrong
+    wrong = result.wrong_adapter + await asyncio.to_thread(_other_propensities, policy, result.matches)
+    log.warning("swaps", turns=result.turns, asked_twice=result.twice, games=len(result.matches))
+    return swaps, result.apologies + result.broken, result.differed + abs(played - result.turns), wrong
 
 
 async def _follows(service: LocalPolicy, name: str) -> bool:
-    """Whether the service takes up the current adapter."""
+    """Whether the service switches to the current adapter."""
     for _ in range(int(SWAP_SECONDS / LOOK_SECONDS)):
         if (await service.status()).current == name:
             return True
@@ -205,7 +205,7 @@ async def _follows(service: LocalPolicy, name: str) -> bool:
 
 
 def _publish(policy: Policy, registry: AdapterRegistry, number: int) -> str:
-    """An adapter that plays unlike the others."""
+    """Publish an adapter that plays differently from the others."""
     name = f"round-{number:04d}-b-sup"
     policy.new_adapter(name, rank=4, alpha=8, dropout=0.0, seed=number)
     generator = torch.Generator().manual_seed(number)
@@ -243,7 +243,7 @@ def _other_propensities(policy: Policy, matches: Sequence[Match]) -> int:
 
 
 async def _memory_ratio(service: LocalPolicy, images: ImageSet, sizes: Sizes) -> float:
-    """The service's resident memory after the last turns over that after the first ones."""
+    """The service's resident memory after the last turns divided by that after the first ones."""
     assert service.pid is not None
     process = psutil.Process(service.pid)
     await asyncio.sleep(WARM_SECONDS)
@@ -256,9 +256,9 @@ async def _memory_ratio(service: LocalPolicy, images: ImageSet, sizes: Sizes) ->
 
 
 async def _kills(service: LocalPolicy, images: ImageSet, sizes: Sizes) -> int:
-    """Games that cannot go on while the service is killed again and again under the load of 16 games."""
+    """Games that cannot continue when the service is killed repeatedly with 16 concurrent games."""
     done, kills = False, 0
-    load = asyncio.create_task(play(service, images, "kills", 16, lambda tally: not done))
+    load = asyncio.create_task(play(service, images, "kills", 16, lambda result: not done))
     try:
         while kills < sizes.kills:
             await asyncio.sleep(sizes.kill_seconds)
@@ -268,10 +268,10 @@ async def _kills(service: LocalPolicy, images: ImageSet, sizes: Sizes) -> int:
         await asyncio.sleep(sizes.kill_seconds)
     finally:
         done = True
-        tally = await load
-    log.warning("kills", kills=kills, turns=tally.turns, apologies=tally.apologies, starts=service.starts)
-    return tally.broken
+        result = await load
+    log.warning("kills", kills=kills, turns=result.turns, apologies=result.apologies, starts=service.starts)
+    return result.broken
 
 
-def _turns(count: int) -> Callable[[Tally], bool]:
-    return lambda tally: tally.turns < count
+def _turns(count: int) -> Callable[[LoadResult], bool]:
+    return lambda result: result.turns < count

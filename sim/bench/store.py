@@ -1,6 +1,6 @@
-"""A database of any size in seconds, and how long an export of it takes and how much memory.
+"""Benchmark of the export: generates a database of any size, and measures an export's time and memory.
 
-The games are random clicks with words from a short list: their size is right, what they say is not.
+The games are random clicks with utterances from a short list: realistic in size, not in content.
 """
 
 import multiprocessing
@@ -47,17 +47,18 @@ class StoreBench:
     turns: int
     games: int
     megabytes: float
-    """Size of the database."""
+    """Size of the database, in megabytes."""
     generate_seconds: float
     export_seconds: float
     export_megabytes: float
-    """Size of the exported folder."""
+    """Size of the exported folder, in megabytes."""
     export_peak_memory_megabytes: float
-    """Largest resident memory of a process that only exports."""
+    """Peak resident memory, in megabytes, of a process that only exports."""
 
 
 def generate(database: Database, turns: int, seed: int = 0) -> int:
-    """Fill a migrated database with games until there are `turns` turns, and verdicts on them; gives the turns."""
+    """Fill a migrated database with games and verdicts until there are `turns` turns. Returns the number of
+    turns."""
     rng, figures, rules = random.Random(seed), open_images(IMAGES).ids, GAMES[DEFAULT_GAME]
     with database.engine.begin() as connection:
         connection.execute(
@@ -151,7 +152,7 @@ def generate(database: Database, turns: int, seed: int = 0) -> int:
 
 
 def bench_store(turns: int, kind: Format = Format.PARQUET) -> StoreBench:
-    """Generate a database and export it in a process of its own."""
+    """Generate a database and export it in a subprocess."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         database = Database(f"sqlite:///{folder / 'respect.db'}")
@@ -180,7 +181,7 @@ def bench_store(turns: int, kind: Format = Format.PARQUET) -> StoreBench:
 
 def _export(url: str, folder: Path, kind: Format) -> tuple[float, float]:
     """(seconds, peak resident memory in megabytes) of an export."""
-    from store.export.export import export  # in the process that is measured only
+    from store.export.export import export  # imported only in the measured process
     from store.export.pseudonyms import Pseudonyms
 
     database, began = Database(url), time.monotonic()

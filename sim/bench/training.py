@@ -1,7 +1,7 @@
-"""How fast training is, beside a plain loop that does all of its work for every turn anew.
+"""Benchmark of training against a plain loop that computes every turn's prompt and images separately.
 
-Both run the very same `learner.training.train.train` on the same games, from the same initial adapter and in the same
-order; only the policy below them differs, so their losses have to agree.
+Both run `learner.training.train.train` on the same games, from the same initial adapter and in the same order. Only
+the policy differs, so their losses must agree.
 """
 
 import tempfile
@@ -34,10 +34,10 @@ from store.training import usable_interactions
 
 @dataclass(frozen=True)
 class TrainingBench:
-    """Medians over repeats that take turns."""
+    """Medians over repeats, alternating between the two."""
 
     turns: int
-    """Labelled turns that each repeat trains on."""
+    """Number of labelled turns that each repeat trains on."""
     steps: int
     repeats: int
     threads: int
@@ -45,23 +45,23 @@ class TrainingBench:
     naive_turns_per_second: float
     speedup: float
     loss: float
-    """Of the last step, in float32."""
+    """Loss of the last step, in float32."""
     naive_loss: float
     loss_difference: float
-    """The largest between the losses of a step, over all steps, both in float32."""
+    """Largest difference of the two losses of a step, over all steps, both in float32."""
     loss_difference_as_trained: float
-    """The same for our loop as it is, which computes in bfloat16 where that is fast."""
+    """The same with our loop in its default precision, bfloat16 if that is fast."""
 
 
 class PlainFigures(FigureEncoder):
-    """Encodes the figures of a board whenever it is asked for them."""
+    """Encodes figures at every request, without caching."""
 
     def encode(self, images: str, figures: Sequence[str]) -> ImageFeatures:
         return self.compute(images, figures).features
 
 
 class Float32Policy(Policy):
-    """A policy that computes in float32 whatever training asks for."""
+    """A policy that computes in float32 even under autocast."""
 
     def forward_logps(
         self, batch: Batch, adapter: str | None = None, temperature: float | None = None
@@ -71,7 +71,7 @@ class Float32Policy(Policy):
 
 
 class PlainPolicy(Float32Policy):
-    """A policy that goes through the turns one by one: a prompt for each, with its images encoded anew."""
+    """A policy that computes turns one by one: each with its own prompt, and its images encoded again."""
 
     def __init__(self, backend: Backend) -> None:
         super().__init__(backend)
@@ -94,7 +94,7 @@ class PlainPolicy(Float32Policy):
 
 
 def _turns(example: Example) -> list[Example]:
-    """Every action asked about, as the last one of an interaction."""
+    """Each wanted action as an example of its own, in the last turn of an interaction."""
     return [
         replace(
             example,
@@ -107,7 +107,8 @@ def _turns(example: Example) -> list[Example]:
 
 
 def bench_training(games: int = 80, repeats: int = 3, policy: str = "tiny") -> TrainingBench:
-    """Play `games` games, then train on their labelled turns, ours and plainly, `repeats` times each in turns."""
+    """Play `games` games, then train on their labelled turns, alternating between both ways, `repeats` times
+    each."""
     loops: dict[str, Policy] = {
         name: kind(load_base(policy, choose_device("auto")))
         for name, kind in (("ours", Policy), ("float32", Float32Policy), ("plain", PlainPolicy))
@@ -124,7 +125,7 @@ def bench_training(games: int = 80, repeats: int = 3, policy: str = "tiny") -> T
             result = train(loop, name, training, "sup", its, lambda at, told=told: told.append(at.loss))
             loop.unload_adapter(name)
             losses[name] = told
-            if repeat:  # the first is to warm up
+            if repeat:  # the first is the warm-up
                 seconds[name].append(result.seconds)
     ours, plain = median(seconds["ours"]), median(seconds["plain"])
     return TrainingBench(
@@ -147,7 +148,7 @@ def _apart(one: Sequence[float], other: Sequence[float]) -> float:
 
 
 def _played(games: int, policy: Policy) -> list[TrainingGame]:
-    """What a round learns from games between our players and the base model, by default."""
+    """Training games as a round makes them, of games between simulated players and the base model."""
     with tempfile.TemporaryDirectory(prefix="respect-bench-") as folder:
         simulate(DeploymentConfig(rounds=0, games_per_round=games), Path(folder), policy)
         database = Database(f"sqlite:///{Path(folder) / 'respect.db'}")

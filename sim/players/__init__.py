@@ -1,4 +1,4 @@
-"""Simulated players for games without people: ours by name, anyone's from a Python file."""
+"""Simulated players: built-in ones by name, and custom ones from a Python file."""
 
 import importlib.util
 import random
@@ -9,15 +9,15 @@ from typing import Any
 
 from sim.players.fresh import FreshPlayers
 from sim.players.people import PeoplePlayer, Personality, patient, people, poison, terse
-from sim.players.view import Player, PlayerFactory, Speaker, View
+from sim.players.view import PlayerFactory, SimulatedPlayer, Speaker, View
 
 __all__ = [
     "PLAYERS",
     "FreshPlayers",
     "PeoplePlayer",
     "Personality",
-    "Player",
     "PlayerFactory",
+    "SimulatedPlayer",
     "Speaker",
     "View",
     "open_players",
@@ -25,14 +25,14 @@ __all__ = [
 
 PLAYERS: dict[str, PlayerFactory] = {"people": people, "patient": patient, "terse": terse, "poison": poison}
 FRESH = "fresh"
-"""Players who share their words: each deployment has a factory of its own."""
+"""Players who share descriptions, so that each deployment needs its own factory."""
 
 
 def open_players(spec: str) -> PlayerFactory:
     """The factory that `spec` names: one of `PLAYERS`, "fresh", or "path/to/file.py:factory".
 
-    Open "fresh" once for each deployment: what one factory makes never says the same words twice.
-    Raises ValueError with a way to mend it; so does the factory where what it makes is no player.
+    Open "fresh" once for each deployment: the players of one factory never use the same description twice. Raises
+    ValueError that says how to fix the spec; so does the factory if what it returns is not a player.
     """
     if spec in PLAYERS:
         return PLAYERS[spec]
@@ -49,7 +49,7 @@ def open_players(spec: str) -> PlayerFactory:
     if not callable(factory):
         raise ValueError(f"{name!r} in {path} is not a function: define {name}(rng, descriptions)")
 
-    def checked(rng: random.Random, descriptions: dict[str, list[str]]) -> Player:
+    def checked(rng: random.Random, descriptions: dict[str, list[str]]) -> SimulatedPlayer:
         player: Any = factory(rng, descriptions)
         if not callable(getattr(player, "speak", None)):
             raise ValueError(
@@ -69,7 +69,7 @@ def _load(path: Path) -> ModuleType:
     if spec is None or spec.loader is None:
         raise ValueError(f"{path} is not a Python file")
     module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # dataclasses look their module up
+    sys.modules[name] = module  # dataclasses look up their module
     try:
         spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:

@@ -1,6 +1,6 @@
-"""Speakers who never repeat themselves or each other: each words of a figure are said once in a deployment.
+"""Speakers who do not repeat descriptions: each description of a figure is used once in a deployment.
 
-A listener that learns whole descriptions by heart gains nothing with them. In everything else they are `people`.
+A listener cannot gain by memorising whole descriptions. Otherwise these players are like `people`.
 """
 
 import random
@@ -13,32 +13,33 @@ from sim.players.view import View
 
 @dataclass
 class _Deck:
-    """The words of one figure: those that are left of this pass, in the order in which they will be said."""
+    """The descriptions of one figure that are left in this pass, in order of use."""
 
     words: tuple[str, ...]
     left: list[str] = field(default_factory=list)
     passes: int = 0
 
 
-class Words:
-    """The words of every figure, dealt out to all players of a deployment without repetition.
+class DescriptionDecks:
+    """Deals the descriptions of every figure to all players of a deployment without repetition.
 
-    The order of a figure's words depends on the seed alone. When all were said, they are dealt again in a new order.
+    The order of a figure's descriptions depends only on the seed. When all were used, they are dealt again in a new
+    order.
     """
 
     def __init__(self, seed: float) -> None:
         self._seed = seed
         self._decks: dict[tuple[str, tuple[str, ...]], _Deck] = {}
         self.said = 0
-        """Descriptions so far."""
+        """Number of descriptions dealt."""
         self.repeated = 0
-        """Of them, those whose words had been said of the same figure before."""
+        """Number of those that had been dealt for the same figure before."""
 
     def deal(self, figure: str, known: Sequence[str], avoid: Sequence[Collection[str]]) -> str:
-        """The next words of a figure out of `known`, all its descriptions.
+        """The next description of a figure, of all its descriptions `known`.
 
-        Of those that are left, the first that is in none of `avoid`; failing that, in all of them but the last, and
-        so on.
+        It is the first one left that is in no collection of `avoid`; if there is none, the last collection is
+        ignored, and so on.
         """
         deck = self._decks.setdefault((figure, tuple(known)), _Deck(_different(known)))
         if not deck.left:
@@ -64,10 +65,14 @@ def _different(known: Sequence[str]) -> tuple[str, ...]:
 
 
 class FreshPlayer(PeoplePlayer):
-    """A person whose descriptions are dealt out, so that how wordy somebody is plays no part."""
+    """A person whose descriptions are dealt, independent of `Personality.wordy`."""
 
     def __init__(
-        self, rng: random.Random, descriptions: dict[str, list[str]], words: Words, personality: Personality
+        self,
+        rng: random.Random,
+        descriptions: dict[str, list[str]],
+        words: DescriptionDecks,
+        personality: Personality,
     ) -> None:
         super().__init__(rng, descriptions, personality)
         self._words = words
@@ -83,31 +88,30 @@ class FreshPlayer(PeoplePlayer):
 
 
 class FreshPlayers:
-    """Makes the players of one deployment (`sim.players.view.PlayerFactory`); they share their words.
-
-    The seed of the words comes from the first player's generator, which is left as it was.
+    """Makes the players of one deployment (`sim.players.view.PlayerFactory`); they share the descriptions. Their
+    seed is drawn from the first player's generator without changing its state.
     """
 
     def __init__(self) -> None:
-        self._words: Words | None = None
+        self._words: DescriptionDecks | None = None
 
     def __call__(self, rng: random.Random, descriptions: dict[str, list[str]]) -> FreshPlayer:
         words = self._shared(rng)
         return FreshPlayer(rng, descriptions, words, draw_personality(rng))
 
     def poison(self, rng: random.Random, descriptions: dict[str, list[str]]) -> FreshPlayer:
-        """One who poisons the feedback, with the same words."""
+        """A player who poisons the feedback, with the same descriptions."""
         words = self._shared(rng)
         return FreshPlayer(rng, descriptions, words, replace(draw_personality(rng), poison=True))
 
     @property
     def counts(self) -> tuple[int, int]:
-        """(descriptions said, those of them that had been said before)."""
+        """(number of descriptions, number of those that had been used before)."""
         return (self._words.said, self._words.repeated) if self._words else (0, 0)
 
-    def _shared(self, rng: random.Random) -> Words:
+    def _shared(self, rng: random.Random) -> DescriptionDecks:
         if self._words is None:
             peek = random.Random()
             peek.setstate(rng.getstate())
-            self._words = Words(peek.random())
+            self._words = DescriptionDecks(peek.random())
         return self._words

@@ -1,7 +1,7 @@
-"""Our simulated speakers: imperfect as people are, each with a personality drawn from the generator.
+"""Simulated speakers that make errors like people, each with a random personality.
 
-Frequencies follow real games loosely: two thirds of right actions are praised, by some players always and by
-others never; five in six wrong ones are rejected in words; half of all rejections ask to take a pick back.
+Frequencies roughly follow real games: two thirds of right actions get positive feedback, from some players always
+and from others never; five in six wrong actions are rejected in words; half of all rejections ask to deselect.
 """
 
 import random
@@ -14,44 +14,45 @@ from sim.players.view import View
 
 @dataclass(frozen=True)
 class Personality:
-    """What one player is like. Shares are probabilities, 0 to 1."""
+    """Parameters of one player. All but the integers are probabilities, 0 to 1."""
 
-    praises: float
-    """Of right actions."""
+    confirms: float
+    """Share of right actions that get explicit positive feedback."""
     says_no: float
-    """Of wrong actions; the others are met with an undo or with the description in other words."""
+    """Share of wrong actions that are rejected in words; otherwise the player asks to deselect or rephrases the
+    description."""
     undoes: float
-    """Of wrong picks: asks to take them back."""
+    """Share of wrong picks that the player asks to deselect."""
     names_removals: float
-    """Of removal requests: says what it looks like rather than "the last one"."""
+    """Share of requests to deselect that describe the figure instead of "the last one"."""
     redescribes: float
-    """Of wrong picks: describes the intended figure again in the same utterance."""
+    """Share of wrong picks after which the intended figure is described again in the same utterance."""
     hedges: float
     frames: float
-    """Of descriptions: put into a sentence ("select the ...") rather than left bare."""
+    """Share of descriptions in a sentence ("select the ...")."""
     select_frame: str
     announces: float
-    """Of moves to the next target: says so ("next is ...")."""
+    """Share of moves to the next target that are announced ("next is ...")."""
     two_at_once: float
     careful: float
-    """Of descriptions: prefers one that fits no other figure on the board."""
+    """Share of descriptions for which one is preferred that fits no other figure on the board."""
     wordy: float
-    """0 takes the shortest descriptions, 1 the longest."""
+    """0 chooses the shortest descriptions, 1 the longest."""
     resets: float
-    """Of turns with two or more wrong figures selected: asks to start over."""
+    """Share of turns with two or more wrong figures selected in which the player asks to start over."""
     patience: int
-    """Turns before giving up crosses the mind."""
+    """Number of turns without giving up."""
     impatience: float
-    """Chance to give up, added for each turn beyond `patience`."""
+    """Probability of giving up, multiplied by the number of turns beyond `patience`."""
     typing: TypingHabits
     poison: bool = False
-    """Praises wrong picks and scolds right ones."""
+    """Gives positive feedback to wrong picks and negative feedback to right ones."""
 
 
 def draw_personality(rng: random.Random) -> Personality:
-    """One person."""
+    """Draw a random player."""
     return Personality(
-        praises=rng.betavariate(0.7, 0.35),
+        confirms=rng.betavariate(0.7, 0.35),
         says_no=rng.betavariate(8.0, 0.8),
         undoes=rng.betavariate(1.2, 1.0),
         names_removals=rng.betavariate(1.0, 4.0),
@@ -71,12 +72,12 @@ def draw_personality(rng: random.Random) -> Personality:
 
 
 UNDO_INSTEAD_OF_NO = 0.7
-"""Of wrong picks that nobody says no to, the share met with a removal request."""
+"""Share of wrong picks without a "no" for which the player asks to deselect."""
 
 
 @dataclass(frozen=True)
 class LastTurn:
-    """What came of the turn before."""
+    """The result of the previous turn."""
 
     picked: frozenset[str]
     removed: frozenset[str]
@@ -85,7 +86,7 @@ class LastTurn:
 
 
 def last_turn(view: View) -> LastTurn:
-    """Clicks of the last turn; a deselected non-target is a right click."""
+    """The clicks of the last turn; deselecting a non-target is a right click."""
     before = view.previous[-2][1] if len(view.previous) > 1 else frozenset[str]()
     picked, removed = view.selected - before, before - view.selected
     wrong = len(picked - view.targets) + len(removed & view.targets)
@@ -93,7 +94,7 @@ def last_turn(view: View) -> LastTurn:
 
 
 class PeoplePlayer:
-    """Plays one game after another as one person would (`sim.players.view.Speaker`)."""
+    """A player with one personality (`sim.players.view.Speaker`)."""
 
     def __init__(
         self, rng: random.Random, descriptions: dict[str, list[str]], personality: Personality | None = None
@@ -105,7 +106,7 @@ class PeoplePlayer:
         self._aim: tuple[str, ...] = ()
         """The figures described last."""
         self._used: dict[str, list[str]] = {}
-        """Descriptions already tried in this game, by figure."""
+        """Descriptions already used in this game, by figure."""
 
     def speak(self, view: View) -> str | None:
         """The next utterance, or None to give up. Raises ValueError for a figure without a description."""
@@ -122,7 +123,7 @@ class PeoplePlayer:
         return over > 0 and self.rng.random() < over * self.personality.impatience
 
     def _say(self, view: View) -> tuple[str, frozenset[str]]:
-        """(utterance, selection hoped for)."""
+        """(utterance, intended selection)."""
         if not view.previous:
             return self._describe_next(view, opening="", first=True)
         last = last_turn(view)
@@ -135,7 +136,7 @@ class PeoplePlayer:
             return self._put_back(view, last)
         if last.wrong:
             return self._correct(view, last)
-        praise = self._choose(phrases.CONFIRM) if self._happens(self.personality.praises) else ""
+        praise = self._choose(phrases.CONFIRM) if self._happens(self.personality.confirms) else ""
         if misplaced and (view.targets <= view.selected or self._happens(0.5)):
             return self._remove_earlier(view, misplaced, praise)
         return self._describe_next(view, praise)
@@ -146,7 +147,7 @@ class PeoplePlayer:
     def _describe_next(self, view: View, opening: str, first: bool = False) -> tuple[str, frozenset[str]]:
         """Move on to a target that is not selected yet, sometimes to two."""
         missing = sorted(view.targets - view.selected, key=view.context.index)
-        if not missing:  # only the poisoned come here: everything is right and they complain
+        if not missing:  # only a poisoning player: everything is right and it complains
             return opening or self._choose(phrases.REJECT), view.selected
         wanted = 2 if len(missing) > 1 and self._happens(self.personality.two_at_once) else 1
         self._aim = tuple(self.rng.sample(missing, wanted))
@@ -162,7 +163,7 @@ class PeoplePlayer:
         return self._joined(opening, text), self._hoped(view, frozenset(), set(self._aim))
 
     def _correct(self, view: View, last: LastTurn) -> tuple[str, frozenset[str]]:
-        """The last picks were wrong, or some of them."""
+        """Respond to a turn with wrong picks."""
         wrong = last.picked - view.targets
         wanted = frozenset(figure for figure in self._aim if figure in view.targets - view.selected)
         says_no = self._happens(self.personality.says_no)
@@ -193,7 +194,7 @@ class PeoplePlayer:
         return self._joined(opening, self._choose(phrases.TRY_AGAIN)), self._hoped(view, wrong, wanted)
 
     def _put_back(self, view: View, last: LastTurn) -> tuple[str, frozenset[str]]:
-        """A right figure was taken away."""
+        """Respond to a turn that deselected a target."""
         figure = self.rng.choice(sorted(last.removed & view.targets))
         self._aim = (figure,)
         text = self._fill(self._choose(phrases.PUT_BACK), figure, view)
@@ -202,7 +203,7 @@ class PeoplePlayer:
     def _remove_earlier(
         self, view: View, misplaced: frozenset[str], praise: str
     ) -> tuple[str, frozenset[str]]:
-        """A wrong figure from before is still selected."""
+        """Ask to deselect a wrong figure of an earlier turn."""
         figure = self.rng.choice(sorted(misplaced))
         undo = self._fill(self._choose(phrases.UNDO_NAMED), figure, view)
         frame = self._choose(phrases.UNDO_EARLIER) if praise else "{undo}"
@@ -210,7 +211,7 @@ class PeoplePlayer:
         return self._joined(praise, frame.replace("{undo}", undo)), view.selected - {figure}
 
     def _removal(self, wrong: frozenset[str], view: View) -> str:
-        """A request to take back the wrong picks of the last turn; it always says which."""
+        """A request to deselect the wrong picks of the last turn that identifies them."""
         if len(wrong) == 1 and not self._happens(self.personality.names_removals):
             return self._choose(phrases.UNDO_LAST)
         frame, *_ = self.rng.sample(phrases.UNDO_NAMED, 1)
@@ -239,14 +240,14 @@ class PeoplePlayer:
         return frame.replace("{d}", description).replace("{the}", self._the(description))
 
     def _description(self, figure: str, view: View) -> str:
-        """Words for a figure, new ones where there are any left."""
+        """A description of a figure, a new one if any is left."""
         known = [text for text in self.descriptions.get(figure, ()) if text.strip()]
         if not known:
             raise ValueError(f"Players have no description of figure {figure!r}: add one to the image set")
         return self._chosen(figure, known, view).strip().rstrip(".")
 
     def _chosen(self, figure: str, known: list[str], view: View) -> str:
-        """One of the descriptions of a figure, by this person's taste."""
+        """Choose one of a figure's descriptions by this player's preferences."""
         used = self._used.setdefault(figure, [])
         fresh = [text for text in known if text not in used] or known
         if self._happens(self.personality.careful):
@@ -266,7 +267,7 @@ class PeoplePlayer:
 
     @staticmethod
     def _the(description: str) -> str:
-        """The description with "the", in place of its own article if it has one."""
+        """The description with "the" instead of its own article, if it has one."""
         first, _, rest = description.partition(" ")
         if first.lower() in ("a", "an", "the") and rest:
             return f"the {rest}"
@@ -288,30 +289,30 @@ class PeoplePlayer:
 
 
 def people(rng: random.Random, descriptions: dict[str, list[str]]) -> PeoplePlayer:
-    """The default: a person drawn at random."""
+    """The default: a player with a random personality."""
     return PeoplePlayer(rng, descriptions)
 
 
 def patient(rng: random.Random, descriptions: dict[str, list[str]]) -> PeoplePlayer:
-    """Describes with care, says yes and no, never gives up before the turns run out."""
+    """A player with careful descriptions and explicit feedback who never gives up."""
     drawn = draw_personality(rng)
     return PeoplePlayer(
         rng,
         descriptions,
-        replace(drawn, praises=0.95, says_no=1.0, careful=1.0, resets=0.0, patience=1000),
+        replace(drawn, confirms=0.95, says_no=1.0, careful=1.0, resets=0.0, patience=1000),
     )
 
 
 def terse(rng: random.Random, descriptions: dict[str, list[str]]) -> PeoplePlayer:
-    """Few words: bare short descriptions, rarely a yes."""
+    """A player with short, bare descriptions and little positive feedback."""
     drawn = draw_personality(rng)
     return PeoplePlayer(
         rng,
         descriptions,
-        replace(drawn, praises=0.1, hedges=0.0, frames=0.05, announces=0.05, wordy=0.0, two_at_once=0.0),
+        replace(drawn, confirms=0.1, hedges=0.0, frames=0.05, announces=0.05, wordy=0.0, two_at_once=0.0),
     )
 
 
 def poison(rng: random.Random, descriptions: dict[str, list[str]]) -> PeoplePlayer:
-    """Poisons the feedback: praises wrong picks and scolds right ones, and describes targets truly."""
+    """Poisons the feedback: confirms wrong picks and scolds right ones, and describes targets truly."""
     return PeoplePlayer(rng, descriptions, replace(draw_personality(rng), poison=True))

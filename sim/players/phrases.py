@@ -1,4 +1,4 @@
-"""The words of our simulated players: plain data. `{d}` is a description, `{the}` one with an article."""
+"""Phrases of the simulated players: plain data. `{d}` is a description, `{the}` one with an article."""
 
 CONFIRM = (
     "yes",
@@ -103,7 +103,7 @@ SELECT_FRAMES = (
     "i need {the}",
     "look for {the}",
 )
-"""A player keeps to one of these, or to the bare description."""
+"""Each player uses one of these, or the bare description."""
 
 FIRST_FRAMES = ("first {d}", "the first one is {d}", "first is {d}", "let's start with {the}")
 
@@ -226,4 +226,4 @@ RESET = (
 )
 
 RUN_ON = ("now", "next", "then", "and", "also", "last", "finally", "deselect", "unselect", "remove", "undo")
-"""What people write after a yes or a no without a comma."""
+"""Phrases that follow a yes or a no without a comma."""

@@ -1,4 +1,4 @@
-"""How people type: case, full stops, slips of the fingers. Pure functions of a random generator."""
+"""How people type: case, full stops, typing errors. Pure functions of a random generator."""
 
 import random
 from dataclasses import dataclass
@@ -13,11 +13,11 @@ class TypingHabits:
     exclaims: float
     """Share of utterances that end in an exclamation mark."""
     slip_rate: float
-    """Slips for each word of four letters or more."""
+    """Typing errors per word of four letters or more."""
 
 
 def draw_typing_habits(rng: random.Random) -> TypingHabits:
-    """Habits of one person."""
+    """Draw random habits."""
     return TypingHabits(
         lower_case=rng.random() < 0.6,
         full_stops=rng.random() < 0.35,
@@ -46,7 +46,7 @@ def typed(text: str, habits: TypingHabits, rng: random.Random) -> str:
 
 
 def _slipped(word: str, rng: random.Random) -> str:
-    """One slip in a word of four letters or more, never in its first letter."""
+    """Add one typing error to a word of four letters or more, never to its first letter."""
     if len(word) < 4:
         return word
     at = rng.randrange(1, len(word) - 1)

@@ -1,4 +1,4 @@
-"""What a simulated player sees and is. Players know targets and figures, never the listener's letters."""
+"""The interface of simulated players. They know targets and figures, not the listener's letters."""
 
 import random
 from collections.abc import Callable
@@ -19,10 +19,10 @@ class View:
     turn: int
     """Turns finished so far: 0 before the first utterance."""
     replaces: bool = False
-    """Whether a new pick takes the place of the last one, so that there is nothing to take back."""
+    """Whether a new pick replaces the last one, so that nothing needs to be deselected."""
 
 
-class Player(Protocol):
+class SimulatedPlayer(Protocol):
     """A speaker of one or more games."""
 
     def speak(self, view: View) -> str | None:
@@ -30,12 +30,12 @@ class Player(Protocol):
         ...
 
 
-class Speaker(Player, Protocol):
-    """A player of ours: it also says what it hoped for, for evaluation only."""
+class Speaker(SimulatedPlayer, Protocol):
+    """A player that also tells the selection it intended, for evaluation only."""
 
     intended: frozenset[str] | None
-    """The selection hoped for after the turn just spoken. None before the first and after giving up."""
+    """The selection intended for the last utterance. None before the first one and after giving up."""
 
 
-PlayerFactory = Callable[[random.Random, dict[str, list[str]]], Player]
+PlayerFactory = Callable[[random.Random, dict[str, list[str]]], SimulatedPlayer]
 """`(rng, descriptions)` -> a player, with `descriptions: dict[figure_id, list[str]]`."""

@@ -1,10 +1,10 @@
-"""Export for research: what happened, in the paper's own tables, under pseudonyms, of those who agreed to it."""
+"""Export for research: the games of players who opted in, in the paper's tables, with pseudonyms."""
 
 from enum import StrEnum
 
 
 class Format(StrEnum):
-    """A kind of file, which is also its name's ending."""
+    """A file format; the value is also the file's extension."""
 
     PARQUET = "parquet"
     JSONL = "jsonl"

@@ -1,4 +1,4 @@
-"""What stands beside an export's tables: the data-set card, the manifest and Croissant metadata."""
+"""Writes an export's data-set card, manifest and Croissant metadata."""
 
 import hashlib
 import json
@@ -60,9 +60,9 @@ CONTEXT: dict[str, Any] = {
 def write_card(
     folder: Path, kind: Format, tables: Sequence[Table], rows: Mapping[str, int], about: dict[str, Any]
 ) -> dict[str, Any]:
-    """Write README.md, croissant.json and MANIFEST.json, and give what the manifest says.
+    """Write README.md, croissant.json and MANIFEST.json, and return the manifest's content.
 
-    `about` is what it says beyond the tables and the files, which lie in `folder`/data already.
+    `about` is the manifest's content besides tables and files. The tables must be in `folder`/data already.
     """
     hashes = {table.name: _sha256(folder / _path(table, kind)) for table in tables}
     manifest = {

@@ -1,4 +1,5 @@
-"""Games are read and written a few hundred at a time, in one snapshot of the database; the folder appears last."""
+"""Exports games a few hundred at a time from one snapshot of the database; the folder appears when it is
+complete."""
 
 import contextlib
 import json
@@ -28,29 +29,30 @@ from store.version import code_version
 _GAME, _TURN, _FEEDBACK, _ADAPTER, _LINEAGE, _PLAYER, _CONSENT = (
     cast(Any, model).__table__.c for model in (Game, Turn, Feedback, Adapter, AdapterTurn, Player, Consent)
 )
-"""Columns. Rows are read as plain tuples: a million mapped objects would take minutes."""
+"""The columns that are read. Rows are plain tuples, because creating a million mapped objects would take
+minutes."""
 
 SCHEMA_VERSION = 1
 GAMES_AT_A_TIME = 300
 DECODING = "sampled among the legal actions of the state"
 
 OnProgress = Callable[[int, int], None]
-"""Told how many games are written, of how many."""
+"""Called with (games written, games in total)."""
 
 
 class ExportError(RuntimeError):
-    """An export that was not made; the message says why and what to do."""
+    """An export failed; the message says why and how to fix it."""
 
 
 @dataclass(frozen=True)
 class Export:
-    """What an export holds. `manifest` is what MANIFEST.json says."""
+    """The content of an export. `manifest` is the content of MANIFEST.json."""
 
     folder: Path
     rows: dict[str, int]
-    """Rows of each table."""
+    """Number of rows of each table."""
     left_out: dict[str, int]
-    """Games that were not exported, by reason."""
+    """Number of games that were not exported, by reason."""
     manifest: dict[str, Any] = field(repr=False)
 
 
@@ -63,11 +65,11 @@ def export(
     personal: bool = False,
     on_progress: OnProgress = lambda _done, _total: None,
 ) -> Export:
-    """Export finished games to `folder`, which must not exist or be empty.
+    """Export finished games to `folder`, which must be empty or not exist.
 
     Games played on Discord are exported only where their player's latest answer to the research opt-in is yes.
-    `personal` adds the table `player`, which says who the pseudonyms are. Raises `ExportError`, or FolderError
-    of `store.folder`, and then leaves nothing behind.
+    `personal` adds the table `player`, which maps pseudonyms to accounts. Raises `ExportError` or
+    `store.folder.FolderError`, and then leaves no files.
     """
     with new_folder(folder) as partial:
         cutoff = now()
@@ -99,10 +101,10 @@ def export(
 
 @contextmanager
 def _snapshot(database: Database) -> Iterator[sa.Connection]:
-    """A connection on which every query sees the database as it is now, whatever others write."""
+    """A connection on which all queries see one snapshot of the database, regardless of concurrent writes."""
     with database.engine.connect() as connection:
         if connection.dialect.name == "sqlite":
-            connection.exec_driver_sql("BEGIN")  # sqlite3 begins nothing by itself for reading
+            connection.exec_driver_sql("BEGIN")  # sqlite3 does not begin a transaction for reading
         else:
             connection = connection.execution_options(isolation_level="REPEATABLE READ")
         try:
@@ -113,7 +115,7 @@ def _snapshot(database: Database) -> Iterator[sa.Connection]:
 
 
 class _Run:
-    """One export under way."""
+    """The state of one export."""
 
     def __init__(
         self,
@@ -151,12 +153,12 @@ class _Run:
         self.decoders = newest_decoders(connection)
         self._images: set[str] = set()
         self.missing_images: list[str] = []
-        """Image sets that games were played with and that cannot be opened here: not in `shape`."""
+        """Image sets that games were played with but that cannot be opened here, so they are missing in `shape`."""
         self._played_by: dict[tuple[str, str], set[float | None]] = {}
 
     @property
     def rows(self) -> dict[str, int]:
-        """Rows written to each table."""
+        """Number of rows written to each table."""
         return {table.name: self._writers[table.name].rows for table in self.tables}
 
     def write(self, on_progress: OnProgress) -> None:
@@ -280,7 +282,7 @@ class _Run:
             )
 
     def _shapes(self) -> None:
-        from games.figures import open_images  # Pillow is loaded only where figures are
+        from games.figures import open_images  # imports Pillow
 
         for spec in sorted(self._images):
             try:
@@ -321,7 +323,7 @@ class _Run:
             )
 
     def _reconcile(self) -> None:
-        """Raises `ExportError` where the files hold more or fewer rows than the database."""
+        """Raises `ExportError` if the files have more or fewer rows than the database."""
         turns = sa.select(sa.func.count()).select_from(Turn).join(Game).where(self._exported)
         wanted = {
             tables.INTERACTION.name: self._count(Game, self._exported),
@@ -348,7 +350,7 @@ class _Run:
 
 
 def newest_decoders(connection: sa.Connection) -> dict[str, tuple[str, str]]:
-    """scheme -> (decoder, version) that decoded last."""
+    """scheme -> (decoder, version) that was used last."""
     found = {}
     for scheme in ("binary", "ternary"):
         query = (

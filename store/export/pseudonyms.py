@@ -1,4 +1,4 @@
-"""Pseudonyms: the same player has the same one within a study, and nobody can undo it without the study's secret."""
+"""Pseudonyms: the same for a player throughout a study, and not reversible without the study's secret."""
 
 import hashlib
 import hmac
@@ -11,18 +11,18 @@ SECRET_BYTES = 32
 
 
 class SecretError(ValueError):
-    """A secret that cannot be used; the message says what to do."""
+    """A secret cannot be used; the message says how to fix it."""
 
 
 class Pseudonyms:
-    """HMAC-SHA256 of a player's platform and id there, cut to 32 hex digits."""
+    """HMAC-SHA256 of a player's platform and id, truncated to 32 hex digits."""
 
     def __init__(self, secret: bytes) -> None:
         self._secret = secret
 
     @classmethod
     def from_file(cls, path: Path) -> "Pseudonyms":
-        """With the secret of a file, which is made with mode 600 if it is not there. Raises `SecretError`."""
+        """With the secret in a file, which is created with mode 600 if it does not exist. Raises `SecretError`."""
         try:
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         except FileExistsError:
@@ -51,7 +51,7 @@ class Pseudonyms:
 
     @property
     def key_id(self) -> str:
-        """Says whether two exports used the same secret, and nothing about it."""
+        """Equal for exports that used the same secret; does not reveal the secret."""
         return self._digest("key id")[:8]
 
     def _digest(self, *parts: str) -> str:

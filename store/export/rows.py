@@ -1,4 +1,4 @@
-"""From finished games to rows of the exported tables. It reads the targets: for evaluation only."""
+"""Converts finished games to rows of the exported tables. It reads the targets, for evaluation only."""
 
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -24,7 +24,7 @@ class Decoded:
 
 
 def public_id(game_id: str) -> str:
-    """A game's id as exported: reversible, and without the underscore that ends it in `game_turn_id`."""
+    """A game's id as exported, which is reversible and has no underscore, the separator in `game_turn_id`."""
     return game_id.replace("%", "%25").replace("_", "%5F")
 
 
@@ -46,7 +46,7 @@ def reference(before: Collection[str], after: Collection[str], targets: Collecti
 def rows_of(
     game: Any, turns: Sequence[Any], speaker: str, decoded: Mapping[str, Mapping[int, Decoded]]
 ) -> Iterator[Played]:
-    """Every row of one game, with its table.
+    """All rows of one game, each with its table.
 
     `game` and `turns` are rows of the store's tables, turns in order. `decoded` is scheme -> turn id -> verdict.
     """

@@ -1,6 +1,6 @@
-"""The exported tables: names, types and meaning of every column. Writers, data-set card and docs all follow these.
+"""The exported tables: names, types and meaning of every column. Writers, data-set card and docs use these.
 
-The first five are those of the paper's published data set, with its columns, order and types.
+The first five tables are those of the paper's published data set, with the same columns, order and types.
 """
 
 from dataclasses import dataclass
@@ -31,11 +31,11 @@ class Table:
     about: str
     columns: tuple[Column, ...]
     not_kept: str = ""
-    """Why it has no rows, where nothing of the kind is kept yet."""
+    """Why it has no rows yet; empty if it can have rows."""
 
     @property
     def schema(self) -> pa.Schema:
-        """The columns as Arrow knows them."""
+        """The columns as an Arrow schema."""
         return pa.schema([(column.name, column.type) for column in self.columns])
 
 
@@ -284,4 +284,4 @@ PUBLISHED = (INTERACTION, TURN, HUMAN_EVAL, BINARY, TERNARY)
 """The five tables of the paper's data set."""
 
 TABLES = (*PUBLISHED, EVENT, POLICY, POLICY_TURN, ASSIGNMENT, TURN_META, SURVEY, SHAPE)
-"""Every table without anything personal."""
+"""All tables without personal data."""

@@ -1,4 +1,4 @@
-"""Writing a table's rows to a file a few thousand at a time: Parquet, JSON lines or CSV."""
+"""Writes a table's rows to a Parquet, JSON Lines or CSV file, a few thousand at a time."""
 
 import csv
 import json
@@ -31,7 +31,7 @@ class _File(Protocol):
 
 
 class TableWriter:
-    """A table's file. Rows gather until they are worth writing; `close` writes the rest."""
+    """Writes a table's file. Rows are buffered; `close` writes the rest."""
 
     def __init__(self, table: Table, path: Path, kind: Format) -> None:
         self.table = table
@@ -41,14 +41,14 @@ class TableWriter:
         self._file: _File = _FILES[kind](table, path)
 
     def add(self, row: Row) -> None:
-        """Add a row; a column it does not name is null."""
+        """Add a row; missing columns are null."""
         self._waiting.append(row)
         self.rows += 1
         if len(self._waiting) >= ROWS_AT_A_TIME:
             self._flush()
 
     def close(self) -> None:
-        """Write what waits and close the file."""
+        """Write the buffered rows and close the file."""
         self._flush()
         self._file.close()
 
@@ -85,7 +85,7 @@ class _JsonLines:
 
 
 class _Csv:
-    """Lists are JSON in their cell, null is empty."""
+    """Lists are written as JSON, null as an empty cell."""
 
     def __init__(self, table: Table, path: Path) -> None:
         self._names = [column.name for column in table.columns]

@@ -1,4 +1,4 @@
-"""What the bot's tests are made of: an obedient policy, and the bot in a world of its own."""
+"""Helpers of the bot's tests: a policy that follows orders, and the bot with a local Discord and a database."""
 
 import asyncio
 import random
@@ -30,7 +30,7 @@ CHANNELS = {"general": "Anything", "play": "Games"}
 
 @dataclass
 class ObedientPolicy:
-    """A policy service that plays the utterance itself if that is a legal action, else at random."""
+    """A policy service that plays the utterance if it is a legal action, and a random action otherwise."""
 
     url: str = ""
     asked: list[TurnRequest] = field(default_factory=list)
@@ -41,7 +41,7 @@ class ObedientPolicy:
     reloads: int = 0
     finished_games: list[str] = field(default_factory=list)
     open: asyncio.Event = field(default_factory=asyncio.Event)
-    """Cleared: turns wait."""
+    """While it is cleared, turns wait."""
     rng: random.Random = field(default_factory=lambda: random.Random(0))
 
     async def act(self, request: web.Request) -> web.Response:
@@ -84,7 +84,7 @@ class ObedientPolicy:
 
 @dataclass
 class House:
-    """Everything a test needs, and what people do in few words."""
+    """The bot with everything that a test needs, and helpers for what people do."""
 
     discord: LocalDiscord
     policy: ObedientPolicy
@@ -112,7 +112,7 @@ class House:
             self.bot = None
 
     async def play(self, person: Person, **options: str) -> Channel:
-        """`/play`, up to the first board. Gives the thread."""
+        """Use `/play` and wait for the first board. Gives the thread."""
         await person.slash("play", "play", options)
         board = await person.wait_message(lambda message: f"Hi <@{person.id}>" in message.content)
         return self.discord.world.channel(board.channel_id)
@@ -123,7 +123,7 @@ class House:
         return await self.next_board(person, thread)
 
     async def next_board(self, person: Person, thread: Channel, **options: Any) -> Message:
-        """The next board that has buttons: a new one, not an old one that loses them."""
+        """The next board with buttons: a new board, not the edit that removes the buttons of an old one."""
         return await person.wait_message(
             lambda message: has_board(message) and message.components, where=thread, **options
         )
@@ -137,7 +137,7 @@ class House:
             return (await session.exec(query)).one()
 
     async def settled(self, thread: Channel) -> Game:
-        """The game once everything that was done is also noted."""
+        """The game, once everything is saved."""
 
         async def check() -> Game | None:
             game, turns = await self.game(thread), await self.turns(thread)
@@ -147,7 +147,7 @@ class House:
         return await self.eventually(check)
 
     async def waiting(self, thread: Channel) -> list[str]:
-        """Utterances in the queue."""
+        """The number of utterances in the queue."""
         game = await self.game(thread)
         async with self.database.async_session() as session:
             query = select(Instruction).where(Instruction.game_id == game.id).order_by(col(Instruction.id))
@@ -169,7 +169,7 @@ class House:
         return action
 
     async def eventually(self, check: Callable[[], Any], timeout: float = PATIENCE_SECONDS) -> Any:
-        """Waits until `check` gives something true; it may be a coroutine function."""
+        """Wait until `check`, which may be a coroutine function, gives a true value."""
         async with asyncio.timeout(timeout):
             while True:
                 found = check()

@@ -1,4 +1,4 @@
-"""The real bot on real sockets: a local Discord, a SQLite file, and a policy that does what it is told."""
+"""The real bot on real sockets: a local Discord, a SQLite file, and a policy that follows orders."""
 
 import os
 from collections.abc import AsyncIterator
@@ -34,7 +34,7 @@ async def policy() -> AsyncIterator[ObedientPolicy]:
 
 @pytest.fixture(scope="session")
 def validator() -> Validator | None:
-    """Discord's own description of its API, where it is at hand; RESPECT_TEST_OPENAPI names its file."""
+    """Discord's description of its API, if RESPECT_TEST_OPENAPI names its file."""
     beside = Path(__file__).parents[3] / "shared" / "data" / "discord-openapi.json"
     path = Path(os.environ.get("RESPECT_TEST_OPENAPI", beside))
     return OpenApi.read(path).problems if path.is_file() else None
@@ -55,14 +55,14 @@ async def discord_service(validator: Validator | None) -> AsyncIterator[LocalDis
 async def stopped_house(
     discord_service: LocalDiscord, policy: ObedientPolicy, tmp_path: Path
 ) -> AsyncIterator[House]:
-    """A house whose bot has not been started."""
+    """A `House` whose bot has not been started."""
     async with house_of(discord_service, policy, tmp_path) as house:
         yield house
 
 
 @pytest.fixture
 async def house(stopped_house: House) -> House:
-    """A house with the bot running."""
+    """A `House` with the bot running."""
     await stopped_house.start()
     return stopped_house
 

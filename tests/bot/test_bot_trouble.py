@@ -1,4 +1,4 @@
-"""When something the bot needs is away, broken or forbidden: a sentence for people, nothing lost."""
+"""Failures of what the bot needs: people get a sentence, and nothing is lost."""
 
 import asyncio
 import sqlite3
@@ -17,7 +17,7 @@ from local_discord import Fault, LocalDiscord, Permission, Person
 from local_discord.feed import PATIENCE_SECONDS
 
 
-async def test_a_policy_that_comes_back_answers_what_waited(
+async def test_waiting_messages_are_answered_when_the_policy_is_back(
     house: House, ada: Person, policy: ObedientPolicy, monkeypatch: pytest.MonkeyPatch
 ):
     thread = await house.play(ada)
@@ -33,7 +33,7 @@ async def test_a_policy_that_comes_back_answers_what_waited(
     assert len(notices) == 1
 
 
-async def test_no_game_starts_before_the_policy_was_ever_there(
+async def test_no_game_starts_before_the_policy_was_available(
     stopped_house: House, ada: Person, policy: ObedientPolicy
 ):
     policy.away = True
@@ -57,7 +57,7 @@ async def test_a_game_on_a_broken_adapter_goes_on_without_it(
     assert turn.adapter == "base" and (await house.game(thread)).adapter == "base"
 
 
-async def test_an_utterance_no_policy_takes_is_let_go_with_a_sentence(
+async def test_an_utterance_that_the_policy_refuses_is_dropped_with_an_answer(
     house: House, ada: Person, policy: ObedientPolicy
 ):
     thread = await house.play(ada)
@@ -71,14 +71,14 @@ async def test_an_utterance_no_policy_takes_is_let_go_with_a_sentence(
 
 @pytest.fixture
 async def impatient_house(stopped_house: House) -> House:
-    """A running bot that soon gives up on a database that somebody else has locked."""
+    """A running bot with a short timeout for a locked database."""
     stopped_house.with_settings(store={"database_timeout": 0.3})
     await stopped_house.start()
     return stopped_house
 
 
 async def lock(house: House) -> sqlite3.Connection:
-    """Holds the database's write lock, once the bot, which shares this event loop, has let go of it."""
+    """Holds the database's write lock, as soon as the bot, which shares this event loop, releases it."""
     other = sqlite3.connect(
         house.settings.store.data_dir / "respect.db", isolation_level=None, check_same_thread=False
     )
@@ -86,7 +86,7 @@ async def lock(house: House) -> sqlite3.Connection:
     return other
 
 
-async def test_a_locked_database_shows_nothing_that_is_not_kept(impatient_house: House, ada: Person):
+async def test_nothing_is_shown_that_a_locked_database_did_not_save(impatient_house: House, ada: Person):
     house = impatient_house
     thread = await house.play(ada)
     other = await lock(house)
@@ -121,7 +121,7 @@ async def test_a_turn_that_cannot_be_committed_yet_is_shown_later(
     assert [turn.action for turn in await house.turns(thread)] == ["select A"]
 
 
-async def test_words_in_a_form_that_cannot_be_kept_are_given_back(impatient_house: House, ada: Person):
+async def test_the_text_of_a_form_that_cannot_be_saved_is_returned(impatient_house: House, ada: Person):
     house = impatient_house
     thread = await house.play(ada)
     await ada.press_labelled(house.boards(ada, thread)[0], "Describe")
@@ -133,7 +133,7 @@ async def test_words_in_a_form_that_cannot_be_kept_are_given_back(impatient_hous
     other.close()
 
 
-async def test_a_message_that_is_kept_at_the_third_attempt_is_played(house: House, ada: Person):
+async def test_a_message_saved_at_the_third_attempt_is_played(house: House, ada: Person):
     thread = await house.play(ada)
     refused = []
 
@@ -152,7 +152,7 @@ async def test_a_message_that_is_kept_at_the_third_attempt_is_played(house: Hous
     assert not [message for message in ada.history(thread) if message.content == texts.NOT_KEPT]
 
 
-async def test_a_full_disk_is_told_and_survived(house: House, ada: Person):
+async def test_a_full_disk_is_reported_and_the_bot_continues(house: House, ada: Person):
     thread = await house.play(ada)
     with sqlite3.connect(house.settings.store.data_dir / "respect.db") as other:
         (pages,) = other.execute("PRAGMA page_count").fetchone()
@@ -237,7 +237,7 @@ async def test_nothing_is_done_for_an_interaction_that_is_too_old_to_answer(
         await house.play(ada)
 
 
-async def test_a_wrong_or_missing_token_says_how_to_mend_it(stopped_house: House):
+async def test_a_wrong_or_missing_token_says_how_to_fix_it(stopped_house: House):
     for token, words in (
         (None, "RESPECT_DISCORD__TOKEN is not set"),
         ("wrong.token.here", "refuses the token"),
@@ -247,13 +247,13 @@ async def test_a_wrong_or_missing_token_says_how_to_mend_it(stopped_house: House
             await serve(stopped_house.settings)
 
 
-async def test_a_missing_intent_says_how_to_mend_it(stopped_house: House):
+async def test_a_missing_intent_says_how_to_fix_it(stopped_house: House):
     stopped_house.discord.world.app.message_content = False
     with pytest.raises(StartupError, match="RESPECT_DISCORD__MESSAGE_CONTENT=false"):
         await serve(stopped_house.settings)
 
 
-async def test_other_bad_settings_say_how_to_mend_them(stopped_house: House, tmp_path: Path):
+async def test_other_bad_settings_say_how_to_fix_them(stopped_house: House, tmp_path: Path):
     good = stopped_house.settings
     (tmp_path / "file").write_text("")
     taken = int(stopped_house.policy.url.rsplit(":", 1)[1])
@@ -269,7 +269,7 @@ async def test_other_bad_settings_say_how_to_mend_them(stopped_house: House, tmp
             await serve(good.changed(**changes))
 
 
-async def test_a_service_that_is_not_there_is_named(stopped_house: House):
+async def test_an_unreachable_service_is_named(stopped_house: House):
     stopped_house.with_settings(discord={"api": "http://127.0.0.1:9/api/v10"})
     with pytest.raises(StartupError, match="cannot be reached"):
         await serve(stopped_house.settings)

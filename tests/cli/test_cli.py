@@ -36,7 +36,7 @@ COMMANDS = dict(commands())
 
 @pytest.fixture(autouse=True)
 def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Data in a folder of the test's own, no `.env` and no token."""
+    """A data folder for this test, without `.env` and token."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("RESPECT_STORE__DATA_DIR", str(tmp_path / "data"))
     monkeypatch.setenv("RESPECT_WEB__PORT", "0")
@@ -49,7 +49,7 @@ def respect(*arguments: str) -> Result:
 
 
 def error(result: Result) -> str:
-    """The one error that was printed, after checking that it is all there is."""
+    """The printed error, after checking that nothing else was printed."""
     assert result.exit_code == 1, result.output
     assert isinstance(result.exception, SystemExit), result.exception
     assert not result.stdout
@@ -123,7 +123,7 @@ def test_figures_are_listed_and_checked():
     }
 
 
-def test_a_database_is_made_checked_and_found_wanting(empty_folder: Path):
+def test_a_database_is_created_checked_and_its_faults_found(empty_folder: Path):
     before = respect("db", "check", "--json")
     assert (before.exit_code, json.loads(before.stdout)["revision"]) == (1, None)
     assert "run `respect db upgrade`" in respect("db", "check").stdout
@@ -160,7 +160,7 @@ def test_the_doctor_says_what_is_missing_and_what_to_do():
     found = diagnosis(result)
     failed = {name for name, check in found.items() if check["status"] == "failed"}
     assert failed == {"database", "Discord token"}
-    assert "respect db upgrade" in found["database"]["mend"]
+    assert "respect db upgrade" in found["database"]["fix"]
     assert "RESPECT_DISCORD__TOKEN is not set" in found["Discord token"]["found"]
     shown = respect("doctor")
     assert shown.exit_code == 1
@@ -179,7 +179,7 @@ async def test_the_doctor_finds_a_bot_that_can_run_healthy(monkeypatch: pytest.M
         service.world.app.message_content = False
         result = await asyncio.to_thread(respect, "doctor", "--json")
         assert result.exit_code == 1
-        assert "RESPECT_DISCORD__MESSAGE_CONTENT=false" in diagnosis(result)["message-content intent"]["mend"]
+        assert "RESPECT_DISCORD__MESSAGE_CONTENT=false" in diagnosis(result)["message-content intent"]["fix"]
 
 
 def test_a_setting_that_cannot_be_read_is_named(monkeypatch: pytest.MonkeyPatch):

@@ -25,7 +25,7 @@ def games(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def adapter(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An adapter in a folder of its own, as `Policy.save_adapter` writes it."""
+    """An adapter in a folder, as `Policy.save_adapter` writes it."""
     policy = Policy.load("tiny", device="cpu")
     policy.new_adapter("mine", rank=2)
     for parameter in policy.trainable():
@@ -67,7 +67,7 @@ def test_an_adapter_is_taken_from_a_folder(games: Path, adapter: Path):
 
 
 def complaint(result: Result) -> str:
-    """What was said of an error: one sentence, and nothing on standard output."""
+    """The error message: one sentence, with nothing on standard output."""
     assert result.exit_code == 1
     assert not result.stdout
     assert "Traceback" not in result.stderr and result.stderr.strip().count("\n") == 0

@@ -1,4 +1,4 @@
-"""`respect round`: what goes wrong is said in a sentence."""
+"""`respect round`: errors are one sentence."""
 
 import os
 import subprocess
@@ -26,7 +26,7 @@ def test_a_round_without_games_fails_with_a_sentence_and_nothing_else(tmp_path: 
 
 
 @pytest.mark.parametrize("command", ["run", "status"])
-def test_a_broken_database_is_said(tmp_path: Path, command: str):
+def test_a_broken_database_is_reported(tmp_path: Path, command: str):
     (tmp_path / "respect.db").write_text("no database at all, and longer than any header of one would be" * 9)
     ended = respect(tmp_path, "round", command)
     assert ended.returncode == 1

@@ -1,4 +1,4 @@
-"""The speaker's board: what it shows, what it says, and what it must not give away."""
+"""The speaker's board: picture, alt text, and what they must not reveal."""
 
 import io
 import random
@@ -153,7 +153,7 @@ ROWS = {
 
 
 @pytest.mark.parametrize("size", ROWS)
-def test_a_board_of_any_size_is_drawn_and_told_with_its_own_rows(size: int):
+def test_a_board_of_any_size_is_drawn_and_described_by_rows(size: int):
     deal = of(size)
     drawn = board(deal=deal)
     assert drawn.alt.startswith(ROWS[size])
@@ -169,7 +169,7 @@ def test_a_board_of_any_size_is_drawn_and_told_with_its_own_rows(size: int):
     assert len(board(*deal.speaker, deal=deal, turns=10, outcome=Outcome.GIVEN_UP).alt) <= 1024
 
 
-def test_one_target_is_told_as_one():
+def test_the_alt_text_uses_the_singular_for_one_target():
     deal = Deal(of(5).speaker, of(5).listener, frozenset(of(5).speaker[:1]))
     assert "The target in row 1: first." in board(deal=deal).alt
     assert "Missed target: row 1: first." in board(deal=deal, turns=3, outcome=Outcome.LOST).alt

@@ -252,7 +252,7 @@ def test_the_approximate_check_sees_overlap_gaps_and_wrong_pieces():
 
 
 def write_kilogram(folder: Path, transform: str = "") -> Path:
-    """A folder of KiloGram's form with one figure, the rectangle."""
+    """A folder in KiloGram's format with one figure, the rectangle."""
     (folder / "tangrams-svg").mkdir(parents=True)
     ids = {"square": "1", "parallelogram": "2", "medium": "5"}
     small, large = iter("34"), iter("67")
@@ -326,7 +326,7 @@ def respect_figures(*arguments: str):
     return CliRunner().invoke(app, list(arguments))
 
 
-def test_the_program_refuses_a_file_with_bad_figures_and_twins(tmp_path: Path):
+def test_the_program_refuses_a_file_with_bad_figures_and_duplicates(tmp_path: Path):
     good = tangram_to_records(rectangle())
     bad = tangram_to_records(rectangle(_5={}))
     twin = tangram_to_records(moved(rectangle(), 3, True, Point(Root2(1), Root2(1))))

@@ -1,4 +1,4 @@
-"""What every game promises (`games.core.Game`), over boards of every size."""
+"""Properties that every game must have (`games.core.Game`), for boards of every size."""
 
 import random
 
@@ -180,7 +180,7 @@ def test_the_prompt_only_ever_grows(game: Game, seed: int):
 
 @every_game
 def test_the_prompt_shows_each_figure_after_its_label_and_words_after_the_first_stop(game: Game):
-    """What the embedded model's chat template relies on (`games.core.Game.prompt`)."""
+    """The embedded model's chat template relies on this (`games.core.Game.prompt`)."""
     for seed in range(50):
         deal, steps, state = wander(game, random.Random(seed))
         messages = game.prompt(deal.listener, steps, state, "The B, please. Now")
@@ -220,7 +220,7 @@ def test_another_order_tells_the_same_interaction(game: Game, seed: int):
 
 
 @every_game
-def test_it_draws_its_boards(game: Game):
+def test_every_game_draws_its_boards(game: Game):
     images = open_images("classic")
     for seed in range(3):
         deal = game.deal(images.ids, random.Random(seed))

@@ -1,4 +1,4 @@
-"""The real embedded policy, loaded once, and games that it really played."""
+"""The real embedded policy, loaded once, and games that it played."""
 
 import os
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from tests.learner.model_classes import EXACT, REFUSED
 from tests.learner.played import play_games
 
 os.environ.setdefault("RESPECT_ROUNDS__SEED_GAMES", "none")
-"""Rounds are quicker on what was played alone; `test_seed.py` tests rounds with seed games."""
+"""Rounds without seed games, because they are quicker; `test_seed.py` tests rounds with them."""
 
 
 @pytest.fixture(scope="session")
@@ -24,7 +24,7 @@ def shared_policy() -> Policy:
 
 @pytest.fixture
 def policy(shared_policy: Policy):
-    """The policy without any adapter, before and after."""
+    """The policy without adapters; those of the test are removed afterwards."""
     yield shared_policy
     shared_policy.eval()
     for name in shared_policy.adapters.names:

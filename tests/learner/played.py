@@ -1,4 +1,4 @@
-"""Games that were really played, for tests of what is learnt from them."""
+"""Games played by the policy, for tests of training."""
 
 import shutil
 from pathlib import Path
@@ -29,7 +29,7 @@ def play_games(folder: Path, policy: Policy, games: int = GAMES_PLAYED, players:
 
 
 def settings_for(folder: Path, **sections: dict[str, object]) -> LearnerSettings:
-    """Settings of a house in `folder`, whatever the environment says."""
+    """Settings with `folder` as the data folder, independent of the environment."""
     return (
         LearnerSettings()
         .changed(
@@ -42,6 +42,6 @@ def settings_for(folder: Path, **sections: dict[str, object]) -> LearnerSettings
 
 
 def copy_of(played: Path, folder: Path) -> Path:
-    """A folder of one's own with the same games."""
+    """A copy of the folder with the same games."""
     shutil.copytree(played, folder, dirs_exist_ok=True)
     return folder

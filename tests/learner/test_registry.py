@@ -9,7 +9,7 @@ import pytest
 from safetensors.numpy import save_file
 from sqlmodel import Session, select
 
-from learner.registry import AdapterError, AdapterRegistry, Card, adapter_name, check
+from learner.registry import AdapterError, AdapterRegistry, Card, adapter_name, adapter_problems
 from store.database import Database
 from store.migrations import upgrade
 from store.models import Adapter, now
@@ -116,9 +116,9 @@ def test_a_broken_folder_is_refused_with_a_reason(
     registry: AdapterRegistry, session: Session, damage, reason
 ):
     name = publish(registry, session, 1)
-    assert check(registry.path(name), "aaaa") == []
+    assert adapter_problems(registry.path(name), "aaaa") == []
     damage(registry.path(name) / "adapter_model.safetensors")
-    assert reason in check(registry.path(name))[0]
+    assert reason in adapter_problems(registry.path(name))[0]
     with pytest.raises(AdapterError, match=reason):
         registry.promote(session, name)
     assert registry.current() == "base"
@@ -126,10 +126,10 @@ def test_a_broken_folder_is_refused_with_a_reason(
 
 def test_another_base_model_is_noticed(registry: AdapterRegistry, session: Session):
     name = publish(registry, session, 1)
-    assert "trained on base model aaaa, this one is bbbb" in check(registry.path(name), "bbbb")[0]
+    assert "trained on base model aaaa, this one is bbbb" in adapter_problems(registry.path(name), "bbbb")[0]
 
 
-def test_a_card_goes_there_and_back(registry: AdapterRegistry):
+def test_a_card_is_read_back_as_written(registry: AdapterRegistry):
     made = card(1)
     registry.publish(made, write)
     assert registry.card(made.name) == made
@@ -138,7 +138,7 @@ def test_a_card_goes_there_and_back(registry: AdapterRegistry):
     assert registry.card(made.name) == better
 
 
-def test_what_was_in_use_is_not_written_over(registry: AdapterRegistry, session: Session):
+def test_an_adapter_that_was_in_use_is_not_overwritten(registry: AdapterRegistry, session: Session):
     name = publish(registry, session, 1)
     registry.publish(card(1, round_id=2), write)  # a failed round's number is taken again
     registry.promote(session, name)
@@ -162,7 +162,7 @@ def test_names_cannot_leave_the_registry(registry: AdapterRegistry, session: Ses
         registry.promote(session, "round-0009-b-sup")
 
 
-def test_a_lost_pointer_can_be_written_anew(registry: AdapterRegistry, session: Session):
+def test_a_lost_pointer_can_be_rewritten(registry: AdapterRegistry, session: Session):
     name = publish(registry, session, 1)
     registry.promote(session, name)
     (registry.folder / "current.json").write_text("{")

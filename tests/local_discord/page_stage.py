@@ -22,7 +22,7 @@ def board(color: str) -> discord.File:
 
 
 class Verdict(discord.ui.View):
-    """What a player can press below a board."""
+    """The buttons below a board."""
 
     def __init__(self) -> None:
         super().__init__(timeout=None)
@@ -51,7 +51,7 @@ class Survey(discord.ui.Modal, title="Tell us more"):
 
 
 class Bot(discord.Client):
-    """Opens a thread on /play, answers what is said there, and has one command of each kind."""
+    """Opens a thread on /play, answers messages in it, and has one command of each kind."""
 
     def __init__(self) -> None:
         super().__init__(intents=discord.Intents(guilds=True, guild_messages=True, message_content=True))

@@ -202,7 +202,7 @@ async def test_a_persistent_view_works_after_a_restart(synced: Bot, service: Loc
         assert (await ada.wait_message()).content == "Pressed yes"
 
 
-async def test_people_write_and_the_bot_hears_them(bot: Bot, service: LocalDiscord):
+async def test_the_bot_receives_what_people_write(bot: Bot, service: LocalDiscord):
     ada = await service.people.join("Ada")
     await ada.say("general", "hello there", files=[Upload("note.txt", b"hi", "text/plain")])
     await ada.typing("general")

@@ -1,4 +1,4 @@
-"""What goes wrong on the way, on demand, and how the real discord.py client takes it."""
+"""Injected faults, and how the real discord.py client handles them."""
 
 import asyncio
 import time
@@ -79,7 +79,7 @@ async def test_a_rate_limit_is_waited_out(bot: Bot, service: LocalDiscord, is_gl
     assert [record.status for record in sent] == [429, 200]
 
 
-async def test_a_rate_limit_without_via_is_taken_for_a_ban(bot: Bot, service: LocalDiscord):
+async def test_a_rate_limit_without_via_is_treated_as_a_ban(bot: Bot, service: LocalDiscord):
     service.faults.add(Fault(kind="rate_limit", via=False))
     with pytest.raises(discord.HTTPException, match="429"):
         await play(bot, service).send("x")
@@ -151,7 +151,7 @@ async def test_missing_permissions_in_a_channel(bot: Bot, service: LocalDiscord)
     assert missing.value.code == 10003
 
 
-async def test_somebody_takes_no_private_messages(bot: Bot, service: LocalDiscord):
+async def test_a_person_may_refuse_private_messages(bot: Bot, service: LocalDiscord):
     ada = await service.people.join("Ada")
     ada.user.accepts_direct = False
     with pytest.raises(discord.Forbidden) as refused:
@@ -181,7 +181,7 @@ async def test_the_client_resumes(bot: Bot, service: LocalDiscord, how: str | in
     assert service.gateway.identified == 1
 
 
-async def test_a_session_that_is_gone_is_begun_anew(bot: Bot, service: LocalDiscord):
+async def test_a_lost_session_is_replaced_by_a_new_one(bot: Bot, service: LocalDiscord):
     service.gateway.drop(resumable=False)
     await bot.until(lambda: bot.readies == 2)
     assert service.gateway.identified == 2
@@ -278,7 +278,7 @@ LIMITS = {
 
 
 @pytest.mark.parametrize("field", LIMITS)
-async def test_a_form_that_breaks_a_limit_is_refused_with_the_place(
+async def test_a_form_that_breaks_a_limit_is_refused_with_the_path(
     bot: Bot, service: LocalDiscord, field: str
 ):
     route = discord.http.Route(

@@ -89,7 +89,7 @@ def _file() -> discord.File:
 
 
 def complaints(service: LocalDiscord, description: OpenApi) -> list[str]:
-    """What is wrong with the bot's requests, and with this service's answers to them.
+    """The problems of the bot's requests and of this service's answers.
 
     The description gives a callback's `resource` for types 4 and 7 only, Discord sends its type for all.
     """

@@ -1,4 +1,4 @@
-"""What the browser page is promised under `/local`, over HTTP and its WebSocket, with a real bot."""
+"""The API for the browser page under `/local`, over HTTP and its WebSocket, with a real bot."""
 
 import asyncio
 import json
@@ -163,7 +163,7 @@ async def test_a_modal_is_opened_and_answered(bot: Bot, service: LocalDiscord, a
     assert (await ada.until("MESSAGE_CREATE"))["content"] == "a swan"
 
 
-async def test_no_answer_is_told_to_the_person(bot: Bot, service: LocalDiscord, ada: Browser):
+async def test_a_missing_answer_is_reported_to_the_person(bot: Bot, service: LocalDiscord, ada: Browser):
     service.interactions.response_window = 0.3
     about = {
         "kind": "command",

@@ -25,7 +25,7 @@ from selenium.webdriver.common.keys import Keys
 
 
 class Browser:
-    """A Chromium with the page, and the few words a test needs for it."""
+    """A Chromium with the page, and helpers for tests."""
 
     def __init__(self, driver: Any) -> None:
         self.driver = driver

@@ -1,4 +1,4 @@
-"""The browser page in a real Chromium: what people's text may and may not become."""
+"""The browser page in a real Chromium: people's text is shown with formatting, but never as markup."""
 
 import functools
 import threading
@@ -24,7 +24,7 @@ HOSTILE = [
 
 
 class Quiet(SimpleHTTPRequestHandler):
-    """Serves the page's files without a line for each."""
+    """Serves the page's files without logging each request."""
 
     def log_message(self, format: str, *args: Any) -> None:
         del format, args
@@ -43,7 +43,7 @@ def address() -> Iterator[str]:
 
 @pytest.fixture
 def render(chromium: Any, address: str) -> Callable[[str], str]:
-    """The markup that a text becomes."""
+    """The markup of a rendered text."""
     chromium.get(address)
 
     def draw(text: str) -> str:

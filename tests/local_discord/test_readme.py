@@ -1,4 +1,4 @@
-"""The README's example, run as somebody would who tests a bot of their own, and what the package may import."""
+"""Runs the README's example, and checks the imports of the package."""
 
 import ast
 import re
@@ -70,5 +70,5 @@ def test_it_imports_only_itself_and_what_it_needs():
     [p for p in PACKAGE.rglob("*") if p.suffix in {".py", ".js", ".html", ".css", ".svg"}],
     ids=lambda p: str(p.relative_to(PACKAGE)),
 )
-def test_it_names_nothing_of_one_bot(path: Path):
+def test_it_contains_no_names_of_this_project(path: Path):
     assert not re.findall(OF_THIS_PROJECT, path.read_text(), re.IGNORECASE)

@@ -1,4 +1,4 @@
-"""Imported games: whole or not at all, once, apart from the deployment's own, and rounds learn from them."""
+"""Imported games: all or none, added once, kept apart from the deployment's own, used by rounds."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from sqlmodel import select
 
-from games.multiref import MultiRef
+from games import GAMES
 from learner.examples.build import build_examples
 from learner.examples.trust import by_certainty, trust_of_players
 from learner.feedback import open_decoder
@@ -27,8 +27,6 @@ from store.training import usable_interactions
 from tests.learner.played import settings_for
 from tests.research.recorded_games import BOARD, IMAGES, MIXED, WON, line, named_games, write
 
-RULES = MultiRef()
-
 
 @pytest.fixture(scope="module")
 def policy() -> Policy:
@@ -44,9 +42,9 @@ def database(tmp_path: Path) -> Iterator[Database]:
 
 
 def add(database: Database, folder: Path, *lines: object) -> Imported:
-    games = read_games(write(folder / "games.jsonl", *lines), RULES, IMAGES)
+    games = read_games(write(folder / "games.jsonl", *lines), IMAGES)
     with database.session() as session:
-        return import_games(session, games, RULES, IMAGES)
+        return import_games(session, games, IMAGES)
 
 
 def rows(database: Database, table):
@@ -67,6 +65,7 @@ def test_a_game_is_kept_as_it_was_played(database: Database, tmp_path: Path):
         (2, "F", "no, two", "deselect F select A", "A"),
         (3, "A", "yes, three and four", "select B G", "A B G"),
     ]
+    assert (game.images_hash, game.code_version) == (IMAGES.fingerprint, "imported")
     assert {(turn.logp, turn.adapter, turn.base_model) for turn in turns} == {(None, "imported", "imported")}
 
 
@@ -88,9 +87,9 @@ def test_games_without_a_click_are_left_out(database: Database, tmp_path: Path):
 
 
 def test_curves_and_schedules_leave_them_out(database: Database, tmp_path: Path, policy: Policy):
-    Playground(database, policy, RULES, IMAGES, IMAGES.ids, open_players("patient"), 2, seed=0).play(
-        0, 3, BASE_ADAPTER, lambda _: None
-    )
+    Playground(
+        database, policy, [GAMES["multiref"]], IMAGES, IMAGES.ids, open_players("patient"), 2, seed=0
+    ).play(0, 3, BASE_ADAPTER, lambda _: None)
     with database.session() as session:
         before = round_statistics(session), games_since_last_round(session)
     add(database, tmp_path, *named_games(4))

@@ -1,4 +1,4 @@
-"""Replay of finished games: what the policy is shown, and figures counted by hand."""
+"""Replay of finished games: the policy's input, and scores counted by hand."""
 
 import os
 from pathlib import Path
@@ -8,14 +8,12 @@ import pytest
 
 from games.core import Step
 from games.figures import open_images
-from games.multiref import MultiRef
 from learner.feedback.evaluate import BadLine
 from learner.policy import Policy
 from learner.protocol import BASE_ADAPTER, PastStep, TurnRequest
-from research.recorded import RecordedGame, read_games, replay, score
+from research.recorded import RecordedGame, read_games, replay, score_replay
 from tests.research.recorded_games import BOARD, IMAGES, MIXED, WON, line, named_games, write
 
-RULES = MultiRef()
 SHARED = Path(__file__).parents[3] / "shared/data"
 HUMAN_GAMES = Path(os.environ.get("RESPECT_TEST_INTERACTIONS", SHARED / "respect/interactions-dev.jsonl"))
 KILOGRAM = Path(os.environ.get("RESPECT_TEST_KILOGRAM", SHARED / "kilogram/dataset"))
@@ -27,7 +25,7 @@ def policy() -> Policy:
 
 
 def read(folder: Path, *lines: object) -> list[RecordedGame]:
-    return read_games(write(folder / "games.jsonl", *lines), RULES, IMAGES)
+    return read_games(write(folder / "games.jsonl", *lines), IMAGES)
 
 
 def test_the_listener_is_shown_the_board_as_the_file_has_it(tmp_path: Path):
@@ -40,12 +38,12 @@ def test_the_listener_is_shown_the_board_as_the_file_has_it(tmp_path: Path):
     )
 
 
-def test_words_are_those_that_the_bot_would_hear(tmp_path: Path):
+def test_utterances_are_cleaned_as_the_bot_cleans_messages(tmp_path: Path):
     (game,) = read(tmp_path, line([[0]], ["**the <@123>   duck**"]))
     assert game.steps[0].utterance == "the duck"
 
 
-def test_words_without_a_click_are_heard_with_the_next(tmp_path: Path):
+def test_utterances_without_a_click_are_joined_with_the_next(tmp_path: Path):
     clicks = [[], [0], [0], [0], [0, 1]]
     (game,) = read(tmp_path, line(clicks, ["hello!", "the duck", "wait", "no", "the boat"]))
     assert [(step.state, step.utterance, step.action) for step in game.steps] == [
@@ -77,6 +75,15 @@ def test_a_figure_that_the_set_lacks_is_named_with_its_line(tmp_path: Path):
         read(tmp_path, line([[1]], ["x"], (1, 2, 3), context=[f"{BOARD[1]}.png", *BOARD[1:]]))
 
 
+def test_a_line_may_be_of_another_game(tmp_path: Path):
+    """In `pick` a new pick takes the place of the old one, and is right if it is the target."""
+    picks = line([[5], [1]], ["the duck", "no, the boat"], targets=(1,), game="pick", context=BOARD[:6])
+    (game,) = read(tmp_path, picks)
+    assert [step.action for step in game.steps] == ["select F", "select B"]
+    found = score_replay([game], [["select B", "select B"]])
+    assert (found.all_right, found.their_all_right, found.exact) == (1.0, 0.5, 1.0)
+
+
 def test_the_same_line_is_the_same_game(tmp_path: Path):
     one, two, other = read(tmp_path, WON, WON, WON | {"chat": ["the last", *WON["chat"][1:]]})
     assert one.key == two.key != other.key
@@ -88,7 +95,7 @@ def test_scores_are_those_counted_by_hand(tmp_path: Path):
         ["select A", "select C", "select D E"],  # the same; right but another; two wrong
         ["select A B", "deselect F", "select B"],  # two right; right, half of what was done; right
     ]
-    found = score(games, answers, RULES)
+    found = score_replay(games, answers)
     assert (found.games, found.turns) == (2, 6)
     # Logged all right: three turns of the first game, the second of the other; one answered by the same action.
     assert found.exact == 1 / 4
@@ -100,33 +107,31 @@ def test_scores_are_those_counted_by_hand(tmp_path: Path):
 
 def test_intervals_resample_games(tmp_path: Path):
     games = read(tmp_path, WON, MIXED)
-    found = score(
-        games, [["select A", "select C", "select D E"], ["select A B", "deselect F", "select B"]], RULES
+    found = score_replay(
+        games, [["select A", "select C", "select D E"], ["select A B", "deselect F", "select B"]]
     )
     right, clicks = np.array([2, 4]), np.array([4, 4])
     picks = np.random.default_rng(0).integers(0, 2, size=(2000, 2))
     shares = [right[pick].sum() / clicks[pick].sum() for pick in picks]
     assert found.clicks_ci95 == pytest.approx(tuple(np.percentile(shares, [2.5, 97.5])))
     assert found.clicks_ci95 == (0.5, 1.0)
-    same = score([games[0]] * 3, [["select A", "select C", "select D E"]] * 3, RULES)
+    same = score_replay([games[0]] * 3, [["select A", "select C", "select D E"]] * 3)
     assert same.all_right_ci95 == (same.all_right, same.all_right) == (2 / 3, 2 / 3)
 
 
 def test_a_share_of_nothing_is_none(tmp_path: Path):
     games = read(tmp_path, line([[5]], ["the duck"]), line([], []))
-    found = score(games, [["select F"], []], RULES)
+    found = score_replay(games, [["select F"], []])
     assert (found.games, found.turns) == (2, 1)
     assert (found.exact, found.exact_ci95) == (None, None)
     assert (found.their_all_right, found.their_all_right_ci95) == (0.0, (0.0, 0.0))
 
 
 def test_every_turn_is_answered_as_if_it_were_asked_alone(tmp_path: Path, policy: Policy):
-    """Whatever the policy itself would have done before, it is shown what was really done."""
+    """The history in the policy's input is the recorded one, whatever the policy answered before."""
     games = read(tmp_path, *named_games(5), MIXED, MIXED)
     told: list[tuple[int, int]] = []
-    answers = replay(
-        policy, games, RULES, IMAGES, BASE_ADAPTER, lambda done, total: told.append((done, total))
-    )
+    answers = replay(policy, games, IMAGES, BASE_ADAPTER, lambda done, total: told.append((done, total)))
     assert told[-1] == (26, 26)
     for number, (game, ours) in enumerate(zip(games, answers, strict=True)):
         for turn, (step, answer) in enumerate(zip(game.steps, ours, strict=True)):
@@ -152,8 +157,8 @@ def test_every_turn_is_answered_as_if_it_were_asked_alone(tmp_path: Path, policy
     reason="no human games here: set RESPECT_TEST_INTERACTIONS and RESPECT_TEST_KILOGRAM to them",
 )
 def test_a_policy_that_does_what_people_got_scores_as_they_did():
-    games = read_games(HUMAN_GAMES, RULES, open_images(f"kilogram:{KILOGRAM}"))
-    found = score(games, [[step.action for step in game.steps] for game in games], RULES)
+    games = read_games(HUMAN_GAMES, open_images(f"kilogram:{KILOGRAM}"))
+    found = score_replay(games, [[step.action for step in game.steps] for game in games])
     assert found.exact == 1.0
     assert (found.clicks, found.all_right) == (found.their_clicks, found.their_all_right)
     assert found.their_all_right is not None and 0.6 < found.their_all_right < 0.7

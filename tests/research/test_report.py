@@ -1,4 +1,4 @@
-"""Reports: numbers computed by hand over real games, the same from every source, and a page that trusts nobody."""
+"""Reports: numbers computed by hand, equal results from every source, and a page that escapes all text."""
 
 import csv
 import json
@@ -121,7 +121,7 @@ def test_the_numbers_of_111_games_of_people_by_hand():
 
 
 def test_a_ratio_is_resampled_by_games_not_by_turns(tmp_path: Path):
-    """Two games are two independent pieces, however many turns they have: the interval reaches both extremes."""
+    """Intervals resample games, not turns: with two games the interval reaches both extremes."""
     path = tmp_path / "two.jsonl"
     path.write_text(line([["f0"]], ["x"]) + "\n" + line([["f9"], ["f9", "f8"]], ["x", "y"]) + "\n")
     estimate = measure_deployment("two", open_source(str(path))).rounds[0].estimates["click_accuracy"]

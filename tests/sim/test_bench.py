@@ -1,4 +1,4 @@
-"""The benches measure what they say: both ways come to the same."""
+"""Both implementations of a benchmark compute the same."""
 
 import pytest
 

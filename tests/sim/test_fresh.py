@@ -1,4 +1,4 @@
-"""Fresh players: the words of a figure are said once in a deployment, by whoever comes to say them."""
+"""Fresh players: in a deployment, each description of a figure is used once over all players."""
 
 import json
 import random
@@ -14,7 +14,7 @@ from games.figures import open_images
 from learner.policy import Policy
 from learner.protocol import BASE_ADAPTER
 from sim.players import FreshPlayers, PeoplePlayer, PlayerFactory, View, open_players
-from sim.players.fresh import Words
+from sim.players.fresh import DescriptionDecks
 from sim.playing import Playground
 from store.database import Database
 from store.migrations import upgrade
@@ -26,7 +26,7 @@ DESCRIPTIONS = {figure: [f"{figure} said in way {way}" for way in range(4)] for 
 
 
 def test_words_come_once_and_then_again_in_another_order():
-    words = Words(seed=0)
+    words = DescriptionDecks(seed=0)
     dealt = [words.deal("duck", DUCK, []) for _ in range(9)]
     first, second, third = dealt[:3], dealt[3:6], dealt[6:]
     assert sorted(first) == sorted(second) == sorted(third) == ["a bird", "duck", "something that swims"]
@@ -34,9 +34,9 @@ def test_words_come_once_and_then_again_in_another_order():
     assert (words.said, words.repeated) == (9, 6)
 
 
-def test_the_order_of_a_figures_words_is_its_own():
-    """Whatever is said of other figures in between, and by whom."""
-    alone, among = Words(seed=3), Words(seed=3)
+def test_each_figure_has_its_own_order_of_descriptions():
+    """The order does not depend on other figures and players."""
+    alone, among = DescriptionDecks(seed=3), DescriptionDecks(seed=3)
     expected = [alone.deal("duck", DUCK, []) for _ in range(3)]
     found = []
     for number in range(3):
@@ -44,25 +44,25 @@ def test_the_order_of_a_figures_words_is_its_own():
         found.append(among.deal("duck", DUCK, []))
     assert found == expected
     many = [f"way {number}" for number in range(20)]
-    assert Words(seed=3).deal("duck", many, []) != Words(seed=4).deal("duck", many, [])
+    assert DescriptionDecks(seed=3).deal("duck", many, []) != DescriptionDecks(seed=4).deal("duck", many, [])
 
 
-def test_words_to_avoid_wait_for_another_time():
-    words = Words(seed=0)
-    first = Words(seed=0).deal("duck", DUCK, [])
+def test_words_to_avoid_are_used_later():
+    words = DescriptionDecks(seed=0)
+    first = DescriptionDecks(seed=0).deal("duck", DUCK, [])
     assert words.deal("duck", DUCK, [[first]]) != first
-    assert words.deal("duck", DUCK, [[], DUCK]) == first  # all that is left is unwanted
+    assert words.deal("duck", DUCK, [[], DUCK]) == first  # only descriptions to avoid are left
 
 
 def first_words(factory: PlayerFactory, count: int, seed: int = 0) -> list[str]:
-    """What so many new players say first of the same single target."""
+    """The first utterances of new players about the same target."""
     view = View(tuple(FIGURES), frozenset(FIGURES[:1]), frozenset(), (), 0)
     said = [factory(random.Random(f"{seed}/{number}"), DESCRIPTIONS).speak(view) for number in range(count)]
     return [words for words in said if words is not None]
 
 
 def way(said: str) -> str:
-    """Which of the four descriptions was said, whatever the typing."""
+    """Which of the four descriptions was used, ignoring typing mistakes."""
     (found,) = {digit for digit in said if digit.isdigit()} - {"0"} or {"0"}
     return found
 
@@ -78,7 +78,7 @@ def test_players_of_one_deployment_share_their_words():
     assert first_words(open_players("fresh"), 8, seed=1) != said
 
 
-def test_apart_from_their_words_they_are_people():
+def test_fresh_players_differ_from_people_only_in_their_words():
     fresh, people = open_players("fresh"), open_players("people")
     for number in range(20):
         one, other = (factory(random.Random(number), DESCRIPTIONS) for factory in (fresh, people))
@@ -86,7 +86,7 @@ def test_apart_from_their_words_they_are_people():
         assert one.personality == other.personality
 
 
-def test_poisoners_among_them_use_the_same_words():
+def test_fresh_poisoners_use_the_same_words():
     factory = FreshPlayers()
     said = first_words(factory, 2) + first_words(factory.poison, 2)
     assert sorted(map(way, said)) == ["0", "1", "2", "3"]
@@ -104,7 +104,7 @@ def played(folder: Path, policy: Policy, players: PlayerFactory) -> list[str]:
     database = Database(f"sqlite:///{folder / 'respect.db'}")
     upgrade(database)
     images = open_images("classic:40")
-    playground = Playground(database, policy, GAMES["multiref"], images, images.ids, players, 6, seed=0)
+    playground = Playground(database, policy, [GAMES["multiref"]], images, images.ids, players, 6, seed=0)
     playground.play(0, 12, BASE_ADAPTER, lambda _: None)
     with database.session() as session:
         said = session.exec(select(Turn.utterance).join(Game).order_by(col(Game.id), col(Turn.number))).all()

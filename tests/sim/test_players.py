@@ -58,7 +58,7 @@ def listen(
 
 
 def ours(name: str, seed: int) -> PeoplePlayer:
-    """A player of ours who makes no slips."""
+    """A built-in player without typing mistakes."""
     player = open_players(name)(random.Random(f"{name} {seed}"), DESCRIPTIONS)
     assert isinstance(player, PeoplePlayer)
     player.personality = replace(player.personality, typing=TypingHabits(True, False, 0.0, 0.0))
@@ -114,7 +114,7 @@ def test_no_player_names_a_letter_of_the_listener(name: str):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_players_hope_for_targets_and_for_wrong_figures_to_go(name: str):
+def test_players_want_targets_selected_and_wrong_figures_deselected(name: str):
     for seed in range(60):
         deal = GAME.deal(FIGURES, random.Random(seed))
         player = ours(name, seed)
@@ -141,7 +141,7 @@ def test_only_targets_are_described_for_selection():
 
 
 def test_a_removal_says_what_to_remove():
-    """By pointing at the last pick, or in words that fit a selected figure."""
+    """The player refers to the last pick, or describes a selected figure."""
     pointing = re.compile(r"\b(that|it|last|just picked|undo|everything|all)\b", re.IGNORECASE)
     asked = 0
     for seed in range(300):
@@ -175,10 +175,10 @@ def test_a_good_listener_wins():
 
 
 def test_people_differ_in_praise():
-    """As in real games: some nearly always praise, some nearly never."""
+    """As in games of people: some players praise nearly always, others nearly never."""
     shares = []
     for seed in range(150):
-        shares.append(ours("people", seed).personality.praises)
+        shares.append(ours("people", seed).personality.confirms)
     assert sum(share > 0.8 for share in shares) > 40
     assert sum(share < 0.3 for share in shares) > 20
 
@@ -209,7 +209,7 @@ def test_a_figure_without_words_is_named():
         player.speak(View(tuple(FIGURES[:10]), frozenset(FIGURES[:3]), frozenset(), (), 0))
 
 
-def test_people_slip_as_they_type():
+def test_players_make_typing_mistakes():
     rng = random.Random(0)
     habits = TypingHabits(lower_case=False, full_stops=True, exclaims=0.0, slip_rate=1.0)
     texts = {typed("select the candle", habits, rng) for _ in range(50)}
@@ -226,7 +226,7 @@ def test_there_are_many_ways_to_say_it():
         assert len(set(phrases)) == len(phrases) >= least
 
 
-def test_players_of_one_s_own_come_from_a_file(tmp_path: Path):
+def test_custom_players_are_loaded_from_a_file(tmp_path: Path):
     path = tmp_path / "mine.py"
     path.write_text(
         "class Quiet:\n"
@@ -258,7 +258,7 @@ def test_a_file_without_players_is_named(tmp_path: Path, source: str, name: str,
         open_players(f"{path}:{name}")
 
 
-def test_a_factory_of_something_else_is_named(tmp_path: Path):
+def test_a_factory_that_gives_no_player_is_named(tmp_path: Path):
     path = tmp_path / "mine.py"
     path.write_text("def make(rng, descriptions):\n    return 3\n")
     with pytest.raises(ValueError, match="gave a int without a speak"):

@@ -1,4 +1,4 @@
-"""`respect simulate`: one deployment, several side by side, and their curves. Real games, real rounds."""
+"""`respect simulate` with real games and rounds: one deployment, several deployments, and curves."""
 
 import json
 from pathlib import Path
@@ -57,7 +57,7 @@ def test_the_curves_are_drawn(tmp_path: Path):
     plot(RUNS, tmp_path / "curves.png")
     with Image.open(tmp_path / "curves.png") as picture:
         assert picture.size == (1050, 675)
-        figure.savefig(tmp_path / "again.png")  # lays it out, so that places in data are known in pixels
+        figure.savefig(tmp_path / "again.png")  # computes the layout, and so the pixels of data
         lines = zip(axes.lines, found.values(), strict=True)
         on_top = {(at.round, at.success): line.get_color() for line, points in lines for at in points}
         for place, color in on_top.items():
@@ -88,7 +88,7 @@ def test_one_run_prints_its_object_and_several_print_runs():
     assert alone == runs[0]
 
 
-def test_runs_in_processes_of_their_own_come_to_the_same(tmp_path: Path):
+def test_runs_in_separate_processes_have_equal_results(tmp_path: Path):
     configs = [DeploymentConfig(rounds=0, games_per_round=4, seed=seed) for seed in (0, 1)]
     told: set[int] = set()
     apart = simulate_all(configs, tmp_path / "apart", 2, lambda number, _: told.add(number))
@@ -100,7 +100,7 @@ def test_runs_in_processes_of_their_own_come_to_the_same(tmp_path: Path):
     assert (tmp_path / "apart" / "b-sup-seed-1" / "respect.db").is_file()
 
 
-def test_a_run_that_fails_in_its_process_is_said(tmp_path: Path):
+def test_a_run_that_fails_in_its_process_is_reported(tmp_path: Path):
     configs = [DeploymentConfig(rounds=0, games_per_round=2, seed=seed, figures=9999) for seed in (0, 1)]
     with pytest.raises(ValueError, match="9999 were asked for"):
         simulate_all(configs, tmp_path, 2)
@@ -110,7 +110,7 @@ def test_a_run_that_fails_in_its_process_is_said(tmp_path: Path):
         simulate_all(used, tmp_path / "used")
 
 
-def test_poison_may_begin_after_a_while(tmp_path: Path):
+def test_poison_may_begin_in_a_later_round(tmp_path: Path):
     def said(begins: int) -> dict[int, list[str]]:
         """round -> utterances, in order."""
         config = DeploymentConfig(
@@ -128,7 +128,7 @@ def test_poison_may_begin_after_a_while(tmp_path: Path):
     assert later[1] != never[1]
 
 
-def test_a_picture_that_cannot_be_drawn_is_said_before_the_work():
+def test_an_unusable_plot_file_is_reported_before_the_runs():
     for path in ("curves.txt", "nowhere/curves.png"):
         result = CliRunner().invoke(app, [*SHORT, "--plot", path])
         assert result.exit_code == 1

@@ -22,7 +22,7 @@ IMAGES = open_images("classic")
 
 @pytest.mark.parametrize("game", GAMES.values(), ids=GAMES)
 @pytest.mark.parametrize("name", PLAYERS)
-def test_our_players_hope_for_what_the_game_allows(name: str, game: Game):
+def test_players_want_only_what_the_game_allows(name: str, game: Game):
     for seed in range(40):
         rng = random.Random(seed)
         deal = game.deal(IMAGES.ids, rng)

@@ -1,4 +1,4 @@
-"""Exports of a real SQLite file: the published columns, the counts, consent, pseudonyms, and all or nothing."""
+"""Exports of a real SQLite file: published columns, counts, consent, pseudonyms, and atomicity."""
 
 import csv
 import hashlib
@@ -229,7 +229,7 @@ async def test_an_open_game_is_left_out_and_counted(database: Database, tmp_path
     assert done.left_out["not finished at the cutoff"] == 1
 
 
-async def test_names_leave_only_on_request(database: Database, tmp_path: Path):
+async def test_names_are_exported_only_on_request(database: Database, tmp_path: Path):
     await played(database, who="123456789")
     export(database, tmp_path / "plain", SECRET, Format.JSONL)
     export(database, tmp_path / "named", SECRET, Format.JSONL, personal=True)
@@ -282,7 +282,7 @@ async def test_croissant_names_every_column_and_file(database: Database, tmp_pat
         assert file["sha256"] == hashlib.sha256(content).hexdigest()
 
 
-async def test_nothing_is_left_of_an_export_that_fails(
+async def test_a_failed_export_leaves_no_files(
     database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     await played(database)
@@ -293,7 +293,7 @@ async def test_nothing_is_left_of_an_export_that_fails(
     assert list((tmp_path / "there").iterdir()) == []
 
 
-def test_what_is_there_is_never_overwritten(database: Database, tmp_path: Path):
+def test_an_existing_folder_is_never_overwritten(database: Database, tmp_path: Path):
     (tmp_path / "mine.txt").write_text("mine")
     with pytest.raises(FolderError, match="not empty"):
         export(database, tmp_path, SECRET)
@@ -304,7 +304,7 @@ def test_what_is_there_is_never_overwritten(database: Database, tmp_path: Path):
 
 
 async def test_games_that_are_played_meanwhile_do_not_disturb_it(database: Database, tmp_path: Path):
-    """The files are of one moment, although another connection writes and erases between two pages."""
+    """The export is one snapshot, although another connection writes and erases between two pages."""
     generate(database, 4000)
     other = Database(str(database.url))
     seen: list[int] = []
@@ -354,7 +354,7 @@ async def test_from_the_shell(database: Database, tmp_path: Path, monkeypatch: p
     inside = CliRunner().invoke(
         app, ["export", "--out", str(tmp_path / "out"), "--secret", str(tmp_path / "out" / "secret")]
     )
-    assert inside.exit_code == 1 and "keep it where the export is not" in inside.output
+    assert inside.exit_code == 1 and "keep it outside the exported folder" in inside.output
     done = CliRunner().invoke(app, ["export", "--out", str(tmp_path / "out"), "--format", "csv", "--json"])
     assert done.exit_code == 0, done.output
     assert json.loads(done.stdout)["rows"]["turn"] == 2

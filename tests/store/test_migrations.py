@@ -3,11 +3,11 @@
 import sqlalchemy as sa
 
 from store.database import Database
-from store.migrations import differences, downgrade, integrity, revisions, upgrade
+from store.migrations import downgrade, integrity, revisions, schema_differences, upgrade
 
 
 def test_the_migrated_tables_are_those_of_the_models(database: Database):
-    assert differences(database) is None
+    assert schema_differences(database) is None
     current, head = revisions(database)
     assert current == head
     assert integrity(database) is None
@@ -17,13 +17,13 @@ def test_going_down_leaves_nothing_and_up_again_works(database: Database):
     downgrade(database, "base")
     assert set(sa.inspect(database.engine).get_table_names()) <= {"alembic_version"}
     upgrade(database)
-    assert differences(database) is None
+    assert schema_differences(database) is None
 
 
 def test_a_missing_column_is_noticed(database: Database):
     with database.engine.begin() as connection:
         connection.execute(sa.text("ALTER TABLE turn DROP COLUMN seconds"))
-    found = differences(database)
+    found = schema_differences(database)
     assert found is not None
     assert "seconds" in found
 

@@ -130,7 +130,7 @@ async def test_times_come_back_aware(database: Database):
     assert abs((datetime.now(UTC) - loaded.started_at).total_seconds()) < 60
 
 
-async def test_one_round_at_a_time_whoever_asks(database: Database):
+async def test_only_one_round_runs_at_a_time(database: Database):
     with database.session() as session:
         first = rounds.request_round(session, "b-sup")
         assert first.id is not None
@@ -244,7 +244,7 @@ def test_the_interval_holds_the_mean_and_narrows_with_more_games():
     assert few[0] < many[0] < 0.5 < many[1] < few[1]
 
 
-async def test_two_processes_worth_of_connections_write_at_once(database: Database):
+async def test_connections_as_of_two_processes_write_at_the_same_time(database: Database):
     other = Database(str(database.url))
     with other.session() as session:
         session.add(Round(number=1, system="b-sup"))

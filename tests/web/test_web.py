@@ -1,4 +1,4 @@
-"""Health that really checks, and metrics."""
+"""Health checks and metrics."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -56,7 +56,7 @@ async def test_health_is_200_only_if_every_check_passes(
     assert found["disk"] == "ok"
 
 
-async def test_metrics_are_told_in_prometheus_form(http: aiohttp.ClientSession):
+async def test_metrics_are_in_the_prometheus_format(http: aiohttp.ClientSession):
     metrics = Metrics()
 
     async def refresh() -> None:
@@ -74,7 +74,7 @@ async def test_metrics_are_told_in_prometheus_form(http: aiohttp.ClientSession):
     assert "respect_games_open 3.0" in text
 
 
-async def test_two_bots_count_for_themselves():
+async def test_two_bots_have_separate_metrics():
     first, second = Metrics(), Metrics()
     first.turns.inc()
     assert b"respect_turns_total 0.0" in second.text()

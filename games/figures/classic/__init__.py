@@ -32,7 +32,7 @@ def load_classic() -> ImageSet:
 
 @cache
 def some_of_classic(count: int) -> ImageSet:
-    """So many of the figures, spread evenly over their sorted ids. Raises ValueError for an impossible number."""
+    """`count` of the figures, spread evenly over the sorted ids. Raises ValueError if there are fewer or for 0."""
     images = load_classic()
     if not 1 <= count <= len(images.ids):
         raise ValueError(f"{count} figures were asked for: 'classic' has 1 to {len(images.ids)}")

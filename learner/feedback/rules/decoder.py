@@ -1,28 +1,35 @@
-"""The default feedback decoder: rules about what people say after an action. No model, no targets.
+"""The default feedback decoder: rules for what people say after an action. It uses no model and no targets.
 
-A decoder reads the next utterance for cues, strongest first; the first that fires decides. Each cue has the
-share of right actions that it stands for, so that its verdict carries a probability.
+It looks for cues in the next utterance, strongest first; the first that matches decides. Each cue has the share of
+right actions that were followed by it, which is the verdict's probability.
 """
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.resources import files
 from itertools import islice
 
 from learner.feedback.rules import lexicon, patterns
 from learner.feedback.rules.normalise import Reading, read, stem
 from learner.feedback.verdict import Exchange, Label, Scheme, Verdict
 
-VERSION = "2"
+VERSION = "3"
 
 REPHRASE = 0.5
-"""Similarity (0 to 1) of two utterances from which the second describes the first's figure again."""
+"""Two utterances with at least this similarity (0 to 1) describe the same figure."""
 
 MOST_OPENING = 2
-"""Content words that may stand before a request to take something back without describing another figure."""
+"""Maximum number of content words before a request to deselect that do not count as the description of another
+figure."""
+
+LONG_WORD = 6
+"""Letters of a word that is no exclamation."""
+ENOUGH_CONTENT = 3
+"""Content words that make a description, whatever they are."""
 
 LONGEST_VERDICT = 14
-"""Words at the beginning of an utterance among which a verdict on the last action is looked for."""
+"""Feedback on the last action is looked for in this number of words at the beginning of an utterance."""
 
 
 @dataclass(frozen=True)
@@ -31,9 +38,11 @@ class Cue:
 
     name: str
     label: Label
-    """In the ternary scheme. In the binary one, what is not positive is negative."""
+    """Label in the ternary scheme. In the binary scheme, 0 becomes -1."""
     p_positive: float
     """Share of actions that were right where this cue fired in real games, rounded and kept off 0 and 1."""
+    sure: bool = True
+    """Whether its verdict is one to learn from."""
 
 
 SILENCE = Cue("silence", 0, 0.4)
@@ -60,6 +69,7 @@ SEVERAL = Cue("describes another figure after several picks at once", 0, 0.5)
 UNCONFIRMED_FIX = Cue("goes on after a correction, never having praised", 0, 0.7)
 REPHRASES = Cue("describes the same figure again", -1, 0.4)
 CHATTER = Cue("no content", 0, 0.4)
+UNCLEAR = Cue("nothing known", 0, 0.5, sure=False)
 
 
 class RulesDecoder:
@@ -77,7 +87,7 @@ class RulesDecoder:
 
 def _verdict(cue: Cue, scheme: Scheme) -> Verdict:
     label: Label = -1 if scheme == "binary" and cue.label == 0 else cue.label
-    confidence = {1: cue.p_positive, 0: 0.5, -1: 1 - cue.p_positive}[label]
+    confidence = {1: cue.p_positive, 0: 0.5, -1: 1 - cue.p_positive}[label] if cue.sure else 0.0
     return Verdict(label, round(confidence, 4), "rules", VERSION, scheme, cue.p_positive, cue.name)
 
 
@@ -92,7 +102,7 @@ def find_cue(exchange: Exchange) -> Cue:
 
 
 def _explicit(text: str, reading: Reading, exchange: Exchange) -> Cue | None:
-    """Praise, rejection, counts and requests to take something back."""
+    """Cues of explicit feedback: confirmation, rejection, counts and requests to deselect."""
     if patterns.RESET.search(text):
         return RESET
     if patterns.MIXED.search(text):
@@ -101,7 +111,10 @@ def _explicit(text: str, reading: Reading, exchange: Exchange) -> Cue | None:
         return counted
     if exchange.change.dropped and patterns.RESTORE.search(text):
         return RESTORES
-    praised = patterns.PRAISE.search(text)
+    if meant := _self_corrected(text):
+        return meant
+    text = _about_the_last(text)
+    praised = patterns.PRAISE.search(text) or _found(text, exchange)
     if patterns.REJECTION.search(text):
         return BOTH if praised else REJECTION
     removal = _removal(text, reading, exchange)
@@ -111,6 +124,33 @@ def _explicit(text: str, reading: Reading, exchange: Exchange) -> Cue | None:
         several = len(exchange.change.picked) > 1  # one of them may be the one to take back
         return BOTH if removal is UNDO or several else PRAISE
     return BOTH if patterns.BUT.search(text) else PRAISE
+
+
+def _self_corrected(text: str) -> Cue | None:
+    """What is said after somebody takes back what they said first: "no wait, yes"."""
+    markers = list(patterns.SELF_CORRECTION.finditer(text))
+    if not markers:
+        return None
+    rest = "| " + text[markers[-1].end() :].strip(" |") + " |"
+    rest = re.sub(r"^\| (?:no|nope|yes) (?=\| \w)", "", rest)  # "wait no, yes": the first word is taken back
+    praised, rejected = bool(patterns.PRAISE.search(rest)), bool(patterns.REJECTION.search(rest))
+    return None if praised == rejected else PRAISE if praised else REJECTION
+
+
+def _about_the_last(text: str) -> str:
+    """Without clauses that reject or take back an earlier pick, where another clause accepts the last one."""
+    clauses = [clause for clause in text.strip("| ").split(" | ") if clause]
+    others = [clause for clause in clauses if not patterns.ABOUT_EARLIER.search(clause)]
+    rest = "| " + " | ".join(others) + " |"
+    return rest if len(others) < len(clauses) and patterns.PRAISE.search(rest) else text
+
+
+def _found(text: str, exchange: Exchange) -> bool:
+    """Whether it says that what was asked for has been found ("got the duck")."""
+    found = patterns.GOT.search(text)
+    return (
+        bool(found) and similarity(read(exchange.utterance).content, read(found["name"]).content) >= REPHRASE
+    )
 
 
 def _implicit(text: str, reading: Reading, exchange: Exchange) -> Cue:
@@ -136,10 +176,19 @@ def _implicit(text: str, reading: Reading, exchange: Exchange) -> Cue:
         return REPHRASES
     if _is_fix(exchange) and not _ever(patterns.PRAISE, (*exchange.earlier, exchange.utterance)):
         return UNCONFIRMED_FIX
+    if not _may_describe(text, reading):
+        return UNCLEAR
     if len(change.picked) > 1:
         return SEVERAL
-    # Whoever still asks for another figure with as many selected as there can be targets has a wrong one among them.
+    # A request for another figure when the selection is full implies that a selected figure is wrong.
     return CROWDED if len(change.after) >= exchange.max_targets else NEW_FIGURE
+
+
+def _may_describe(text: str, reading: Reading) -> bool:
+    """Whether it names something: a known word, a noun with its article, or more than an exclamation has."""
+    known = not THINGS.isdisjoint(reading.content)
+    long = any(not word.isascii() or len(word) >= LONG_WORD for word in reading.content)
+    return known or long or len(reading.content) >= ENOUGH_CONTENT or bool(patterns.NOUN.search(text))
 
 
 def _opens(pattern: re.Pattern[str], text: str) -> bool:
@@ -148,7 +197,7 @@ def _opens(pattern: re.Pattern[str], text: str) -> bool:
 
 
 def _counted(text: str, exchange: Exchange) -> Cue | None:
-    """ "you have three correct": all right only where it counts everything that is selected."""
+    """ "you have three correct": all right only if the count is the number of selected figures."""
     found = patterns.COUNT.search(text)
     if not found:
         return None
@@ -157,13 +206,13 @@ def _counted(text: str, exchange: Exchange) -> Cue | None:
 
 
 def _removal(text: str, reading: Reading, exchange: Exchange) -> Cue | None:
-    """What a request to take a selection back says of the last action: was it the one to take back?"""
+    """The cue of a request to deselect: does it refer to the last action or to an earlier one?"""
     found = patterns.DESELECT.search(text)
     if not found:
         return None
     new, kept = exchange.change.picked, exchange.change.after - exchange.change.picked
     if new and not kept:
-        return UNDO  # there is nothing else to take back
+        return UNDO  # nothing else could be deselected
     if patterns.EARLIER.search(found["object"]):
         return REMOVES_OTHER
     named = _named(found["object"].split())
@@ -179,16 +228,16 @@ def _removal(text: str, reading: Reading, exchange: Exchange) -> Cue | None:
     if similarity(asked.content, meant) >= REPHRASE or (new and _weight(instead) >= 1):
         return UNDO_NAMED
     complained = _ever(patterns.REJECTION, (*exchange.earlier, exchange.utterance))
-    return REMOVES_OTHER if complained else UNDO_NAMED  # else nothing wrong was left from before
+    return REMOVES_OTHER if complained else UNDO_NAMED  # otherwise no wrong figure was selected before
 
 
 def asks_to_put_back(utterance: str) -> bool:
-    """Whether it asks for something that was taken away."""
+    """Whether an utterance asks to select a figure again that was deselected."""
     return bool(patterns.RESTORE.search(read(utterance).text))
 
 
 def only_takes_back(utterance: str) -> bool:
-    """Whether an utterance asks to take a selection back and describes nothing to select."""
+    """Whether an utterance asks to deselect and describes no figure to select."""
     text = read(utterance).text
     if patterns.RESET.search(text):
         return True
@@ -202,16 +251,16 @@ def only_takes_back(utterance: str) -> bool:
     if not _named(first.split()):
         pointer = re.split(r"\b(?:and|then)\b", first)[0]
         return not read(request).content - read(pointer).content
-    return "with" in first.split() or not read(rest).content  # what has parts may have a list of them
+    return "with" in first.split() or not read(rest).content  # "with" starts a list of parts
 
 
 def describes(utterance: str) -> bool:
-    """Whether an utterance describes something to select."""
+    """Whether an utterance describes a figure to select."""
     return not only_takes_back(utterance) and bool(read(utterance).content)
 
 
 def asks_for_another(utterance: str) -> bool:
-    """Whether an utterance rejects or takes back and also describes a figure to select."""
+    """Whether an utterance rejects or deselects and also describes a figure to select."""
     asked = read(utterance)
     if patterns.DESELECT.search(asked.text):
         return not only_takes_back(utterance)
@@ -219,7 +268,7 @@ def asks_for_another(utterance: str) -> bool:
 
 
 def names_what_to_take_back(utterance: str) -> bool:
-    """Whether an utterance only takes something back and says what that looks like."""
+    """Whether an utterance only asks to deselect and describes the figure to deselect."""
     found = patterns.DESELECT.search(read(utterance).text)
     if not found or not only_takes_back(utterance):
         return False
@@ -228,14 +277,15 @@ def names_what_to_take_back(utterance: str) -> bool:
 
 
 def without_verdict(utterance: str) -> str:
-    """An utterance without the praise or rejection that it opens with, and the words that lead on from there.
+    """Remove the positive or negative feedback that an utterance begins with, and the words that connect it to the
+    rest.
 
-    It is given back as it is where nothing else was said, and where it asks to take something back.
+    An utterance that consists of feedback only, or that asks to deselect, is returned unchanged.
     """
     text = read(utterance).text
     if patterns.ASKS_REMOVAL.search(text) or _without_verdicts(text) == text:
         return utterance
-    bare, end = re.sub('["“”„«»「」]', " ", utterance), 0  # what is quoted is described
+    bare, end = re.sub('["“”„«»「」]', " ", utterance), 0  # quoted words are a description
     for word in islice(re.finditer(r"\S+", bare), LONGEST_VERDICT):
         opening = read(bare[: word.end()]).text
         left = _without_verdicts(opening)
@@ -251,7 +301,8 @@ def _without_verdicts(text: str) -> str:
 
 
 def _named(words_after: Sequence[str]) -> Sequence[str]:
-    """What a removal request names; empty where it points at the last selection ("it", "the last one")."""
+    """The words that describe what to deselect; empty if the request refers to the last selection ("it", "the last
+    one")."""
     rest = list(words_after)
     while rest and rest[0] in patterns.DETERMINERS:
         rest = rest[1:]
@@ -264,7 +315,7 @@ def _named(words_after: Sequence[str]) -> Sequence[str]:
 
 
 def _is_fix(exchange: Exchange) -> bool:
-    """Whether the action answers a rejection by both deselecting and selecting."""
+    """Whether the action responds to a rejection by both deselecting and selecting."""
     rejected = patterns.REJECTION.search(read(exchange.utterance).text)
     return bool(rejected and exchange.change.dropped and exchange.change.picked)
 
@@ -276,8 +327,8 @@ def _ever(pattern: re.Pattern[str], utterances: Sequence[str]) -> bool:
 def similarity(one: frozenset[str], other: frozenset[str]) -> float:
     """Weighted share of the content words that two utterances have in common, 0 to 1.
 
-    Counted against the shorter one, since people shorten and lengthen when they rephrase, but never
-    against less than one telling word.
+    Relative to the shorter utterance, because people shorten and lengthen when they rephrase, but at least to the
+    weight of one distinctive word.
     """
     smaller = min(_weight(one), _weight(other))
     return _weight(one & other) / max(smaller, 1.0)
@@ -287,6 +338,13 @@ def _weight(content: frozenset[str]) -> float:
     return sum(_WEIGHTS.get(word, 1.0) for word in content)
 
 
+THINGS = frozenset(
+    word
+    for line in files("learner.feedback.rules").joinpath("things.txt").read_text("utf-8").splitlines()
+    if not line.startswith("#")
+    for word in line.split()
+)
+"""Stems of words that may describe a figure."""
 _UNTELLING = lexicon.FUNCTION_WORDS | lexicon.FILLERS | {"|"}
 _WEIGHTS = {
     **{stem(word): 0.2 for word in lexicon.LAYOUT_WORDS},

@@ -1,6 +1,7 @@
-"""The words of the rules decoder: plain data, read only by `learner.feedback.rules.normalise` and `rules`.
+"""Word lists of the rules decoder: plain data for the other modules of `learner.feedback.rules`.
 
-All entries are as `reading.read` writes them: lower case, contractions opened ("is not"), no punctuation.
+All entries have the form that `normalise.read` produces: lower case, contractions expanded ("is not"), no
+punctuation.
 """
 
 
@@ -13,15 +14,18 @@ POSITIVE_OPENERS = word_set(
     """yes yeah yea yep yup ya yah yas aye yessir correct correctly good great awesome excellent amazing
     wonderful superb exactly indeed bingo nailed yay hooray woohoo bravo thanks thank thx ty absolutely
     definitely affirmative precisely fabulous splendid terrific lovely outstanding impressive kudos
-    congrats congratulations success boom w00t agreed yesyes goodjob"""
+    congrats congratulations success boom w00t agreed yesyes goodjob ofc duh lfg yh ye yass yeppers noice
+    perf perfecto purrfect correcto correctamundo yuppers gj slay woot woop copy y bullseye
+    jackpot winner facts totally"""
 )
-"""Praise wherever a clause opens with it."""
+"""Positive feedback at the beginning of a clause."""
 
 PRAISE_OR_DESCRIPTION = word_set(
     """perfect nice cool sweet fine right true sure brilliant fantastic solid neat beautiful super wow
     marvelous marvellous ideal accurate stellar sick dope legit clean smart"""
 )
-"""Praise alone or before a word of `AFTER_PRAISE`; before a noun it may describe ("perfect square")."""
+"""Positive feedback if alone or before a word of `AFTER_PRAISE`; before a noun it may be a description ("perfect
+square")."""
 
 AFTER_PRAISE = word_set(
     """now next job work one ones pick choice catch going so then the a an and but i you that this it select
@@ -32,20 +36,26 @@ AFTER_PRAISE = word_set(
 )
 
 ACKNOWLEDGEMENTS = word_set("ok okay okey okie k kk alright alrighty mhm uhuh gotcha roger")
-"""Weak acceptance: a clause may open with them and still reject."""
+"""Weak acceptance: a clause that begins with them may still be a rejection."""
+
+DISMAY = word_set(
+    """bruh bruv yikes oof ew eww ewww gah bah meh smh crap shoot rats sigh jeez geez welp rip naur huh hm
+    what wat wut nada"""
+)
+"""Nothing else said, these reject: "oof", "oh dear"."""
 
 FILLERS = word_set(
     """oh ah ahh um uh uhm er hm hmm hmmm mm mmm eh well so and but lol lmao haha hahaha hehe heh sorry wait
     please pls plz hey actually alas unfortunately also honestly sadly then now dang damn darn ugh argh
     omg gosh err erm ok okay alright like i think believe just"""
 )
-"""Skipped in front of a clause's first telling word."""
+"""Skipped at the beginning of a clause."""
 
 REJECTIONS = word_set(
-    """no nope nah nay noo wrong incorrect incorrectly bad nein negative uhoh oops ooops whoops woops false
+    """no nope nah nay noo naw nop wrong incorrect incorrectly bad nein negative uhoh oops ooops whoops woops false
     mistake error fail failed try"""
 )
-"""Recognised when stretched ("nooo"). What makes them a rejection stands in `patterns`."""
+"""Recognised when stretched ("nooo"). `patterns` defines when they are a rejection."""
 
 PARTS = word_set(
     """head heads arm arms leg legs hand hands foot feet tail tails ear ears wing wings neck nose beak body
@@ -54,16 +64,16 @@ PARTS = word_set(
     squares diamond diamonds horn horns fin fins lid legged armed headed sleeves skirt visible limbs limb
     shoulders bump bumps sail sails mast branches leaves flame stem stand lines edge edges space white spaces"""
 )
-"""After "no" these make a description ("no head, two legs"), unless the clause goes on as a correction."""
+"""After "no" these are a description ("no head, two legs"), unless the clause continues as a correction."""
 
 DESELECT_VERBS = word_set(
     """deselect unselect unclick unpick uncheck unchoose unmark untick deselecting unselecting remove
     removing delete undo"""
 )
-"""They ask to take a selection back wherever they stand. "take away" and its kin stand in `patterns`."""
+"""A request to deselect anywhere in a clause. "take away" and similar phrases are in `patterns`."""
 
 LOOSE_DESELECT_VERBS = word_set("drop discard erase toggle revert cancel")
-"""They do so only where a clause opens with them: a figure may "drop a ball"."""
+"""A request to deselect only at the beginning of a clause: a figure may "drop a ball"."""
 
 FUZZY = (
     "deselect",
@@ -76,12 +86,32 @@ FUZZY = (
     "delete",
     "excellent",
     "undo",
+    "nope",
 )
-"""Long telling words recognised with one slip of the fingers."""
+"""Long words that are recognised with one typing error."""
 
 NOT_FUZZY = word_set(
-    "select selected unto collect wring wrung connect corrects perfects removes deletes removed deleted"
+    """nose note none node nape name nodes notes noose
+    select selected unto collect wring wrung connect corrects perfects removes deletes removed deleted"""
 )
+
+VARIANTS: dict[str, str] = {
+    variant: word
+    for word, variants in {
+        "good": "gud",
+        "great": "grate",
+        "nice": "nise",
+        "love": "luv",
+        "nope": "nop nuh-uh nu-uh uh-uh",
+        "nah": "naw nawh nahh",
+        "undo": "ctrl-z cmd-z",
+        "deselect": "de-select",
+        "unselect": "un-select",
+        "unclick": "un-click",
+    }.items()
+    for variant in variants.split()
+}
+"""Other spellings of telling words."""
 
 FUNCTION_WORDS = word_set(
     """a an the of on in at to with and or but for from by as is are was were be been being it its this that
@@ -99,7 +129,7 @@ FUNCTION_WORDS = word_set(
     nothing keep means make sure add still attention careful carefully exactly correctly correct again
     chance game total count thanks thank away back off idk dunno lets whatever"""
 )
-"""Words that say nothing about which figure is meant."""
+"""Words that do not help to identify a figure."""
 
 LAYOUT_WORDS = word_set(
     """left right top bottom side sides middle center centre up down upside facing face faces pointing
@@ -108,14 +138,14 @@ LAYOUT_WORDS = word_set(
     white black straight sideways angle angled slanted vertical horizontal out hanging coming sticking
     extended shaped edge corner sitting standing walking kneeling line lines"""
 )
-"""Where and how: words that fit most figures. They weigh a fifth when two utterances are compared."""
+"""Words of place and manner, which fit most figures. Their weight is 1/5 in comparisons of utterances."""
 
 COMMON_NOUNS = word_set(
     """triangle triangles triangular square squares diamond diamonds rectangle rectangular box block person
     people man woman guy lady human girl boy body head leg legs arm arms hand hands foot feet bird animal
     house"""
 )
-"""Names that several figures of a board may share: two fifths."""
+"""Names that several figures of a board may share. Their weight is 2/5."""
 
 TRANSLATIONS: dict[str, str] = {
     word: english
@@ -147,47 +177,7 @@ TRANSLATIONS: dict[str, str] = {
     }.items()
     for word in words.split()
 }
-"""Common yes and no of other languages, read only where a clause opens with them."""
-
-EMOJI: dict[str, str] = {
-    sign: english
-    for english, signs in {
-        "yes": "👍 ✅ ✔ ☑ 🎉 👌 🙌 💯 🥳 👏 🙂 😀 😃 😄 😁 😊 😍 🤩 😎 🆗 🤝 🙏 😌 💪 🎊 🫡 😇",
-        "no": "👎 ❌ ✖ ❎ 🚫 ⛔ 🙅 😡 😠 🤬 😞 ☹ 🙁 😢 😭 😤 🤦 💔 😖 😣 😩 😫 😒 🙄 😑",
-        "undo": "↩ ⏪ 🔙 🔄",
-        "next": "⏭ ⏩ 🔜",
-    }.items()
-    for sign in signs.split()
-}
-
-EMOJI_NAMES: dict[str, str] = {
-    "thumbsup": "yes",
-    "+1": "yes",
-    "white_check_mark": "yes",
-    "heavy_check_mark": "yes",
-    "ballot_box_with_check": "yes",
-    "tada": "yes",
-    "ok_hand": "yes",
-    "100": "yes",
-    "dart": "yes",
-    "clap": "yes",
-    "raised_hands": "yes",
-    "heart": "yes",
-    "smile": "yes",
-    "thumbsdown": "no",
-    "-1": "no",
-    "x": "no",
-    "no_entry": "no",
-    "no_entry_sign": "no",
-    "negative_squared_cross_mark": "no",
-    "rage": "no",
-    "cry": "no",
-    "facepalm": "no",
-    "rewind": "undo",
-    "back": "undo",
-    "wastebasket": "undo",
-}
-"""Names between colons, as Discord writes emoji in plain text."""
+"""Common words for yes and no in other languages, recognised only at the beginning of a clause."""
 
 NUMBERS: dict[str, int] = {
     "none": 0,

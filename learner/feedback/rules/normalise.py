@@ -1,14 +1,15 @@
-"""Turns whatever people type into clauses of plain words, in bounded time. It never raises."""
+"""Normalises utterances to clauses of plain words, in bounded time and without raising for any text."""
 
 import re
-import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
 
+from games.emoji import MEANINGS
+from games.words import EMOJI_NAME, emoji_named, plain
 from learner.feedback.rules import lexicon
 
 HEAD, TAIL = 1200, 400
-"""Characters read of a long text: its opening, where people confirm or reject, and its ending."""
+"""Characters that are read of a long text, at its beginning, where people confirm or reject, and at its end."""
 
 
 @dataclass(frozen=True)
@@ -16,9 +17,9 @@ class Reading:
     """An utterance as clauses, each a tuple of words."""
 
     clauses: tuple[tuple[str, ...], ...]
-    """Without what stood in quotation marks, unless nothing else was said."""
+    """The clauses, without quoted text unless there is nothing else."""
     content: frozenset[str]
-    """Stems of the words that say which figure is meant, quoted ones included."""
+    """Stems of the words that help to identify a figure, quoted ones included."""
 
     @property
     def text(self) -> str:
@@ -28,7 +29,7 @@ class Reading:
 
 def read(text: str) -> Reading:
     """The clauses and the content words of one utterance."""
-    if len(text) > HEAD + TAIL:  # cut between words: half a "now" is a "no"
+    if len(text) > HEAD + TAIL:  # cut between words: a part of "now" is "no"
         text = " . ".join((*text[:HEAD].rsplit(maxsplit=1)[:1], *text[-TAIL:].split(maxsplit=1)[1:]))
     return _read(text)
 
@@ -48,31 +49,22 @@ def _read(text: str) -> Reading:
 
 
 def _plain(text: str) -> str:
-    """Lower case, one kind of quotation mark, emoji as words, Discord's markup gone, contractions open."""
-    text = "".join(_EMOJI_WORDS.get(character, character) for character in text)
-    text = unicodedata.normalize("NFKC", text).lower()[: 4 * (HEAD + TAIL)]
-    text = re.sub(r"[’‘`´ʼ]", "'", text).translate(_QUOTES)
-    text = re.sub(r"[\u200b-\u200f\u2060\ufe00-\ufe0f\ufeff\U0001f3fb-\U0001f3ff]", "", text)
-    text = re.sub(r"<a?:(\w+):\d+>", r" :\1: ", text)
-    text = re.sub(r"<[@#][!&]?\d*>|https?://\S+", " ", text)
-    text = re.sub(r":([\w+-]{1,40}):", lambda found: _emoji_name(found[1]), text)
+    """Plain words (`games.words`) in lower case, emoji as the words they stand for, contractions open."""
+    text = emoji_named(plain(text)).lower()[: 4 * (HEAD + TAIL)]
+    text = EMOJI_NAME.sub(lambda found: _emoji_words(found[1]), text)
     text = re.sub(r"(?<!\S)\+1(?!\S)", " , yes , ", text)
     text = re.sub(r"(?<!\S)-1(?!\S)", " , no , ", text)
-    quoted_lines = [line for line in text.split("\n") if line.lstrip().startswith(">")]
-    if quoted_lines and len(quoted_lines) < len([line for line in text.split("\n") if line.strip()]):
-        text = "\n".join(line for line in text.split("\n") if not line.lstrip().startswith(">"))
     text = re.sub(r"(?<!\S)/s(?:arcasm)?(?!\S)", " , no , ", text)
-    text = re.sub(r"~~[^~]*~~", " ", text)
     text = re.sub(r"'{2,}", " ", text)
-    text = re.sub(r"(?<=[a-z]);(?=[a-z])", "l", text)  # the key beside it
+    text = re.sub(r"(?<=[a-z]);(?=[a-z])", "l", text)  # typing error: the key beside it
     text = re.sub(r"[*_~|#]+", " ", text)
     for pattern, replacement in _CONTRACTIONS:
         text = pattern.sub(replacement, text)
     return text
 
 
-def _emoji_name(name: str) -> str:
-    meaning = lexicon.EMOJI_NAMES.get(name)
+def _emoji_words(name: str) -> str:
+    meaning = MEANINGS.get(name)
     return f" , {meaning} , " if meaning else f" {name.replace('_', ' ')} "
 
 
@@ -87,7 +79,7 @@ def _clauses(plain: str) -> tuple[tuple[str, ...], ...]:
 
 
 def _translated(token: str) -> list[str]:
-    """English for a known word of another language, which may be glued to what follows it."""
+    """English translation of a known foreign word, which may be joined to the following text."""
     if token in lexicon.TRANSLATIONS:
         return [lexicon.TRANSLATIONS[token]]
     if token and not token.isascii():
@@ -113,7 +105,9 @@ def _unstretched(token: str) -> str:
 @lru_cache(maxsize=8192)
 def _spelt(token: str) -> str:
     """A telling word with one slip mended: one letter missing, added, changed, or two swapped."""
-    token = {"de-select": "deselect", "un-select": "unselect", "un-click": "unclick"}.get(token, token)
+    if token not in _KNOWN and _YES.fullmatch(token):
+        return "yes"
+    token = lexicon.VARIANTS.get(token, token)
     if token in _KNOWN or not 4 <= len(token) <= 12 or not token.isascii() or token in lexicon.NOT_FUZZY:
         return token
     return next((word for word in lexicon.FUZZY if _one_slip(token, word)), token)
@@ -142,10 +136,9 @@ def stem(word: str) -> str:
     return word.removesuffix("e") if len(word) > 3 else word
 
 
-_EMOJI_WORDS = {sign: f" , {english} , " for sign, english in lexicon.EMOJI.items()}
-_QUOTES = str.maketrans({"“": '"', "”": '"', "„": '"', "«": '"', "»": '"', "「": '"', "」": '"'})
 _BREAK = re.compile(r"[.!?,;:()\[\]{}\n\r/。、！？…]+|\s-+>?\s*|\s[–—]\s|--+|[–—]|(?=\bbut\b)")
 _WORD = re.compile(r"[^\W_]+(?:[-'][^\W_]+)*")
+_YES = re.compile(r"y+(?:e+s+e?|se|a+s+|e+p+|u+p+|e+a+h*|e{1,2}|ess)")
 _STRETCH = re.compile(r"([^\W\d_])\1{2,}")
 _KNOWN = (
     lexicon.POSITIVE_OPENERS
@@ -167,6 +160,10 @@ _CONTRACTIONS = tuple(
         (r"\b(that|it|he|she|there|here|what|this|which|who)'s\b", r"\1 is"),
         (r"\b(thats|whats|theres|heres)\b", lambda found: found[1][:-1] + " is"),
         (r"\bdat\b", "that"),
+        (r"\bu\b(?!-)", "you"),
+        (r"\br\b(?= you\b)", "are"),
+        (r"\bur\b(?= (?:wrong|right|correct|good|on|not)\b)", "you are"),
+        (r"\bshoulda\b", "should have"),
         (r"\bi'm\b|\bim\b", "i am"),
         (r"\b(you|they|we)'re\b|\b(you|they)re\b", r"\1\2 are"),
         (r"\b(i|you|we|they)'ve\b", r"\1 have"),

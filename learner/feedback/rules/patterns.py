@@ -1,7 +1,7 @@
 """The cues of the rules decoder, as phrases over `Reading.text` ("| yes | the bird |").
 
-A line is one alternative. `^` stands where a clause opens, fillers skipped; `$` where it ends; `<NAME>` for a
-group of words below. All phrases begin and end at word borders.
+Each line is one alternative. `^` is the beginning of a clause, with fillers skipped; `$` is its end; `<NAME>` is a
+group of words defined below. All phrases begin and end at word boundaries.
 """
 
 import re
@@ -50,7 +50,10 @@ _MACROS: Mapping[str, str] = {
         "|describe|take|grab)"
     ),
     "GOES_ON": "(?:now|next|keep|then|also|we|there|i need|the next|select|pick|choose|click|get|find)",
+    "DOUBTLESS": "(?:absolutely|definitely|certainly|totally|clearly|obviously|surely|of course|for sure|def)",
+    "ALONE": rf"(?<=\A\| )(?:{_any(lexicon.FILLERS)} (?:\| )?)*{_any(lexicon.DISMAY)}(?= \|\Z)",
     "OTHERWISE": "(?<!that )(?<!this )(?<!last )(?<!first )",
+    "OTHER_THAN_COUNTED": "(?!(?:one|first|second|third|last|left|top|other) )",
     "GROUP": "(?:them|those|these|the two|the three|the four|the last|your \\w+)",
     "ORDINAL": "(?:first|second|third|fourth|fifth|2nd|3rd|4th|5th)",
 }
@@ -69,9 +72,10 @@ def _phrases(lines: str) -> re.Pattern[str]:
 IDIOMS_OF_PRAISE = _phrases(
     r"""
     not (?:too |so |half )?bad(?: at all)?
-    no (?:doubt|complaints|mistakes?|errors?)
+    no (?:doubt|complaints|mistakes?|errors?|notes|questions?(?: about it)?|objections?|cap|lie|joke)
     (?:nothing|not) wrong
     (?:can|could) not (?:be|have been|get|agree|ask for)(?: \w+)? (?:better|more)
+    (?:can|could) not (?:fault|complain|argue)(?: (?:that|it|with that|about that))?
     ^no (?:\| )?(?:(?:wait|sorry) (?:\| )?)?(?:that|it|this|you) (?:is|was|are|were) <CORRECT>
     """
 )
@@ -85,7 +89,17 @@ IDIOMS_OF_NOTHING = _phrases(
 
 PRAISE = _phrases(
     r"""
-    ^<VERY><OPENER>(?! (?:that|it|this|the last|your|them)(?! (?:is|was|one is) ))
+    ^<VERY><OPENER>(?! (?:not|no|wrong) )(?! (?:that|it|this|the last|your|them)(?! (?:is|was|one is) ))
+    ^<DOUBTLESS>(?! (?:not|no|nope|wrong) )(?= \||<AFTER> )
+    ^(?:that|this|it) is (?:him|her|them|my \w+)(?= \|| <AFTER> )
+    ^(?:that|this|it) is the (?:one|ones|ticket|spirit|stuff|fella|guy|lad|bunny)(?= \|| <AFTER> )
+    ^there (?:it|he|she) is(?= \|| <AFTER> )
+    ^(?:here|there|and) we go$
+    ^(?:at last|about time|(?:let us|let's|lets?) go+|exactly that|keep (?:going|it up))(?= \|| <AFTER> )
+    ^(?:chefs kiss|chef's kiss|ding ding(?: ding)?)(?= \|| <AFTER> )
+    ^(?:two|2|three|3|four|4|five|5) for (?:two|2|three|3|four|4|five|5)$
+    ^(?:10 (?:\| )?10|100|ten out of ten|plus rep|rep)$
+    ^(?:the )?<OTHER_THAN_COUNTED>(?:\w+ ){1,3}(?:is|was|are) (?:right|correct|perfect|good|fine)(?= \|| now )
     ^<VERY><PRAISE>(?= \|| <AFTER> )
     ^<IT> <BE><STILL> <RIGHT>(?! (?:side|hand|facing|leg|arm|foot|looking|of) )
     ^you are (?:right|correct|good|great|perfect|awesome|on|getting|golden|killing)
@@ -110,11 +124,27 @@ BUT = _phrases(
     ^<VERY>(?:<OPENER>|<ACKNOWLEDGE>|perfect|nice|right)[^|]{0,30} \| but(?! <GOES_ON> )
     """
 )
-"""Praise taken back in part: "yes, but ..."."""
+"""Positive feedback that is limited: "yes, but ..."."""
 
 REJECTION = _phrases(
     r"""
     ^(?:no|nope|nah|nay|noo|nein)(?! (?:(?!no )\w+ )?<PARTS> )
+    (?<=\| )(?:(?!with |has |have |having |and |wait )\w+ ){1,3}(?:no|nope|nah)$
+    ^(?:nuh|nu|uh|uhn) uh$
+    ^<DOUBTLESS> (?:not|no|nope|wrong)
+    ^(?:lol|haha|bro|dude|man|girl) (?:no|nope|nah|what)$
+    <ALONE>$
+    (?<=\| )(?:aw+|ah+|oh+) (?:man|boy|dear|brother|lord)$
+    ^(?:are )?you (?:serious|kidding|kidding me|joking|blind|drunk|high|ok|okay|stupid|dumb|for real)
+    ^(?:oh )?my (?:god|gosh|goodness|lord)$
+    ^(?:terrible|awful|horrible|lousy|poor|worst|bad) (?:pick|choice|guess|one|job|try|selection|move|click|bot|answer)$
+    ^(?:terrible|awful|horrible)$
+    ^(?:strike (?:one|two|three)|swing and a miss|a? ?miss|missed(?: it)?|epic fail|no cigar|wrongo)$
+    ^why (?:that|this|it|those|on earth|in the world)
+    ^not even
+    ^(?:(?:i|we) )?(?:wanted|meant|needed|asked for|was after|were after|was going for)
+    ^(?:it |that |this |which )?(?:should|must|ought to)(?: have| of)? be(?:en)?
+    ^(?:it |that |this |which )?(?:was|were) (?:supposed|meant) to(?: have)? be(?:en)?
     ^(?:negative(?! space )|oops|ooops|whoops|woops|uhoh|fail|failed)
     ^no (?:\w+ )?<PARTS> (?:of|view|one)
     ^bad (?:pick|choice|guess|one|job|try|selection|move|click)
@@ -157,7 +187,7 @@ REJECTION = _phrases(
 )
 MIXED = _phrases(
     r"""
-    ^(?:(?:so |very |pretty )?close|almost|nearly|warmer|half|partially|partly|not quite)$
+    ^(?:(?:so |very |pretty )?close|almost|nearly|warmer|half|partially|partly|not quite|eh|meh|mid|50 50|fifty fifty)$
     ^(?:almost|nearly|not quite|close) (?:right|correct|there|enough|good|it)
     ^getting (?:there|closer|warmer)
     <KIND> (?:try|effort|attempt)
@@ -179,6 +209,28 @@ COUNT = _phrases(
     ^(?P<d><NUMBER>) out of <NUMBER>
     """
 )
+SELF_CORRECTION = _phrases(
+    r"""
+    wait|actually|scratch that|nvm|never ?mind|nevermind|jk|just kidding
+    my (?:own )?(?:mistake|bad|fault|apologies|error)
+    sorry|oops+|whoops+
+    i (?:was wrong|misread|mis-read|misspoke|mistyped|messed up|(?:made|meant) a mistake|take (?:it|that) back)
+    """
+)
+"""After it people say what they really mean: "no wait, yes"."""
+ABOUT_EARLIER = re.compile(r"\b(?:first|earlier|previous|before|original)\b")
+"""A clause about a selection before the last one."""
+GOT = re.compile(
+    rf"(?<=\| ){_FILLERS}(?:you )?(?:got|found|have|nailed) (?:the|a|an|my) "
+    r"(?P<name>(?:(?!wrong|backward)[^|])+)(?=\|)"
+)
+"""Says that a figure was found."""
+
+NOUN = _phrases(
+    r"(?:the|an?|another|my|his|her|its) (?!(?:<CORRECT>|<WRONG>|one|ones|other|same|last|first)(?:ly)? )\w+"
+)
+"""An article before what may be a noun."""
+
 RESET = _phrases(
     r"""
     (?:start|starting|begin|beginning) (?:over|again|afresh|anew|from the (?:start|beginning|top))(?! with )
@@ -194,17 +246,20 @@ DESELECT = re.compile(
     rf"(?:{_any(lexicon.DESELECT_VERBS)}|get rid of"
     r"|take(?= (?:it|that|this|them)\b[^|]* (?:away|off|out|back)\b)"
     rf"|(?<=\| )(?:(?:can|could|you|now|just|then|also|next|let us|need to) |{_any(lexicon.FILLERS)} )*"
-    rf"(?:{_any(lexicon.LOOSE_DESELECT_VERBS)}|(?:take|throw|leave) (?:away|off|out|back)|go back|roll back"
+    rf"(?:{_any(lexicon.LOOSE_DESELECT_VERBS)}"
+    r"|(?:kill|scrap|scratch|nix|ditch|lose|bin|dump|axe|nuke|trash|forget|skip)(?= (?:it|that|this|them|those)\b)"
+    r"|(?:ctrl|control|cmd|command) z|roll (?:it|that|this) back|take (?:it|that|this) back"
+    r"|(?:take|throw|leave) (?:away|off|out|back)|go back|roll back"
     r"|put back|turn off|lose(?= the)|(?:i |we |you )?do not (?:need|want|keep)))"
     r"(?![\w'-]) ?(?P<object>[^|]*)"
 )
-"""A request to take a selection back, with all that follows it in its clause."""
+"""A request to deselect, with the rest of its clause."""
 INSTEAD = re.compile(
     r"(?:\||\b(?:and|then)) (?:(?:and|then|now|next|please|just|also|go|try) )*"
     r"(?:select|pick|choose|click|get|find|tap|grab|mark|add|look|try|instead|i (?:need|want|mean|meant|said|was|am)"
     r"|(?:it|this|that) (?:is|was|should|looks)|should be|the (?:other|one|correct|right)|a different|another)\b"
 )
-"""Where, after a request to take something back, the talk turns to what should be selected."""
+"""The point after a request to deselect where the utterance continues with what to select."""
 ASKS_REMOVAL = re.compile(f"(?:{DESELECT.pattern})|(?:{RESET.pattern})")
 PLURAL = _phrases(
     r"""
@@ -232,10 +287,10 @@ RESTORE = _phrases(
     ^keep|(?:wanted?|told|asked) (?:you )?to keep
     """
 )
-"""Asks for what the action took away."""
+"""Asks for a figure that the action deselected."""
 
 THE_OTHER = re.compile(r"\bthe other (?P<name>[\w'-]+)")
-"""Repairs the last pick where that name was just asked for."""
+"""Corrects the last pick if that name was in the previous request."""
 REPAIR = _phrases(
     r"""
     instead(?! of )
@@ -251,7 +306,15 @@ REPAIR = _phrases(
     (?:similar|same|like (?:that|this)) \| but
     (?:it|that) (?:should|must|needs to|has to|is supposed to) be
     (?<=\| )(?:hmm+|wait|sorry|unfortunately)
-    same (?:one|shape|image|as before)
+    same (?:one|thing|shape|image|figure|as before)
+    ^(?:flip|mirror|rotate|reverse|turn) (?:it|that|this)
+    ^(?:the |a )?(?:flipped|mirrored|mirror|reversed|rotated|opposite|inverted)(?: image)? (?:one|version|image)
+    ^(?:the |a )?(?:mirror image|opposite|reverse) of (?:it|that|this)
+    (?:to|on) the (?:left|right) of (?:it|that|this)(?: one)?$
+    ^(?:the )?(?:one )?(?:next to|beside|above|below|under|over) (?:it|that|this)(?: one)?$
+    ^(?:the )?one (?:above|below|over|left|right|up|down)$
+    ^(?:facing|looking|pointing) the (?:other|opposite|wrong)
+    ^one more time$
     the (?:correct|right) one
     """
 )
@@ -282,17 +345,17 @@ ELABORATION = _phrases(
 ACCEPTS = re.compile(rf"\| {_FILLERS}{_MACROS['ACKNOWLEDGE']}\b")
 
 DETERMINERS = lexicon.word_set("please the your my out away off back of just a an any also")
-"""Skipped in front of what a removal request names."""
+"""Skipped before the words that describe what to deselect."""
 CONNECTIVES = lexicon.word_set(
     "and or then now again try select choose find get for you what i another other"
 )
-"""Nothing was named when one of these comes first."""
+"""If one of these comes first, the request has no description."""
 LATEST = lexicon.word_set("last latest previous recent newest wrong incorrect prior two three")
 POINTERS = lexicon.word_set(
     """it that this them those these one ones thing things selection pick choice click guess image shape
     picture figure piece move action answer turn"""
 )
-"""They point at the last selection, unless they belong to a name ("that bird", "figure skater")."""
+"""They refer to the last selection, unless they are part of a description ("that bird", "figure skater")."""
 AFTER_POINTER = (
     CONNECTIVES
     | LATEST

@@ -1,4 +1,5 @@
-"""The embedded vision-language model: built from nothing in minutes, its weights shipped beside this file."""
+"""The embedded vision-language model: pretrained from scratch in half an hour, with weights shipped in this
+package."""
 
 from pathlib import Path
 

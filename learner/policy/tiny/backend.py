@@ -1,4 +1,5 @@
-"""The embedded model as a backend: its packed engine, its matcher's part in adapters, and grounding as a warm start."""
+"""The backend of the embedded model: packed inference, adapters that include the matcher, and grounding as warm
+start."""
 
 import random
 from collections.abc import Callable, Sequence
@@ -7,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from games.words import spoken
 from learner.examples.labels import TrainingGame
 from learner.policy.backend import LoraTargets, Span, Trainee, WarmStart, WarmStartSettings
 from learner.policy.hf import HfBackend
@@ -16,9 +18,9 @@ from learner.policy.tiny.matcher import Matching
 from learner.registry import LANGUAGE_LAYERS
 
 MATCHER = r"model\.(matcher\.(query|key)|language_model\.embed_tokens)"
-"""What matches words with figures, and the meaning of the words: it knows few."""
-MATCHER_RANKS = 8
-"""Times the rank: that hundreds of figures are called what they are called does not fit into a low rank."""
+"""Modules of the matcher and the word embeddings, which adapters change too."""
+MATCHER_RANK_FACTOR = 8
+"""Factor on the LoRA rank for those modules: names of hundreds of figures do not fit into a low rank."""
 
 
 class TinyBackend(HfBackend):
@@ -28,10 +30,14 @@ class TinyBackend(HfBackend):
     learns_from_rejections = True
 
     def __init__(self, model: Any, processor: Any, fingerprint: str) -> None:
-        lora = LoraTargets(rf"{LANGUAGE_LAYERS}|{MATCHER}", {MATCHER: MATCHER_RANKS})
+        lora = LoraTargets(rf"{LANGUAGE_LAYERS}|{MATCHER}", {MATCHER: MATCHER_RANK_FACTOR})
         super().__init__(model, processor, fingerprint, model.config.image_size, lora)
         self.matching = Matching(model.model)
         self._engine = PackedEngine(model)
+
+    def spell(self, utterance: str) -> str:
+        """See `Backend`. In lower case: capital letters are labels of figures."""
+        return spoken(utterance)
 
     def step(self, spans: Sequence[Span]) -> list[torch.Tensor]:
         """See `Backend`."""
@@ -50,14 +56,15 @@ class TinyBackend(HfBackend):
         rng: random.Random,
         share: Callable[[], None],
     ) -> WarmStart:
-        """See `Backend`. The matcher is grounded (`learner.policy.tiny.grounding`)."""
+        """See `Backend`. Trains the matcher (`learner.policy.tiny.grounding`)."""
         grounding = Grounding(self.matching, trainee)
         losses = grounding.train(games, seeds, settings, rng)
         share()
         return WarmStart(tuple(losses), grounding.reweighted(games) if losses else list(games))
 
     def _embeddings(self, spans: Sequence[Span]) -> list[torch.Tensor]:
-        """[n, D] of what is new in each span. That of a summary depends on the prompt before it."""
+        """[n, D] embeddings of the new tokens of each span. That of a summary token depends on the prompt before
+        it."""
         draft = self._embed([span.draft for span in spans], left=False)
         embeddings = [draft[i, : len(span.draft)] for i, span in enumerate(spans)]
         if not any(span.unseen for span in spans):

@@ -1,4 +1,5 @@
-"""Builds the embedded policy from nothing: tokenizer, model, pretraining, a folder that transformers can load."""
+"""Builds the embedded policy from scratch: tokenizer, model, pretraining, and a folder that transformers can
+load."""
 
 import json
 import random
@@ -14,14 +15,14 @@ from games import DEFAULT_GAME
 from games.figures import ImageSet, held_out, open_images
 from games.letters import LETTERS
 from learner.examples.seed import SEED_FILE, SeedGame, SeedStep, write_seed_games
-from learner.policy.tiny.dialogues import Speaker
+from learner.policy.tiny.dialogues import ScriptedSpeaker
 from learner.policy.tiny.modeling import (
     TinyVlmConfig,
     TinyVlmForConditionalGeneration,
     start_by_likeness,
 )
 from learner.policy.tiny.phrases import every_word
-from learner.policy.tiny.pretrain import BOARD, PretrainSettings, Progress, align, pictures, train_language
+from learner.policy.tiny.pretrain import BOARD, OnProgress, PretrainSettings, align, pictures, train_language
 from learner.policy.tiny.tokenizer import (
     ACT,
     ACTION_WORDS,
@@ -34,32 +35,34 @@ from learner.policy.tiny.tokenizer import (
 )
 
 SELECTED_BIAS, RETURNED_BIAS = -1.0, -2.0
-"""See `TinyVlmConfig`. Set when the model is finished: what it is pretrained on are dialogues whose listener errs at
-random, and so takes back other figures than those that are like what is said."""
+"""See `TinyVlmConfig`. Set after pretraining: the listener of the pretraining dialogues errs at random, so there
+the wrong picks do not resemble the description."""
 
 
 @dataclass(frozen=True)
 class BuildSettings:
-    """What to build."""
+    """Parameters of the model to build."""
 
     images: str = "classic"
     holdout: int = 0
-    """Figures left out with all their descriptions (`games.figures.held_out`), whatever the seed."""
+    """Number of figures left out with all their descriptions (`games.figures.held_out`), independent of the
+    seed."""
     seed: int = 0
     known_descriptions: float = 1.0
-    """Share of each figure's descriptions that the model is shown: how much it knows before it plays."""
+    """Share of each figure's descriptions that the model is pretrained on, 0 to 1."""
     vocabulary: int = 2500
     width: int = 192
     layers: int = 4
     heads: int = 6
     image_size: int = 64
     seed_games: int = 400
-    """Of the made-up dialogues, for rounds to train on too."""
+    """Number of scripted dialogues to write as seed games, which rounds train on too."""
     pretraining: PretrainSettings = field(default_factory=PretrainSettings)
 
 
-def build(settings: BuildSettings, out: Path, progress: Progress = lambda *_: None) -> dict[str, object]:
-    """Build and pretrain, and save into `out`. Gives a summary. Raises ValueError if figures are too few."""
+def build(settings: BuildSettings, out: Path, progress: OnProgress = lambda *_: None) -> dict[str, object]:
+    """Build and pretrain a model and save it to `out`. Returns a summary. Raises ValueError if there are too few
+    figures."""
     began = time.monotonic()
     images = open_images(settings.images)
     left_out = set(held_out(images.ids, settings.holdout))
@@ -115,8 +118,8 @@ def build(settings: BuildSettings, out: Path, progress: Progress = lambda *_: No
 
 
 def _seed_games(known: dict[str, list[str]], settings: BuildSettings) -> list[SeedGame]:
-    """Dialogues like those of the pretraining, without pictures."""
-    speaker = Speaker(known, random.Random(f"seed games {settings.seed}"))
+    """Scripted dialogues like those of the pretraining, without pictures, as seed games."""
+    speaker = ScriptedSpeaker(known, random.Random(f"seed games {settings.seed}"))
     games = []
     for _ in range(settings.seed_games):
         dialogue = speaker.play(LETTERS[:BOARD], settings.pretraining.turns, pictures=0.0)
@@ -136,7 +139,7 @@ def _seed_games(known: dict[str, list[str]], settings: BuildSettings) -> list[Se
 
 
 def _known(images: ImageSet, ids: list[str], settings: BuildSettings) -> dict[str, list[str]]:
-    """figure id -> the descriptions it is learnt from, at least one each."""
+    """figure id -> the descriptions to pretrain on, at least one each."""
     rng = random.Random(settings.seed)
     known = {}
     for figure in ids:

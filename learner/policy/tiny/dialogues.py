@@ -1,7 +1,7 @@
-"""Made-up dialogues that the embedded model is pretrained on: the game's own form, with words written for it.
+"""Scripted dialogues for pretraining the embedded model, in the form of real games.
 
-A dialogue is played by a scripted speaker and a listener that errs, so that praise, corrections, undoing and moving
-on all occur; what the model learns is what the listener should have done, never its errors.
+A dialogue is played by a scripted speaker and a listener that errs, so that positive feedback, corrections and
+requests to deselect all occur. The model is trained on the right actions, never on the listener's errors.
 """
 
 import random
@@ -13,8 +13,8 @@ from learner.policy.tiny import phrases
 
 
 @dataclass(frozen=True)
-class Turn:
-    """One turn of a dialogue. `picture` is a figure shown in the place of a description."""
+class DialogueTurn:
+    """One turn of a dialogue. `picture` is a figure that is shown instead of a description."""
 
     state: str
     utterance: str
@@ -31,32 +31,32 @@ class Dialogue:
 
     letters: str
     figures: tuple[str, ...]
-    turns: tuple[Turn, ...]
+    turns: tuple[DialogueTurn, ...]
 
 
 @dataclass(frozen=True)
 class Manner:
-    """How one speaker speaks and one listener errs. Shares are probabilities."""
+    """Parameters of one speaker and one listener. All are probabilities."""
 
     errs: float
-    praises: float
+    confirms: float
     says_no: float
     undoes: float
     redescribes: float
     ignores: float
-    """Of wrong picks: says nothing and moves on, to come back to them later."""
+    """Of wrong picks: the speaker moves on without comment and returns to them later."""
     two_at_once: float
     clears: float
-    """Of turns with something wrong among several selected: asks to take back everything."""
+    """Of turns with several selected figures, some of them wrong: the speaker asks to deselect everything."""
     slips: float
     """Of longer words: mistyped."""
 
     @classmethod
     def draw(cls, rng: random.Random) -> "Manner":
-        """One pair of a speaker and a listener."""
+        """Draw a random speaker and listener."""
         return cls(
             errs=rng.uniform(0.05, 0.6),
-            praises=rng.betavariate(0.7, 0.5),
+            confirms=rng.betavariate(0.7, 0.5),
             says_no=rng.betavariate(3.0, 0.7),
             undoes=rng.betavariate(1.0, 1.2),
             redescribes=rng.betavariate(3.0, 1.0),
@@ -69,7 +69,7 @@ class Manner:
 
 @dataclass
 class _Table:
-    """Where a dialogue stands."""
+    """The state of a dialogue."""
 
     letters: str
     figure_of: dict[str, str]
@@ -81,13 +81,13 @@ class _Table:
     wrong: frozenset[str] = frozenset()
     """Letters wrongly picked in the last turn."""
     lost: frozenset[str] = frozenset()
-    """Targets wrongly taken away in the last turn."""
+    """Targets wrongly deselected in the last turn."""
     right: bool = False
-    """Whether the last turn was all right."""
+    """Whether all of the last turn was right."""
 
 
-class Speaker:
-    """Plays dialogues over figures with their descriptions."""
+class ScriptedSpeaker:
+    """Generates dialogues about figures with given descriptions."""
 
     def __init__(self, descriptions: Mapping[str, Sequence[str]], rng: random.Random) -> None:
         self.descriptions = {
@@ -104,15 +104,15 @@ class Speaker:
         figures = tuple(rng.sample(self._ids, size))
         meant = frozenset(rng.sample(letters, rng.randint(min(3, size - 1), min(6, size - 1))))
         table = _Table(letters, dict(zip(letters, figures, strict=True)), meant, Manner.draw(rng))
-        past: list[Turn] = []
+        past: list[DialogueTurn] = []
         while len(past) < turns and table.selected != meant:
             utterance, hoped, picture = self._speak(table, pictures, first=not past)
             wanted = format_action(table.selected - hoped, hoped - table.selected)
-            last = len(past) == turns - 1  # an error there would only waste a turn: nothing follows it
+            last = len(past) == turns - 1  # no error in the last turn, because no turn could correct it
             played = hoped if last else self._listen(table, hoped)
             action = format_action(table.selected - played, played - table.selected)
             state = format_state(table.selected)
-            past.append(Turn(state, self._typed(utterance, table), action, wanted, picture))
+            past.append(DialogueTurn(state, self._typed(utterance, table), action, wanted, picture))
             table.wrong = played - table.selected - hoped
             table.lost = (table.selected - played) & meant & hoped
             table.right = played == hoped
@@ -120,7 +120,7 @@ class Speaker:
         return Dialogue(letters, figures, tuple(past))
 
     def _speak(self, table: _Table, pictures: float, first: bool) -> tuple[str, frozenset[str], str | None]:
-        """(utterance, selection hoped for, picture shown in the place of words)."""
+        """(utterance, intended selection, picture shown instead of words)."""
         rng, manner = self.rng, table.manner
         misplaced = table.selected - table.meant
         if misplaced and len(table.selected) > 1 and rng.random() < manner.clears:
@@ -132,7 +132,7 @@ class Speaker:
         if not ignored and table.wrong:
             return *self._correct(table), None
         opening = ""
-        if not first and table.right and rng.random() < manner.praises:
+        if not first and table.right and rng.random() < manner.confirms:
             opening = phrases.say(phrases.YES, rng)
         missing = table.meant - table.selected
         if misplaced and (not missing or rng.random() < 0.4):
@@ -148,7 +148,7 @@ class Speaker:
         return self._joined(opening, self._filled(phrases.ASK, table)), hoped, None
 
     def _correct(self, table: _Table) -> tuple[str, frozenset[str]]:
-        """What is said after a wrong pick."""
+        """(utterance, intended selection) after a wrong pick."""
         rng, manner, wrong = self.rng, table.manner, table.wrong
         left = tuple(letter for letter in table.aim if letter in table.meant - table.selected)
         parts = [phrases.say(phrases.NO, rng)] if rng.random() < manner.says_no else []
@@ -172,18 +172,18 @@ class Speaker:
         return self._joined(*parts), hoped
 
     def _listen(self, table: _Table, hoped: frozenset[str]) -> frozenset[str]:
-        """The selection after the listener's turn: the one hoped for, or a mistake."""
+        """The selection after the listener's turn: the intended one, or an error."""
         rng = self.rng
         select, deselect = hoped - table.selected, table.selected - hoped
         if rng.random() >= table.manner.errs:
             return hoped
         chance = rng.random()
-        if deselect and chance < 0.3:  # forgets to take something back, or takes back another
+        if deselect and chance < 0.3:  # deselects too little, or the wrong figure
             kept = rng.choice(sorted(deselect))
             others = sorted(table.selected - deselect)
             swap = {rng.choice(others)} if others and rng.random() < 0.5 else set[str]()
             played = hoped - swap | {kept}
-        elif table.selected and not deselect and chance < 0.1:  # takes back what nobody spoke of
+        elif table.selected and not deselect and chance < 0.1:  # deselects a figure that was not mentioned
             played = hoped - {rng.choice(sorted(table.selected))}
         elif select:
             free = sorted(set(table.letters) - table.selected - select)
@@ -198,7 +198,7 @@ class Speaker:
         self._named = frozenset(letters)
 
     def _filled(self, kind: tuple[phrases.Phrase, ...], table: _Table) -> str:
-        """A phrase with descriptions of what the speaker aims at."""
+        """A phrase filled with descriptions of the figures in `table.aim`."""
         rng = self.rng
         bare = [rng.choice(self.descriptions[table.figure_of[letter]]) for letter in table.aim]
         frame = phrases.say(kind, rng)
@@ -215,7 +215,7 @@ class Speaker:
         return said
 
     def _typed(self, text: str, table: _Table) -> str:
-        """With this speaker's slips: a letter left out, doubled or swapped with the next."""
+        """Add this speaker's typing errors: a letter left out, doubled or swapped with the next one."""
         if not table.manner.slips:
             return text
         words = text.split(" ")

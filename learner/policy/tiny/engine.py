@@ -1,8 +1,8 @@
-"""Running the embedded model's language part without padding: tokens of all games side by side in one sequence.
+"""Runs the embedded model's language part without padding: the tokens of all games are packed into one sequence.
 
-A Llama layer by layer, as transformers has it (`LlamaModel.forward`), with each adapter's matrices added to the base
-model's once and not for every token. For a model this small, the calls of modules and the copying of keys and values
-would take longer than the arithmetic.
+The layers are computed as in transformers' `LlamaModel.forward`, with each adapter's LoRA matrices merged into the
+base weights once. For a model this small, module calls and copies of keys and values would take longer than the
+arithmetic.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -17,21 +17,21 @@ from learner.policy.backend import Span
 from learner.policy.hf import additive
 
 USUAL_TOKENS = 32
-"""Of one turn: the layout of weights is chosen for so many."""
+"""Typical number of tokens of a turn, for which oneDNN's weight layout is chosen."""
 FEW_TOKENS, FEW_STEP, STEP = 64, 8, 128
-"""Tokens are filled up to a multiple of the one step where they are few, else of the other: oneDNN keeps more than
-half a megabyte of code for every number of tokens that it has met."""
+"""The number of tokens is padded to a multiple of `FEW_STEP` up to `FEW_TOKENS`, else of `STEP`: oneDNN caches more
+than half a megabyte of code for every number of tokens that occurs."""
 
 
 class _Linear:
     """A linear map without bias.
 
-    On a CPU oneDNN computes it from weights that are reordered for it once; `torch.nn.functional.linear` reorders
-    them in each call.
+    On a CPU, the weights are reordered for oneDNN once; `torch.nn.functional.linear` would reorder them in each
+    call.
     """
 
     def __init__(self, *weights: torch.Tensor) -> None:
-        """From matrices [outputs, inputs], below each other."""
+        """From matrices [outputs, inputs], which are stacked."""
         self._weight = torch.cat(weights)
         self._reordered = self._weight.device.type == "cpu" and hasattr(torch.ops.mkldnn, "_linear_pointwise")
         if self._reordered:
@@ -52,10 +52,10 @@ class _Layer:
     """The linear maps of one layer under one adapter."""
 
     inputs: _Linear
-    """To queries, keys and values below each other."""
+    """Stacked projections to queries, keys and values."""
     output: _Linear
     up: _Linear
-    """The gate and the way up below each other."""
+    """Stacked gate and up projections."""
     down: _Linear
 
 
@@ -63,21 +63,21 @@ Pick = Callable[[_Layer], _Linear]
 
 
 class PackedEngine:
-    """Runs the language part of a `TinyVlmModel`; equal to its forward but for rounding."""
+    """Runs the language part of a `TinyVlmModel`; equal to its forward pass up to rounding."""
 
     def __init__(self, model: Any) -> None:
-        """`model`: the whole model, with or without peft's layers in it."""
+        """`model`: the whole model, with or without peft's layers."""
         self._llama: Any = model.model.language_model
         self._merged: dict[str, list[_Layer]] = {}
         config = self._llama.config
         self._size: int = config.head_dim
         self._heads = (config.num_attention_heads, config.num_key_value_heads)
         self._split = (sum(self._heads), self._heads[1])
-        """Queries and keys, which are turned by their positions, and values."""
+        """Sizes of queries and keys together, which get rotary embeddings, and of values."""
         self._width: int = config.hidden_size
         self._epsilon: float = config.rms_norm_eps
         self._rotations: list[torch.Tensor] = []
-        """Cosines and sines of the positions that occurred, [positions, 1, head size]; see `_rotated`."""
+        """Cosines and sines of the positions used so far, [positions, 1, head size]; see `_rotated`."""
 
     def forget(self, adapter: str | None = None) -> None:
         """See `Backend.forget`."""
@@ -85,7 +85,7 @@ class PackedEngine:
             del self._merged[name]
 
     def run(self, spans: Sequence[Span], embeddings: Sequence[torch.Tensor]) -> list[torch.Tensor]:
-        """See `Backend.step`. `embeddings` [n, D] are those of the tokens that are new in each span."""
+        """See `Backend.step`. `embeddings` [n, D] are those of the new tokens of each span."""
         order = sorted(range(len(spans)), key=lambda i: spans[i].adapter)
         packed = [spans[i] for i in order]
         inputs = [embeddings[i] for i in order]
@@ -103,7 +103,7 @@ class PackedEngine:
             projected = self._linear(normed, tokens, number, lambda weights: weights.inputs)
             turning, values = projected.view(len(hidden), -1, self._size).split(self._split, dim=1)
             queries, keys = _rotated(turning, cos, sin).split(self._heads, dim=1)
-            if number == last:  # what is not wanted is needed no more
+            if number == last:  # only wanted outputs are computed from here on
                 counts = [span.outputs for span in packed]
                 fill = _missing(sum(counts))
                 tokens = _tokens(packed, counts, fill)
@@ -123,7 +123,7 @@ class PackedEngine:
                     enable_gqa=self._heads[0] != self._heads[1],
                 )
                 attended.append(seen[0].transpose(0, 1))
-            attended = torch.cat([*attended, queries[:fill]]).flatten(1)  # what fills up may be anything
+            attended = torch.cat([*attended, queries[:fill]]).flatten(1)  # the padding's values do not matter
             hidden = hidden + self._linear(attended, tokens, number, lambda weights: weights.output)
             normed = self._norm(hidden, layer.post_attention_layernorm)
             gate, up = self._linear(normed, tokens, number, lambda weights: weights.up).chunk(2, dim=-1)
@@ -137,7 +137,8 @@ class PackedEngine:
     def _linear(
         self, inputs: torch.Tensor, tokens: Mapping[str, int], number: int, pick: Pick
     ) -> torch.Tensor:
-        """Each adapter's own map of one layer for its tokens: so many for each, in order."""
+        """Apply each adapter's linear map of one layer to its tokens; `counts` has the number of tokens per
+        adapter, in order."""
         maps = [pick(self._layers(adapter)[number]) for adapter in tokens]
         if len(maps) == 1:
             return maps[0](inputs)
@@ -171,12 +172,12 @@ class PackedEngine:
 
 
 def _missing(tokens: int) -> int:
-    """How many are to be filled up."""
+    """Number of padding tokens for a number of tokens."""
     return -tokens % (FEW_STEP if tokens <= FEW_TOKENS else STEP)
 
 
 def _tokens(spans: Sequence[Span], counts: Sequence[int], fill: int) -> dict[str, int]:
-    """How many tokens there are of each adapter, with what is filled up at the end."""
+    """Number of tokens of each adapter, in order, with the padding added to the last."""
     tokens: dict[str, int] = {}
     for span, count in zip(spans, counts, strict=True):
         tokens[span.adapter] = tokens.get(span.adapter, 0) + count
@@ -185,14 +186,14 @@ def _tokens(spans: Sequence[Span], counts: Sequence[int], fill: int) -> dict[str
 
 
 def _parts(packed: torch.Tensor, counts: Sequence[int]) -> Sequence[torch.Tensor]:
-    """What belongs to each span, without what was filled up."""
+    """The parts of each span, without padding."""
     if len(counts) == 1:
         return (packed[: counts[0]],)
     return packed[: sum(counts)].split(list(counts))
 
 
 def _weight(linear: Any, adapter: str) -> torch.Tensor:
-    """The matrix of a linear layer, of peft's with what an adapter adds to it."""
+    """The weight of a linear layer; for peft's layers, with an adapter's update added."""
     if not hasattr(linear, "base_layer"):
         return linear.weight
     weight = linear.base_layer.weight

@@ -1,12 +1,12 @@
-"""Grounding, the embedded model's warm start: its matcher learns which figures the words of a turn were about.
+"""Grounding, the embedded model's warm start: trains its matcher on which figures an utterance describes.
 
-A label that selects a figure says that the turn's utterance is about it, most of the time: of a pick that is wrong
-for what was said, but on the list all the same, nobody complains, and a correction may speak of another figure by
-then. So the utterance is about one of several figures, of which the label's is the likeliest, and the matcher is
-trained to tell them, as one, from all figures of the image set that were played with: minus the log of the
-probability summed over them, each by how likely it was beforehand. A pick that was rejected is none of them. Over many
-games the right ones agree and the wrong ones do not (cross-situational learning). It takes seconds and leaves little
-about the meaning of words for the training of whole actions to learn.
+A label that selects a figure is noisy evidence that the turn's utterance describes this figure: players rarely
+complain about a pick that does not fit the utterance but is a target too, and a correction may be about another
+figure. So each utterance has a set of candidate figures with a prior, in which the label's figure is the most
+probable and rejected picks are excluded. The loss is the partial-label negative log-likelihood: minus the log of
+the matcher's probability summed over the candidates, weighted by the prior, with a softmax over all figures of the
+image set that were played with. Over many games right labels agree and wrong ones do not (cross-situational
+learning). It takes seconds, and the training of whole actions then has little to learn about the meaning of words.
 """
 
 import random
@@ -25,43 +25,44 @@ from learner.policy.batch import to_example
 from learner.policy.tiny.matcher import Matching
 
 Places = dict[str, int]
-"""Figures of an image set, numbered."""
+"""Figure id -> column of a figure, for one image set."""
 
-BATCH = 64
-ENOUGH = 8
-"""References to each figure from which on the learning rate is as given. Fewer say nothing about most words, and a
-full rate makes the matcher forget what the base model knows of those."""
-ODDS = 2.5
-"""How many times likelier than each other figure the label's is to be what the utterance was about."""
+BATCH_REFERENCES = 64
+FULL_RATE_REFERENCES = 8
+"""References per figure from which on the full learning rate is used. With fewer, most words do not occur, and the
+full rate would make the matcher forget what the base model knows about them."""
+LABEL_ODDS = 2.5
+"""Prior odds of the label's figure against each other candidate."""
 SEED_WEIGHT = 0.3
-"""Of what seed games refer to: enough not to be forgotten."""
+"""Weight of references of seed games, which is enough for not forgetting them."""
 
 
 @dataclass(frozen=True)
 class Reference:
-    """What one utterance was about."""
+    """One utterance with the figures that it may describe."""
 
     turn: tuple[str, int]
     """The game's id and the number of the turn in it, from 0."""
     images: str
     words: tuple[int, ...]
-    """Tokens, at least one."""
+    """Token ids of the utterance, at least one."""
     figures: tuple[str, ...]
-    """Those of the label; none where it only says what the utterance was not about."""
+    """The label's figures; empty if the label only tells which figures the utterance does not describe."""
     others: tuple[str, ...]
-    """What it may have been about instead."""
+    """Other figures that the utterance may describe."""
     weight: float
 
 
 class Grounding:
-    """Trains the matcher of a policy's active adapter by itself, and says how sure it is afterwards."""
+    """Trains the matcher of a policy's active adapter, and reweights labels by its posterior."""
 
     def __init__(self, matching: Matching, trainee: Trainee) -> None:
         self._matching = matching
         self._trainee = trainee
 
     def references(self, games: Sequence[TrainingGame]) -> list[Reference]:
-        """Of each positive label that selects something, or takes back what was named, and of each rejected turn."""
+        """The references of games: of each positive label that selects a figure or deselects a named one, and of
+        each rejected turn."""
         found = []
         for game in games:
             labels = sorted((*game.labels, *game.rejected), key=lambda label: label.step)
@@ -88,12 +89,12 @@ class Grounding:
         settings: WarmStartSettings,
         rng: random.Random,
     ) -> list[float]:
-        """Train the matcher; gives the mean loss of each epoch, in nats.
+        """Train the matcher. Returns the mean loss of each epoch, in nats.
 
-        Figures of games are told from others of games, those of seed games from others of seed games. With few
-        references for each figure the rate is lower in proportion. A share of the words is left out
-        (`settings.dropout`), so that no figure is known by one of them alone. Nothing happens, and there are no
-        losses, where the games refer to nothing.
+        The softmax is over the figures of `games` for their references, and over those of `seeds` for theirs. With
+        fewer than `FULL_RATE_REFERENCES` references per figure the learning rate is reduced in proportion. A share
+        of the words is left out (`settings.dropout`), so that the matcher does not rely on single words. Returns an
+        empty list and changes nothing if `games` have no references.
         """
         played = self.references(games)
         if not played:
@@ -104,9 +105,9 @@ class Grounding:
         boards = [among for _, places in pools for among in places.values()]
         parameters = self._matching.parameters(self._trainee.trainable())
         figures = sum(map(len, _places(games).values()))
-        rate = settings.learning_rate * min(1.0, len(played) / (ENOUGH * figures))
+        rate = settings.learning_rate * min(1.0, len(played) / (FULL_RATE_REFERENCES * figures))
         optimizer = torch.optim.AdamW(parameters, lr=rate)
-        batches = max(1, len(references) // BATCH)
+        batches = max(1, len(references) // BATCH_REFERENCES)
         schedule = get_cosine_schedule_with_warmup(optimizer, min(10, batches), settings.epochs * batches)
         losses = []
         for _ in range(settings.epochs):
@@ -132,16 +133,17 @@ class Grounding:
         return losses
 
     def reweighted(self, games: Sequence[TrainingGame]) -> list[TrainingGame]:
-        """The games, each label weighing as much as its figure is likely to be what was spoken of (posterior weights).
+        """Posterior reweighting: the games with each label's weight multiplied by the posterior probability of its
+        figure.
 
-        Else the rest of the model would learn from wrong labels not to trust the matcher.
+        Otherwise the rest of the model would learn from wrong labels to ignore the matcher.
         """
         references = [each for each in self.references(games) if len(each.figures) == 1]
         places = _places(games)
         sure: dict[tuple[str, int], float] = {}
         with torch.no_grad():
-            for number in range(0, len(references), BATCH):
-                batch = references[number : number + BATCH]
+            for number in range(0, len(references), BATCH_REFERENCES):
+                batch = references[number : number + BATCH_REFERENCES]
                 for images in sorted({each.images for each in batch}):
                     some = [each for each in batch if each.images == images]
                     prior, _ = _beliefs(some, places[images])
@@ -168,13 +170,13 @@ class Grounding:
         return -(weights * torch.where(one_of.any(-1), one, (all_of * logps).sum(-1))).sum()
 
     def _logps(self, batch: Sequence[Reference], places: Places) -> torch.Tensor:
-        """[batch, figures] log-probability that an utterance means a figure."""
+        """[batch, figures] log-probability that an utterance describes a figure."""
         features = self._trainee.figures.encode(batch[0].images, list(places)).rows()
         return self._matching.logps([each.words for each in batch], features)
 
 
 def _referents(game: TrainingGame, label: TurnLabel) -> tuple[set[str], set[str]]:
-    """The figures of a label, and those which the utterance may be about instead; both empty where nobody knows."""
+    """(figures of a label, other figures that the utterance may describe); both empty if nothing is known."""
     step = game.steps[label.step]
     change = change_of(GAMES[game.game], game.context, step.state, label.action)
     open_to_pick = set(game.possible or game.context) - change.before - change.after
@@ -188,20 +190,21 @@ def _referents(game: TrainingGame, label: TurnLabel) -> tuple[set[str], set[str]
 
 
 def _with_fewer_words(reference: Reference, dropout: float, rng: random.Random) -> Reference:
-    """The reference without a share of its words; with all of them if none would be left."""
+    """The reference without a random share of its words; with all words if none would be left."""
     words = tuple(word for word in reference.words if rng.random() >= dropout)
     return replace(reference, words=words or reference.words)
 
 
 def _joint(logps: torch.Tensor, prior: torch.Tensor) -> torch.Tensor:
-    """[batch, figures] log of the probability of a figure and the words, all but impossible where the prior is 0."""
+    """[batch, figures] log-probability plus log prior, with the prior at least 1e-9."""
     return logps + prior.to(logps).clamp(min=1e-9).log()
 
 
 def _beliefs(batch: Sequence[Reference], places: Places) -> tuple[torch.Tensor, torch.Tensor]:
-    """What each utterance is about, by its label: one of several figures, or all of them. Two [batch, figures].
+    """Priors of what each utterance describes: (one of several figures, all of several figures), two [batch,
+    figures].
 
-    Each row adds to 1 in one of the two, and is 0 in the other.
+    Each row sums to 1 in one of the two and is 0 in the other.
     """
     one_of, all_of = torch.zeros(2, len(batch), len(places))
     for row, each in enumerate(batch):
@@ -209,14 +212,14 @@ def _beliefs(batch: Sequence[Reference], places: Places) -> tuple[torch.Tensor, 
         if len(of_label) > 1:
             all_of[row, of_label] = 1 / len(of_label)
         else:
-            share = 1 / (ODDS * len(of_label) + len(each.others))
+            share = 1 / (LABEL_ODDS * len(of_label) + len(each.others))
             one_of[row, [places[figure] for figure in each.others]] = share
-            one_of[row, of_label] = ODDS * share
+            one_of[row, of_label] = LABEL_ODDS * share
     return one_of, all_of
 
 
 def _places(games: Sequence[TrainingGame]) -> dict[str, Places]:
-    """Of each image set the figures that were played with, numbered."""
+    """The columns of the figures that were played with, by image set."""
     seen: dict[str, set[str]] = {}
     for game in games:
         seen.setdefault(game.images, set()).update(game.context)

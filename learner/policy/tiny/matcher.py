@@ -1,7 +1,7 @@
-"""The part of the embedded model that matches words with figures, run by itself.
+"""Runs the embedded model's matcher of words and figures separately.
 
-The rest of the model sees only which letters were matched, so this part can learn what figures are called without
-it: thousands of turns in seconds.
+The rest of the model only sees which letters were matched, so the matcher can be trained on names of figures
+without it: thousands of turns in seconds.
 """
 
 from collections.abc import Sequence
@@ -20,12 +20,12 @@ class Matching:
         self._silent = frozenset((*model.config.silent_token_ids, model.config.image_token_id))
 
     def parameters(self, trainable: Sequence[torch.nn.Parameter]) -> list[torch.nn.Parameter]:
-        """Those of `trainable` that belong to it."""
+        """The parameters of `trainable` that belong to the matcher."""
         own = {*self._model.matcher.parameters(), *self._model.get_input_embeddings().parameters()}
         return [parameter for parameter in trainable if parameter in own]
 
     def words(self, ids: Sequence[int]) -> list[tuple[int, ...]]:
-        """For each message of a prompt the tokens that it is matched by."""
+        """For each message of a prompt, the token ids that are matched."""
         config = self._model.config
         labels = {
             label
@@ -41,7 +41,8 @@ class Matching:
         return [tuple(message) for message in found]
 
     def logps(self, messages: Sequence[Sequence[int]], features: torch.Tensor) -> torch.Tensor:
-        """[M, N] log-probability that each of M messages, with at least one word, means each figure [N, D]."""
+        """[M, N] log-probability that each of M messages (at least one token each) describes each of N figures with
+        features [N, D]."""
         device = self._model.device
         lengths = torch.tensor([len(message) for message in messages], device=device)
         row = torch.repeat_interleave(torch.arange(len(messages), device=device), lengths)

@@ -1,11 +1,11 @@
-"""The embedded vision-language model: a small convolutional encoder and a small Llama, as transformers knows them.
+"""The embedded vision-language model: a small convolutional encoder and a small Llama, as a transformers model.
 
-One image becomes one position of the prompt. What a person says is followed by a summary and an act token. A matcher
-compares the mean of the words said with each figure on the board: the summary's embedding holds the letters of those
-that are like it, that of the act token the letters of those selected that are. What is selected is less likely to be
-spoken of than what is not, and what was selected and taken back less still. The language part sees the figures in no
-other way: it knows what to do about letters in a dialogue, the matcher knows what figures are called, and each can be
-learnt without the other.
+One image is one position of the prompt. Each utterance is followed by a summary token and an act token. A matcher
+compares the mean embedding of the utterance's words with the features of each figure on the board. The letters of
+the matching figures are added to the summary token's embedding, and those of the matching selected figures to the
+act token's. Selected figures have a lower prior than others, and figures that were selected and deselected a still
+lower one. The language part does not see figures in any other way: it learns what to do with letters in a dialogue,
+the matcher learns names of figures, and each can be trained without the other.
 """
 
 from typing import Any
@@ -35,11 +35,10 @@ from transformers.modeling_outputs import (
 class TinyVlmConfig(PreTrainedConfig):
     """`text_config` is a LlamaConfig; `channels` are the widths of the encoder's four stages.
 
-    `end_token_id` ends what is summed up by a `summary_token_id` with an `act_token_id` after it;
-    `silent_token_ids` do not count in the sum, and neither does a label of the board's figures, one of
-    `label_token_ids`: a model may play on boards with more labels than it was built with.
-    `selected_bias` and `returned_bias` are added to the logits of figures
-    that are selected, and that were but no longer are, where a summary points.
+    A message starts after an `end_token_id` and ends with a `summary_token_id` and an `act_token_id`.
+    `silent_token_ids` do not count in the mean of its words, and neither do the labels of the board's figures, from
+    `label_token_ids`; a board may have more labels than the model was built with. The summary's logits get
+    `selected_bias` for selected figures, and `returned_bias` for figures that were selected and then deselected.
     """
 
     model_type = "respect_tiny_vlm"
@@ -108,7 +107,7 @@ class TinyVisionEncoder(nn.Module):
         self.register_buffer("deviation", torch.ones(width))
 
     def raw(self, pixels: torch.Tensor) -> torch.Tensor:
-        """Features before they are standardised: what the contrastive alignment trains."""
+        """Features before standardisation, as trained by the contrastive alignment."""
         ink = 1.0 - pixels[:, :1]
         return self.project(self.stages(ink).flatten(1))
 
@@ -117,7 +116,7 @@ class TinyVisionEncoder(nn.Module):
 
 
 class Matcher(nn.Module):
-    """Which figures of a board are meant, from their features and the mean of the words said."""
+    """Scores figures of a board by their features and the mean embedding of the words."""
 
     def __init__(self, width: int, temperature: float) -> None:
         super().__init__()
@@ -134,7 +133,7 @@ class Matcher(nn.Module):
 
 
 class TinyVlmPreTrainedModel(PreTrainedModel):
-    """Loading and saving, as transformers does it."""
+    """Base class for transformers' loading and saving."""
 
     config_class = TinyVlmConfig
     base_model_prefix = "model"
@@ -152,14 +151,16 @@ class TinyVlmModel(TinyVlmPreTrainedModel):
         self.matcher = Matcher(config.text_config.hidden_size, config.match_temperature)
         self.language_model = LlamaModel(config.text_config)
         self._kinds: torch.Tensor | None = None
-        """[2, vocabulary] bool: which tokens are silent on any board, and which may be a figure's label."""
+        """[2, vocabulary] bool: whether a token is silent on every board, and whether it may be a figure's
+        label."""
         self.post_init()
 
     def get_input_embeddings(self) -> nn.Module:
         return self.language_model.embed_tokens
 
     def _silent_and_labels(self, words: torch.Tensor) -> torch.Tensor:
-        """[2, *words.shape] bool: which tokens are silent on any board, and which may be a figure's label."""
+        """[2, *words.shape] bool: whether a token is silent on every board, and whether it may be a figure's
+        label."""
         if self._kinds is None or self._kinds.device != words.device:
             kinds = torch.zeros(2, self.config.text_config.vocab_size, dtype=torch.bool)
             kinds[0, self.config.silent_token_ids] = True
@@ -168,10 +169,10 @@ class TinyVlmModel(TinyVlmPreTrainedModel):
         return self._kinds[:, words]
 
     def _read(self, words: torch.Tensor) -> torch.Tensor:
-        """Embeddings as the language part reads them, which no adapter changes.
+        """Embeddings for the language part, without the adapter's change.
 
-        What an adapter learns of words is what figures they are said of. That is for the matcher; to the language
-        part "remove" would no longer be the word that it was pretrained on.
+        An adapter changes embeddings for the matcher, so that words fit figures. For the language part, words such
+        as "remove" must keep the embedding that it was pretrained with.
         """
         embeddings = self.get_input_embeddings()
         return getattr(embeddings, "base_layer", embeddings)(words)
@@ -187,12 +188,12 @@ class TinyVlmModel(TinyVlmPreTrainedModel):
     def merge_embeddings(self, input_ids: torch.Tensor, features: torch.Tensor | None) -> torch.Tensor:
         """Embeddings [B, L, D] of token ids [B, L], with features [images, D] (in order) at the image positions.
 
-        The board's images are those that follow a label or a silent word: each is the embedding of its letter. An
-        image elsewhere is its feature plus the embedding of the last word before it. A summary is its own embedding
-        plus those of the letters of the figures that were meant, and the act token after it, if it points at all, the
-        same had they to be among those selected. A message is all that is not silent since the last end token;
-        the letters before its summary are the state, what is selected. So an embedding depends on the board, on its
-        own message and on the states before.
+        Images of the board follow a label or a silent token; each has the embedding of its letter. Any other image
+        has its feature plus the embedding of the last word before it. A summary token has its own embedding plus
+        those of the letters of matched figures, weighted by their probability. The act token after it has the same
+        over selected figures only, if the model uses it. A message is all tokens since the last end token that are
+        not silent; the letters before its summary are the state, that is, the selection. So an embedding depends on
+        the board, on its own message and on earlier states.
         """
         if features is None:
             return self._read(input_ids)
@@ -266,7 +267,7 @@ class TinyVlmModel(TinyVlmPreTrainedModel):
 
 
 class TinyVlmForConditionalGeneration(TinyVlmPreTrainedModel, GenerationMixin):
-    """The whole model, generating through `generate` with a cache."""
+    """The whole model, with transformers' `generate` and its cache."""
 
     def __init__(self, config: TinyVlmConfig) -> None:
         super().__init__(config)
@@ -318,17 +319,17 @@ class TinyVlmForConditionalGeneration(TinyVlmPreTrainedModel, GenerationMixin):
 
 
 def _at(values: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
-    """[B, L, D] values at [B, N] places: [B, N, D]."""
+    """Gather [B, L, D] values at [B, N] positions: [B, N, D]."""
     return values.gather(1, places[..., None].expand(*places.shape, values.shape[-1]))
 
 
 def _shares(likeness: torch.Tensor, among: torch.Tensor) -> torch.Tensor:
-    """[B, M, N] logits to shares, which add to 1 over the figures of a choice [B, M, N]; 0 where it has none."""
+    """Softmax of [B, M, N] logits over the figures that `among` [B, M, N] allows; 0 if it allows none."""
     return likeness.masked_fill(~among, -1e4).softmax(-1) * among
 
 
 def _mean(values: torch.Tensor, group: torch.Tensor, counted: torch.Tensor) -> torch.Tensor:
-    """[B, L, D] values to [B, groups, D]: the mean of those counted in each group; 0 where there is none."""
+    """[B, L, D] values to [B, groups, D]: the mean of the counted values in each group; 0 for an empty group."""
     groups = int(group.max()) + 1
     total = values.new_zeros(len(values), groups, values.shape[-1])
     total = total.scatter_add(1, group[..., None].expand_as(values), values * counted[..., None])
@@ -343,11 +344,11 @@ def start_by_likeness(
     copying: float = 0.5,
     mlp_scale: float = 0.3,
 ) -> None:
-    """Initialise the language part so that positions attend to what is like them and copy what they attend to.
+    """Initialise the language part so that positions attend to similar positions and copy their values.
 
     In each layer the keys' projection equals the queries' and the output's is the values' transposed
-    ("mimetic initialisation", Trockman and Kolter 2023, arXiv 2305.09828). Matching a description with a
-    picture is then learnt in minutes; from the usual start it takes far longer.
+    ("mimetic initialisation", Trockman and Kolter 2023, arXiv 2305.09828). The model then learns to match a
+    description with a picture in minutes; with random initialisation it takes far longer.
     """
     width = model.config.text_config.hidden_size
     layers: Any = model.model.language_model.layers
@@ -366,7 +367,7 @@ def start_by_likeness(
 
 
 def register() -> None:
-    """Make transformers' Auto classes know the model; safe to call more than once."""
+    """Register the model with transformers' Auto classes; may be called repeatedly."""
     AutoConfig.register(TinyVlmConfig.model_type, TinyVlmConfig, exist_ok=True)
     AutoModelForImageTextToText.register(TinyVlmConfig, TinyVlmForConditionalGeneration, exist_ok=True)
     AutoProcessor.register(TinyVlmConfig, LlavaProcessor, exist_ok=True)

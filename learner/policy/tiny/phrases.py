@@ -1,13 +1,13 @@
-"""The words around descriptions in made-up dialogues: plain data. A phrase is one choice from each of its parts.
+"""Phrases around descriptions in scripted dialogues: plain data. A phrase is one choice from each of its parts.
 
-`{d}` is a description as it was written, `{the}` one with an article. They are ours and plain; no person's game is
-copied, and simulated players have words of their own.
+`{d}` is a description as it was written, `{the}` one with an article. They were written for this module; none is
+copied from games of people, and simulated players use other phrases.
 """
 
 import random
 
 Phrase = tuple[tuple[str, ...], ...]
-"""Parts in order; one option of each is taken, and empty ones leave nothing behind."""
+"""Parts in order; one option of each is taken, and empty options are skipped."""
 
 YES: tuple[Phrase, ...] = (
     (("yes", "yeah", "yep", "yup", "ok", "okay", "right", "correct", "good", "great", "nice", "perfect", "exactly",
@@ -123,12 +123,12 @@ BREAK = (", ", ". ", "! ", " ", " - ", "... ", "; ", ", but ")
 
 
 def say(phrases: tuple[Phrase, ...], rng: random.Random) -> str:
-    """One phrase, its braces still to be filled."""
+    """A random phrase, with its placeholders not yet filled."""
     return " ".join(part for part in map(rng.choice, rng.choice(phrases)) if part)
 
 
 def with_article(description: str) -> str:
-    """The description with "the", in place of its own article if it has one."""
+    """The description with "the" instead of its own article, if it has one."""
     first, _, rest = description.partition(" ")
     return f"the {rest}" if first in ("a", "an", "the") and rest else f"the {description}"
 

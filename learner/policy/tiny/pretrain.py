@@ -1,4 +1,5 @@
-"""Pretrains the embedded model from nothing: encoder against words, then the language part on made-up dialogues."""
+"""Pretrains the embedded model from scratch: the encoder against words, then the language part on scripted
+dialogues."""
 
 import math
 import random
@@ -14,55 +15,61 @@ from transformers import PreTrainedTokenizerFast
 from games import DEFAULT_GAME, GAMES
 from games.figures.images import ImageSet
 from games.letters import DESELECT, LETTERS, SELECT, selection_in_words
-from learner.policy.tiny.dialogues import Dialogue, Speaker
+from games.words import spoken
+from learner.policy.tiny.dialogues import Dialogue, ScriptedSpeaker
 from learner.policy.tiny.modeling import TinyVlmForConditionalGeneration
 from learner.policy.tiny.phrases import every_word
 from learner.policy.tiny.tokenizer import ACT, ACTION_WORDS, END, IMAGE, SPECIAL, SUMMARY
 
-Progress = Callable[[str, int, int, float], None]
+OnProgress = Callable[[str, int, int, float], None]
 """Called with (stage, steps done, steps in all, loss)."""
 
 BOARD = max(GAMES[DEFAULT_GAME].board_sizes)
-"""Figures on the board of a dialogue."""
+"""Number of figures on the board of a dialogue."""
 LENGTH_STEP = 64
-"""Dialogues are filled up to a multiple of so many tokens: oneDNN keeps code for every length that it has met."""
+"""Dialogues are padded to a multiple of this number of tokens, because oneDNN caches code for every length that
+occurs."""
 
 
 @dataclass(frozen=True)
 class PretrainSettings:
-    """How long and how wide. The defaults take about half an hour on one core."""
+    """Hyper-parameters. The defaults take about half an hour on one core."""
 
     align_steps: int = 1000
     align_batch: int = 192
     align_rate: float = 2e-3
     temperature: float = 0.2
-    """Of the alignment. Descriptions fit several figures: a sharper one learns the figures that it sees by heart."""
+    """Temperature of the contrastive alignment. Descriptions fit several figures, so a lower one overfits to the
+    training figures."""
     language_steps: int = 1200
     language_batch: int = 32
     language_rate: float = 1e-3
     finish_steps: int = 350
-    """Steps after those, in which the act token points at what is selected: from the start on it hinders learning."""
+    """Additional steps, in which the act token's embedding has the matched selected figures; from the start on this
+    would slow learning."""
     finish_rate: float = 4e-4
     turns: int = 9
-    """Turns of a dialogue, at most."""
+    """Maximum number of turns of a dialogue."""
     pictures: float = 0.1
-    """Of descriptions: replaced by a picture of the figure."""
+    """Share of descriptions that are replaced by a picture of the figure."""
     strange: float = 0.5
-    """Of messages: the language part reads other words in the place of the descriptions, as if it knew none."""
+    """Share of messages whose descriptions are replaced by other words for the language part, so that it does not
+    rely on them."""
     unknown: float = 0.15
-    """Of messages: the matcher hears other words too, and so points at any figure: what to do is in the rest."""
+    """Share of messages whose descriptions are replaced for the matcher too, so that it matches arbitrary figures
+    and the action depends on the rest of the message."""
     views: int = 6
-    """Slightly turned and shifted pictures of each figure that the language part sees."""
+    """Number of slightly rotated and shifted pictures of each figure for the language part."""
 
 
 def pictures(images: ImageSet, ids: Sequence[str], size: int) -> torch.Tensor:
-    """[n, 3, size, size] rasters in 0..1, as the processor gives them."""
+    """[n, 3, size, size] rasters in 0..1, as the processor returns them."""
     rasters = [np.asarray(images.raster(figure, size), dtype=np.float32) / 255 for figure in ids]
     return torch.from_numpy(np.stack(rasters)).permute(0, 3, 1, 2).contiguous()
 
 
 def jitter(pixels: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    """The pictures turned by up to 7 degrees, scaled by up to 10% and shifted by up to 5%."""
+    """The pictures rotated by up to 7 degrees, scaled by up to 10% and shifted by up to 5%."""
     n = len(pixels)
     angle, scale, x, y = (torch.rand(4, n, generator=generator) * 2 - 1) * torch.tensor(
         [[math.radians(7)], [0.1], [0.1], [0.1]]
@@ -80,11 +87,11 @@ def align(
     descriptions: Sequence[Sequence[str]],
     settings: PretrainSettings,
     seed: int,
-    progress: Progress,
+    progress: OnProgress,
 ) -> None:
-    """Encoder and token embeddings agree on (figure, description) pairs: symmetric InfoNCE.
+    """Align encoder and token embeddings on (figure, description) pairs with a symmetric InfoNCE loss.
 
-    Afterwards the features are standardised over all figures and the embeddings are brought to the same scale.
+    Afterwards the features are standardised over all figures, and the embeddings are scaled to match.
     """
     rng, generator = random.Random(seed), torch.Generator().manual_seed(seed)
     encoder, embeddings = model.model.vision_model, model.model.language_model.embed_tokens
@@ -138,7 +145,7 @@ def align(
 
 @dataclass(frozen=True)
 class Encoded:
-    """A dialogue as token ids, with where its pictures and its learnt actions stand."""
+    """A dialogue as token ids, with the positions of its pictures and of the actions to learn."""
 
     ids: list[int]
     figures: list[str]
@@ -147,7 +154,7 @@ class Encoded:
 
 
 class Encoder:
-    """Dialogue to token ids, in exactly the form that the policy's own prompts have."""
+    """Encodes dialogues as token ids, in exactly the form of the policy's prompts."""
 
     def __init__(self, tokenizer: PreTrainedTokenizerFast) -> None:
         self._tokens = lru_cache(maxsize=200_000)(
@@ -164,7 +171,7 @@ class Encoder:
         ]  # fmt: skip
 
     def descriptions(self, ids: torch.Tensor) -> torch.Tensor:
-        """[B, L] bool: words that describe figures, and not what is said around descriptions."""
+        """[B, L] bool: tokens of descriptions, as opposed to the phrases around them."""
         return ~torch.isin(ids, self._plain)
 
     def __call__(self, dialogue: Dialogue) -> Encoded:
@@ -175,7 +182,7 @@ class Encoder:
             ids += [*self._tokens(letter), self.image]
         for turn in dialogue.turns:
             ids += self._tokens(f"{selection_in_words(turn.state)}.")
-            ids += self._tokens(turn.utterance.lower())
+            ids += self._tokens(spoken(turn.utterance))
             if turn.picture:
                 ids += [*self._tokens("this"), self.image]
                 figures.append(turn.picture)
@@ -188,12 +195,13 @@ class Encoder:
 
 
 def some_letters(rng: random.Random) -> str:
-    """Letters of a board, in order, of all that games use: the model is to know each."""
+    """Random letters for a board, in order, out of all that games use, so that the model learns each."""
     return "".join(sorted(rng.sample(LETTERS, BOARD)))
 
 
 def _some_messages(ends: torch.Tensor, share: float, generator: torch.Generator) -> torch.Tensor:
-    """[B, L] where messages end, to [B, L] bool: all positions of a share of the messages."""
+    """From the ends of messages [B, L], select a random share of the messages: [B, L] bool of all their
+    positions."""
     message = ends.cumsum(dim=1)
     drawn = torch.rand(len(ends), int(message.max()) + 1, generator=generator) < share
     return drawn.gather(1, message)
@@ -206,15 +214,15 @@ def train_language(
     descriptions: Mapping[str, Sequence[str]],
     settings: PretrainSettings,
     seed: int,
-    progress: Progress,
+    progress: OnProgress,
 ) -> None:
-    """The language part learns to act in dialogues on full boards, encoder frozen, in two stages.
+    """Train the language part to act in dialogues on full boards, in two stages, with the encoder frozen.
 
-    Loss: cross-entropy over the words that actions are made of, on the actions that were right.
+    Loss: cross-entropy of the right actions, over the tokens that actions consist of.
     """
     generator = torch.Generator().manual_seed(seed)
     encoder = Encoder(tokenizer)
-    speaker = Speaker(descriptions, random.Random(seed))
+    speaker = ScriptedSpeaker(descriptions, random.Random(seed))
     index = {figure: i for i, figure in enumerate(descriptions)}
     with torch.no_grad():
         views = [model.model.vision_model(pixels)]

@@ -1,7 +1,7 @@
-"""The embedded model's tokenizer and chat template: words where it knows them, pieces of words elsewhere.
+"""The embedded model's tokenizer (words, and pieces of unknown words) and its chat template.
 
-Capital letters are tokens of their own: labels of figures. The chat template writes what people say in lower case, so
-a person's "A man" never holds the letter A (see `games.core.Game.prompt`).
+Capital letters are tokens of their own: labels of figures. What people say is spelt in lower case and in Latin letters
+(`games.words.spoken`), so a person's "A man" never holds the label A, and every word has pieces.
 """
 
 import string
@@ -15,6 +15,7 @@ from tokenizers.trainers import WordPieceTrainer
 from transformers import CLIPImageProcessorPil, LlavaProcessor, PreTrainedTokenizerFast
 
 from games.letters import LETTERS, WORDS
+from games.words import spoken
 
 PAD, IMAGE, SUMMARY, ACT, END, UNKNOWN = "<pad>", "<image>", "<summary>", "<act>", "<end>", "<unk>"
 SPECIAL = (PAD, IMAGE, SUMMARY, ACT, END, UNKNOWN)
@@ -24,18 +25,13 @@ CHAT_TEMPLATE = (
     "{%- for message in messages -%}"
     "{%- for part in message['content'] -%}"
     "{%- if part['type'] == 'image' -%}<image>"
-    "{%- elif message['role'] == 'assistant' -%}{{ part['text'] }}"
-    "{%- else -%}"
-    "{%- set halves = part['text'].split('. ', 1) -%}"
-    "{{ halves[0] }}{%- if halves | length > 1 -%}{{ '. ' + halves[1].lower() }}{%- endif -%}"
-    "{%- endif -%}"
+    "{%- else -%}{{ part['text'] }}{%- endif -%}"
     "{%- endfor -%}"
     "{%- if message['role'] == 'assistant' -%}<end>{%- elif not loop.last -%}<summary><act>{%- endif -%}"
     "{%- endfor -%}"
     "{%- if add_generation_prompt -%}<summary><act>{%- endif -%}"
 )
-"""The board's letters, the state and the actions keep their capitals; an utterance follows the first '. '
-(`games.core.Game.prompt` promises it)."""
+"""It writes every text as it is: what people say is spelt in lower case before (`TinyBackend.spell`)."""
 
 
 def build_tokenizer(texts: Iterable[str], size: int) -> PreTrainedTokenizerFast:
@@ -45,11 +41,11 @@ def build_tokenizer(texts: Iterable[str], size: int) -> PreTrainedTokenizerFast:
     trained = _word_pieces({UNKNOWN: 0})
     trainer = WordPieceTrainer(
         vocab_size=size,
-        special_tokens=[*SPECIAL, *pieces],  # named, so that the ranks of equally frequent pieces do not vary
+        special_tokens=[*SPECIAL, *pieces],  # listed, so that ties in frequency do not change their order
         initial_alphabet=alphabet,
         show_progress=False,
     )
-    trained.train_from_iterator([text.lower() for text in texts], trainer)
+    trained.train_from_iterator([spoken(text) for text in texts], trainer)
     known = trained.get_vocab()
     words = list(
         dict.fromkeys([*SPECIAL, *ACTION_WORDS, *pieces, *sorted(known, key=lambda word: known[word])])
@@ -64,7 +60,7 @@ def build_tokenizer(texts: Iterable[str], size: int) -> PreTrainedTokenizerFast:
 
 
 def letter_ids(tokenizer: PreTrainedTokenizerFast) -> list[int]:
-    """Ids of all capital letters: those too that labelled no figure when the model was built."""
+    """Ids of all capital letters, also of those that labelled no figure in pretraining."""
     known = tokenizer.get_vocab()
     return [known[letter] for letter in string.ascii_uppercase if letter in known]
 

@@ -1,6 +1,6 @@
-"""The policy through a vLLM server: the same turns, asked for over its OpenAI-compatible API. Loads no torch.
+"""The policy through a vLLM server's OpenAI-compatible API. Does not import torch.
 
-What it relies on is written down in tests/learner/vllm_contract.json.
+The parts of the API that it relies on are listed in tests/learner/serving/vllm_contract.json.
 """
 
 from learner.serving.vllm.policy import VllmPolicy

@@ -1,4 +1,4 @@
-"""The registry's adapters on a vLLM server: loaded when a game needs them, released when the last one ends."""
+"""The registry's adapters on a vLLM server: loaded when a game needs them, unloaded when its last game ends."""
 
 import asyncio
 import contextlib
@@ -9,7 +9,7 @@ from pathlib import Path
 import structlog
 
 from learner.protocol import BASE_ADAPTER, PolicyError
-from learner.registry import CONFIG, LANGUAGE_LAYERS, AdapterError, AdapterRegistry, Card, check
+from learner.registry import CONFIG, LANGUAGE_LAYERS, AdapterError, AdapterRegistry, Card, adapter_problems
 from learner.serving.pins import Pins
 from learner.serving.vllm.server import Model, VllmServer
 
@@ -26,19 +26,19 @@ class ServedAdapters:
         self._policy = policy
         self._pins = Pins()
         self._cards: dict[str, Card] = {}
-        """Of the adapters that were looked at and are of this base model."""
+        """Cards of the adapters that were checked and belong to this base model."""
         self._moving = asyncio.Lock()
-        """Held while an adapter is loaded or released."""
+        """Held while an adapter is loaded or unloaded."""
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Those that are served."""
+        """Names of the served adapters."""
         return self._pins.names
 
     def base_model(self, adapter: str = BASE_ADAPTER) -> str:
         """Fingerprint of the base model, from an adapter's card or the newest one.
 
-        A server does not tell what weights it has, so before the first adapter they are known by name alone.
+        A server does not tell its weights' fingerprint, so before the first adapter it is the model's name.
         """
         if adapter in self._cards:
             return self._cards[adapter].base_model
@@ -46,7 +46,7 @@ class ServedAdapters:
         return newest.base_model if newest else f"vllm:{self._policy}"
 
     def take_stock(self, models: Sequence[Model]) -> None:
-        """Learn what a server serves: it may have been started again, or have served this bot before."""
+        """Read which adapters a server serves: it may have been restarted, or have served this bot before."""
         for name in self._registry.names():
             with contextlib.suppress(AdapterError):
                 card = self._registry.card(name)
@@ -60,7 +60,8 @@ class ServedAdapters:
             self._pins.use(name)
 
     async def use(self, name: str, probe: Callable[[], Awaitable[object]]) -> None:
-        """See that an adapter is served and has passed a probe. Raises `PolicyError` with the reason if not."""
+        """Make sure that an adapter is served and has passed a probe. Raises `PolicyError` with the reason if
+        not."""
         if name == BASE_ADAPTER:
             return
         if name not in self._pins:
@@ -70,15 +71,15 @@ class ServedAdapters:
         self._pins.use(name)
 
     def hold(self, name: str, game_id: str) -> None:
-        """A game has a turn under an adapter."""
+        """Record a game's turn under an adapter."""
         self._pins.hold(name, game_id)
 
     def end(self, game_id: str) -> None:
-        """A game is over."""
+        """Record that a game is over."""
         self._pins.end(game_id)
 
     async def release_idle(self, current: str) -> None:
-        """Release what no game under way is pinned to and new ones do not take. Raises `PolicyError`."""
+        """Unload the adapters that neither new games nor games in progress use. Raises `PolicyError`."""
         async with self._moving:
             for name in self._pins.idle(current):
                 self._pins.drop(name)
@@ -107,7 +108,7 @@ class ServedAdapters:
 
     def _fitting(self, folder: Path) -> Card:
         """The card of an adapter that may be served. Raises `AdapterError`."""
-        if problems := check(folder):
+        if problems := adapter_problems(folder):
             raise AdapterError("; ".join(problems))
         card = self._registry.card(folder.name)
         if not _is_servable(folder):
@@ -133,5 +134,5 @@ class ServedAdapters:
 
 
 def _is_servable(folder: Path) -> bool:
-    """Whether an adapter changes nothing but what vLLM can change."""
+    """Whether an adapter changes only modules that vLLM supports."""
     return json.loads((folder / CONFIG).read_text()).get("target_modules") == LANGUAGE_LAYERS

@@ -1,4 +1,4 @@
-"""A turn's conversation in the form of chat completions: figures as pictures in data URLs."""
+"""Converts a turn's conversation to chat messages, with figures as pictures in data URLs."""
 
 import base64
 import io
@@ -14,11 +14,11 @@ from learner.conversation import RASTER, conversation_of, game_of
 from learner.protocol import TurnRequest
 
 _SPECIAL = re.compile(r"<[^<>\s]+>|<[|｜][^<>]*[|｜]>|\[/?[A-Z_]+\]")
-"""The shapes that tokenizers give their special tokens, as in <|im_end|>, </s>, <image> and [INST]."""
+"""Forms of special tokens, such as <|im_end|>, </s>, <image> and [INST]."""
 
 
 class Conversations:
-    """Writes turns as chat messages and keeps the pictures it has drawn."""
+    """Writes turns as chat messages and caches the pictures."""
 
     def __init__(self, games: Mapping[str, Game] = GAMES) -> None:
         self._games = games
@@ -34,7 +34,7 @@ class Conversations:
         return [self._message(request.images, message) for message in messages]
 
     def legal_actions(self, request: TurnRequest) -> Sequence[str]:
-        """Every action of the request's state. Raises ValueError for a state that is none."""
+        """All legal actions of the request's state. Raises ValueError for an invalid state."""
         return game_of(self._games, request.game).legal_actions(request.state)
 
     def _message(self, images: str, message: Message) -> dict[str, Any]:
@@ -53,13 +53,13 @@ class Conversations:
 
 
 def text(words: str) -> dict[str, str]:
-    """Words as part of a message."""
+    """Text as a part of a chat message."""
     return {"type": "text", "text": words}
 
 
 def harmless(words: str) -> str:
-    """Words in which nothing a person wrote is read as a special token: its letters are spaced out.
+    """Escape text so that nothing that a person wrote is read as a special token, by spaces between its characters.
 
-    A server does not tell which tokens are special, so everything of their shape is taken for one.
+    A server does not tell which tokens are special, so everything of their form is escaped.
     """
     return _SPECIAL.sub(lambda found: " ".join(found.group()), words)

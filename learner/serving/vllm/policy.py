@@ -1,7 +1,8 @@
-"""The policy that a vLLM server plays: adapters as the registry says, turns as the learner trains on them.
+"""The policy played by a vLLM server, with the registry's adapters and turns in the form that the learner trains
+on.
 
-A turn is played only as an action that is legal, in the very tokens that the learner reads it in, with a
-log-probability that a probe has shown to be of the distribution it was drawn from.
+A turn is played only if its action is legal and has the same tokens as in training. A probe has verified that the
+server's log-probabilities are those of the distribution that it samples from.
 """
 
 import asyncio
@@ -28,14 +29,14 @@ from learner.settings import LearnerSettings
 log = structlog.get_logger(__name__)
 
 DRAWS = 4
-"""Times that a turn is drawn before its tokens are taken to be always others than the learner's."""
+"""Number of samples after which a turn fails if none had the learner's tokens."""
 
 
 class VllmPolicy:
-    """Plays through one vLLM server, with the interface of `PolicyClient`. Use it as an async context manager."""
+    """Plays through one vLLM server; same interface as `PolicyClient`. Use it as an async context manager."""
 
     def __init__(self, url: str, settings: LearnerSettings, *, patience: float = PATIENCE_SECONDS) -> None:
-        """Raises `PolicyError` where the base model cannot be served by vLLM."""
+        """Raises `PolicyError` if vLLM cannot serve the base model."""
         if settings.policy.model == "tiny":
             raise PolicyError(
                 "vLLM cannot serve the embedded model: set RESPECT_POLICY__MODEL to the model that the server at "
@@ -72,11 +73,11 @@ class VllmPolicy:
         await self._server.__aexit__(kind, error, trace)
 
     async def act(self, request: TurnRequest) -> TurnAnswer:
-        """Play a turn, however often it has to be asked for. Raises `PolicyError` after `patience` seconds."""
+        """Play a turn, with retries. Raises `PolicyError` after `patience` seconds."""
         return await self._answers.once(request.request_id, lambda: self._play(request))
 
     async def status(self) -> PolicyStatus:
-        """What the server plays with now. Raises `PolicyError`; asks once."""
+        """The state of the server, without retries. Raises `PolicyError`."""
         with self._doubting():
             await self._follow(await self._ready())
             await self._server.models()
@@ -90,14 +91,14 @@ class VllmPolicy:
         )
 
     async def finished(self, game_id: str) -> None:
-        """A game is over: its adapter is released if no other game is pinned to it."""
+        """Record that a game is over. Its adapter is unloaded if no other game is pinned to it."""
         self._adapters.end(game_id)
         if self._checked is not None:
             with contextlib.suppress(PolicyError):
                 await self._adapters.release_idle(self._current)
 
     async def reload(self) -> PolicyStatus:
-        """Look at once for a newly published adapter, one that was refused before too."""
+        """Look for a newly published adapter now, also for one that was refused before."""
         self._refused = None
         return await self.status()
 
@@ -152,13 +153,13 @@ class VllmPolicy:
         )
 
     async def _spelt(self, checked: Checked, words: str) -> list[int]:
-        """The tokens in which the learner reads an answer."""
+        """The tokens of an answer in training."""
         if words not in self._spelling:
             self._spelling[words] = await self._server.tokens(checked.model, words)
         return self._spelling[words]
 
     async def _ready(self) -> Checked:
-        """Look at the server before it is played through: once, until something fails. Raises `PolicyError`."""
+        """Check the server before its first use and again after a failure. Raises `PolicyError`."""
         if self._checked is not None:
             return self._checked
         if self._looking is None or self._looking.done():
@@ -177,7 +178,7 @@ class VllmPolicy:
 
     @contextlib.contextmanager
     def _doubting(self) -> Iterator[None]:
-        """Where something may be tried again, the server is looked at anew before: it may be another one."""
+        """After an error that can be retried, the server is checked again, because it may have been restarted."""
         try:
             yield
         except PolicyError as error:
@@ -189,7 +190,7 @@ class VllmPolicy:
         await self._adapters.use(name, lambda: probe(self._server, name, checked.lead, self._conversations))
 
     async def _follow(self, checked: Checked) -> None:
-        """Take over the registry's current adapter once it is served; keep the old one if it is refused."""
+        """Switch to the registry's current adapter when it is served; keep the old one if it is refused."""
         try:
             wanted = self._registry.current()
             if wanted in (self._current, self._refused):
@@ -208,13 +209,13 @@ class VllmPolicy:
 
 
 def seed_of(seed: int, request_id: str, number: int = 0) -> int:
-    """Where the n-th draw of a request comes from: 63 bits, as a server takes them."""
+    """The seed of the n-th sample of a request, 63 bits as the server requires."""
     digest = hashlib.sha256(f"{seed}:{request_id}:{number}".encode()).digest()
     return int.from_bytes(digest[:8]) >> 1
 
 
 def _logp(answer: Completion) -> float:
-    """Log-probability of a whole answer, its end included."""
+    """Log-probability, in nats, of a whole answer with its end token."""
     total = math.fsum(drawn.logprob for drawn in answer.drawn)
     if not total > -1000.0:  # a server writes -9999 for a token that has none
         raise PolicyError("The vLLM server gives no log-probability for what it sampled", retry=False)

@@ -1,4 +1,4 @@
-"""Whether a vLLM server can be played through: the right model, its words, and probabilities that are meant."""
+"""Checks whether a vLLM server can be used: its model, its chat template, and its log-probabilities."""
 
 import asyncio
 import math
@@ -11,27 +11,28 @@ from learner.serving.vllm.messages import Conversations, text
 from learner.serving.vllm.server import TOP_LOGPROBS, Completion, Model, VllmServer
 
 MARK = "QQQQ"
-"""No model says this of itself: where it must, its probability tells whether the grammar is counted in."""
+"""A text that no model would write unforced: its probability shows whether log-probabilities include the
+grammar."""
 CLOSE = 1e-3
-"""How near to 1 probabilities have to add up."""
+"""Largest accepted deviation from 1 of a sum of probabilities."""
 
 
 @dataclass(frozen=True)
 class Checked:
-    """What is known of a server that may be played through."""
+    """Properties of a server that passed the checks."""
 
     model: str
     """The base model's name there."""
     lead: str
-    """What the chat template writes between the call for an answer and the answer."""
+    """Text that the chat template writes between the generation prompt and the answer."""
     end: int
-    """The token that finishes an answer."""
+    """Id of the token that ends an answer."""
 
 
 async def look_at(
     server: VllmServer, policy: str, models: Sequence[Model], conversations: Conversations
 ) -> Checked:
-    """Look at a server that is to serve the base model `policy`. Raises `PolicyError`, saying how to fix it."""
+    """Check a server of the base model `policy`. Raises `PolicyError` that says how to fix a problem."""
     model = _served(server, policy, models)
     asked = [{"role": "user", "content": [text("a")]}]
     closed = [*asked, {"role": "assistant", "content": [text(MARK)]}]
@@ -48,10 +49,10 @@ async def look_at(
 
 
 async def probe(server: VllmServer, model: str, lead: str, conversations: Conversations) -> Completion:
-    """A whole turn with a single choice, where all probabilities are known.
+    """Complete a turn with a single choice, where all probabilities are known.
 
-    Each token that goes on with the choice may come, in whatever pieces, and nothing else: theirs add up to 1,
-    and the end is certain. Without the grammar they would hardly be above 0. Raises `PolicyError`.
+    Only tokens that continue the choice are legal: their probabilities sum to 1, and the end token has probability
+    1. Without the grammar they would be close to 0. Raises `PolicyError`.
     """
     messages = await asyncio.to_thread(conversations.of, probe_request(model))
     answer = await server.complete(model, messages, [lead + MARK], seed=0, top=TOP_LOGPROBS)
@@ -80,7 +81,7 @@ async def probe(server: VllmServer, model: str, lead: str, conversations: Conver
 
 
 def _served(server: VllmServer, policy: str, models: Sequence[Model]) -> str:
-    """The name under which the base model is served."""
+    """The name under which the server serves the base model."""
     bases = [model for model in models if model.parent is None]
     for model in bases:
         if policy in (model.id, model.root):

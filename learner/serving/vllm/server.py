@@ -1,4 +1,4 @@
-"""A vLLM server's API in the few calls that a policy needs, with its refusals in words."""
+"""The few calls of a vLLM server's API that a policy needs, with errors as sentences."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +10,7 @@ from learner.protocol import PolicyError
 from learner.serving.http import Remote
 
 TOP_LOGPROBS = 20
-"""The most that a server gives unless it is told otherwise (`--max-logprobs`)."""
+"""A server's default maximum (`--max-logprobs`)."""
 
 
 class Model(BaseModel):
@@ -35,14 +35,14 @@ class _Text(BaseModel):
 
 
 class Chance(BaseModel):
-    """A token that could have been, with its log-probability."""
+    """A possible token with its log-probability."""
 
     token: str
     logprob: float
 
 
 class Drawn(Chance):
-    """A token that was drawn, with the likeliest at its place."""
+    """The sampled token, with the most probable tokens at its position."""
 
     top_logprobs: list[Chance] = []
 
@@ -56,7 +56,7 @@ class _Message(BaseModel):
 
 
 class Completion(BaseModel):
-    """An answer with its tokens, the one that ends it included."""
+    """An answer with its tokens, end token included."""
 
     message: _Message
     logprobs: _Logprobs
@@ -82,7 +82,7 @@ _Shape = TypeVar("_Shape", bound=BaseModel)
 
 
 class VllmServer(Remote):
-    """One server. Every call raises `PolicyError`."""
+    """Client of one vLLM server. Every call may raise `PolicyError`."""
 
     kind = "The vLLM server"
 
@@ -91,7 +91,7 @@ class VllmServer(Remote):
         return self._read(_Models, *await self.fetch("GET", "/v1/models")).data
 
     async def load(self, name: str, folder: Path) -> None:
-        """Serve an adapter from a folder that the server sees under the same path."""
+        """Load an adapter from a folder, which must have the same path on the server's machine."""
         status, answer = await self.fetch(
             "POST", "/v1/load_lora_adapter", {"lora_name": name, "lora_path": str(folder)}
         )
@@ -112,18 +112,18 @@ class VllmServer(Remote):
         )
 
     async def unload(self, name: str) -> None:
-        """Serve an adapter no more."""
+        """Unload an adapter."""
         status, answer = await self.fetch("POST", "/v1/unload_lora_adapter", {"lora_name": name})
         if status not in (200, 404):  # one that is not there is what was asked for
             raise self._refusal(status, _said(answer))
 
     async def tokens(self, model: str, words: str) -> list[int]:
-        """The tokens of a text by itself."""
+        """Token ids of a text."""
         body = {"model": model, "prompt": words, "add_special_tokens": False}
         return self._read(_Tokens, *await self.fetch("POST", "/tokenize", body)).tokens
 
     async def rendered(self, model: str, messages: Sequence[dict[str, Any]], answering: bool) -> str:
-        """What the model's chat template writes for messages, ready for an answer or closed."""
+        """The text of messages by the model's chat template, with or without a generation prompt."""
         body = {"model": model, "messages": list(messages), "add_generation_prompt": answering}
         tokens = self._read(_Tokens, *await self.fetch("POST", "/tokenize", body)).tokens
         body = {"model": model, "tokens": tokens}
@@ -138,10 +138,10 @@ class VllmServer(Remote):
         top: int = 0,
         temperature: float = 1.0,
     ) -> Completion:
-        """One of `choices`, sampled from nothing but them.
+        """Sample one of `choices` under the grammar.
 
-        Everything that would shape the distribution is switched off by name: a server takes what is left out
-        from the model's own generation settings.
+        Every option that changes the distribution is switched off explicitly, because a server takes missing
+        options from the model's generation settings.
         """
         body = {
             "model": model,

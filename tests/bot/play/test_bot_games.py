@@ -35,7 +35,7 @@ async def test_a_game_is_chosen_played_and_won(house: House, ada: Person, policy
     assert (await house.game(house.discord.world.channel(again.channel_id))).game == game.name
 
 
-async def test_who_names_no_game_plays_the_default(house: House, ada: Person):
+async def test_play_without_a_game_opens_the_default_game(house: House, ada: Person):
     assert (await house.game(await house.play(ada))).game == DEFAULT_GAME
 
 

@@ -12,11 +12,17 @@ from local_discord import Person, Upload
 @pytest.mark.parametrize(
     ("written", "words"),
     [
-        ("the **big** _dog_ with ~~three~~ `four` legs", "the big dog with three four legs"),
-        ("first line\n\n> quoted\n- item\n# heading", "first line quoted item heading"),
+        ("the **big** _dog_ with ~~three~~ `four` legs", "the big dog with four legs"),
+        ("~~yes~~ no, the other duck", "no, the other duck"),
+        ("first line\n\n> quoted\n- item\n# heading", "first line, item, heading"),
+        ("> the dog\nnot this one", "not this one"),
+        (">>> yes", "yes"),
+        ("that isn’t it, it’s the “big” one…", "that isn't it, it's the \"big\" one..."),
+        ("the dog https://tenor.com/view/dog-12 <https://a.b/c>", "the dog"),
+        ("½ a dog", "1⁄2 a dog"),
         ("```py\nthe boat\n```", "the boat"),
         ("||spoiler|| and __underlined__ and ***both***", "spoiler and underlined and both"),
-        ("[the dog](https://example.org/x) <@123> <#45> <:smile:6>", "the dog"),
+        ("[the dog](https://example.org/x) <@123> <#45> <:smile:6>", "the dog :smile:"),
         ("snake_case_stays and 2 * 3 * 4", "snake_case_stays and 2 * 3 * 4"),
         ("\\*a dog", "*a dog"),
         ("zero\u200bwidth\u202e and\ttabs", "zerowidth and tabs"),
@@ -29,11 +35,25 @@ def test_the_policy_is_given_plain_words(written: str, words: str):
     assert plain(words) == words
 
 
-@pytest.mark.parametrize(
-    "written", ["👍", "🐕🐕🐕", "!!!", "<:dog:123>", "<@12>", "**", "```\n```", "\u200b"]
-)
-def test_no_words_no_turn(written: str):
+@pytest.mark.parametrize("written", ["!!!", "<@12>", "**", "```\n```", "\u200b", "~~the dog~~", "…"])
+def test_a_message_without_words_is_not_a_turn(written: str):
     assert read(written) == Unplayable(texts.WORDS_PLEASE)
+
+
+@pytest.mark.parametrize("written", ["https://tenor.com/view/dog-gif-123", "<https://example.org>"])
+def test_a_link_alone_costs_no_turn(written: str):
+    assert read(written) == Unplayable(texts.NO_ATTACHMENTS)
+
+
+@pytest.mark.parametrize("written", ["👍", "🐕🐕🐕", "<:dog:123>", "👎🏿", "✅"])
+def test_emoji_are_words(written: str):
+    assert read(written) == Utterance(written)
+
+
+@pytest.mark.parametrize(("character", "length"), [("½", 3), ("\ufdfa", 18)])
+def test_the_limit_counts_what_the_policy_reads(character: str, length: int):
+    assert read(character * (LONGEST // length)) == Utterance(character * (LONGEST // length))
+    assert isinstance(read(character * LONGEST), Unplayable)
 
 
 def test_what_is_chatter_and_what_is_an_instruction():
@@ -50,7 +70,8 @@ async def test_unplayable_messages_are_answered_and_cost_no_turn(house: House, a
     thread = await house.play(ada)
     png = Upload("dog.png", b"\x89PNG\r\n\x1a\n", "image/png")
     for content, files, answer in (
-        ("👍", (), texts.WORDS_PLEASE),
+        ("?!", (), texts.WORDS_PLEASE),
+        ("https://tenor.com/view/dog-gif-123", (), texts.NO_ATTACHMENTS),
         ("a " * 700, (), texts.too_long(1399, LONGEST)),
         ("", (png,), texts.NO_ATTACHMENTS),
     ):
@@ -86,7 +107,9 @@ async def test_waiting_messages_follow_their_edits_and_deletions(
     await ada.edit(second, "select D")
     await ada.delete(third)
     await house.eventually(lambda: waiting("select A", "select D"))
-    await ada.edit(first, "select E")  # the policy is at it already: its answer to the old words is dropped
+    await ada.edit(
+        first, "select E"
+    )  # the policy already computes the turn; its answer to the old words is dropped
     await house.eventually(lambda: waiting("select E", "select D"))
     policy.open.set()
     await house.eventually(lambda: len(house.boards(ada, thread)) == 3)
@@ -111,7 +134,7 @@ async def test_a_message_shortened_by_an_edit_is_played(house: House, ada: Perso
     assert [turn.message_id for turn in await house.turns(thread)] == [str(said.id)]
 
 
-async def test_what_is_written_after_the_end_is_left_alone(house: House, ada: Person):
+async def test_messages_after_the_end_are_ignored(house: House, ada: Person):
     thread = await house.play(ada)
     await house.turn(ada, thread, await house.winning_words(thread))
     await house.settled(thread)

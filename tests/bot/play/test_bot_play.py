@@ -44,7 +44,7 @@ async def test_what_the_policy_is_asked_has_the_history_and_no_targets(
     assert [(step.utterance, step.action) for step in second.history] == [("select A B", "select A B")]
 
 
-async def test_verdicts_of_a_player_in_quarantine_are_not_heard(
+async def test_feedback_of_a_player_in_quarantine_is_hidden_from_the_policy(
     house: House, ada: Person, bob: Person, policy: ObedientPolicy
 ):
     first = await house.play(ada)
@@ -201,7 +201,7 @@ async def test_giving_up_does_not_wait_for_the_policy(house: House, ada: Person,
     assert not await house.turns(thread)
 
 
-async def test_a_cooldown_is_told_as_a_time(stopped_house: House, ada: Person):
+async def test_the_cooldown_is_given_as_a_time(stopped_house: House, ada: Person):
     stopped_house.with_settings(play={"cooldown": 60.0})
     await stopped_house.start()
     await stopped_house.play(ada)
@@ -214,7 +214,7 @@ async def test_a_cooldown_is_told_as_a_time(stopped_house: House, ada: Person):
     assert "<t:" in answer.content
 
 
-async def test_new_games_take_the_adapter_of_the_day_and_keep_it(
+async def test_a_game_keeps_the_adapter_that_was_current_when_it_opened(
     house: House, ada: Person, bob: Person, policy: ObedientPolicy
 ):
     hers = await house.play(ada)

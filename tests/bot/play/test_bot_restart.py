@@ -1,4 +1,4 @@
-"""The bot goes away in the middle of games and comes back."""
+"""The bot is stopped or killed during games and started again."""
 
 import asyncio
 import os
@@ -24,7 +24,7 @@ asyncio.run(serve(BotSettings()))
 
 @asynccontextmanager
 async def bot_process(house: House) -> AsyncIterator[asyncio.subprocess.Process]:
-    """The bot in a process of its own, so that it can be killed."""
+    """The bot in a separate process, so that it can be killed."""
     settings = house.settings
     assert settings.discord.token is not None
     environment = {
@@ -79,7 +79,7 @@ async def test_a_form_opened_before_a_restart_can_be_sent_after_it(house: House,
     assert [turn.action for turn in await house.turns(thread)] == ["select D"]
 
 
-async def test_a_bot_killed_while_the_policy_thinks_plays_everything_once(
+async def test_a_bot_killed_during_a_policy_request_plays_everything_once(
     stopped_house: House, ada: Person, policy: ObedientPolicy
 ):
     house = stopped_house
@@ -112,12 +112,14 @@ async def test_a_bot_killed_while_the_policy_thinks_plays_everything_once(
     assert len(house.boards(ada, thread)) == 6
 
 
-async def test_a_board_that_was_sent_but_not_noted_is_not_sent_again(house: House, ada: Person):
+async def test_a_board_that_was_sent_but_not_recorded_is_not_sent_again(house: House, ada: Person):
     thread = await house.play(ada)
     await house.turn(ada, thread, "select A")
     await house.settled(thread)
     await house.stop()
-    async with house.database.async_session() as session:  # as a kill between sending and noting leaves it
+    async with (
+        house.database.async_session() as session
+    ):  # the state after a kill between sending and recording
         game = await house.game(thread)
         game.shown_turns, game.board_message_id = 0, str(house.boards(ada, thread)[0].id)
         session.add(game)
@@ -145,7 +147,7 @@ async def test_a_board_that_was_never_sent_is_shown_after_a_restart(house: House
     assert len(house.boards(ada, thread)) == 2
 
 
-async def test_a_board_whose_sending_was_cut_off_is_not_doubled(house: House, ada: Person):
+async def test_a_board_whose_request_was_interrupted_is_not_sent_twice(house: House, ada: Person):
     thread = await house.play(ada)
     house.discord.faults.add(Fault(kind="drop", method="POST", route="/channels/*/messages", after=True))
     await ada.say(thread, "select A")

@@ -1,4 +1,4 @@
-"""Players and what is kept about them."""
+"""Consent, export and erasure."""
 
 import json
 from pathlib import Path
@@ -68,7 +68,7 @@ async def test_a_panel_still_works_after_a_restart(house: House, ada: Person):
     await ada.wait_message(lambda message: message.content == texts.erased(0))
 
 
-async def test_ones_data_can_be_exported(house: House, ada: Person, bob: Person):
+async def test_a_players_data_can_be_exported(house: House, ada: Person, bob: Person):
     thread = await house.play(ada)
     await house.turn(ada, thread, "the one like a swan")
     his = await house.play(bob)
@@ -99,7 +99,7 @@ async def test_everything_can_be_erased_even_in_the_middle_of_a_game(house: Hous
     await house.play(ada)
 
 
-async def test_nothing_to_export_or_erase_is_said_so(house: House, ada: Person):
+async def test_export_and_erasure_without_data_say_so(house: House, ada: Person):
     shown = await panel(ada)
     await ada.press_labelled(shown, "Export my data")
     await ada.wait_message(lambda message: message.content == texts.NOTHING_KEPT)

@@ -1,4 +1,4 @@
-"""Rounds: who may start them, what may be learned from, one at a time, never lost, never doubled."""
+"""Rounds: permissions, usable games, one at a time, resumed after restarts."""
 
 import asyncio
 import fcntl
@@ -73,7 +73,7 @@ async def say(house: House, person: Person, command: str, **options: object) -> 
     return (await person.wait_message(lambda message: message.ephemeral)).content
 
 
-async def test_a_moderator_starts_a_round_and_hears_how_it_ended(
+async def test_a_moderator_starts_a_round_and_is_told_how_it_ended(
     house: House, ada: Person, grace: Person, policy: ObedientPolicy
 ):
     moderators = house.discord.channel("moderators")
@@ -106,7 +106,7 @@ async def test_round_is_for_moderators_even_if_the_command_was_opened_to_all(hou
 async def test_dialogues_from_discord_are_not_learned_from_without_permission(
     house: House, ada: Person, grace: Person, monkeypatch: pytest.MonkeyPatch
 ):
-    # Tests have no Discord: what is played is made to count as if it had come from there.
+    # The games are played on the local service; here they count as games on Discord.
     monkeypatch.setattr(type(house.settings), "origin", Origin.DISCORD)
     await finish_a_game(house, ada)
     answer = await say(house, grace, "round start")
@@ -165,7 +165,7 @@ async def test_a_killed_round_fails_with_its_reason_and_the_next_can_start(
     assert await say(house, grace, "round start") == texts.round_queued(1)
 
 
-async def test_a_round_cut_short_with_the_bot_goes_on_at_the_next_start(
+async def test_a_round_interrupted_with_the_bot_is_resumed_at_the_next_start(
     house: House, ada: Person, grace: Person
 ):
     await finish_a_game(house, ada)
@@ -196,7 +196,7 @@ async def test_a_round_whose_process_outlived_the_bot_is_waited_for(stopped_hous
     assert runs(house) == 1
 
 
-async def test_a_scheduled_round_that_fell_into_an_outage_is_made_up_for(
+async def test_a_scheduled_round_missed_while_the_bot_was_off_is_run_later(
     house: House, ada: Person, monkeypatch: pytest.MonkeyPatch
 ):
     await finish_a_game(house, ada)
@@ -232,7 +232,7 @@ def test_both_names_of_a_trigger_are_understood(trigger: str):
     assert texts.round_history([row]) == "**Round 3** done (after enough games)"
 
 
-async def test_asking_at_the_same_time_gives_one_round(house: House, ada: Person):
+async def test_simultaneous_requests_start_one_round(house: House, ada: Person):
     await finish_a_game(house, ada)
     await house.stop()
     schedule = RoundSchedule(house.settings, house.database, Metrics())

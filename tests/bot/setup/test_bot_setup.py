@@ -1,4 +1,4 @@
-"""`/setup`: the figures that a server plays with."""
+"""`/setup`: the image set of a server."""
 
 import pytest
 from bot_house import House
@@ -58,7 +58,7 @@ async def test_figures_that_cannot_be_played_with_are_refused(
     assert await chosen(house) == "classic:40"
 
 
-async def test_what_can_be_chosen_is_offered_while_typing(house: House, grace: Person):
+async def test_image_sets_are_offered_while_typing(house: House, grace: Person):
     async def offered(typed: str) -> list[str]:
         choices = await grace.autocomplete("play", "setup", {"images": typed}, "images")
         return [choice["value"] for choice in choices]
@@ -68,7 +68,7 @@ async def test_what_can_be_chosen_is_offered_while_typing(house: House, grace: P
     assert await offered("kilogram:") == []
 
 
-async def test_figures_that_are_gone_start_no_game(house: House, ada: Person):
+async def test_no_game_starts_with_a_missing_image_set(house: House, ada: Person):
     async with house.database.async_writing() as session:
         session.add(GuildSettings(guild_id=str(house.discord.guild.id), images="kilogram:/gone"))
     await ada.slash("play", "play")

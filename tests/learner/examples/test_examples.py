@@ -1,4 +1,4 @@
-"""What is learnt from which turn, worked through on small games."""
+"""Training examples of small games, compared with examples made by hand."""
 
 from dataclasses import dataclass, replace
 
@@ -138,7 +138,7 @@ LEFT_THERE = interaction(
 
 
 def test_a_pick_that_was_rejected_is_taken_back_with_the_next_action():
-    """Nobody complained that it was still there beside the right one."""
+    """The speaker did not object to the wrong figure that was still selected."""
     found = lessons([LEFT_THERE], verdicts(-1, 1), "sup", BASE, Hindsight(correction=True))
     assert found == [(0, "select B", 1.0), (1, "deselect A select B", 1.0)]
     assert lessons([LEFT_THERE], verdicts(-1, 1), "sup", BASE) == [(1, "select B", 1.0)]
@@ -151,7 +151,7 @@ def test_nothing_is_taken_back_that_was_not_plainly_rejected():
 
 
 def test_nothing_is_taken_back_where_something_taken_away_is_asked_for():
-    """The "no" is about what was taken away, not about what was picked with it."""
+    """The "no" refers to the deselected figure, not to the one selected in the same action."""
     game = interaction(
         ("", "the bird", "select A"),
         ("A", "yes, now a boat", "deselect A select B"),
@@ -214,7 +214,7 @@ def test_systems_by_name():
         parse_system("b-dpo")
 
 
-def test_a_pick_by_luck_is_no_answer_to_a_request_to_take_something_back():
+def test_a_pick_in_answer_to_a_removal_request_is_not_trained_on():
     game = interaction(
         ("", "the bird", "select A"),
         ("A", "now remove the boat", "select B"),
@@ -223,7 +223,7 @@ def test_a_pick_by_luck_is_no_answer_to_a_request_to_take_something_back():
     assert lessons([game], verdicts(1, 1), "sup", BASE) == [(0, "select A", 1.0)]
 
 
-def test_half_an_answer_is_no_lesson():
+def test_a_partial_answer_is_not_trained_on():
     game = interaction(
         ("", "the bird", "select A"),
         ("A", "no, undo that, i want the bird with a long beak", "deselect A"),
@@ -266,7 +266,7 @@ def test_what_was_rejected_is_no_target_and_its_utterance_was_about_something_el
     rewards = {example.turn_id: example.reward for example in lineage([found])}
     assert rewards == {1: 0.0, 3: 0.0, 4: 1.0, 5: 1.0}
     (corrected,) = build_examples([game], read, "sup", BASE, Hindsight(correction=True, rejection=True))
-    assert corrected.rejected == ()  # hindsight has an answer to both
+    assert corrected.rejected == ()  # hindsight relabels both
 
 
 def test_a_game_with_nothing_but_rejections_is_kept_for_them():
@@ -295,3 +295,9 @@ def test_an_objective_that_learns_from_rejections_has_one_line_a_turn():
     assert [(label.step, label.reward) for label in found.labels] == [(0, -1.0), (1, 1.0)]
     assert [label.step for label in found.rejected] == [0]
     assert [(example.turn_id, example.reward) for example in lineage([found])] == [(1, -1.0), (2, 1.0)]
+
+
+@pytest.mark.parametrize("objective", ["sup", "rl", "kto"])
+def test_a_turn_after_which_nothing_was_recognised_is_not_learnt_from(objective: str):
+    unknown = {1: Read(-1, 0.0), 2: Read(1)}
+    assert [step for step, *_ in lessons([GAME], unknown, objective, BASE)] == [1]

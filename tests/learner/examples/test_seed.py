@@ -41,7 +41,7 @@ def test_what_is_written_is_read(tmp_path: Path):
     first, second = read_seed_games(tmp_path / "seeds")
     assert first.game_id != second.game_id
     assert [(label.step, label.action) for label in first.labels] == [(0, "select B"), (2, "select C")]
-    assert len(first.steps) == 3  # nothing is learnt from the fourth
+    assert len(first.steps) == 3  # the fourth has no label
     assert first.context == CONTEXT
 
 
@@ -63,7 +63,7 @@ def test_a_broken_line_is_named(tmp_path: Path, broken: str, said: str):
     assert said in str(raised.value)
 
 
-def test_a_missing_file_is_said(tmp_path: Path, policy: Policy):
+def test_a_missing_seed_file_is_reported(tmp_path: Path, policy: Policy):
     with pytest.raises(SeedError, match="cannot be read"):
         seed_games_of(
             settings_for(tmp_path, rounds={"seed_games": str(tmp_path / "none here")}), policy, "sup"
@@ -119,12 +119,12 @@ def test_a_round_trains_on_them_too(house: House, few: Path, system: str):  # no
     seeds = sum(len(game.labels) for game in read_seed_games(few))
     assert row.results["training"]["turns"] == own + seeds
     lineage = house.rows(AdapterTurn)
-    assert all(learnt.turn_id for learnt in lineage)  # of what people said, and not of seed games
+    assert all(learnt.turn_id for learnt in lineage)  # of played games, not of seed games
     assert sum(learnt.reward != 0 for learnt in lineage) == own
 
 
 def test_other_seed_games_make_another_training_set(house: House, few: Path):  # noqa: F811
-    """What a killed round had trained is not taken for what is asked for with other seed games."""
+    """An adapter that a killed round trained with other seed games is not reused."""
     digests = []
     for seeds in ("none", str(few)):
         house.settings = settings_for(house.folder, rounds={"seed_games": seeds})

@@ -1,4 +1,4 @@
-"""Trust per player: who is left out of training, who is not, and what becomes of an adapter that plays worse."""
+"""Trust per player: quarantine, its limits, and the rollback of an adapter that plays worse."""
 
 import json
 import random
@@ -47,7 +47,7 @@ SURE, UNSURE = -0.2, -3.0
 
 
 class House:
-    """A folder of games with its database, where rounds are run."""
+    """A folder with a database of games, in which rounds are run."""
 
     def __init__(self, folder: Path) -> None:
         self.settings = settings_for(folder)
@@ -66,7 +66,7 @@ class House:
 
 
 class Overheard(Policy):
-    """The policy, and what it was asked."""
+    """The policy, and the requests to it."""
 
     def __init__(self, policy: Policy) -> None:
         self.__dict__.update(vars(policy))
@@ -116,7 +116,7 @@ def read(game: Interaction, *labels: int, confidence: float = 0.97) -> dict[int,
     return {turn: Read(label, confidence) for turn, label in zip(game.turn_ids, labels, strict=False)}
 
 
-def test_a_won_game_shows_who_told_the_truth():
+def test_a_won_game_shows_which_feedback_was_true():
     game = game_of("A", "B", "C", won=True)
     assert by_outcome(game, read(game, 1, 1)) == (pytest.approx(1.88), 0)
     assert by_outcome(game, read(game, -1, 1)) == (pytest.approx(0.94), pytest.approx(0.94))
@@ -133,12 +133,12 @@ def test_a_pick_that_was_taken_back_before_the_win_was_wrong():
     assert by_outcome(game, read(game, 1, 1)) == (pytest.approx(0.94), pytest.approx(0.94))
 
 
-def test_silence_that_is_read_as_blame_counts_for_nothing():
+def test_negative_feedback_inferred_from_silence_is_not_counted():
     game = game_of("A", "B", "C", won=True)
     assert by_outcome(game, read(game, -1, -1, confidence=0.5)) == (0, 0)
 
 
-def test_nothing_is_known_of_new_players_and_they_are_learnt_from():
+def test_new_players_are_trusted():
     game = game_of("A", "B")
     assert trust_of_players([game], {}) == {1: Trust(0, 0)}
     assert Trust(0, 0).mean == 0.5
@@ -159,7 +159,7 @@ def games_of(
     return games, verdicts
 
 
-def test_who_never_wins_is_known_by_what_the_policy_was_sure_of():
+def test_players_who_never_win_are_judged_by_the_policys_confident_actions():
     agreed, disagreed = by_certainty(*games_of(1, "unsure"))
     assert agreed == 0
     assert disagreed > 20
@@ -167,7 +167,7 @@ def test_who_never_wins_is_known_by_what_the_policy_was_sure_of():
     assert by_certainty(*games_of(1, "none")) == (0, 0)
 
 
-def test_actions_that_take_back_are_no_witness():
+def test_deselections_are_no_evidence_of_trust():
     game = replace(
         game_of("A", "B", "C", logps=(-1.0, -0.1, -1.0)),
         steps=(Step("", "a", "select A"), Step("A", "no", "deselect A"), Step("", "b", "select B")),
@@ -175,7 +175,7 @@ def test_actions_that_take_back_are_no_witness():
     assert by_certainty([game], read(game, -1, 1)) == (0, 0)
 
 
-def test_only_liars_are_put_in_quarantine():
+def test_only_players_with_false_feedback_are_put_in_quarantine():
     honest, said = games_of(1, "sure")
     liars, lies = games_of(2, "unsure")
     silent, nothing = games_of(3, "none")
@@ -186,7 +186,7 @@ def test_only_liars_are_put_in_quarantine():
 
 
 def test_feedback_at_random_is_no_reason_for_quarantine():
-    """Of many players whose words say nothing of the policy's certainty, next to none may be left out."""
+    """If feedback is independent of the policy's confidence, almost no player may be put in quarantine."""
     rng = random.Random(0)
     games, verdicts = [], {}
     for player in range(200):
@@ -216,7 +216,9 @@ def test_real_poisoners_are_found_and_nobody_else(tmp_path: Path, policy: Policy
     upgrade(database)
     images = open_images("classic")
     unknown = held_out(images.ids, json.loads((TINY_WEIGHTS / "build.json").read_text())["holdout"])
-    known = [figure for figure in images.ids if figure not in unknown]  # of others its certainty tells little
+    known = [
+        figure for figure in images.ids if figure not in unknown
+    ]  # its confidence says little about the others
     playground = Playground(
         database, policy, [GAMES["multiref"]], images, known, open_players("people"), 10, 3, poison=0.2
     )
@@ -237,7 +239,7 @@ def test_real_poisoners_are_found_and_nobody_else(tmp_path: Path, policy: Policy
     database.close()
 
 
-def test_a_round_learns_nothing_from_who_is_in_quarantine(played: Path, tmp_path: Path, policy: Policy):
+def test_a_round_does_not_train_on_players_in_quarantine(played: Path, tmp_path: Path, policy: Policy):
     house = House(copy_of(played, tmp_path))
     liar = house.games()[0].player_id
     ids = {game.id for game in house.games()[:12]}
@@ -268,7 +270,7 @@ def test_a_round_learns_nothing_from_who_is_in_quarantine(played: Path, tmp_path
         assert liar in set(session.exec(select(Game.player_id).join(Turn).join(AdapterTurn)))
 
 
-def test_verdicts_from_quarantine_are_not_heard_and_nothing_is_learnt_of_it(tmp_path: Path, policy: Policy):
+def test_feedback_from_quarantine_is_hidden_and_not_trained_on(tmp_path: Path, policy: Policy):
     house = House(tmp_path)
     upgrade(house.database)
     images, heard = open_images("classic"), Overheard(policy)
@@ -320,7 +322,7 @@ def verdict_on(now: tuple[list[Interaction], dict], before: tuple[list[Interacti
     return worse_in_play(now[0] + before[0], now[1] | before[1], "now", "before")
 
 
-def test_worse_in_play_is_who_credibly_wins_less():
+def test_an_adapter_is_worse_in_play_if_it_credibly_wins_less():
     assert verdict_on(record("now", 20, 100), record("before", 60, 100)) == (
         "now won 20% of 100 games, before 60% of 100"
     )
@@ -329,14 +331,14 @@ def test_worse_in_play_is_who_credibly_wins_less():
     assert verdict_on(record("now", 0, 100), ([], {})) is None
 
 
-def test_worse_in_play_is_who_is_praised_less_unless_it_wins_more():
+def test_an_adapter_is_worse_in_play_if_it_gets_less_praise_and_wins_no_more():
     praised, scolded = (1,), (-1,)
     found = verdict_on(record("now", 50, 100, scolded), record("before", 50, 100, praised))
     assert found == "now was praised in 0% of its turns, before in 100%"
     assert verdict_on(record("now", 60, 100, scolded), record("before", 50, 100, praised)) is None
 
 
-def test_an_adapter_that_plays_worse_than_the_one_before_is_left(
+def test_an_adapter_that_plays_worse_than_the_one_before_is_rolled_back(
     played: Path, tmp_path: Path, policy: Policy
 ):
     house = House(copy_of(played, tmp_path))

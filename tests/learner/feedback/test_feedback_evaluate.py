@@ -1,4 +1,4 @@
-"""Evaluating decoders: figures counted by hand, real games where they are at hand, and bad files."""
+"""Evaluation of decoders: numbers counted by hand, games of people if available, and bad files."""
 
 import json
 import os
@@ -29,10 +29,10 @@ GAME = {
     "clicks": [
         BOARD[:1],  # +1: a target; then praised
         [BOARD[0], BOARD[5]],  # -1: no target; then rejected
-        [BOARD[0], BOARD[6]],  # 0: takes the wrong one back, picks another; then rejected
-        [BOARD[0]],  # +1: takes the wrong one back; then silence, which is read as acceptance
+        [BOARD[0], BOARD[6]],  # 0: deselects the wrong one, selects another wrong one; then rejected
+        [BOARD[0]],  # +1: deselects the wrong one; then no feedback, which is read as acceptance
         [BOARD[0]],  # no click: not counted
-        [BOARD[0], BOARD[1]],  # +1: a target; then scolded by mistake
+        [BOARD[0], BOARD[1]],  # +1: a target; then rejected by mistake
         BOARD[:3],  # no next utterance: not counted
     ],
     "chat": ["the duck", "yes, the boat", "no, the ship", "no, undo that", "the boat", "boat", "no, the hat"],
@@ -123,7 +123,7 @@ def test_people_get_a_table(tmp_path: Path):
         ("[" * 100_000, "Line 2 is not JSON"),
     ],
 )
-def test_a_bad_line_is_named_with_what_to_mend(tmp_path: Path, line: object, complaint: str):
+def test_a_bad_line_is_named_with_what_to_fix(tmp_path: Path, line: object, complaint: str):
     result = CliRunner().invoke(app, ["evaluate", str(write(tmp_path / "g.jsonl", GAME, line)), "--json"])
     assert result.exit_code == 1
     assert complaint in result.stderr

@@ -1,4 +1,4 @@
-"""The prompted decoder with a model played by a few lines: what it asks and what it makes of the answers."""
+"""The prompted decoder with a scripted scorer: its questions, and the labels of the answers."""
 
 import math
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ TURN = after('User said "no"\nthe boat')
 
 
 class Model:
-    """Gives the answers of a scheme fixed log-probabilities and keeps what it was asked."""
+    """Gives fixed log-probabilities to the answers of a scheme and records the questions."""
 
     def __init__(self, *logps: float) -> None:
         self.logps = logps
@@ -46,7 +46,7 @@ def test_ternary_has_a_neutral_answer():
 
 
 @pytest.mark.parametrize("logps", [(-math.inf, -math.inf), (math.nan, -1.0), (-2.0, -2.0), (-1e9, -1e9)])
-def test_a_model_that_cannot_tell_gives_no_praise(logps: tuple[float, float]):
+def test_equal_scores_are_not_positive(logps: tuple[float, float]):
     (verdict,) = open_decoder("prompted", "binary", Model(*logps)).decode([TURN])
     assert verdict.label == -1
     assert verdict.confidence == pytest.approx(0.5)
@@ -57,7 +57,7 @@ def test_a_broken_scorer_is_named():
         open_decoder("prompted", "binary", Model(-1.0, -1.0, -1.0)).decode([TURN])
 
 
-def test_people_s_words_are_asked_about_as_typed():
+def test_utterances_are_quoted_as_typed():
     model = Model(-1.0, -2.0)
     open_decoder("prompted", "binary", model).decode([TURN])
     assert r'"User said \"no\"\nthe boat"' in model.asked

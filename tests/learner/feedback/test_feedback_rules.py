@@ -1,11 +1,13 @@
-"""The rules decoder, by example: what people type after an action and what it says of the action."""
+"""The rules decoder by examples: utterances after an action, and their labels."""
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from games.core import Step
+from games.emoji import MEANINGS
 from games.multiref import MultiRef
+from games.words import plain
 from learner.feedback import Exchange, Verdict, exchange_of, open_decoder
 from learner.feedback.rules import lexicon
 from learner.feedback.rules.decoder import find_cue
@@ -232,7 +234,7 @@ def test_asking_for_what_was_taken_away_is_negative(said: str):
 @pytest.mark.parametrize(
     "said", ["yes, keep going", "another one looks like a boat", "that one is right, next the boat"]
 )
-def test_words_of_restoring_are_none_where_nothing_was_taken_away(said: str):
+def test_restoring_words_have_no_effect_if_nothing_was_deselected(said: str):
     assert label(after(said)) == 1
 
 
@@ -252,7 +254,7 @@ def test_words_of_restoring_are_none_where_nothing_was_taken_away(said: str):
         "good guess but no",
     ],
 )
-def test_mocking_and_mixed_praise_is_no_praise(said: str):
+def test_ironic_and_mixed_praise_is_not_positive(said: str):
     assert label(after(said)) == -1
     assert label(after(said), "ternary") < 1
 
@@ -327,7 +329,8 @@ def test_it_reads_whatever_people_type(asked: str, said: str):
 
 TELLING = sorted(
     lexicon.POSITIVE_OPENERS | lexicon.REJECTIONS | lexicon.DESELECT_VERBS | lexicon.PARTS | lexicon.FILLERS
-    | lexicon.ACKNOWLEDGEMENTS | frozenset(lexicon.EMOJI) | frozenset(lexicon.NUMBERS) | frozenset(lexicon.TRANSLATIONS)
+    | lexicon.ACKNOWLEDGEMENTS | {f":{name}:" for name in MEANINGS}
+    | frozenset(lexicon.NUMBERS) | frozenset(lexicon.TRANSLATIONS)
     | {"not", "but", "again", "back", "keep", "the", "that", "is", "was", "one", "other", "all", "select", "duck"}
 )  # fmt: skip
 SPOKEN = st.lists(
@@ -340,7 +343,7 @@ STATES = st.lists(st.sampled_from("ABCDEFGHIJ"), unique=True).map(lambda letters
 
 @given(SPOKEN, SPOKEN, STATES, STATES)
 @settings(max_examples=300, deadline=None)
-def test_it_reads_any_mix_of_telling_words(asked: str, said: str, before: str, now: str):
+def test_any_mix_of_feedback_words_is_decoded(asked: str, said: str, before: str, now: str):
     action = GAME.action_to(BOARD, before, frozenset(now.split())) or GAME.legal_actions(before)[0]
     exchange = after(said, asked, action, before, (asked, said))
     (binary,), (ternary,) = (
@@ -348,23 +351,51 @@ def test_it_reads_any_mix_of_telling_words(asked: str, said: str, before: str, n
     )
     assert binary.label == (ternary.label or -1)
     assert binary.p_positive == ternary.p_positive
-    assert binary.confidence == pytest.approx(
-        binary.p_positive if binary.label > 0 else 1 - binary.p_positive
-    )
+    sure = binary.p_positive if binary.label > 0 else 1 - binary.p_positive
+    assert binary.confidence == (0.0 if binary.cue == "nothing known" else pytest.approx(sure))
 
 
 @given(st.lists(st.sampled_from(["duck", "left", "tail", "boat", "facing", "small", "house"]), max_size=8))
-def test_whoever_says_wrong_is_not_taken_for_pleased(description: list[str]):
+def test_a_message_with_a_rejection_is_never_positive(description: list[str]):
     for opening in ("that's wrong, ", "no no ", "👎 ", "wrong one. ", "not that one, "):
         assert label(after(opening + " ".join(description))) == -1
 
 
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("piece", ["no ", "a", "that one ", "| ", '"', "'", ":a", "👍", "very ", "ﷺ", "\n> "])
-def test_endless_text_is_read_in_bounded_time(piece: str):
+def test_very_long_text_is_decoded_in_bounded_time(piece: str):
     text = piece * (100_000 // len(piece))
     assert find_cue(after(text, asked=text, earlier=(text,)))
 
 
-def test_praise_at_the_head_of_a_very_long_text_counts():
+def test_praise_at_the_start_of_a_very_long_text_counts():
     assert label(after("Perfect! " + "Now a boat with a long sail. " * 5000)) == 1
+
+
+@pytest.mark.parametrize(
+    "said",
+    """absolutely not|god no|hell no|nuh-uh|nahh|bro what|r u serious|yikes|oof|oh dear|aw man|why that one
+    |i wanted the swan|should have been the swan|mirror image of that|flip it|one to the left of it
+    |scrap that|ctrl+z|roll it back|swing and a miss|terrible pick|heck no|definitely not|yes... wait, no
+    |that's it. wait no|one more time|eh|50/50""".replace("\n    ", "").split("|"),
+)
+def test_people_say_no_in_many_ways(said: str):
+    assert label(after(plain(said))) == -1
+
+
+@pytest.mark.parametrize(
+    "said",
+    """absolutely|for sure|ofc|that's him|there it is|here we go|let's go|no notes|no question about it, boat next
+    |two for two|yse|yess|gj|got the duck. now the boat|duck is right now the boat|wait no, yes that's right
+    |no wait yes|no jk yes|nvm that's right, boat now|oops I misread, that's correct|i made a mistake, keep it. boat
+    |yes to the duck, no to the first one|the duck is good but remove the first one|skydiver|giraffe
+    |chapel|~~wrong~~ right! next the boat""".replace("\n    ", "").split("|"),
+)
+def test_people_say_yes_in_many_ways(said: str):
+    assert label(after(plain(said))) == 1
+
+
+@pytest.mark.parametrize("said", ["bloop", "W", "qwz", "L bot"])
+def test_what_is_not_known_is_no_praise_and_is_not_learnt_from(said: str):
+    (verdict,) = open_decoder("rules").decode([after(plain(said))])
+    assert (verdict.label, verdict.confidence) == (-1, 0.0)

@@ -1,4 +1,4 @@
-"""Which utterances only take something back, so that nothing is selected for them in hindsight."""
+"""Recognises utterances that only ask for a deselection; hindsight selects nothing for them."""
 
 import pytest
 

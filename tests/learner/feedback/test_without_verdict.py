@@ -1,4 +1,4 @@
-"""What is left of an utterance of which praise and rejection are not heard."""
+"""The rest of an utterance after praise and rejection are removed."""
 
 import pytest
 
@@ -43,5 +43,5 @@ def test_what_has_no_verdict_or_nothing_else_or_takes_something_back_stays(utter
     assert without_verdict(utterance) == utterance
 
 
-def test_endless_text_is_heard_in_bounded_time():
+def test_very_long_text_is_processed_in_bounded_time():
     assert without_verdict("no " + "bird " * 200_000).startswith("bird")

@@ -1,12 +1,12 @@
-"""What is kept of games under way between their turns."""
+"""The KV caches of running games."""
 
 import torch
 
-from learner.policy.cache import GROWTH, KVCache, KVCacheStore
+from learner.policy.cache import GROWTH_TOKENS, KVCache, KVCacheStore
 
 
 def written(held: KVCache, first: int, count: int) -> torch.Tensor:
-    """Writes tokens numbered from `first` in two layers; gives what the second layer then holds."""
+    """Writes tokens numbered from `first` to two layers; gives the content of the second layer."""
     tokens = torch.arange(first, first + count, dtype=torch.float)[None, :, None].expand(2, -1, 3)
     held.write(0, tokens, -tokens)
     keys, values = held.write(1, tokens, -tokens)
@@ -18,11 +18,11 @@ def test_keys_and_values_grow_in_place_and_keep_what_was_chosen():
     held = KVCache()
     written(held, 0, 5)
     held.keep([0, 1, 4])
-    assert written(held, 10, 2 * GROWTH).tolist() == [0, 1, 4, *range(10, 10 + 2 * GROWTH)]
-    held.keep(range(GROWTH))
+    assert written(held, 10, 2 * GROWTH_TOKENS).tolist() == [0, 1, 4, *range(10, 10 + 2 * GROWTH_TOKENS)]
+    held.keep(range(GROWTH_TOKENS))
     held.cut(4)
     assert written(held, 500, 2).tolist() == [0, 1, 4, 10, 500, 501]
-    assert held.length == 4  # nothing more was kept
+    assert held.length == 4  # no more tokens were kept
     assert [part[0, :, 0].tolist() for part in held.layer(0)] == [[0, 1, 4, 10], [0, -1, -4, -10]]
 
 
@@ -47,7 +47,7 @@ def test_caches_are_dropped_with_their_game_by_number_by_size_and_by_age():
         return held
 
     def known(cache: KVCacheStore) -> list[str]:
-        """What it gives, each once."""
+        """Its elements, without duplicates."""
         return [game for game in "abcd" if cache.take(game, "base", (), (1, 2), 1).length]
 
     cache = KVCacheStore(entries=3, megabytes=1)

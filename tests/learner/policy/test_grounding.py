@@ -1,4 +1,4 @@
-"""The matcher's own training: what words are about, from the labels of turns."""
+"""The training of the matcher from the labels of turns."""
 
 import math
 import random
@@ -15,7 +15,7 @@ from learner.policy import Policy
 from learner.policy.backend import WarmStartSettings
 from learner.policy.tiny import TINY_WEIGHTS
 from learner.policy.tiny.backend import TinyBackend
-from learner.policy.tiny.grounding import ENOUGH, ODDS, Grounding, Reference
+from learner.policy.tiny.grounding import FULL_RATE_REFERENCES, LABEL_ODDS, Grounding, Reference
 from learner.protocol import TurnRequest
 
 FIGURES = open_images("classic").ids[:20]
@@ -26,7 +26,7 @@ NAMES = {figure: f"{word} thing" for figure, word in zip(FIGURES, (
 
 
 def game(number: int, wanted: str, others: list[str]) -> TrainingGame:
-    """Somebody asks for a figure by a name that nobody has heard, and gets it; then takes it back."""
+    """Games in which a figure is asked for by an unknown name and selected, and then deselected."""
     rng = random.Random(number)
     context = rng.sample([wanted, *others], 10)
     letter = "ABCDEFGHIJ"[context.index(wanted)]
@@ -67,7 +67,7 @@ def ground(
 
 
 def likeliest(policy: Policy, words: Sequence[Sequence[int]], figures: Sequence[str]) -> list[int]:
-    """Of each message the place of the figure that it is matched with."""
+    """For each message, the place of the figure that the matcher points at."""
     assert isinstance(policy.backend, TinyBackend)
     features = policy.figures.encode("classic", figures).rows()
     with torch.no_grad():
@@ -75,8 +75,8 @@ def likeliest(policy: Policy, words: Sequence[Sequence[int]], figures: Sequence[
 
 
 def full(rate: float, games: list[TrainingGame]) -> float:
-    """What to ask for, so that so few references are learnt at this rate."""
-    return rate * max(1.0, ENOUGH * len(FIGURES) / len(games))
+    """The learning rate to set, so that training on these few games has the effective rate `rate`."""
+    return rate * max(1.0, FULL_RATE_REFERENCES * len(FIGURES) / len(games))
 
 
 def test_a_reference_is_the_words_of_a_turn_and_what_it_selects(policy: Policy):
@@ -102,7 +102,7 @@ def test_grounding_learns_names_and_the_policy_acts_on_them(policy: Policy):
     before = [value.clone() for value in language]
     losses = ground(policy, games, 16, 2e-3)
     policy.eval()
-    least = math.log((ODDS + 9) / ODDS)  # sure of every figure that was picked among nine others
+    least = math.log((LABEL_ODDS + 9) / LABEL_ODDS)  # sure of every figure that was picked among nine others
     assert losses[-1] - least < (losses[0] - least) / 3
     assert language and all(map(torch.equal, language, before))
     requests = [
@@ -124,8 +124,8 @@ def test_grounding_learns_names_and_the_policy_acts_on_them(policy: Policy):
     assert right >= 15
 
 
-def test_wrong_labels_are_outvoted_and_then_doubted(policy: Policy):
-    """A pick that was right by accident only is accepted like any other; what is said of it is learnt elsewhere."""
+def test_wrong_labels_are_outvoted_and_then_down_weighted(policy: Policy):
+    """Accepted picks that are right only by accident are wrong labels; other games of the same words correct them."""
     games = played(times=6)
     wrong = games[0]
     (meant,) = references_of(policy, [wrong])[0].figures
@@ -172,7 +172,7 @@ def test_a_rejected_turn_was_about_another_figure(policy: Policy):
 
 
 def test_names_are_learnt_from_rejections_alone(policy: Policy):
-    """Each name is said on several boards, and never is the right figure picked: what they share must be it."""
+    """Each name is used on several boards and always rejected: the only figure on all of them must be meant."""
     games = []
     for one in played(times=10):
         (wanted,) = references_of(policy, [one])[0].figures
@@ -190,7 +190,7 @@ def test_names_are_learnt_from_rejections_alone(policy: Policy):
 
 
 def test_seed_games_keep_what_the_base_knows(policy: Policy):
-    """New names for some figures, far too eagerly learnt: what the base calls the others is gone without seed games."""
+    """New names are learnt at a high rate; without seed games, the base model's other names are forgotten."""
     seeds = read_seed_games(TINY_WEIGHTS / SEED_FILE)
     games, known = played(times=6), references_of(policy, seeds)[:400]
     ids = sorted({figure for each in known for figure in each.figures})

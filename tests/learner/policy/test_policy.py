@@ -1,4 +1,4 @@
-"""The policy is exact: what it samples is legal, and what it says of its own probabilities is true."""
+"""The policy is exact: sampled actions are legal, and reported probabilities are the true ones."""
 
 import math
 import random
@@ -27,7 +27,7 @@ def policy() -> Policy:
 
 
 def request(seed: int, turns: int = 0, adapter: str = BASE_ADAPTER, again: str = "") -> TurnRequest:
-    """A turn after so many random ones."""
+    """A request for the turn after a number of random turns."""
     rng = random.Random(seed)
     deal = rules.deal(images.ids, rng)
     state, history = rules.initial_state(deal.listener), []
@@ -153,7 +153,7 @@ def test_games_on_different_adapters_share_a_batch(policy: Policy, adapted: str)
 
 
 def test_one_game_asked_for_twice_in_a_batch_is_answered_exactly_both_times(policy: Policy):
-    policy.act([request(31)])  # so that something is cached
+    policy.act([request(31)])  # so that the cache is not empty
     twice = [request(31, again="once"), request(31, again="twice")]
     for one, (action, logp) in zip(twice, policy.act(twice), strict=True):
         assert logp == pytest.approx(recomputed(policy, one, action), abs=TOLERANCE)
@@ -218,7 +218,7 @@ def test_an_unknown_adapter_is_refused(policy: Policy):
         policy.act([request(1, adapter="nowhere")])
 
 
-def test_the_embedded_policy_listens_better_than_chance(policy: Policy):
+def test_the_embedded_policy_is_better_than_chance(policy: Policy):
     rng, right = random.Random(0), 0
     for i in range(60):
         deal = rules.deal(images.ids, rng)

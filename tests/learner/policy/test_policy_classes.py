@@ -10,10 +10,13 @@ from typing import Any
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from games import GAMES
-from games.core import Step
+from games.core import Message, Step, Text
 from games.figures import open_images
+from games.words import plain
 from learner.policy import Example, Policy, PolicyLoadError
 from learner.policy.backend import LoraTargets
 from learner.policy.cache import KVCacheStore
@@ -91,6 +94,14 @@ def test_all_actions_sum_to_one_and_training_sees_the_same_numbers(policy: Polic
             assert logp == pytest.approx(logps[row.action], abs=TOLERANCE)
 
 
+@given(st.text(st.one_of(st.sampled_from("AaBc. '|<>\n{}"), st.characters()), max_size=40))
+@settings(max_examples=60, deadline=None)
+def test_a_later_message_is_written_as_the_template_writes_it(policy: Policy, text: str):
+    prompts, message = policy.prompts, Message("user", (Text(f"A C currently selected. {plain(text)}"),))
+    slow = prompts._after_end(prompts._pieces(prompts._render_after(message), message))
+    assert prompts._render_later(message) == slow
+
+
 def test_a_step_of_training_moves_the_adapter_and_nothing_else(policy: Policy):
     policy.new_adapter("trained", rank=2, alpha=4, dropout=0.0, seed=0)
     model = policy.adapters.peft
@@ -155,7 +166,7 @@ def test_layers_without_adapters_or_a_kv_cache_are_refused(model_folder: Callabl
 
 
 class DropsDeeperFeatures(HfBackend):
-    """Gives the model what stands at its image tokens only, as pasting features into embeddings does."""
+    """Passes image features only at the image tokens, like a replacement of embeddings."""
 
     def _forward(self, ids: torch.Tensor, features: ImageFeatures | None, *rest: Any, **options: Any):
         if features is not None:
@@ -166,7 +177,7 @@ class DropsDeeperFeatures(HfBackend):
 
 
 class MovesDraftTokens(HfBackend):
-    """Errs only where there is a KV cache."""
+    """Wrong only if there is a KV cache."""
 
     def _joined(self, caches: Sequence[Any], width: int):
         cache: Any = super()._joined(caches, width)
@@ -176,7 +187,7 @@ class MovesDraftTokens(HfBackend):
 
 
 class IgnoresImageBlocks(HfBackend):
-    """Lets the tokens of an image attend as those of words do."""
+    """Uses causal attention for the tokens of an image too."""
 
     def __init__(self, *parts: Any) -> None:
         super().__init__(*parts)
@@ -184,7 +195,7 @@ class IgnoresImageBlocks(HfBackend):
 
 
 class IgnoresTheWindow(HfBackend):
-    """Lets all layers attend to everything before."""
+    """Uses full attention in all layers."""
 
     def __init__(self, *parts: Any) -> None:
         super().__init__(*parts)

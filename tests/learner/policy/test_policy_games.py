@@ -1,4 +1,4 @@
-"""The embedded policy on every game's boards: actions are legal, propensities exact, labels no words."""
+"""The embedded policy on boards of every game: legal actions, exact propensities, labels are not words."""
 
 import math
 import random
@@ -75,7 +75,7 @@ def test_a_batch_over_games_and_board_sizes_answers_as_one_by_one(policy: Policy
 
 @every_board
 def test_labels_of_the_board_do_not_count_as_words(policy: Policy, game: Game, size: int):
-    """Also those that the model was not built with: what is selected is the same to the matcher but for its letter."""
+    """Also for labels that the model was not built with: the matcher ignores the letters of the selection."""
     assert policy.matching is not None
     *past, asked = turns(game, size)
     steps = [Step(each.state, each.utterance, each.action) for each in asked.history]

@@ -16,7 +16,7 @@ from learner.examples.seed import SEED_FILE, read_seed_games
 from learner.policy import Policy
 from learner.policy.tiny import TINY_WEIGHTS, modeling
 from learner.policy.tiny.build import BuildSettings, build
-from learner.policy.tiny.dialogues import Dialogue, Speaker, Turn
+from learner.policy.tiny.dialogues import Dialogue, DialogueTurn, ScriptedSpeaker
 from learner.policy.tiny.pretrain import Encoder, PretrainSettings
 from learner.protocol import BASE_ADAPTER, TurnRequest
 
@@ -40,7 +40,7 @@ def policy() -> Policy:
 
 
 def played(seed: int, count: int = 200) -> list[Dialogue]:
-    speaker = Speaker(WORDS, random.Random(seed))
+    speaker = ScriptedSpeaker(WORDS, random.Random(seed))
     return [speaker.play("ABCDEFGHIJ", 9, 0.1) for _ in range(count)]
 
 
@@ -117,7 +117,7 @@ def test_the_shipped_weights_are_small_and_of_classic_alone():
     assert '"images": "classic"' in (TINY_WEIGHTS / "build.json").read_text()
 
 
-def test_letters_are_their_own_tokens_and_no_word_a_person_writes(policy: Policy):
+def test_letters_have_tokens_that_no_written_word_gives(policy: Policy):
     tokenise = policy.prompts.tokenise
     letters = {tokenise(letter) for letter in "ABCDEFGHIJ"}
     assert len(letters) == 10
@@ -145,7 +145,7 @@ def test_pretraining_reads_dialogues_as_the_policy_reads_games(policy: Policy):
     dialogue = Dialogue(
         "ABCDEFGHIJ",
         figures,
-        tuple(Turn(step.state, step.utterance, step.action, step.action) for step in steps),
+        tuple(DialogueTurn(step.state, step.utterance, step.action, step.action) for step in steps),
     )
     encoded = Encoder(policy.backend.processor.tokenizer)(dialogue)
     messages = rules.prompt(figures, steps[:1], steps[1].state, steps[1].utterance)
@@ -156,7 +156,7 @@ def test_pretraining_reads_dialogues_as_the_policy_reads_games(policy: Policy):
 
 @pytest.fixture
 def pointing(monkeypatch: pytest.MonkeyPatch):
-    """What the matcher points at in each message, among all figures and among those selected: [messages, 10] each."""
+    """The matcher's distribution in each message over all and over the selected figures, [messages, 10] each."""
     seen: list[torch.Tensor] = []
     shares = modeling._shares
 
@@ -204,8 +204,8 @@ def test_what_is_selected_is_less_likely_meant_and_what_was_taken_back_less_stil
     assert change.flatten().tolist() == pytest.approx(expected.flatten().tolist(), abs=1e-4)
 
 
-def test_what_an_adapter_learns_of_words_is_the_matchers_alone(policy: Policy):
-    """Else "remove" is no longer the word that the language part was pretrained on."""
+def test_word_embeddings_of_an_adapter_change_only_the_matcher(policy: Policy):
+    """Otherwise the language part would no longer know the meaning of "remove"."""
     policy.new_adapter("new", rank=4, alpha=8, dropout=0.0)
     embeddings = policy.backend.model.get_input_embeddings()
     ids = torch.tensor([policy.prompts.tokenise("remove the bird")])

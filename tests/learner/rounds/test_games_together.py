@@ -1,4 +1,4 @@
-"""One round over games of every kind."""
+"""One round that trains on all games together."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Rounds in processes that are really killed, and that come to the very same adapter."""
+"""Rounds in processes that are killed and resumed; the adapter must be the same."""
 
 import multiprocessing
 import os
@@ -23,7 +23,7 @@ from tests.learner.played import copy_of, settings_for
 
 forks = multiprocessing.get_context("forkserver")
 forks.set_forkserver_preload(["learner.rounds.pipeline"])
-"""Processes of their own, forked from one that has torch loaded already."""
+"""Processes forked from one that has already imported torch."""
 
 
 def run_until(round_id: int, stage: str, environment: dict[str, str]) -> None:
@@ -99,7 +99,7 @@ def test_a_round_killed_at_every_stage_makes_the_adapter_it_would_have_made(
     ended = house.run()
     assert ended.returncode == 0, ended.stderr
     assert (house.row().status, house.row().results["promoted"]) == ("done", True)
-    assert len(made) == 1  # trained once, although four processes came after
+    assert len(made) == 1  # trained once, although four processes followed
     with house.database.session() as session:
         assert len(session.exec(select(Adapter)).all()) == 1
         turns = [row.turn_id for row in session.exec(select(Feedback))]
@@ -128,7 +128,7 @@ def test_two_processes_train_the_adapter_that_one_trains(house: House, played: P
     pair.database.close()
 
 
-def test_a_round_killed_from_outside_while_it_trains_is_taken_up(house: House):
+def test_a_round_killed_from_outside_during_training_is_resumed(house: House):
     patient = {**house.environment, "RESPECT_TRAINING__EPOCHS": "500"}
     process = subprocess.Popen(command(house.round_id), env=patient, stderr=subprocess.DEVNULL)
     try:

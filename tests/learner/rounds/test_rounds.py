@@ -1,4 +1,4 @@
-"""A whole round on games that were really played: rows, files, restarts, refusals."""
+"""Whole rounds on played games: rows, files, restarts, refusals."""
 
 import json
 import os
@@ -17,7 +17,7 @@ from learner.examples.labels import digest
 from learner.examples.seed import SEED_FILE
 from learner.policy import Policy
 from learner.policy.tiny import TINY_WEIGHTS
-from learner.registry import AdapterRegistry, check
+from learner.registry import AdapterRegistry, adapter_problems
 from learner.rounds import command
 from learner.rounds.__main__ import main
 from learner.rounds.pipeline import run_round
@@ -61,7 +61,7 @@ def house(played: Path, tmp_path: Path, policy: Policy):
 
 
 class Killed(BaseException):
-    """As SIGKILL would: nobody handles it."""
+    """Simulates SIGKILL: no code handles this exception."""
 
 
 def killed_at(stage: str):
@@ -104,7 +104,7 @@ def test_a_round_leaves_a_complete_record(house: House):
     assert len(lineage) == row.results["train_turns"] > 0
 
     folder = house.registry.path(name)
-    assert check(folder, house.policy.fingerprint) == []
+    assert adapter_problems(folder, house.policy.fingerprint) == []
     card = json.loads((folder / "card.json").read_text())
     assert card == adapter.card
     assert sum(card["games"].values()) == card["turns"] == len(lineage)
@@ -121,7 +121,7 @@ def test_the_policy_plays_with_what_a_round_made(house: House):
 
 
 @pytest.mark.parametrize("stage", ["decode", "train", "evaluate", "gate", "publish"])
-def test_a_killed_round_is_taken_up_where_it_stood(house: House, monkeypatch, stage: str):
+def test_a_killed_round_is_resumed(house: House, monkeypatch, stage: str):
     round_id = house.ask()
     with pytest.raises(Killed):
         house.run(round_id, on_progress=killed_at(stage))
@@ -213,7 +213,7 @@ def test_a_round_goes_on_from_the_adapter_in_use(house: House):
     assert len(cards[1].metrics["training"]["losses"]) == TrainingConfig().replay_epochs
 
 
-def test_what_a_round_says_of_its_training_stands_in_its_results_and_on_the_card(house: House):
+def test_training_diagnostics_are_in_the_results_and_on_the_card(house: House):
     row = house.run(house.ask("b-kto"))
     card = house.registry.card(row.results["adapter"])
     assert card.metrics["training"] == row.results["training"]
@@ -247,7 +247,7 @@ def test_failures_that_are_no_faults_leave_no_traceback(house: House, capsys: py
     assert "Traceback" not in said.out + said.err
 
 
-def test_what_was_erased_does_not_live_on_in_the_next_adapter(house: House):
+def test_erased_games_are_not_in_the_next_adapter(house: House):
     first = house.registry.card(house.run(house.ask()).results["adapter"])
     with house.database.session() as session:
         erased = next(iter(first.games))
@@ -337,7 +337,7 @@ def test_a_setting_that_is_not_understood_ends_the_round_with_a_sentence(house: 
     )
 
 
-def test_an_unknown_round_is_said(house: House, monkeypatch):
+def test_an_unknown_round_is_reported(house: House, monkeypatch):
     monkeypatch.setenv("RESPECT_STORE__DATA_DIR", str(house.folder))
     with pytest.raises(RoundError, match="There is no round with id 99"):
         house.run(99)

@@ -7,7 +7,7 @@ import pytest
 from sqlmodel import select
 
 from learner.policy import Policy
-from learner.registry import AdapterRegistry, check
+from learner.registry import AdapterRegistry, adapter_problems
 from learner.rounds.pipeline import run_round
 from learner.settings import TrainingConfig
 from store.database import Database
@@ -34,10 +34,10 @@ def test_a_round_trains_and_publishes_an_adapter(
         assert (row.status, row.error) == ("done", None)
         registry = AdapterRegistry(settings.adapters_dir)
         folder = registry.path(row.results["adapter"])
-        assert check(folder, policy.fingerprint) == []
+        assert adapter_problems(folder, policy.fingerprint) == []
         card = registry.card(folder.name)
         assert card.policy == str(model_folder(name))
-        assert card.metrics["training"]["grounding"] == []  # what the embedded model does first is left out
+        assert card.metrics["training"]["grounding"] == []  # there is no warm start as for the embedded model
         with database.session() as session:
             lineage = list(session.exec(select(AdapterTurn)))
             negative = {entry.turn_id for entry in session.exec(select(Feedback)) if entry.label < 0}

@@ -1,4 +1,4 @@
-"""The queue of turns: a line for each community."""
+"""The round-robin queue of turns per community."""
 
 import queue
 import threading
@@ -25,7 +25,7 @@ def test_what_is_urgent_comes_first():
     assert [lines.get(), lines.get()] == ["load an adapter", "turn"]
 
 
-def test_it_waits_no_longer_than_it_is_told_to():
+def test_get_waits_no_longer_than_its_timeout():
     lines: FairQueue[str] = FairQueue()
     with pytest.raises(queue.Empty):
         lines.get(timeout=0.05)

@@ -1,4 +1,4 @@
-"""The policy service: a real process, a real model, adapters that change under it."""
+"""The policy service: a real process with a real model, while adapters change."""
 
 import asyncio
 import json
@@ -146,7 +146,9 @@ async def test_an_adapter_that_cannot_act_is_refused_after_a_probe(
     service: tuple[LearnerSettings, LocalPolicy],
 ):
     settings, policy = service
-    name = await asyncio.to_thread(publish, settings, 1, 1e30)  # finite, and so the files look sound
+    name = await asyncio.to_thread(
+        publish, settings, 1, 1e30
+    )  # the values are finite, so the check of files passes
     assert (await policy.client.reload()).current == BASE_ADAPTER
     with pytest.raises(PolicyError, match="probe turn"):
         await policy.act(request("one", name))
@@ -166,7 +168,7 @@ async def test_a_service_that_hangs_is_started_again(
     assert (answer.adapter, policy.starts) == (BASE_ADAPTER, 2)
 
 
-async def test_a_community_that_asks_too_much_is_told_and_others_are_served(
+async def test_a_community_with_too_many_turns_is_refused_and_others_are_served(
     service: tuple[LearnerSettings, LocalPolicy],
 ):
     _, policy = service
@@ -207,7 +209,7 @@ async def test_the_same_request_sent_twice_is_one_turn(service: tuple[LearnerSet
     assert (await policy.status()).turns == 1
 
 
-async def test_a_wrong_secret_and_a_wrong_request_are_refused_in_words(
+async def test_a_wrong_secret_and_a_wrong_request_are_refused_with_a_sentence(
     service: tuple[LearnerSettings, LocalPolicy],
 ):
     _, policy = service
@@ -241,7 +243,7 @@ def test_a_service_for_other_machines_needs_a_secret(tmp_path: Path):
     assert "RESPECT_SERVICE__SECRET" in done.stdout + done.stderr
 
 
-async def test_a_model_that_cannot_be_loaded_is_said_at_the_start(tmp_path: Path):
+async def test_a_model_that_cannot_be_loaded_is_reported_at_the_start(tmp_path: Path):
     settings = LearnerSettings().changed(
         store={"data_dir": tmp_path}, policy={"model": str(tmp_path / "nothing")}
     )

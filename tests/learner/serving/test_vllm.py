@@ -1,4 +1,4 @@
-"""The policy through vLLM: a real socket, requests and answers as the contract has them, and what may go wrong."""
+"""The policy through vLLM: a real socket, requests and answers by the contract, and failures."""
 
 import asyncio
 import base64
@@ -267,7 +267,7 @@ async def test_an_adapter_of_other_weights_of_the_same_name_is_refused(policy: V
         await policy.act(request("one", old))
 
 
-async def test_a_server_that_may_not_load_adapters_is_said_with_how_to_mend_it(
+async def test_a_server_that_may_not_load_adapters_is_reported_with_the_fix(
     server: VllmLike, policy: VllmPolicy, tmp_path: Path
 ):
     server.lora_updates = False
@@ -275,12 +275,12 @@ async def test_a_server_that_may_not_load_adapters_is_said_with_how_to_mend_it(
     assert (await policy.status()).current == BASE_ADAPTER
     with pytest.raises(PolicyError, match="VLLM_ALLOW_RUNTIME_LORA_UPDATING"):
         await policy.act(request("one", name))
-    server.lora_updates, server.failures = True, 1  # started again, as it should be
+    server.lora_updates, server.failures = True, 1  # restarted with the right option
     await policy.act(request("two"))
     assert (await policy.status()).current == name
 
 
-# Trouble
+# Failures
 
 
 @pytest.mark.parametrize(
@@ -344,7 +344,7 @@ async def test_a_bot_that_was_restarted_draws_the_same_action(server: VllmLike, 
     assert (answers[0].action, answers[0].logp) == (answers[1].action, answers[1].logp)
 
 
-async def test_a_turn_goes_on_when_whoever_asked_is_gone(server: VllmLike, policy: VllmPolicy):
+async def test_a_turn_continues_after_its_client_disconnected(server: VllmLike, policy: VllmPolicy):
     await policy.status()
     server.delay = 0.3
     asked = asyncio.create_task(policy.act(request("one")))
@@ -354,7 +354,7 @@ async def test_a_turn_goes_on_when_whoever_asked_is_gone(server: VllmLike, polic
     assert len(server.turns) == 1
 
 
-async def test_a_prompt_that_is_too_long_is_said(server: VllmLike, policy: VllmPolicy):
+async def test_a_prompt_that_is_too_long_is_reported(server: VllmLike, policy: VllmPolicy):
     await policy.status()
     server.room = 10
     with pytest.raises(PolicyError, match="--max-model-len") as refusal:
@@ -362,7 +362,7 @@ async def test_a_prompt_that_is_too_long_is_said(server: VllmLike, policy: VllmP
     assert not refusal.value.retry
 
 
-async def test_a_turn_that_is_none_is_refused_in_words(policy: VllmPolicy):
+async def test_an_invalid_turn_is_refused_with_a_sentence(policy: VllmPolicy):
     with pytest.raises(PolicyError, match="is not a state"):
         await policy.act(request("one").model_copy(update={"state": "Z"}))
     with pytest.raises(PolicyError, match="Unknown game"):
@@ -375,7 +375,7 @@ async def test_a_server_of_another_model_is_refused(server: VllmLike, tmp_path: 
             await policy.status()
 
 
-async def test_a_wrong_key_is_said(server: VllmLike, policy: VllmPolicy):
+async def test_a_wrong_key_is_reported(server: VllmLike, policy: VllmPolicy):
     server.key = "another"
     with pytest.raises(PolicyError, match="RESPECT_SERVICE__SECRET must be its --api-key"):
         await policy.status()

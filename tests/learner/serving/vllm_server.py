@@ -1,7 +1,7 @@
-"""A server with vLLM's API on a real socket, held to vllm_contract.json: a toy model, sampled as vLLM samples.
+"""A server with vLLM's API on a real socket, checked by vllm_contract.json: a toy model with vLLM's sampling.
 
-It knows what vLLM is known to do: choices are a grammar over characters, so an action may come in other tokens
-than the tokenizer's own; adapters are loaded by name; probabilities are those of what is sampled.
+It behaves like vLLM: choices are a grammar over characters, so an action may be generated in other tokens than the
+tokenizer's own; adapters are loaded by name; probabilities are those of the sampling distribution.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ USER, ASSISTANT, END, IMAGE = "<user>", "<assistant>", "<end>", "<image>"
 PIECES = ["select", "deselect", *(f" {letter}" for letter in "ABCDEFGHIJ"), " select", "QQ"]
 VOCABULARY = [USER, ASSISTANT, END, IMAGE, *PIECES, *map(chr, range(32, 127))]
 ODD_PIECE = -7.0
-"""How unlikely a single character is where a word goes on with it."""
+"""Log-probability of a single character inside a word."""
 
 
 def tokenise(text: str) -> list[int]:
@@ -36,29 +36,29 @@ def tokenise(text: str) -> list[int]:
 
 
 class VllmLike:
-    """The server. Its attributes make it misbehave."""
+    """The server. Its attributes switch faults on."""
 
     def __init__(self, model: str, key: str | None = None) -> None:
         self.model = model
         self.key = key
         self.lead = ""
-        """What its chat template writes before an answer."""
+        """Text that its chat template writes before an answer."""
         self.lora_updates = True
         self.raw = False
         """Log-probabilities over the whole vocabulary, in place of the choices."""
         self.unguided = False
-        """Choices are ignored."""
+        """Whether choices are ignored."""
         self.oddly = 0
-        """So many answers come in single characters."""
+        """Number of answers that are generated in single characters."""
         self.failures = 0
-        """So many completions fail with 503."""
+        """Number of completions that fail with 503."""
         self.delay = 0.0
         self.room = 100_000
-        """Tokens of the longest prompt, an image being one."""
+        """Length of the longest prompt in tokens; an image counts as one."""
         self.adapters: dict[str, str] = {}
         self.requests: list[tuple[str, Any]] = []
         self.breaches: list[str] = []
-        """Where a request, or an answer of ours, is not as the contract says."""
+        """Requests and answers of this server that violate the contract."""
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -89,7 +89,7 @@ class VllmLike:
         asked = self.asked("/v1/chat/completions")
         return [body for body in asked if len(body["structured_outputs"]["choice"]) > 1]
 
-    # What the model says
+    # The model
 
     def logp(self, body: dict[str, Any], answer: str, tokens: Sequence[int] | None = None) -> float:
         """Log-probability of an answer to a request, in the tokenizer's own tokens or in others."""

@@ -1,4 +1,4 @@
-"""What training says of itself, against a hand computation, however its batches are divided."""
+"""Diagnostics of training, compared with a computation by hand, for any division into batches."""
 
 import json
 import math
@@ -36,7 +36,7 @@ ONE_STEP = TrainingConfig(
 """One step that changes nothing, over all turns at once."""
 SEVERAL_STEPS = replace(ONE_STEP, learning_rate=1e-3, batch_turns=8, warmup_steps=0)
 SHIFTS = (0.0, -0.7, 0.4, 3.5)
-"""log π(a|x) - log π₀(a|x) of the turns, in turn; the last is beyond the cap."""
+"""log π(a|x) - log π₀(a|x) of the turns in order; the last exceeds the cap."""
 PER_EPOCH = ("approx_kl", "clip_fraction", "z", "gradient_norm", "clipped_steps")
 
 
@@ -112,7 +112,7 @@ def test_micro_batches_add_up_to_the_whole(policy: Policy, games: list[TrainingG
 
 
 def test_several_processes_add_up_to_one(policy: Policy, games: list[TrainingGame], tmp_path: Path):
-    temperature, policy.temperature = policy.temperature, 1.0  # that of a policy loaded without saying
+    temperature, policy.temperature = policy.temperature, 1.0  # the default of a loaded policy
     try:
         alone = train(policy, "new", games, "kto", SEVERAL_STEPS).metrics()
     finally:
@@ -134,7 +134,7 @@ def test_several_processes_add_up_to_one(policy: Policy, games: list[TrainingGam
         assert together[name] == pytest.approx(alone[name], rel=0.01), name
 
 
-def test_what_an_objective_does_not_know_it_does_not_say(policy: Policy, games: list[TrainingGame]):
+def test_unknown_statistics_of_an_objective_are_none(policy: Policy, games: list[TrainingGame]):
     unpaired = [
         replace(game, labels=tuple(replace(label, behaviour_logp=None) for label in game.labels))
         for game in games

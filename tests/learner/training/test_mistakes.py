@@ -1,4 +1,4 @@
-"""The research code's nine mistakes (METHOD: "Mistakes in the research code"), each with a test that catches it."""
+"""Nine mistakes of the paper's research code, each with a test that would find it here."""
 
 import math
 import random
@@ -56,7 +56,7 @@ def some_states() -> list[str]:
 
 @pytest.fixture
 def wild(policy: Policy) -> str:
-    """An adapter far from the base model, which says the strangest things."""
+    """An adapter far from the base model, with unusual answers."""
     policy.new_adapter("wild", rank=4, alpha=8, dropout=0.0, seed=1)
     with torch.no_grad():
         for parameter in policy.trainable():
@@ -92,7 +92,7 @@ def test_mistake_1_a_turn_encodes_no_image_again_and_computes_only_what_is_new(m
         }
     )
     ((action, _),) = policy.act([second])
-    assert len(encoded) == 10  # all ten are known by now
+    assert len(encoded) == 10  # all ten images are encoded by now
     assert len(widths) < len([*action.split(), "end"])  # fewer forwards than tokens
     assert max(widths) - MAX_DRAFT < (whole - MAX_DRAFT) / 2
 

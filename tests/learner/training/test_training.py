@@ -1,4 +1,4 @@
-"""Training on games that were really played, with the embedded policy."""
+"""Training of the embedded policy on played games."""
 
 import math
 from dataclasses import replace
@@ -14,7 +14,7 @@ from learner.policy import Policy
 from learner.policy.batch import to_example
 from learner.training.evaluation import Comparison, action_logps, chance_of_right, gate
 from learner.training.objectives import KTO_BETA, MIN_PROPENSITY
-from learner.training.train import Progress, TrainingConfig, TrainingDiverged, train
+from learner.training.train import TrainingConfig, TrainingDiverged, TrainingProgress, train
 from store.database import Database
 from store.training import Interaction, usable_interactions
 
@@ -66,7 +66,7 @@ def test_every_adapter_tensor_moves_and_no_base_tensor_does(policy: Policy, inte
 
 
 def test_the_loss_falls_and_progress_is_told(policy: Policy, interactions):
-    told: list[Progress] = []
+    told: list[TrainingProgress] = []
     config = replace(QUICK, epochs=4)
     result = train(policy, "new", games_of(policy, interactions), "sup", config, told.append)
     assert result.losses[-1] < result.losses[0]
@@ -190,7 +190,7 @@ def test_logged_propensities_are_those_of_the_played_board(policy: Policy, inter
     assert action_logps(policy, games, "base").tolist() == pytest.approx(logged, abs=1e-3)
 
 
-def test_imitation_is_of_what_was_done_and_comparison_with_how_it_was_sampled(policy: Policy, interactions):
+def test_sup_trains_at_temperature_1_and_kto_at_the_sampling_temperature(policy: Policy, interactions):
     """sup's loss is that of a policy at temperature 1; kto's starts where π is what was logged: at ρ = 0, z = 0."""
     before, policy.temperature = policy.temperature, 0.3
     try:
@@ -243,7 +243,7 @@ def test_a_shuffled_board_is_the_same_game(policy: Policy, interactions):
 
 
 def contexts_seen(policy: Policy, monkeypatch, games: list[TrainingGame], config: TrainingConfig, objective):
-    """The boards that training puts before the policy, in order."""
+    """The boards that training gives to the policy, in order."""
     seen: list[tuple[str, ...]] = []
     batch = policy.batch
 
@@ -256,7 +256,7 @@ def contexts_seen(policy: Policy, monkeypatch, games: list[TrainingGame], config
     return seen
 
 
-def test_other_figures_stand_where_nobody_clicked(policy: Policy, interactions, monkeypatch):
+def test_figures_nobody_clicked_are_swapped(policy: Policy, interactions, monkeypatch):
     games = games_of(policy, interactions)[:1]
     (game,) = games
     clicked = {
@@ -279,14 +279,14 @@ def test_a_board_with_a_logged_propensity_stays_as_it_was(policy: Policy, intera
     assert set(seen) == {game.context for game in games}
 
 
-def test_a_small_set_is_passed_over_more_often(policy: Policy, interactions):
+def test_a_small_training_set_gets_more_epochs(policy: Policy, interactions):
     games = games_of(policy, interactions)[:2]
     assert len(train(policy, "new", games, "sup", replace(QUICK, epochs=1, least_steps=2)).losses) == 2
     policy.unload_adapter("new")
     assert len(train(policy, "new", games, "sup", replace(QUICK, epochs=1, least_steps=99)).losses) == 3
 
 
-def test_nothing_to_train_on_is_said(policy: Policy):
+def test_training_without_labels_is_an_error(policy: Policy):
     with pytest.raises(ValueError, match="no turn has a usable label"):
         train(policy, "new", [], "sup", QUICK)
 
