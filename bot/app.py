@@ -4,8 +4,9 @@ import asyncio
 import math
 import signal
 import threading
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -13,6 +14,7 @@ import discord
 import sqlalchemy as sa
 import structlog
 from discord.ext import commands
+from filelock import FileLock, Timeout
 from sqlalchemy.exc import SQLAlchemyError
 
 from bot import play, privacy, rounds, setup
@@ -28,6 +30,7 @@ from bot.rounds.schedule import RoundSchedule
 from bot.services import Policy
 from bot.settings import BotSettings
 from learner.protocol import PolicyError
+from learner.registry import AdapterRegistry
 from learner.serving.client import LocalPolicy, connect
 from store.database import Database
 from store.migrations import NewerDatabase, upgrade
@@ -37,6 +40,8 @@ from web.metrics import Metrics
 log = structlog.get_logger(__name__)
 
 FEATURES = (play, rounds, privacy, setup)
+LOCK_FILE = "bot.lock"
+"""In the data folder, held while a bot runs with it."""
 PORTAL = "https://discord.com/developers/applications"
 SLOW_HEARTBEAT = 10.0
 """Gateway latency in seconds above which the health page reports it."""
@@ -116,11 +121,12 @@ class RespectBot(commands.AutoShardedBot):
 
     async def on_error(self, event_method: str, /, *args: Any, **kwargs: Any) -> None:
         """An event handler failed. Log it; other handlers are not affected."""
-        log.exception("event failed", event=event_method)
+        log.exception("event failed", discord_event=event_method)
 
     async def close(self) -> None:
         """Stop the rounds, the games and then the connection. Everything continues after the next start."""
         await self.schedule.close()
+        await self.inbox.close()
         await self.games.close()
         await super().close()
 
@@ -165,6 +171,7 @@ async def serve(settings: BotSettings, *, ready: asyncio.Event | None = None) ->
         )
     redirect(settings)
     async with AsyncExitStack() as stack:
+        stack.enter_context(_alone(settings.store.data_dir))
         database = await stack.enter_async_context(_open_database(settings))
         stack.enter_context(_StopOnSigterm())
         policy = await stack.enter_async_context(_policy(settings))
@@ -209,10 +216,36 @@ async def _run(bot: RespectBot, token: str) -> None:
         raise StartupError(f"{where} cannot be reached: {error}. Check this machine's network.") from error
 
 
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """One bot at a time works with a data folder. The lock goes with the process, however it ends."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / LOCK_FILE, blocking=False):
+            yield
+    except Timeout:
+        raise StartupError(
+            f"Another bot is running with the data folder {folder}: stop it, or set RESPECT_STORE__DATA_DIR to "
+            "another folder for this one."
+        ) from None
+    except OSError as error:
+        raise StartupError(
+            f"The data folder {folder} cannot be used ({error.strerror}): set RESPECT_STORE__DATA_DIR to one that "
+            "can be written."
+        ) from error
+
+
 @asynccontextmanager
 async def _open_database(settings: BotSettings) -> AsyncIterator[Database]:
     try:
         database = Database(settings.store.url, settings.store.database_timeout)
+        if database.is_blank and AdapterRegistry(settings.adapters_dir).names():
+            log.warning(
+                "there are adapters, but no games: the database is missing or has 0 bytes, and a new one begins. If "
+                "that is not meant, stop the bot and restore the database from a backup",
+                database=database.url.render_as_string(),
+                adapters=str(settings.adapters_dir),
+            )
         try:
             await asyncio.to_thread(upgrade, database)
         except BaseException:

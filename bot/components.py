@@ -24,6 +24,10 @@ class _Owned:
 
     owner: str | None = None
 
+    async def owner_of(self, interaction: BotInteraction) -> str | None:
+        """Whose it is. A custom id can be forged: what belongs to a row of the store looks there."""
+        return self.owner
+
     def refusal(self, owner: str) -> str:
         """The answer to anybody but the owner."""
         return texts.not_yours(owner)
@@ -36,8 +40,9 @@ class _Owned:
         `said` is what the person wrote. If it could not be saved, the answer quotes it, to be sent again.
         """
         try:
-            if self.owner is not None and str(interaction.user.id) != self.owner:
-                await answer(interaction, self.refusal(self.owner))
+            owner = await self.owner_of(interaction)
+            if owner is not None and str(interaction.user.id) != owner:
+                await answer(interaction, self.refusal(owner))
                 return
             await work()
         except Exception as error:

@@ -1,5 +1,7 @@
 """Answers to interactions, visible only to the person who asked, and replies to messages."""
 
+import asyncio
+from collections.abc import Coroutine
 from contextlib import suppress
 from typing import Any
 
@@ -10,6 +12,12 @@ from sqlalchemy.exc import SQLAlchemyError
 from bot import texts
 from bot.errors import OUTSIDE, came_too_late, cause_of, is_expected, sentence
 
+ACKNOWLEDGED = "acknowledged"
+"""In an interaction's extras: Discord has been told that an answer comes, though discord.py may not know."""
+ALREADY_ACKNOWLEDGED = 40060
+KEEP_SECONDS = 1.5
+"""Discord waits 3 s for an acknowledgement."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -18,8 +26,35 @@ async def acknowledge(interaction: discord.Interaction[Any], *, thinking: bool =
 
     Raises discord.NotFound if it is too old to be answered; the caller must then do nothing.
     """
-    if not interaction.response.is_done():
+    if interaction.response.is_done() or interaction.extras.get(ACKNOWLEDGED):
+        return
+    try:
         await interaction.response.defer(ephemeral=True, thinking=thinking)
+    except discord.HTTPException as error:
+        if error.code != ALREADY_ACKNOWLEDGED:  # the first attempt arrived, its answer did not
+            raise
+    interaction.extras[ACKNOWLEDGED] = True
+
+
+async def kept_first(interaction: discord.Interaction[Any], keep: Coroutine[Any, Any, bool]) -> bool:
+    """Keep what was sent in, then acknowledge it: what is kept is not lost with the answer. Gives what `keep` gives.
+
+    Where keeping takes long it is acknowledged meanwhile. Raises what `keep` raises, and nothing for an
+    acknowledgement that fails.
+    """
+    keeping = asyncio.ensure_future(keep)
+    try:
+        await asyncio.wait({keeping}, timeout=KEEP_SECONDS)
+        if keeping.done():
+            keeping.result()
+        try:
+            await acknowledge(interaction)
+        except OUTSIDE as error:
+            log.warning("a form is not acknowledged", interaction=interaction.id, error=str(error))
+        return await asyncio.shield(keeping)
+    except asyncio.CancelledError:
+        await asyncio.wait({keeping})
+        raise
 
 
 async def answer(
@@ -30,10 +65,14 @@ async def answer(
     file: discord.File = discord.utils.MISSING,
 ) -> None:
     """Answer the person who asked."""
-    if not interaction.response.is_done():
-        await interaction.response.send_message(text, ephemeral=True, view=view, file=file)
-    else:
+    if interaction.response.is_done() or interaction.extras.get(ACKNOWLEDGED):
         await interaction.followup.send(text, ephemeral=True, view=view, file=file)
+        return
+    try:
+        await interaction.response.send_message(text, ephemeral=True, view=view, file=file)
+    except discord.HTTPException as error:
+        if error.code != ALREADY_ACKNOWLEDGED:
+            raise
 
 
 async def reply(message: discord.Message, text: str) -> None:

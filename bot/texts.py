@@ -51,6 +51,9 @@ POLICY_AWAY = (
 NOT_UNDERSTOOD = (
     "I couldn't make anything of that one. Could you put it another way? It didn't cost you a turn."
 )
+TOO_MANY_WORDS = (
+    "More words than I can keep in mind in one game! It didn't cost you a turn: say it in fewer, please."
+)
 NOT_SAVED = "I can't save our game right now. Your message is kept; I'll go on as soon as I can."
 DM_ANSWER = "Hi! Games are played in a server's channel: use `/play` there. `/help` tells you how."
 NO_GAME = "You have no game running here. `/play` starts one!"

@@ -23,6 +23,7 @@ from games.figures import open_images
 from learner.examples.hindsight import Hindsight
 from learner.examples.seed import SeedError, read_seed_games
 from learner.protocol import PolicyError
+from learner.registry import AdapterRegistry
 from learner.settings import is_loopback
 from store.database import Database
 from store.migrations import NewerDatabase, integrity, refuse_newer, revisions
@@ -122,6 +123,13 @@ def _database(settings: BotSettings) -> Check:
             name, "failed", f"RESPECT_STORE__DATABASE_URL: {error}", "Give an SQLAlchemy URL or unset it."
         )
     shown = database.url.render_as_string()
+    if database.is_blank and AdapterRegistry(settings.adapters_dir).names():
+        return Check(
+            name,
+            "warning",
+            f"{shown} is missing or has 0 bytes, but {settings.adapters_dir} has adapters that were trained on games",
+            "Restore the database from a backup; a bot that is started now begins a new community.",
+        )
     if database.missing:
         return Check(name, "failed", f"{shown} is not there yet", "Run `respect db upgrade`.")
     try:

@@ -215,6 +215,8 @@ def _outcome(row: Round) -> str:
         said += f"; {left['reason']}, so {left['to']} took over"
     if back := results.get("rolled_back"):
         said += f"; rolled back to {back['to']} first: {back['reason']}"
+    if aside := results.get("set_aside"):
+        said += f"; set aside: {', '.join(f'{count} games ({reason})' for reason, count in aside.items())}"
     return said
 
 

@@ -4,8 +4,9 @@ No message has a field for targets, because the listener never sees them.
 """
 
 from collections.abc import Sequence
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from games import DEFAULT_GAME
 from games.core import Step
@@ -16,14 +17,27 @@ BASE_ADAPTER = "base"
 """The name of the base model without an adapter, the policy of round 0."""
 
 
+MAX_NAME, MAX_STATE, MAX_UTTERANCE = 256, 512, 4_000
+"""Characters of an id or name, of a state or action, and of an utterance. How many tokens a game's utterances may
+have in all depends on the model (`learner.policy.Policy.check_length`)."""
+MAX_SPEC = 4_096
+"""Characters of an image set's spec, which may hold a path."""
+MAX_FIGURES, MAX_STEPS = 64, 64
+"""Figures of a board, and finished turns of a game."""
+
+Name = Annotated[str, Field(max_length=MAX_NAME)]
+State = Annotated[str, Field(max_length=MAX_STATE)]
+UtteranceText = Annotated[str, Field(max_length=MAX_UTTERANCE)]
+
+
 class PastStep(BaseModel):
     """One finished turn as the listener saw it (`games.core.Step`)."""
 
     model_config = ConfigDict(frozen=True)
 
-    state: str
-    utterance: str
-    action: str
+    state: State
+    utterance: UtteranceText
+    action: State
 
 
 class TurnRequest(BaseModel):
@@ -31,24 +45,24 @@ class TurnRequest(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    request_id: str
+    request_id: Name
     """"{game id}:{turn}". A request that is sent again with the same id is answered with the same action."""
-    game_id: str
+    game_id: Name
     """Turns of one game share a KV cache."""
-    game: str = DEFAULT_GAME
-    images: str
+    game: Name = DEFAULT_GAME
+    images: Annotated[str, Field(max_length=MAX_SPEC)]
     """Image set spec (`games.figures.open_images`)."""
-    context: tuple[str, ...]
+    context: Annotated[tuple[Name, ...], Field(max_length=MAX_FIGURES)]
     """Figure ids in the listener's order."""
-    history: tuple[PastStep, ...] = ()
-    state: str
-    utterance: str
+    history: Annotated[tuple[PastStep, ...], Field(max_length=MAX_STEPS)] = ()
+    state: State
+    utterance: UtteranceText
     verdicts_heard: bool = True
     """Whether the words of positive and negative feedback are kept in the prompt. They are removed for a player in
     quarantine, who could reject right picks to have them deselected."""
-    adapter: str
+    adapter: Name
     """The adapter the game is pinned to, or `BASE_ADAPTER`."""
-    community: str = ""
+    community: Name = ""
     """Tenant of the service's round-robin queue: a guild's id."""
     protocol: int = PROTOCOL_VERSION
 
@@ -68,23 +82,37 @@ def turn_request(
     key: str = "",
 ) -> TurnRequest:
     """The request for the turn that follows `steps`. `key` is appended to the request id, so that the same turn can
-    be requested again as a new request."""
+    be requested again as a new request.
+
+    Raises `TurnTooLong` if something is over the limits of the protocol.
+    """
     request_id = f"{game_id}:{len(steps) + 1}"
-    return TurnRequest(
-        request_id=f"{request_id}:{key}" if key else request_id,
-        game_id=game_id,
-        game=game,
-        images=images,
-        context=tuple(context),
-        history=tuple(
-            PastStep(state=step.state, utterance=step.utterance, action=step.action) for step in steps
-        ),
-        state=state,
-        utterance=utterance,
-        verdicts_heard=verdicts_heard,
-        adapter=adapter,
-        community=community,
-    )
+    try:
+        return TurnRequest(
+            request_id=f"{request_id}:{key}" if key else request_id,
+            game_id=game_id,
+            game=game,
+            images=images,
+            context=tuple(context),
+            history=tuple(
+                PastStep(state=step.state, utterance=step.utterance, action=step.action) for step in steps
+            ),
+            state=state,
+            utterance=utterance,
+            verdicts_heard=verdicts_heard,
+            adapter=adapter,
+            community=community,
+        )
+    except ValidationError as error:
+        raise TurnTooLong(over_limits(error)) from None  # the error itself quotes what a person said
+
+
+def over_limits(error: ValidationError) -> str:
+    """What is wrong with a request, by its fields and without their values."""
+    found = [
+        f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors(include_input=False)
+    ]
+    return f"Not a turn request: {'; '.join(found[:5])}"
 
 
 class TurnAnswer(BaseModel):
@@ -135,3 +163,10 @@ class PolicyError(Exception):
     def __init__(self, message: str, retry: bool = True) -> None:
         super().__init__(message)
         self.retry = retry
+
+
+class TurnTooLong(PolicyError):
+    """An utterance, or all of a game's together, is more than the policy takes. It may be said in fewer words."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, retry=False)

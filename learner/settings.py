@@ -21,6 +21,19 @@ Decoder = Literal["rules", "prompted"]
 """How feedback is decoded."""
 
 
+TINY = "tiny"
+"""Name of the embedded model whose weights are shipped."""
+TINY_MODEL_TYPE = "respect_tiny_vlm"
+"""transformers' name of its kind, in config.json."""
+TINY_WEIGHTS = Path(__file__).parent / "policy" / "tiny" / "weights"
+"""Folder of the shipped weights, in transformers' own format."""
+
+
+def base_model_folder(model: str) -> Path:
+    """The folder of a base model: the shipped one for 'tiny', else the given one, which is not there for a model id."""
+    return TINY_WEIGHTS if model == TINY else Path(model).expanduser()
+
+
 def is_loopback(host: str) -> bool:
     """Whether a host's name or address is this machine's own, which nobody else reaches."""
     try:

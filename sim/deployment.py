@@ -1,4 +1,4 @@
-"""A whole deployment without Discord: play, decode, train, publish, play again (METHOD: "Rounds").
+"""A whole deployment without Discord: play, decode, train, publish, play again.
 
 Games, policy, feedback decoding, store and rounds use the same code as the bot; only the players are simulated.
 """
@@ -119,7 +119,7 @@ def simulate(
     policy: Policy | None = None,
     on_progress: OnProgress | None = None,
 ) -> dict[str, Any]:
-    """Run a deployment in an empty `data_dir` and return its JSON object (DESIGN: "The command line").
+    """Run a deployment in an empty `data_dir` and return its JSON object.
 
     With `fresh` players, each round and the total also have "words_repeated": the share of descriptions that had
     been used for the same figure before in this deployment.

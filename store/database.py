@@ -48,6 +48,11 @@ class Database:
         """Whether SQLite's file is not there yet."""
         return self.file is not None and not self.file.exists()
 
+    @property
+    def is_blank(self) -> bool:
+        """Whether it is an SQLite file that is not there or has no bytes."""
+        return self.missing or (self.file is not None and self.file.stat().st_size == 0)
+
     def _url_to_read(self) -> sa.URL:
         """SQLite opens a file in WAL mode without writing only if nobody writes, or with the log that is there."""
         if self.file is None:

@@ -165,7 +165,14 @@ async def turns_of(session: AsyncSession, game_id: str) -> Sequence[Turn]:
 async def queue_instruction(
     session: AsyncSession, game_id: str, text: str, message_id: str | None, source: str = "message"
 ) -> bool:
-    """Queue an utterance until its turn is played. False if this message was already queued or played."""
+    """Queue an utterance until its turn is played.
+
+    False if the game is over, or if this message was already queued or played. The game's end waits for this
+    transaction, or this one for it, so that nothing is kept for a game that is over.
+    """
+    query = select(Game.outcome).where(Game.id == game_id).with_for_update()
+    if (await session.exec(query)).first() is not Outcome.OPEN:
+        return False
     if message_id is not None:
         played = await session.exec(select(Turn.id).where(Turn.message_id == message_id))
         if played.first() is not None:

@@ -9,7 +9,7 @@ from bot import texts
 from bot.components import Button, Buttons, Form
 from bot.errors import AlreadyPlaying
 from bot.play.utterances import LONGEST, Unplayable, Utterance, read
-from bot.respond import acknowledge, answer
+from bot.respond import acknowledge, answer, kept_first
 from bot.services import BotInteraction, services_of
 from games import DEFAULT_GAME, GAMES
 from games.core import Outcome
@@ -19,7 +19,16 @@ _GAME = r"(?P<game_id>[0-9a-f]{32}):(?P<owner>\d+)"
 FIELD = "utterance"
 
 
-class GameButton(Button, template=r"(?!)"):
+class _OfGame:
+    """What belongs to a game is for the player whom the store names, whatever its custom id says."""
+
+    game_id: str
+
+    async def owner_of(self, interaction: BotInteraction) -> str | None:
+        return await services_of(interaction).games.player_of(self.game_id)
+
+
+class GameButton(_OfGame, Button, template=r"(?!)"):
     """A button of one game that only its player may press."""
 
     action: str
@@ -76,7 +85,7 @@ class NewGameButton(Button, template=r"newgame(?::(?P<name>\w+))?"):
         await start_game(interaction, self.name)
 
 
-class DescribeForm(Form, title=texts.MODAL_TITLE):
+class DescribeForm(_OfGame, Form, title=texts.MODAL_TITLE):
     """The form in which a player describes figures without writing in the thread."""
 
     template = re.compile(rf"describe-form:{_GAME}")
@@ -93,12 +102,12 @@ class DescribeForm(Form, title=texts.MODAL_TITLE):
         self.game_id = game_id
 
     async def submitted(self, interaction: BotInteraction, values: Mapping[str, str]) -> None:
-        await acknowledge(interaction)
         match read(values.get(FIELD, "")):
             case Utterance(text=words):
-                games = services_of(interaction).games
-                if not await games.say(self.game_id, words, str(interaction.id), "modal"):
-                    await answer(interaction, texts.GAME_IS_OVER)
+                say = services_of(interaction).games.say(self.game_id, words, str(interaction.id), "modal")
+                if await kept_first(interaction, say):
+                    return
+                await answer(interaction, texts.GAME_IS_OVER)
             case Unplayable(answer=sentence):
                 await answer(interaction, sentence)
             case None:

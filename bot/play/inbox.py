@@ -1,5 +1,7 @@
 """Turns messages in a game's thread into queued utterances: new, edited, deleted and missed messages."""
 
+import asyncio
+
 import discord
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
@@ -31,6 +33,8 @@ log = structlog.get_logger(__name__)
 
 TRIES = 3
 """Attempts to save an utterance before its player is asked to send it again."""
+CATCH_UP_TRIES, CATCH_UP_SECONDS = 6, 0.5
+"""How often a thread that could not be read is tried again, and the pause before the first time; it doubles."""
 PLAYABLE = (discord.MessageType.default, discord.MessageType.reply)
 
 
@@ -56,10 +60,14 @@ class Inbox:
         self._locks = KeyedLocks()
         self._up_to_date: set[int] = set()
         """Threads whose messages have all been read since the last disconnection."""
+        self._failures: dict[int, int] = {}
+        """Threads that could not be read, and how often in a row."""
+        self._retries: dict[int, asyncio.Task[None]] = {}
 
     def disconnected(self) -> None:
         """The connection is lost: messages may be missed from now on."""
         self._up_to_date.clear()
+        self._failures.clear()
 
     async def resume(self) -> int:
         """Resume every game: read missed messages, show missing boards. Gives the number of games."""
@@ -70,10 +78,17 @@ class Inbox:
         for game in games:
             if game.outcome is Outcome.OPEN and game.thread_id is not None:
                 async with self._locks(int(game.thread_id)):
-                    await self._catch_up(int(game.thread_id))
+                    await self._catch_up(int(game.thread_id), again=True)
         if games:
             log.info("games resumed", games=len(games))
         return len(games)
+
+    async def close(self) -> None:
+        """Give up trying again. What was missed is read after the next start."""
+        tasks = list(self._retries.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def message(self, message: discord.Message) -> None:
         """A message was written in any channel; most do not belong to a game."""
@@ -90,7 +105,10 @@ class Inbox:
         found = await self._game(message.channel.id)
         if found is None or found[1].external_id != str(message.author.id):
             return
-        if message.channel.id in self._up_to_date or not await self._catch_up(message.channel.id):
+        thread_id = message.channel.id
+        if thread_id not in self._up_to_date and await self._catch_up(thread_id, again=True):
+            return
+        if thread_id not in self._retries:  # else it is read with what was missed before it
             await self._take(message)
 
     async def edited(self, message: discord.Message) -> None:
@@ -176,27 +194,54 @@ class Inbox:
                 return None
             return game, await session.get_one(Player, game.player_id)
 
-    async def _catch_up(self, thread_id: int) -> bool:
+    async def _catch_up(self, thread_id: int, again: bool = False) -> bool:
         """Read the messages of a thread after the last one that was handled.
 
-        Gives False if they could not be read. The caller holds the thread's lock.
+        Gives False if they could not be read. With `again` it is retried later, a few times unless that is not
+        allowed. Raises nothing, so that one game does not stop the others. The caller holds the thread's lock.
         """
-        found = await self._game(thread_id)
-        if found is None:
-            return False
-        game, player = found
-        after = discord.Object(int(game.heard_message_id or thread_id))
         try:
+            found = await self._game(thread_id)
+            if found is None:
+                return False
+            game, player = found
+            after = discord.Object(int(game.heard_message_id or thread_id))
             guild_id = int(game.guild_id) if game.guild_id else None
             thread = self._client.get_partial_messageable(thread_id, guild_id=guild_id)
             async for message in thread.history(after=after, oldest_first=True, limit=None):
                 if str(message.author.id) == player.external_id:
                     await self._take(message)
-        except OUTSIDE as error:
-            log.warning("missed messages cannot be read", game=game.id, error=str(error))
+        except (discord.Forbidden, discord.NotFound) as error:
+            log.warning("missed messages may not be read", thread=thread_id, error=str(error))
             return False
+        except Exception as error:  # an answer may be broken in any way
+            failures = self._failures[thread_id] = self._failures.get(thread_id, 0) + 1
+            about = {"thread": thread_id, "attempt": failures, "kind": type(error).__name__}
+            if isinstance(error, OUTSIDE):
+                log.warning("missed messages cannot be read", error=str(error), **about)
+            else:
+                log.exception("missed messages cannot be read", **about)
+            if again and failures <= CATCH_UP_TRIES and thread_id not in self._retries:
+                task = asyncio.create_task(self._catch_up_later(thread_id), name=f"catch-up-{thread_id}")
+                self._retries[thread_id] = task
+            return False
+        self._failures.pop(thread_id, None)
         self._up_to_date.add(thread_id)
         return True
+
+    async def _catch_up_later(self, thread_id: int) -> None:
+        """Try again until the thread is read or has been tried so often that its newest message has to do."""
+        try:
+            while (failures := self._failures.get(thread_id, 0)) <= CATCH_UP_TRIES:
+                await asyncio.sleep(CATCH_UP_SECONDS * 2 ** max(0, failures - 1))
+                async with self._locks(thread_id):
+                    if thread_id in self._up_to_date or await self._catch_up(thread_id):
+                        return
+                    if not self._failures.get(thread_id):
+                        return  # there is no game any more, or its thread may not be read
+            log.error("missed messages are given up until the next start", thread=thread_id)
+        finally:
+            del self._retries[thread_id]
 
     async def _take(self, message: discord.Message) -> None:
         """Handle one message of a game's player. Messages are handled in order."""

@@ -146,8 +146,9 @@ class GameOpener:
         if running is not None and await self._still_there(running):
             raise AlreadyPlaying(running)
         if latest is not None:
-            left = self._settings.play.cooldown - (now() - latest.started_at).total_seconds()
-            if left > 0:
+            since = (now() - latest.started_at).total_seconds()
+            left = self._settings.play.cooldown - since
+            if since >= 0 and left > 0:  # a game that begins in the future: the clock was set back since
                 raise Refusal(texts.cooldown(left))
         return start
 

@@ -23,7 +23,7 @@ from bot.services import Policy
 from games import GAMES
 from games.core import IllegalAction, Outcome
 from games.words import plain
-from learner.protocol import BASE_ADAPTER, PolicyError, TurnAnswer, TurnRequest, turn_request
+from learner.protocol import BASE_ADAPTER, PolicyError, TurnAnswer, TurnRequest, TurnTooLong, turn_request
 from store.database import Database
 from store.games import (
     commit_turn,
@@ -95,7 +95,7 @@ class GameSessions:
         self.wake(game_id)
 
     async def say(self, game_id: str, text: str, message_id: str, source: str) -> bool:
-        """Queue an utterance that did not come as a message. False if the game is over."""
+        """Queue an utterance that did not come as a message, once. False if the game is over."""
         async with self._locks(game_id), self._database.async_writing() as session:
             game = await session.get(Game, game_id)
             if game is None or game.outcome is not Outcome.OPEN:
@@ -103,6 +103,12 @@ class GameSessions:
             await queue_instruction(session, game_id, text, message_id, source)
         self.wake(game_id)
         return True
+
+    async def player_of(self, game_id: str) -> str | None:
+        """The Discord id of a game's player; None if there is no such game (any more)."""
+        async with self._database.async_session() as session:
+            game = await session.get(Game, game_id)
+            return (await session.get_one(Player, game.player_id)).external_id if game is not None else None
 
     async def give_up(self, game_id: str, reason: str = "given up") -> bool:
         """End a game. False if it was over already."""
@@ -270,8 +276,8 @@ class GameSessions:
     ) -> None:
         number, state = len(turns) + 1, state_of(game, turns)
         utterance = plain(waiting.text)
-        request = _request(game, turns, state, utterance, verdicts_heard)
         try:
+            request = _request(game, turns, state, utterance, verdicts_heard)
             async with self._display.typing(game):
                 answer = await self._ask(request, worker)
             if answer is None:
@@ -286,6 +292,10 @@ class GameSessions:
                 asked_at=waiting.received_at,
                 message_id=waiting.message_id,
             )
+        except TurnTooLong as error:
+            log.warning("turn too long", game=game.id, turn=number, error=str(error))
+            await self._drop(game, waiting, texts.TOO_MANY_WORDS)
+            return
         except (PolicyError, IllegalAction) as error:
             if isinstance(error, PolicyError) and error.retry:
                 raise
@@ -341,9 +351,13 @@ class GameSessions:
                     fresh.adapter = adapter
                     session.add(fresh)
             return
+        await self._drop(game, waiting, texts.NOT_UNDERSTOOD)
+
+    async def _drop(self, game: Game, waiting: Instruction, reason: str) -> None:
+        """Take an utterance off the queue unplayed, and say why."""
         async with self._database.async_writing() as session:
             await drop_waiting(session, waiting)
-        await self._display.say(game, texts.NOT_UNDERSTOOD)
+        await self._display.say(game, reason)
 
     def _finished(self, outcome: Outcome) -> None:
         self._metrics.games_finished.labels(outcome=outcome.value).inc()

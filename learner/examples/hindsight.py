@@ -1,5 +1,4 @@
-"""Hindsight: labels of turns from the rest of the interaction, not only the next utterance (METHOD: "Beyond the
-paper")."""
+"""Hindsight: labels of turns from the rest of the interaction, not only the next utterance."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
@@ -17,7 +16,7 @@ EXPLICIT_CONFIDENCE = 0.8
 
 @dataclass(frozen=True)
 class Hindsight:
-    """The hindsight signals that are used (METHOD: "Beyond the paper"); all off trains on decoded feedback
+    """The hindsight signals that are used; all off trains on decoded feedback
     alone."""
 
     win: bool = False

@@ -19,7 +19,7 @@ REWARDS: dict[ObjectiveName, dict[int, float]] = {
     "rl": {1: 1.0, -1: -0.1},
     "kto": {1: 1.0, -1: -1.0},
 }
-"""Reward of each label (METHOD: "Rounds"); turns with other labels have no gradient and are dropped."""
+"""Reward of each label; turns with other labels have no gradient and are dropped."""
 
 
 class DecodedFeedback(Protocol):

@@ -1,4 +1,4 @@
-"""Files of seed games, whose right actions are known from the start, one JSON object per line (METHOD: "Rounds").
+"""Files of seed games, whose right actions are known from the start, one JSON object per line.
 
 Every round trains on them too (`learner.training.seeds`), so that a policy does not unlearn behaviour that feedback
 does not reinforce. For example, if it answers "no, drop that, it's the fish" by deselecting only, players often

@@ -1,4 +1,4 @@
-"""Feedback decoding: what the next utterance says about the last action (METHOD: "Retrospection")."""
+"""Feedback decoding: what the next utterance says about the last action."""
 
 from typing import get_args
 

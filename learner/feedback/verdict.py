@@ -17,7 +17,7 @@ LABEL_NAMES: dict[Label, str] = {1: "positive", 0: "neutral", -1: "negative"}
 
 @dataclass(frozen=True)
 class Exchange:
-    """One turn and the utterance that follows it (METHOD: "Retrospection")."""
+    """One turn and the utterance that follows it."""
 
     utterance: str
     """What the speaker asked for in this turn."""

@@ -132,6 +132,8 @@ class Backend(Protocol):
     image_token_id: int
     """Id of the token whose embeddings are replaced by image features."""
     pad_id: int
+    context_length: int
+    """Positions that the model was made for."""
     learns_from_rejections: bool = False
     """Whether it learns from turns of which it is only known that their pick was wrong
     (`TrainingGame.rejected`)."""

@@ -4,7 +4,7 @@ Each interaction is one sequence, so that its prompt is computed once for all tu
 (relabelled turns) are appended as branches, with tree attention.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,6 +16,21 @@ from learner.examples.labels import TrainingGame, TurnLabel
 from learner.policy.features import ImageFeatures
 from learner.policy.grammar import ActionTrie
 from learner.policy.prompt import Prompt
+
+
+def within_budget(lengths: Sequence[int], budget: int) -> Iterator[slice]:
+    """Cut a batch into consecutive parts whose attention scores (rows × longest²) stay under a budget.
+
+    `lengths` are those of the rows, in tokens. A row that is over the budget by itself is a part of its own.
+    """
+    start, longest = 0, 0
+    for number, length in enumerate(lengths):
+        longest = max(longest, length)
+        if number > start and (number - start + 1) * longest**2 > budget:
+            yield slice(start, number)
+            start, longest = number, length
+    if lengths:
+        yield slice(start, len(lengths))
 
 
 @dataclass(frozen=True)

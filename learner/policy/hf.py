@@ -17,6 +17,8 @@ from learner.policy.backend import Backend, FigureTokens, LoraTargets, PolicyLoa
 from learner.policy.cache import KVCache
 from learner.policy.features import ImageFeatures
 
+CONTEXT_LENGTH = 4_096
+"""Of a model that does not say."""
 FULL, SLIDING = "full_attention", "sliding_attention"
 BIDIRECTIONAL_IMAGE_MODELS = frozenset({"gemma3"})
 """Model types in which the tokens of one image attend to each other in both directions."""
@@ -44,6 +46,7 @@ class HfBackend(Backend):
         self.pad_id: int = tokenizer.pad_token_id or 0
         self._accepted = set(inspect.signature(model.get_image_features).parameters)
         text = model.config.get_text_config()
+        self.context_length = getattr(text, "max_position_embeddings", None) or CONTEXT_LENGTH
         self._blockwise = model.config.model_type in BIDIRECTIONAL_IMAGE_MODELS
         self._window: int = getattr(text, "sliding_window", None) or 0
         layers = set(getattr(text, "layer_types", None) or [SLIDING if self._window else FULL])

@@ -1,7 +1,6 @@
 """Loads a base model with its processor and chooses its backend."""
 
 import hashlib
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -19,10 +18,10 @@ from learner.conversation import RASTER
 from learner.policy.attention import use_float32_attention
 from learner.policy.backend import Backend, PolicyLoadError
 from learner.policy.hf import HfBackend
-from learner.policy.tiny import TINY_WEIGHTS
 from learner.policy.tiny.backend import TinyBackend
 from learner.policy.tiny.modeling import TinyVlmConfig, register
 from learner.policy.tiny.tokenizer import letter_ids
+from learner.settings import base_model_folder
 
 PROCESSORS: dict[str, type[ProcessorMixin]] = {"smolvlm": Idefics3Processor}
 """Model type -> processor class to use instead of the model's own. SmolVLM's formats images as Idefics3's does, but
@@ -47,7 +46,7 @@ def load_base(spec: str, device: torch.device, dtype: torch.dtype | None = None)
     embedded.
     """
     register()
-    folder = TINY_WEIGHTS if spec == "tiny" else Path(spec)
+    folder = base_model_folder(spec)
     source = str(folder) if folder.exists() else spec
     bars = transformers_logging.is_progress_bar_enabled()
     transformers_logging.disable_progress_bar()

@@ -3,7 +3,7 @@ log-probabilities."""
 
 import hashlib
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,16 @@ from games.core import Game, IllegalAction, Message, Step, Text
 from learner.conversation import conversation_of, game_of
 from learner.examples.labels import TrainingGame
 from learner.policy.backend import Backend, WarmStart, WarmStartSettings
-from learner.policy.batch import ActionLogps, Batch, EncodedExample, Example, Row, WantedAction, collate
+from learner.policy.batch import (
+    ActionLogps,
+    Batch,
+    EncodedExample,
+    Example,
+    Row,
+    WantedAction,
+    collate,
+    within_budget,
+)
 from learner.policy.cache import KVCacheStore
 from learner.policy.features import ImageFeatures
 from learner.policy.figures import FigureEncoder
@@ -24,8 +33,18 @@ from learner.policy.loading import choose_device, load_base
 from learner.policy.lora import Adapters
 from learner.policy.prompt import Prompt, PromptBuilder
 from learner.policy.sampling import Sampler, TurnInputs
-from learner.protocol import BASE_ADAPTER, TurnRequest
+from learner.protocol import BASE_ADAPTER, TurnRequest, TurnTooLong
 from learner.settings import LearnerSettings
+
+MOST_WORDS = 2_048
+"""Tokens of all of a game's utterances, where the model's context is long enough."""
+SHARE_OF_WORDS = 0.75
+"""Of the model's context; the rest is for the board, the actions and what the template writes."""
+WORDS_LEFT = 32
+"""Tokens that each turn still to come is left, so that a game can be played to its end."""
+SCORING_BUDGET = 2**23
+"""Attention scores (rows × utterance tokens²) computed at a time in training and evaluation: 32 games of 512 tokens,
+several times what people say in one."""
 
 
 class Policy:
@@ -88,6 +107,27 @@ class Policy:
         """See `Backend.learns_from_rejections`."""
         return self.backend.learns_from_rejections
 
+    # Lengths
+
+    @property
+    def most_words(self) -> int:
+        """Tokens that all utterances of a game may have."""
+        return min(MOST_WORDS, int(SHARE_OF_WORDS * self.backend.context_length))
+
+    def words(self, utterances: Iterable[str]) -> int:
+        """Tokens of several utterances."""
+        return sum(map(self.prompts.length, utterances))
+
+    def check_length(self, request: TurnRequest) -> None:
+        """Raises `TurnTooLong` where a turn's utterances are more than the model takes, or leave later turns none."""
+        said = self.words([*(past.utterance for past in request.history), request.utterance])
+        later = max(0, self.game(request.game).max_turns - len(request.history) - 1)
+        if said > self.most_words - WORDS_LEFT * later:
+            raise TurnTooLong(
+                f"What was said in this game is {said:,} tokens, this model takes {self.most_words:,} in all, "
+                f"{WORDS_LEFT} of them for each turn still to come: say it in fewer words"
+            )
+
     # Acting
 
     def act(
@@ -97,7 +137,8 @@ class Policy:
 
         All requests are one batch, even with different adapters, states and games. An action depends only on the
         seed and its `request_id`, so a repeated request gets the same action. Raises `PolicyLoadError` for an
-        adapter that is not loaded, KeyError or ValueError for an unknown figure, image set, game or state.
+        adapter that is not loaded, `TurnTooLong`, KeyError or ValueError for an unknown figure, image set, game or
+        state.
         """
         turns = [self.inputs(request) for request in requests]
         draws = [
@@ -109,6 +150,7 @@ class Policy:
     def inputs(self, request: TurnRequest) -> TurnInputs:
         """The model inputs of a request. Raises as `act` does."""
         self.adapters.require(request.adapter)
+        self.check_length(request)
         prompt = self._prompt(
             request.images, conversation_of(self.game(request.game), request, self.backend.spell)
         )
@@ -213,8 +255,10 @@ class Policy:
 
     def action_logps(self, examples: Sequence[Example], adapter: str | None = None) -> torch.Tensor:
         """[R] log π of every wanted action, without gradients."""
+        lengths = [self.words(step.utterance for step in example.steps) for example in examples]
         with torch.no_grad():
-            return self.forward_logps(self.batch(examples), adapter).sum
+            parts = within_budget(lengths, SCORING_BUDGET)
+            return torch.cat([self.forward_logps(self.batch(examples[part]), adapter).sum for part in parts])
 
     def all_action_logps(self, request: TurnRequest) -> dict[str, float]:
         """log π of every legal action in a request's state, by one forward pass over the trie."""

@@ -51,6 +51,8 @@ class PromptBuilder:
         )
         self._special = re.compile("|".join(re.escape(token) for token in special))
         self.tokenise = lru_cache(maxsize=20_000)(self._tokenise)
+        self.length = lru_cache(maxsize=100_000)(lambda text: len(self._tokenise(self.harmless(text))))
+        """Tokens of what a person said."""
         self.action_ids = lru_cache(maxsize=100_000)(lambda action: self.tokenise(self._lead + action))
         self._actions: dict[str, tuple[int, ...]] = {}
         self._first = lru_cache(maxsize=2_000)(self._render_first)

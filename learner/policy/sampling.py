@@ -7,6 +7,7 @@ rejection: tokens are drawn from the model's own logits, so samples and probabil
 token.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -14,6 +15,7 @@ import numpy as np
 import torch
 
 from learner.policy.backend import Backend, Span
+from learner.policy.batch import within_budget
 from learner.policy.cache import KVCache, KVCacheStore
 from learner.policy.features import ImageFeatures
 from learner.policy.grammar import ActionTrie, Draw
@@ -24,6 +26,8 @@ Logits = Callable[[torch.Tensor, torch.Tensor | None], torch.Tensor]
 
 BATCH_DRAFT, MIN_DRAFT, MAX_DRAFT = 40, 2, 12
 """Draft tokens per forward pass: of the whole batch, and the minimum and maximum of one turn."""
+PLAYING_BUDGET = 2**26
+"""Attention scores (rows × new tokens × all tokens) of a forward: 32 first prompts of 1,448 tokens."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,11 @@ class _Row:
     def unseen(self) -> int:
         """Number of prompt tokens that are not in the cache."""
         return max(0, len(self.turn.ids) - self.cache.length)
+
+    @property
+    def cost(self) -> int:
+        """Tokens of a prompt without a cache that needs as many attention scores as this one does."""
+        return math.isqrt(self.unseen * len(self.turn.ids))
 
 
 @dataclass(frozen=True)
@@ -126,11 +135,13 @@ class Sampler:
                 [row for row in rows if not row.cache.length],
                 [row for row in rows if row.cache.length],
             ]
-        for left in batches:
-            while left:
-                with self._adapters.rows([row.turn.adapter for row in left]):
-                    self._forward(left)
-                left = [row for row in left if row.draw.action is None]
+        for batch in batches:
+            for part in within_budget([row.cost for row in batch], PLAYING_BUDGET):
+                left = batch[part]
+                while left:
+                    with self._adapters.rows([row.turn.adapter for row in left]):
+                        self._forward(left)
+                    left = [row for row in left if row.draw.action is None]
         for row in rows:
             turn = row.turn
             self._caches.put(turn.game_id, turn.adapter, turn.board, (*turn.ids, *row.drawn), row.cache)

@@ -16,6 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from learner.examples.build import build_examples
 from learner.examples.hindsight import Hindsight
 from learner.examples.labels import TrainingGame, digest, lineage, parse_system, split_held_out
+from learner.examples.readable import Reader, set_aside, too_long
 from learner.examples.seed import SeedError
 from learner.examples.trust import filter_by_trust
 from learner.feedback import open_decoder
@@ -96,12 +97,18 @@ def pipeline(work: RoundWork) -> tuple[int | None, dict[str, Any]]:
 
     Results: interactions, turns, decoded_turns, positive_turns, promoted, reason and, where an adapter was
     trained, adapter, train_games, train_turns, training (`TrainingResult`), held_out (`Comparison`); trust
-    (`learner.examples.trust.TrustFilter`) where that is on; rolled_back where the adapter in use was given up.
+    (`learner.examples.trust.TrustFilter`) if that is on; rolled_back if the adapter in use was rolled back;
+    set_aside, the number of games that were left out by reason (`learner.examples.readable`).
     `run_round` adds out_of_service (`leave_affected`).
     """
-    interactions = collect(work)
+    found = set_aside(collect(work), Reader())
+    interactions = found.kept
+    if not interactions:
+        raise RoundError(f"None of the finished games can be read: {'; '.join(found.reasons)}")
     verdicts = decode(work, interactions)
     results: dict[str, Any] = _counts(interactions, verdicts)
+    if found.reasons:
+        results["set_aside"] = found.counts()
     if work.system == "control":
         return None, {**results, "promoted": False, "reason": "control never trains"}
     if work.settings.rounds.trust:
@@ -109,7 +116,10 @@ def pipeline(work: RoundWork) -> tuple[int | None, dict[str, Any]]:
         interactions, results["trust"] = filtered.interactions, filtered.metrics()
     interactions = [interaction for interaction in interactions if not interaction.in_quarantine]
     results |= go_back_if_worse(work, interactions, verdicts)
-    games, held_out = examples(work, interactions, verdicts)
+    within = set_aside(interactions, too_long(work.policy.words, work.policy.most_words))
+    if within.reasons:
+        results["set_aside"] = {**results.get("set_aside", {}), **within.counts()}
+    games, held_out = examples(work, within.kept, verdicts)
     if not any(game.labels for game in games):  # seed games alone add nothing new
         reason = "no turn shows a right action yet" if games else "no turn has feedback to learn from yet"
         return None, {**results, "promoted": False, "reason": reason}

@@ -33,10 +33,9 @@ async def serve(settings: LearnerSettings, port: int, url_file: Path | None, par
     service = PolicyService(worker, registry, policy.fingerprint, settings.service.secret)
     runner = web.AppRunner(service.app(), access_log=None)
     await runner.setup()
+    server = None
     try:
-        site = web.TCPSite(runner, settings.service.host, port)
-        await site.start()
-        host, bound = runner.addresses[0][:2]
+        server, host, bound = await service.connections.listen(runner, settings.service.host, port)
         if url_file is not None:
             partial = url_file.with_suffix(".partial")
             partial.write_text(f"http://{host}:{bound}")
@@ -44,6 +43,8 @@ async def serve(settings: LearnerSettings, port: int, url_file: Path | None, par
         log.info("serving", url=f"http://{host}:{bound}", policy=settings.policy.model)
         await _until_told(parent)
     finally:
+        if server is not None:
+            server.close()
         await runner.cleanup()
         worker.stop()
 

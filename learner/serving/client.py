@@ -23,6 +23,7 @@ from learner.protocol import (
     PolicyStatus,
     TurnAnswer,
     TurnRequest,
+    TurnTooLong,
 )
 from learner.serving.http import PATIENCE_SECONDS, Remote
 from learner.serving.vllm import VllmPolicy
@@ -38,6 +39,12 @@ PROBE_SECONDS = 5.0
 HANGING_PROBES = 6
 """Number of failed probes in a row after which the local service is considered hung."""
 RESTART_SECONDS = 0.5
+START_TRIES = 3
+"""Of the first start, where something kills the service meanwhile."""
+
+
+class _Killed(PolicyError):
+    """The service was killed from outside before it was up."""
 
 
 class PolicyClient(Remote):
@@ -77,6 +84,8 @@ class PolicyClient(Remote):
             raise PolicyError(f"The policy service at {self.url} does not answer: what it says is not JSON")
         if status == 200:
             return answer
+        if status == 413:
+            raise TurnTooLong(str(answer.get("error", "The request is too long")))
         raise PolicyError(str(answer.get("error", status)), retry=bool(answer.get("retry", False)))
 
 
@@ -114,7 +123,7 @@ class LocalPolicy:
         return self._process.pid if running and self._process else None
 
     async def __aenter__(self) -> Self:
-        url = await self._start()
+        url = await self._start_first()
         self.client = await self._stack.enter_async_context(PolicyClient(url, self._settings.service.secret))
         self._keeper = asyncio.create_task(self._keep())
         return self
@@ -140,6 +149,18 @@ class LocalPolicy:
         """The state of the service (`PolicyClient.status`)."""
         return await self.client.status()
 
+    async def _start_first(self) -> str:
+        """Start it, again where something kills it before it is up. Gives its URL. Raises `PolicyError`."""
+        for tries_left in reversed(range(START_TRIES)):
+            try:
+                return await self._start()
+            except _Killed as error:
+                if not tries_left:
+                    raise
+                log.warning("the policy service is started again", error=str(error))
+                await asyncio.sleep(RESTART_SECONDS)
+        raise AssertionError("unreachable")
+
     async def _start(self) -> str:
         """Start the service, wait until it listens, and return its URL. Raises `PolicyError`."""
         with tempfile.TemporaryDirectory(prefix="respect-policy-") as folder:
@@ -154,8 +175,11 @@ class LocalPolicy:
             while not url_file.exists():
                 if (now := _cpu_seconds(self._process.pid)) > used + 0.1:
                     used, used_at = now, time.monotonic()
-                if self._process.returncode is not None or time.monotonic() - used_at > START_SECONDS:
+                code = self._process.returncode
+                if code is not None or time.monotonic() - used_at > START_SECONDS:
                     await self._stop()
+                    if code is not None and code < 0:
+                        raise _Killed(f"The policy service was killed by signal {-code} while it started")
                     raise PolicyError(
                         "The policy service did not start; its log above says why. `respect doctor` checks "
                         "the model.",

@@ -18,11 +18,13 @@ from learner.protocol import (
     PolicyStatus,
     TurnAnswer,
     TurnRequest,
+    TurnTooLong,
+    over_limits,
 )
 from learner.registry import AdapterError, AdapterRegistry
+from learner.serving.connections import Connections
 from learner.serving.idempotency import IdempotencyCache
 from learner.serving.worker import Worker
-from store.settings import what_is_wrong
 
 log = structlog.get_logger(__name__)
 
@@ -43,6 +45,7 @@ class PolicyService:
         self._base_model = base_model
         self._secret = secret
         self._answers = IdempotencyCache()
+        self.connections = Connections()
         self._current = BASE_ADAPTER
         self._following = asyncio.Lock()
         self._refused: str | None = None
@@ -51,7 +54,7 @@ class PolicyService:
 
     def app(self) -> web.Application:
         """The aiohttp application."""
-        app = web.Application(middlewares=[self._guard], client_max_size=MAX_BODY)
+        app = web.Application(middlewares=[self._guard, self.connections.reading], client_max_size=MAX_BODY)
         app.router.add_post("/v1/act", self._act)
         app.router.add_post("/v1/finished", self._finished)
         app.router.add_get("/v1/status", self._status)
@@ -70,10 +73,14 @@ class PolicyService:
                 return _refusal("The shared secret is wrong: check RESPECT_SERVICE__SECRET", 401)
         try:
             return await handler(request)
+        except TurnTooLong as error:
+            return _refusal(str(error), 413)
         except PolicyError as error:
             return _refusal(str(error), 503 if error.retry else 409, error.retry)
+        except web.HTTPRequestEntityTooLarge:
+            return _refusal(f"A request may have {MAX_BODY // 2**10} KiB", 413)
         except ValidationError as error:
-            return _refusal(f"Not a turn request: {'; '.join(what_is_wrong(error))}", 422)
+            return _refusal(over_limits(error), 422)
 
     async def _act(self, request: web.Request) -> web.Response:
         turn = TurnRequest.model_validate_json(await request.text())
@@ -81,6 +88,8 @@ class PolicyService:
             raise PolicyError(
                 f"This service speaks protocol {PROTOCOL_VERSION}, the request {turn.protocol}", retry=False
             )
+        if trouble := self._worker.trouble():
+            raise PolicyError(trouble)
         if turn.request_id not in self._answers:
             if self._worker.waiting >= MAX_WAITING:
                 raise PolicyError("Too many turns are waiting; try again in a moment")
@@ -108,6 +117,8 @@ class PolicyService:
         return web.json_response({})
 
     async def _status(self, _request: web.Request) -> web.Response:
+        if trouble := self._worker.trouble():
+            raise PolicyError(trouble)
         await self._follow()  # a game that opens asks, and takes the newest
         return web.json_response(self.status().model_dump())
 
@@ -116,7 +127,9 @@ class PolicyService:
         return web.json_response(self.status().model_dump())
 
     async def _healthz(self, _request: web.Request) -> web.Response:
-        return web.json_response({"ok": True, "refused_adapter": self._refused})
+        trouble = self._worker.trouble()
+        found = {"ok": trouble is None, "worker": trouble, "refused_adapter": self._refused}
+        return web.json_response(found, status=200 if trouble is None else 503)
 
     def status(self) -> PolicyStatus:
         """The state of the service."""

@@ -25,6 +25,8 @@ log = structlog.get_logger(__name__)
 MAX_BATCH = 32
 GATHER_SECONDS = 0.004
 """Seconds that the first turn of a batch waits for others."""
+STUCK_SECONDS = 120.0
+"""The worker is taken to be stuck if one batch, or one adapter, takes longer."""
 MAX_ADAPTERS = 8
 """Maximum number of loaded adapters; the least recently used one is unloaded first."""
 
@@ -59,6 +61,9 @@ class Worker:
         self._adapters = Pins()
         self._current = BASE_ADAPTER
         self._thread = threading.Thread(target=self._run, name="policy", daemon=True)
+        self._beat = time.monotonic()
+        """When the thread last began or ended something, or was first given something after a pause."""
+        self._unsettled = 0
         self.waiting = 0
 
     @property
@@ -99,6 +104,14 @@ class Worker:
         """Record that a game is over. Its adapter is unloaded if no other game is pinned to it."""
         await self._put(lambda: self._forget(game_id))
 
+    def trouble(self) -> str | None:
+        """Why no turn will be played, as far as can be told from outside the thread."""
+        if self._thread.ident is not None and not self._thread.is_alive():
+            return "The policy's worker has ended; the service must be started again"
+        if self._unsettled and (stuck := time.monotonic() - self._beat) > STUCK_SECONDS:
+            return f"The policy's worker has not moved for {stuck:.0f} s while turns wait"
+        return None
+
     def waiting_in(self, community: str) -> int:
         """Number of waiting turns of one community."""
         return self._jobs.waiting(community)
@@ -107,27 +120,55 @@ class Worker:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Any] = loop.create_future()
         job = _Job(work, future, loop)
+        if not self._unsettled:
+            self._beat = time.monotonic()
+        self._unsettled += 1
         if isinstance(work, TurnRequest):
             self._jobs.put(job, work.community)
         else:
             self._jobs.put_urgent(job)
-        return await future
+        try:
+            return await future
+        finally:
+            self._unsettled -= 1
 
     def _run(self) -> None:
         warming = self._policy.warming()
         while True:
-            job = self._held or self._next(warming)
-            self._held = None
-            if job is None:
-                return
-            if isinstance(job.work, TurnRequest):
-                if not self._play(self._gather(job)):
+            taken: list[_Job | None] = []
+            try:
+                if not self._turn_to(warming, taken):
                     return
-            else:
-                try:
-                    job.done(job.work())
-                except Exception as error:
-                    job.done(error=error)
+                self._beat = time.monotonic()
+            except (
+                Exception
+            ) as error:  # the thread outlives whatever goes wrong, a log that cannot be written too
+                for job in taken:
+                    if job is not None:
+                        job.done(error=PolicyError(f"The policy's worker failed: {type(error).__name__}"))
+                with contextlib.suppress(Exception):
+                    log.exception("the worker failed outside a turn")
+                if None in taken:
+                    return
+
+    def _turn_to(self, warming: Iterator[None], taken: list[_Job | None]) -> bool:
+        """Do what comes next, and note in `taken` for whom. False if it is the sign to stop."""
+        job = self._held
+        self._held = None
+        if job is None:
+            job = self._next(warming)
+        self._beat = time.monotonic()
+        taken.append(job)
+        if job is None:
+            return False
+        if isinstance(job.work, TurnRequest):
+            taken[:] = self._gather(job)
+            return self._play(taken)
+        try:
+            job.done(job.work())
+        except Exception as error:
+            job.done(error=error)
+        return True
 
     def _next(self, warming: Iterator[None]) -> _Job | None:
         """The next job. While there is none, and at first also before each job, continue with `warming`."""
@@ -160,11 +201,14 @@ class Worker:
             if job is None or not isinstance(job.work, TurnRequest):
                 continue
             try:
+                self._policy.check_length(job.work)
                 self._use(job.work.adapter)
                 self._adapters.hold(job.work.adapter, job.work.game_id)
                 playable.append((job, job.work))
             except PolicyError as error:
                 job.done(error=error)
+            except ValueError as error:
+                job.done(error=PolicyError(f"The policy cannot play this turn: {error}", retry=False))
         self._release({request.adapter for _, request in playable})
         if playable:
             self._act(playable)
@@ -179,8 +223,8 @@ class Worker:
                     self._act([one])
                 return
             job, request = playable[0]
-            log.exception("a turn failed", request=request.request_id)
             job.done(error=PolicyError(f"The policy cannot play this turn: {message_of(error)}", retry=False))
+            log.exception("a turn failed", request=request.request_id)
             return
         for (job, _), answer in zip(playable, answers, strict=True):
             job.done(answer)

@@ -1,12 +1,13 @@
 """Groups labelled games into effective batches and micro-batches."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from games import GAMES
 from games.core import change_of
 from learner.examples.labels import TrainingGame, TurnLabel
+from learner.policy.batch import within_budget
 
 
 @dataclass(frozen=True)
@@ -82,10 +83,16 @@ def _length(item: Item) -> int:
     return sum(len(step.utterance) + len(step.action) + len(step.state) + 24 for step in steps)
 
 
-def micro_batches(batch: Sequence[Item], turns: int) -> list[list[Item]]:
+def micro_batches(
+    batch: Sequence[Item], turns: int, words: Callable[[Item], int], budget: int
+) -> list[list[Item]]:
+    """Parts of a batch with at most so many turns, and with long games fewer (see `within_budget`).
+
+    `words` gives the tokens of an item's utterances.
+    """
     parts: list[list[Item]] = [[]]
     for item in batch:
         if parts[-1] and sum(len(each.labels) for each in parts[-1]) + len(item.labels) > turns:
             parts.append([])
         parts[-1].append(item)
-    return parts
+    return [part[cut] for part in parts for cut in within_budget([words(item) for item in part], budget)]

@@ -1,4 +1,4 @@
-"""The three objectives as pure functions of tensors (METHOD: "Rounds"), independent of model and data.
+"""The three objectives of the paper (arXiv 2410.13852) as pure functions of tensors, independent of model and data.
 
 Each takes one value per turn of a batch, [R], and returns `(loss, statistics)`. The loss is the sum over
 turns divided by `count`, the turns of the *effective* batch, so that the gradients of micro-batches add up to

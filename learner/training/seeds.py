@@ -13,9 +13,8 @@ from games.figures import open_images
 from learner.examples.labels import ObjectiveName, TrainingGame
 from learner.examples.seed import SEED_FILE, read_seed_games
 from learner.policy import Policy
-from learner.policy.tiny import TINY_WEIGHTS
 from learner.protocol import BASE_ADAPTER
-from learner.settings import LearnerSettings
+from learner.settings import LearnerSettings, base_model_folder
 from learner.training.evaluation import action_logps
 
 log = structlog.get_logger(__name__)
@@ -39,7 +38,7 @@ def _path(settings: LearnerSettings) -> Path | None:
         return None
     if settings.rounds.seed_games is not None:
         return Path(settings.rounds.seed_games).expanduser()
-    came_with = (TINY_WEIGHTS if settings.policy.model == "tiny" else Path(settings.policy.model)) / SEED_FILE
+    came_with = base_model_folder(settings.policy.model) / SEED_FILE
     return came_with if came_with.is_file() else None
 
 

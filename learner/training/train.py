@@ -17,6 +17,7 @@ from learner.examples.labels import ObjectiveName, TrainingGame, TurnLabel
 from learner.policy import Policy
 from learner.policy.backend import WarmStartSettings
 from learner.policy.batch import Batch, Example, to_example
+from learner.policy.policy import SCORING_BUDGET
 from learner.protocol import BASE_ADAPTER
 from learner.settings import TrainingConfig
 from learner.training.batching import Item, items_of, micro_batches, plan_epochs
@@ -299,8 +300,13 @@ class _Loop:
 
     def prepare(self, batch: Sequence[Item]) -> list[Part]:
         """This rank's micro-batches of an effective batch, with newly drawn boards."""
-        drawn = [self._examples(items) for items in micro_batches(batch, self._micro_batch_turns(batch))]
+        turns = self._micro_batch_turns(batch)
+        drawn = [self._examples(items) for items in micro_batches(batch, turns, self._words, SCORING_BUDGET)]
         return [(self.policy.batch(examples), labels) for examples, labels in self.group.shard(drawn)]
+
+    def _words(self, item: Item) -> int:
+        """Tokens of the utterances of an item."""
+        return self.policy.words(step.utterance for step in item.game.steps[: item.labels[-1].step + 1])
 
     def _micro_batch_turns(self, batch: Sequence[Item]) -> int:
         """Turns of one forward pass, such that there are at least as many micro-batches as processes."""

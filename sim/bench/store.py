@@ -5,7 +5,6 @@ The games are random clicks with utterances from a short list: realistic in size
 
 import multiprocessing
 import random
-import resource
 import sys
 import tempfile
 import time
@@ -188,5 +187,7 @@ def _export(url: str, folder: Path, kind: Format) -> tuple[float, float]:
     export(database, folder / "export", Pseudonyms.from_file(folder / "secret"), kind)
     database.close()
     seconds = time.monotonic() - began
+    import resource  # POSIX only
+
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return seconds, peak / 1e6 if sys.platform == "darwin" else peak / 1e3

@@ -314,5 +314,5 @@ def terse(rng: random.Random, descriptions: dict[str, list[str]]) -> PeoplePlaye
 
 
 def poison(rng: random.Random, descriptions: dict[str, list[str]]) -> PeoplePlayer:
-    """Poisons the feedback: confirms wrong picks and scolds right ones, and describes targets truly."""
+    """A player who poisons the feedback: positive for wrong picks, negative for right ones, with true descriptions."""
     return PeoplePlayer(rng, descriptions, replace(draw_personality(rng), poison=True))

@@ -31,6 +31,8 @@ from transformers.modeling_outputs import (
     CausalLMOutputWithPast,
 )
 
+from learner.settings import TINY_MODEL_TYPE
+
 
 class TinyVlmConfig(PreTrainedConfig):
     """`text_config` is a LlamaConfig; `channels` are the widths of the encoder's four stages.
@@ -41,7 +43,7 @@ class TinyVlmConfig(PreTrainedConfig):
     `selected_bias` for selected figures, and `returned_bias` for figures that were selected and then deselected.
     """
 
-    model_type = "respect_tiny_vlm"
+    model_type = TINY_MODEL_TYPE
     sub_configs = {"text_config": LlamaConfig}  # noqa: RUF012  # pyright: ignore[reportIncompatibleMethodOverride, reportAssignmentType]
 
     def __init__(

@@ -8,6 +8,7 @@ server's log-probabilities are those of the distribution that it samples from.
 import asyncio
 import contextlib
 import hashlib
+import json
 import math
 import time
 from collections.abc import Iterator
@@ -24,7 +25,7 @@ from learner.serving.vllm.adapters import ServedAdapters
 from learner.serving.vllm.messages import Conversations
 from learner.serving.vllm.probing import Checked, look_at, probe
 from learner.serving.vllm.server import Completion, VllmServer
-from learner.settings import LearnerSettings
+from learner.settings import TINY_MODEL_TYPE, LearnerSettings, base_model_folder
 
 log = structlog.get_logger(__name__)
 
@@ -37,7 +38,7 @@ class VllmPolicy:
 
     def __init__(self, url: str, settings: LearnerSettings, *, patience: float = PATIENCE_SECONDS) -> None:
         """Raises `PolicyError` if vLLM cannot serve the base model."""
-        if settings.policy.model == "tiny":
+        if _is_embedded(settings.policy.model):
             raise PolicyError(
                 "vLLM cannot serve the embedded model: set RESPECT_POLICY__MODEL to the model that the server at "
                 f"{url} serves, or RESPECT_SERVICE__URL to a policy service of ours",
@@ -220,3 +221,12 @@ def _logp(answer: Completion) -> float:
     if not total > -1000.0:  # a server writes -9999 for a token that has none
         raise PolicyError("The vLLM server gives no log-probability for what it sampled", retry=False)
     return min(total, 0.0)
+
+
+def _is_embedded(model: str) -> bool:
+    """Whether a base model is of the embedded kind, which vLLM does not know; a model id of a hub never is."""
+    try:
+        config = json.loads((base_model_folder(model) / "config.json").read_text("utf-8"))
+        return config["model_type"] == TINY_MODEL_TYPE
+    except (OSError, ValueError, KeyError, TypeError):
+        return False

@@ -42,7 +42,7 @@ async def test_a_server_chooses_its_figures_and_goes_back_to_the_default(
 @pytest.mark.parametrize(
     ("spec", "reason"),
     [
-        ("classic:5", "a board shows"),
+        ("classic:5", "A board needs 10 different figures"),
         ("classic:9999", "9999 figures were asked for"),
         ("klassik", texts.IMAGES_TO_CHOOSE),
         ("kilogram:/etc", texts.IMAGES_TO_CHOOSE),

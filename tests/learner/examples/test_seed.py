@@ -14,8 +14,8 @@ from learner.examples.seed import (
     write_seed_games,
 )
 from learner.policy import Policy
-from learner.policy.tiny import TINY_WEIGHTS
 from learner.protocol import BASE_ADAPTER
+from learner.settings import TINY_WEIGHTS
 from learner.training.evaluation import action_logps
 from learner.training.seeds import seed_games_of
 from store.models import AdapterTurn
@@ -48,8 +48,8 @@ def test_what_is_written_is_read(tmp_path: Path):
 @pytest.mark.parametrize(
     ("broken", "said"),
     [
-        ("{", "no seed game"),
-        ('{"game": "multiref"}', "no seed game"),
+        ("{", "not a seed game"),
+        ('{"game": "multiref"}', "not a seed game"),
         (GAME.model_dump_json().replace("multiref", "chess"), "chess"),
         (GAME.model_dump_json().replace("select D", "select A deselect D"), "turn 4"),
         (GAME.model_dump_json().replace('"select C"', '"deselect C"'), "turn 3"),

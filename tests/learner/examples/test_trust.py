@@ -27,11 +27,11 @@ from learner.feedback import open_decoder
 from learner.feedback.decode import decode_interactions
 from learner.feedback.rules.decoder import without_verdict
 from learner.policy import Policy
-from learner.policy.tiny import TINY_WEIGHTS
 from learner.protocol import BASE_ADAPTER, TurnRequest
 from learner.registry import AdapterRegistry
 from learner.rounds.pipeline import run_round
 from learner.rounds.rollback import worse_in_play
+from learner.settings import TINY_WEIGHTS
 from sim.players import open_players
 from sim.playing import Playground
 from store.database import Database

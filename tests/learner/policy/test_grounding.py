@@ -13,10 +13,10 @@ from learner.examples.labels import TrainingGame, TurnLabel
 from learner.examples.seed import SEED_FILE, read_seed_games
 from learner.policy import Policy
 from learner.policy.backend import WarmStartSettings
-from learner.policy.tiny import TINY_WEIGHTS
 from learner.policy.tiny.backend import TinyBackend
 from learner.policy.tiny.grounding import FULL_RATE_REFERENCES, LABEL_ODDS, Grounding, Reference
 from learner.protocol import TurnRequest
+from learner.settings import TINY_WEIGHTS
 
 FIGURES = open_images("classic").ids[:20]
 NAMES = {figure: f"{word} thing" for figure, word in zip(FIGURES, (

@@ -14,11 +14,12 @@ from games.core import Step
 from games.figures import open_images
 from learner.examples.seed import SEED_FILE, read_seed_games
 from learner.policy import Policy
-from learner.policy.tiny import TINY_WEIGHTS, modeling
+from learner.policy.tiny import modeling
 from learner.policy.tiny.build import BuildSettings, build
 from learner.policy.tiny.dialogues import Dialogue, DialogueTurn, ScriptedSpeaker
 from learner.policy.tiny.pretrain import Encoder, PretrainSettings
 from learner.protocol import BASE_ADAPTER, TurnRequest
+from learner.settings import TINY_WEIGHTS
 
 rules = GAMES["multiref"]
 images = open_images("classic")

@@ -16,13 +16,12 @@ from learner.examples.hindsight import Hindsight
 from learner.examples.labels import digest
 from learner.examples.seed import SEED_FILE
 from learner.policy import Policy
-from learner.policy.tiny import TINY_WEIGHTS
 from learner.registry import AdapterRegistry, adapter_problems
 from learner.rounds import command
 from learner.rounds.__main__ import main
 from learner.rounds.pipeline import run_round
 from learner.rounds.work import RoundError, RoundProgress
-from learner.settings import TrainingConfig
+from learner.settings import TINY_WEIGHTS, TrainingConfig
 from learner.training.evaluation import Comparison
 from store.database import Database
 from store.models import Adapter, AdapterTurn, Feedback, Game, Origin, Round, Turn
