@@ -33,6 +33,7 @@ from learner.protocol import PolicyError
 from learner.registry import AdapterRegistry
 from learner.serving.client import LocalPolicy, connect
 from store.database import Database
+from store.folder import private_folder
 from store.migrations import NewerDatabase, upgrade
 from web.app import make_app, serving
 from web.metrics import Metrics
@@ -220,7 +221,7 @@ async def _run(bot: RespectBot, token: str) -> None:
 def _alone(folder: Path) -> Iterator[None]:
     """One bot at a time works with a data folder. The lock goes with the process, however it ends."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        private_folder(folder)
         with FileLock(folder / LOCK_FILE, blocking=False):
             yield
     except Timeout:

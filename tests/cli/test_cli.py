@@ -275,4 +275,4 @@ def test_the_doctor_finds_what_the_bot_or_a_round_would_refuse(
     monkeypatch.setenv("RESPECT_POLICY__MODEL", "/nowhere")  # quicker than to load one
     found = diagnosis(respect("doctor", "--json"))[check]
     assert found["status"] == "failed"
-    assert name in found["found"] + found["mend"]
+    assert name in found["found"] + found["fix"]
