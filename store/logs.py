@@ -7,6 +7,7 @@ Coloured text for people or JSON lines for machines, on standard error. What is 
 - of unexpected errors local variables, and the message where that kind of error quotes a value (`message_of`).
 """
 
+import contextlib
 import logging
 import re
 import sys
@@ -14,7 +15,7 @@ import threading
 import traceback
 from collections.abc import Iterator, Mapping
 from types import TracebackType
-from typing import Any, TextIO
+from typing import Any
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
@@ -70,10 +71,7 @@ def configure_logging(json: bool = False, level: int = logging.INFO) -> None:
     handler = _StandardError()
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=last))
     root = logging.getLogger()
-    root.handlers[:] = [
-        handler,
-        *(other for other in root.handlers if not isinstance(other, logging.StreamHandler)),
-    ]
+    root.handlers[:] = [handler]
     root.setLevel(level)
     for name in ("discord", "apscheduler", "aiosqlite", "alembic"):
         logging.getLogger(name).setLevel(max(level, logging.WARNING))
@@ -167,15 +165,11 @@ def _crashed(kind: type[BaseException], error: BaseException, trace: TracebackTy
     )
 
 
-class _StandardError(logging.StreamHandler[TextIO]):
+class _StandardError(logging.Handler):
     """Writes to whatever standard error is at the moment."""
 
-    def __init__(self) -> None:
-        logging.Handler.__init__(self)
-
-    @property
-    def stream(self) -> TextIO:  # pyright: ignore[reportIncompatibleVariableOverride]
-        return sys.stderr
-
-    @stream.setter
-    def stream(self, stream: TextIO) -> None: ...
+    def emit(self, record: logging.LogRecord) -> None:
+        # A log that cannot be written stops nothing, and logging's own report of that would show the record's values.
+        with contextlib.suppress(Exception):
+            sys.stderr.write(f"{self.format(record)}\n")
+            sys.stderr.flush()
