@@ -8,8 +8,8 @@ from pydantic import ValidationError
 
 from bot.app import serve
 from bot.errors import StartupError
-from bot.logging import configure_logging
 from bot.settings import BotSettings
+from store.logs import configure_logging
 from store.settings import what_is_wrong
 
 log = structlog.get_logger(__name__)

@@ -33,7 +33,8 @@ from learner.protocol import PolicyError
 from learner.registry import AdapterRegistry
 from learner.serving.client import LocalPolicy, connect
 from store.database import Database
-from store.migrations import upgrade
+from store.folder import private_folder
+from store.migrations import NewerDatabase, upgrade
 from web.app import make_app, serving
 from web.metrics import Metrics
 
@@ -107,8 +108,8 @@ class RespectBot(commands.AutoShardedBot):
         """Override: the bot has no text commands."""
 
     async def on_ready(self) -> None:
-        """The bot signed in, for the first time or after a session was lost."""
-        log.info("ready", user=str(self.user), guilds=len(self.guilds))
+        """Signed in, for the first time or after a session was lost."""
+        log.info("ready", bot=self.user.id if self.user else None, guilds=len(self.guilds))
         try:
             await self.inbox.resume()
         finally:
@@ -178,7 +179,7 @@ async def serve(settings: BotSettings, *, ready: asyncio.Event | None = None) ->
         metrics = Metrics()
         bot = RespectBot(settings, database, policy, metrics, ready)
         await _check_images(bot)
-        stack.push_async_callback(bot.close)
+        await stack.enter_async_context(bot)  # closed at the end, whether it was started or not
         checks = {
             "database": bot.check_database,
             "gateway": bot.check_gateway,
@@ -188,10 +189,11 @@ async def serve(settings: BotSettings, *, ready: asyncio.Event | None = None) ->
             pages = await stack.enter_async_context(
                 serving(make_app(checks, metrics, bot.refresh_metrics), settings.web.host, settings.web.port)
             )
-        except OSError as error:
+        except (OSError, UnicodeError) as error:
+            why = error.strerror if isinstance(error, OSError) else "no host's name"
             raise StartupError(
-                f"{settings.web.host}:{settings.web.port} is not free for the health page "
-                f"({error.strerror}): set RESPECT_WEB__PORT to another port, or to 0."
+                f"{settings.web.host}:{settings.web.port} cannot be had for the health page ({why}): set "
+                "RESPECT_WEB__PORT to another port, or to 0, and RESPECT_WEB__HOST to an address of this machine."
             ) from error
         log.info("health and metrics", url=pages.url)
         await _run(bot, token)
@@ -219,7 +221,7 @@ async def _run(bot: RespectBot, token: str) -> None:
 def _alone(folder: Path) -> Iterator[None]:
     """One bot at a time works with a data folder. The lock goes with the process, however it ends."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        private_folder(folder)
         with FileLock(folder / LOCK_FILE, blocking=False):
             yield
     except Timeout:
@@ -250,6 +252,8 @@ async def _open_database(settings: BotSettings) -> AsyncIterator[Database]:
         except BaseException:
             await database.aclose()
             raise
+    except NewerDatabase as error:
+        raise StartupError(f"The database cannot be opened: {error}.") from error
     except (SQLAlchemyError, OSError) as error:
         cause = error.__cause__ or error
         raise StartupError(

@@ -10,6 +10,7 @@ import structlog
 from discord import app_commands
 
 from bot.respond import answer_error
+from store.folder import private_file
 
 log = structlog.get_logger(__name__)
 
@@ -39,8 +40,7 @@ class CommandTree(app_commands.CommandTree[Any]):
 
 
 def _write(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text)
+    private_file(path).write_text(text)
 
 
 def _read(path: Path) -> str | None:

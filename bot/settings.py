@@ -1,10 +1,27 @@
 """Settings of the bot."""
 
-from pydantic import Field, SecretStr
+from typing import Annotated, Self
+
+import yarl
+from pydantic import AfterValidator, Field, SecretStr, model_validator
 from pydantic.dataclasses import dataclass
 
-from learner.settings import LearnerSettings, RoundsConfig
+from learner.settings import LearnerSettings, RoundsConfig, is_loopback
 from store.models import Origin
+
+
+def _on_this_machine(url: str | None) -> str | None:
+    """The URL of a service on this machine. Raises ValueError for any other: it would be sent the bot's token, and
+    its games would count as local, where Discord's rules on training do not hold."""
+    if url is None:
+        return None
+    parsed = yarl.URL(url)  # raises ValueError
+    if not is_loopback(parsed.host or "") or parsed.scheme not in ("http", "https", "ws", "wss"):
+        raise ValueError(
+            "only a service on this machine (127.0.0.1, ::1 or localhost) can stand in for Discord; unset it to use "
+            "Discord itself"
+        )
+    return url
 
 
 @dataclass(frozen=True)
@@ -21,15 +38,21 @@ class DiscordConfig:
         description="Ask for the Message Content Intent, which is switched on at the same place, so that messages in a "
         "game's thread are instructions. Set to false to do without: people then press the Describe button.",
     )
-    api: str | None = Field(
+    api: Annotated[str | None, AfterValidator(_on_this_machine)] = Field(
         default=None,
         description="Base URL of a local Discord-compatible service in place of Discord, as `respect demo` runs one; "
         "loopback addresses only.",
         examples=["http://127.0.0.1:8080/api/v10"],
     )
-    gateway: str | None = Field(
+    gateway: Annotated[str | None, AfterValidator(_on_this_machine)] = Field(
         default=None, description="Gateway URL of that service.", examples=["ws://127.0.0.1:8080"]
     )
+
+    @model_validator(mode="after")
+    def _both_or_neither(self) -> Self:
+        if (self.api is None) != (self.gateway is None):
+            raise ValueError("set both RESPECT_DISCORD__API and RESPECT_DISCORD__GATEWAY, or neither")
+        return self
 
 
 @dataclass(frozen=True)
@@ -64,14 +87,7 @@ class WebConfig:
     host: str = Field(
         default="127.0.0.1", description="Address of the health (/healthz) and metrics (/metrics) page."
     )
-    port: int = Field(default=0, ge=0, le=65535, description="Port of that page; 0 takes a free one.")
-
-
-@dataclass(frozen=True)
-class LogConfig:
-    """Logs"""
-
-    json: bool = Field(default=False, description="Log JSON lines in place of coloured text.")
+    port: int = Field(default=9464, ge=0, le=65535, description="Port of that page; 0 takes a free one.")
 
 
 class BotSettings(LearnerSettings):
@@ -81,9 +97,8 @@ class BotSettings(LearnerSettings):
     discord: DiscordConfig = DiscordConfig()
     play: PlayConfig = PlayConfig()
     web: WebConfig = WebConfig()
-    log: LogConfig = LogConfig()
 
     @property
     def origin(self) -> Origin:
-        """Origin of the games. Only a service on a loopback address is local (`bot.connection` refuses others)."""
+        """Where games come from. Only a service on this machine is local (`DiscordConfig` refuses any other)."""
         return Origin.LOCAL if self.discord.api else Origin.DISCORD

@@ -174,9 +174,9 @@ STAGES = {
 
 
 def round_status(
-    active: Mapping[str, Any] | None, rows: Sequence[tuple[int, int, float]], note: str | None
+    active: Mapping[str, Any] | None, rows: Sequence[tuple[int, str, int, float]], note: str | None
 ) -> str:
-    """`active`: number, stage, progress; `rows`: (round, games, success) for each round."""
+    """`active`: number, stage, progress; `rows`: (round, adapter, games, success) of every policy's games."""
     lines = []
     if active is None:
         lines.append("No round is running.")
@@ -190,6 +190,14 @@ def round_status(
     return "\n".join(lines)
 
 
+def affected_adapters(found: Mapping[str, str]) -> str | None:
+    """What is said of adapters that learnt from erased or withdrawn turns; `found`: name -> why."""
+    if not found:
+        return None
+    told = "\n".join(f"`{name}` {why}." for name, why in sorted(found.items()))
+    return f"{told}\nThe next round starts without those turns, and none of these plays new games after it."
+
+
 def _progress(progress: Mapping[str, Any]) -> str:
     parts = []
     if progress.get("total"):
@@ -201,9 +209,11 @@ def _progress(progress: Mapping[str, Any]) -> str:
     return f" ({', '.join(parts)})" if parts else ""
 
 
-def success_table(rows: Sequence[tuple[int, int, float]]) -> str:
-    lines = ["round  games  success"]
-    lines += [f"{number:>5}  {games:>5}  {success:>7.0%}" for number, games, success in rows]
+def success_table(rows: Sequence[tuple[int, str, int, float]]) -> str:
+    lines = ["round  games  success  adapter"]
+    lines += [
+        f"{number:>5}  {games:>5}  {success:>7.0%}  {adapter}" for number, adapter, games, success in rows
+    ]
     return "```\n" + "\n".join(lines) + "\n```"
 
 

@@ -3,13 +3,14 @@
 from typing import Annotated
 
 import typer
-from sqlalchemy.exc import SQLAlchemyError
+from pydantic import ValidationError
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from cli.console import fail, out, print_json
 from store.database import Database
-from store.migrations import integrity, revisions, schema_differences
+from store.migrations import integrity, refuse_newer, revisions, schema_differences
 from store.migrations import upgrade as run_upgrade
-from store.settings import StoreSettings
+from store.settings import StoreSettings, what_is_wrong
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -32,9 +33,18 @@ def upgrade() -> None:
 def check(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Check that the database is intact, migrated and equal to the models. Exit code 1 if not."""
-    database = _open()
+    """Say whether the database is sound, migrated and as the models want it. Exit code 1 if not."""
+    database = _open(read_only=True)
+    if database.missing:
+        _, head = revisions(Database("sqlite://"))
+        found = {"revision": None, "head": head, "broken": None, "differences": None, "ok": False}
+        if as_json:
+            print_json({"database": database.url.render_as_string(), **found})
+        else:
+            out.print(f"{database.url.render_as_string()} is not there yet: run `respect db upgrade`.")
+        raise typer.Exit(1)
     try:
+        refuse_newer(database)
         current, head = revisions(database)
         found = {
             "database": database.url.render_as_string(),
@@ -61,5 +71,10 @@ def check(
     raise typer.Exit(0 if sound else 1)
 
 
-def _open() -> Database:
-    return Database(StoreSettings().store.url)
+def _open(read_only: bool = False) -> Database:
+    try:
+        return Database(StoreSettings().store.url, read_only=read_only)
+    except ValidationError as error:
+        fail("\n".join([*what_is_wrong(error), "See .env.example for what each setting may be."]))
+    except ArgumentError as error:
+        fail(f"RESPECT_STORE__DATABASE_URL is not understood: {error}")

@@ -7,15 +7,17 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from pydantic import ValidationError
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from bot.settings import BotSettings
 from cli.console import err, fail, out
-from learner.settings import LearnerSettings
 from sim.demo import Demo, DemoError, DemoOptions, running_demo
 from sim.players import open_players
 from store.models import Round, RoundStatus
+from store.settings import what_is_wrong
 from store.statistics import RoundStatistics
 
 
@@ -37,8 +39,11 @@ def demo(
         typer.Option(help="Folder for games and adapters. Default: data/demo, or a new folder with --once."),
     ] = None,
 ) -> None:
-    """Play in the browser together with simulated players, while the bot learns. Needs no account."""
-    settings = LearnerSettings()
+    """Play in the browser with simulated players beside you, while the bot learns. Needs no account."""
+    try:
+        settings = BotSettings()
+    except ValidationError as error:
+        fail("\n".join([*what_is_wrong(error), "See .env.example for what each setting may be."]))
     if data_dir is None:
         stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
         data_dir = settings.store.data_dir / (f"demo-once-{stamp}" if once else "demo")
@@ -55,7 +60,13 @@ def demo(
         seed=seed,
         settings=settings,
     )
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # stop the bot too, as Ctrl+C does
+    if settings.store.database_url is not None:
+        err.print(
+            f"The demo leaves the database of RESPECT_STORE__DATABASE_URL alone and keeps its games in {data_dir}.",
+            highlight=False,
+        )
+    for number in (signal.SIGTERM, signal.SIGHUP):  # stop the bot too, as Ctrl+C does
+        signal.signal(number, signal.default_int_handler)
     try:
         asyncio.run(_run_once(options, rounds) if once else _run(options))
     except KeyboardInterrupt:
@@ -124,12 +135,22 @@ async def _run_once(options: DemoOptions, rounds: int) -> None:
 def results_table(rows: list[RoundStatistics]) -> Table:
     """The table of results: one row for each round's policy."""
     table = Table(title="What each round's policy achieved")
-    for name in ("round", "interactions", "success", "95% interval", "turns", "click accuracy", "positive"):
+    for name in (
+        "round",
+        "adapter",
+        "interactions",
+        "success",
+        "95% interval",
+        "turns",
+        "click accuracy",
+        "positive",
+    ):
         table.add_column(name, justify="right")
     for row in rows:
         low, high = row.success_ci95
         table.add_row(
             str(row.round),
+            row.adapter,
             str(row.interactions),
             f"{row.success:.1%}",
             f"{low:.0%} to {high:.0%}",

@@ -1,9 +1,10 @@
 """`respect doctor`: checks settings, folders, database, model, token and intents, and says how to fix each."""
 
 import asyncio
+import errno
 import os
 import shutil
-import tempfile
+import socket
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Annotated, Literal
 
 import aiohttp
 import typer
+from apscheduler.triggers.cron import CronTrigger
 from pydantic import ValidationError
 from rich.markup import escape
 from sqlalchemy.exc import SQLAlchemyError
@@ -18,10 +20,13 @@ from sqlalchemy.exc import SQLAlchemyError
 from bot.settings import BotSettings
 from cli.console import out, print_json
 from games.figures import open_images
+from learner.examples.hindsight import Hindsight
+from learner.examples.seed import SeedError, read_seed_games
 from learner.protocol import PolicyError
 from learner.registry import AdapterRegistry
+from learner.settings import is_loopback
 from store.database import Database
-from store.migrations import integrity, revisions
+from store.migrations import NewerDatabase, integrity, refuse_newer, revisions
 from store.settings import RENAMED, unknown_variables, variables, what_is_wrong
 
 DISCORD_API = "https://discord.com/api/v10"
@@ -59,6 +64,7 @@ def doctor(
 
 
 def _examine() -> Iterator[Check]:
+    yield from _names()
     try:
         settings = BotSettings()
     except ValidationError as error:
@@ -66,10 +72,13 @@ def _examine() -> Iterator[Check]:
             yield Check("settings", "failed", wrong, "See .env.example for what it may be.")
         return
     yield Check("settings", "ok", "understood")
-    yield from _names()
     yield _folder(settings.store.data_dir)
     yield _database(settings)
     yield _images(settings)
+    yield _rounds(settings)
+    yield _address("web page", settings.web.host, settings.web.port, "RESPECT_WEB")
+    if settings.service.url is None:
+        yield _service(settings)
     yield _policy(settings)
     yield from asyncio.run(_discord(settings))
     yield _permission(settings)
@@ -85,20 +94,16 @@ def _names() -> Iterator[Check]:
 
 
 def _folder(folder: Path) -> Check:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=folder) as file:
-            file.write(b"written")
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError as error:
+    """Whether the data folder can be written, without writing to it."""
+    there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
         return Check(
             "data folder",
             "failed",
-            f"{folder} cannot be written: {error.strerror}",
+            f"{folder} cannot be written",
             "Make it writable for this user, or set RESPECT_STORE__DATA_DIR to a folder that is.",
         )
-    free = shutil.disk_usage(folder).free
+    free = shutil.disk_usage(there).free
     if free < FREE_BYTES:
         return Check(
             "data folder",
@@ -112,8 +117,8 @@ def _folder(folder: Path) -> Check:
 def _database(settings: BotSettings) -> Check:
     name = "database"
     try:
-        database = Database(settings.store.url)
-    except Exception as error:  # SQLAlchemy raises several types for a URL that it cannot parse
+        database = Database(settings.store.url, read_only=True)
+    except Exception as error:  # SQLAlchemy raises many kinds for a URL it cannot read
         return Check(
             name, "failed", f"RESPECT_STORE__DATABASE_URL: {error}", "Give an SQLAlchemy URL or unset it."
         )
@@ -125,9 +130,14 @@ def _database(settings: BotSettings) -> Check:
             f"{shown} is missing or has 0 bytes, but {settings.adapters_dir} has adapters that were trained on games",
             "Restore the database from a backup; a bot that is started now begins a new community.",
         )
+    if database.missing:
+        return Check(name, "failed", f"{shown} is not there yet", "Run `respect db upgrade`.")
     try:
         broken = integrity(database)
+        refuse_newer(database)
         current, head = revisions(database)
+    except NewerDatabase as error:
+        return Check(name, "failed", f"{shown} cannot be used: {error}")
     except (SQLAlchemyError, ImportError) as error:
         return Check(
             name, "failed", f"{shown} cannot be opened: {error}", "Check the URL and that the server is up."
@@ -140,6 +150,70 @@ def _database(settings: BotSettings) -> Check:
         found = f"{shown} is at revision {current}, the newest is {head}"
         return Check(name, "failed", found, "Run `respect db upgrade`.")
     return Check(name, "ok", f"{shown} is sound, at revision {current}")
+
+
+def _rounds(settings: BotSettings) -> Check:
+    """What the bot and a round will make of the settings of rounds."""
+    asked = settings.rounds
+    try:
+        Hindsight.parse(asked.hindsight)
+    except ValueError as error:
+        return Check("rounds", "failed", f"RESPECT_ROUNDS__HINDSIGHT: {error}", "Correct or unset it.")
+    try:
+        if asked.schedule:
+            CronTrigger.from_crontab(asked.schedule)
+    except ValueError as error:
+        found = f"RESPECT_ROUNDS__SCHEDULE {asked.schedule!r} is not a cron expression: {error}"
+        return Check("rounds", "failed", found, "Example: '0 4 * * *' is every day at four.")
+    try:
+        if asked.seed_games not in (None, "none"):
+            read_seed_games(Path(asked.seed_games).expanduser())
+    except SeedError as error:
+        return Check(
+            "rounds", "failed", f"RESPECT_ROUNDS__SEED_GAMES: {error}", "Give a file, 'none' or nothing."
+        )
+    when = [f"on {asked.schedule!r}"] if asked.schedule else []
+    when += [f"after {asked.every_games} games"] if asked.every_games else []
+    return Check("rounds", "ok", f"start {' and '.join(when) or 'when a moderator asks'}")
+
+
+def _address(name: str, host: str, port: int, setting: str) -> Check:
+    """Whether an address can be listened on."""
+    shown = f"{host}:{port}"
+    try:
+        kind, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(kind, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except (OSError, UnicodeError) as error:
+        if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
+            return Check(
+                name,
+                "warning",
+                f"{shown} is taken",
+                f"That is as it should be if this bot is running; else set {setting}__PORT to another port.",
+            )
+        why = error.strerror if isinstance(error, OSError) else "no host's name"
+        return Check(
+            name,
+            "failed",
+            f"{shown} cannot be listened on: {why}",
+            f"Set {setting}__HOST to an address of this machine, and {setting}__PORT to a port that is free.",
+        )
+    return Check(name, "ok", f"{shown} can be listened on")
+
+
+def _service(settings: BotSettings) -> Check:
+    """The address of the policy service that the bot will start."""
+    service = settings.service
+    if service.secret is None and not is_loopback(service.host):
+        return Check(
+            "policy service",
+            "failed",
+            f"RESPECT_SERVICE__HOST is {service.host}, where other machines reach it, and there is no secret",
+            "Set RESPECT_SERVICE__SECRET, or RESPECT_SERVICE__HOST to 127.0.0.1.",
+        )
+    return _address("policy service", service.host, service.port, "RESPECT_SERVICE")
 
 
 def _images(settings: BotSettings) -> Check:

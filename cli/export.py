@@ -11,7 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from cli.console import err, fail, out, print_json
 from store.database import Database
 from store.export import Format
-from store.folder import FolderError
+from store.folder import FolderError, private_folder
 from store.settings import StoreSettings
 
 SECRET = "pseudonyms.secret"
@@ -58,7 +58,7 @@ def export(
         console=err,
     )
     try:
-        secret.parent.mkdir(parents=True, exist_ok=True)
+        private_folder(secret.parent)
         with progress:
             task = progress.add_task("games", total=None)
             done = run_export(

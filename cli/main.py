@@ -1,10 +1,11 @@
 """The program `respect`: adds the commands of each module of `cli`."""
 
 import logging
+from typing import Annotated
 
 import typer
+from pydantic import ValidationError
 
-from bot.logging import configure_logging
 from cli import (
     bench,
     bot,
@@ -22,6 +23,9 @@ from cli import (
     simulate,
     tiny,
 )
+from store.logs import configure_logging
+from store.settings import StoreSettings
+from store.version import code_version
 
 app = typer.Typer(
     name="respect",
@@ -30,10 +34,25 @@ app = typer.Typer(
 )
 
 
+def _show_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"respect {code_version()}")
+        raise typer.Exit
+
+
 @app.callback()
-def respect() -> None:
+def respect(
+    _version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and exit."),
+    ] = False,
+) -> None:
     """A Discord bot that plays tangram reference games and learns from what people say next."""
-    configure_logging(level=logging.WARNING)  # to standard error: standard output is for results
+    configure_logging(level=logging.WARNING)  # on standard error: standard output is for what was asked
+    try:
+        configure_logging(StoreSettings().log.json, logging.WARNING)
+    except ValidationError:
+        return  # the command says what is wrong, in its own way
 
 
 app.command("demo")(demo.demo)

@@ -17,7 +17,8 @@ from learner.rounds.pipeline import STAGES, run_round
 from learner.rounds.work import OnProgress, RoundError, RoundProgress
 from learner.settings import LearnerSettings, RoundsConfig, System
 from store.database import Database
-from store.migrations import upgrade
+from store.lineage import affected_adapters
+from store.migrations import refuse_newer, revisions, upgrade
 from store.models import Adapter, Round
 from store.rounds import active_round, latest_rounds, request_round
 from store.settings import help_of, what_is_wrong
@@ -62,17 +63,24 @@ def run(
 
 @app.command()
 def status(as_json: AsJson = False) -> None:
-    """Show the current adapter and the state of the latest round."""
-    with _opened() as (settings, database), database.session() as session:
+    """Say which adapter is current and how the latest round stands."""
+    with _opened(read_only=True) as (settings, database), database.session() as session:
         current = AdapterRegistry(settings.adapters_dir).current()
         rows = latest_rounds(session, 1)
+        affected = {name: str(why) for name, why in affected_adapters(session).items()}
         if as_json:
-            print_json({"current": current, "round": _round(rows[0]) if rows else None})
+            print_json({"current": current, "round": _round(rows[0]) if rows else None, "affected": affected})
             return
         out.print(f"Current adapter: [bold]{current}[/]")
         out.print(
             f"Round {rows[0].number} ({rows[0].system}): {_outcome(rows[0])}" if rows else "No round yet."
         )
+        for name, why in sorted(affected.items()):
+            out.print(f"{name} {why}: it cannot be promoted", highlight=False)
+        if current in affected:
+            out.print(
+                "The next round starts without those turns, and takes the current adapter out of service."
+            )
 
 
 @app.command()
@@ -81,7 +89,7 @@ def history(
     as_json: AsJson = False,
 ) -> None:
     """List rounds and adapters, newest first."""
-    with _opened() as (settings, database), database.session() as session:
+    with _opened(read_only=True) as (settings, database), database.session() as session:
         registry = AdapterRegistry(settings.adapters_dir)
         rows, adapters = latest_rounds(session, limit), _adapters(session)
         if as_json:
@@ -145,15 +153,29 @@ def rollback(as_json: AsJson = False) -> None:
 
 
 @contextmanager
-def _opened() -> Iterator[tuple[LearnerSettings, Database]]:
-    """Settings and the migrated database. Ends the program with a sentence on errors that an operator can fix."""
+def _opened(read_only: bool = False) -> Iterator[tuple[LearnerSettings, Database]]:
+    """Settings and the migrated database; errors that an operator can fix end the program with a sentence.
+
+    `read_only` migrates nothing and makes no file: a database that is not there is an empty one in memory.
+    """
     try:
         settings = LearnerSettings()
     except ValidationError as error:
         fail("\n".join([*what_is_wrong(error), "See .env.example for what each setting may be."]))
-    database = Database(settings.store.url)
+    database = Database(settings.store.url, read_only=read_only)
+    if empty := read_only and database.missing:
+        database = Database("sqlite://")
     try:
-        upgrade(database)
+        if read_only and not empty:
+            refuse_newer(database)
+            current, head = revisions(database)
+            if current != head:
+                fail(
+                    f"The database {database.url.render_as_string()} is at revision {current}, the newest is {head}: "
+                    "run `respect db upgrade`"
+                )
+        else:
+            upgrade(database)
         yield settings, database
     except AdapterError as error:
         fail(str(error))
@@ -174,7 +196,8 @@ def _round(row: Round) -> dict[str, Any]:
 def _outcome(row: Round) -> str:
     """The state of a round in words."""
     if row.error:
-        return f"failed: {row.error}"
+        left = row.results.get("out_of_service")
+        return f"failed: {row.error}" + (f"; {left['reason']}, so {left['to']} took over" if left else "")
     if row.ended_at is None:
         done, total = row.progress.get("done"), row.progress.get("total")
         at = f"{row.stage} {done}/{total}" if total else row.stage
@@ -188,6 +211,8 @@ def _outcome(row: Round) -> str:
         said = f"no new adapter: {results.get('reason', 'nothing to learn')}"
     if quarantined := results.get("trust", {}).get("quarantined"):
         said += f"; in quarantine: {_players(quarantined)}"
+    if left := results.get("out_of_service"):
+        said += f"; {left['reason']}, so {left['to']} took over"
     if back := results.get("rolled_back"):
         said += f"; rolled back to {back['to']} first: {back['reason']}"
     if aside := results.get("set_aside"):

@@ -3,12 +3,13 @@
 It handles folders and database rows, not models. The bot imports it, so it does not import torch.
 """
 
+import contextlib
 import json
 import os
 import re
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,10 @@ from safetensors import SafetensorError, safe_open
 from sqlmodel import Session, col, select
 
 from learner.protocol import BASE_ADAPTER
+from store.folder import private_folder
+from store.lineage import affected_adapters
 from store.models import Adapter, AdapterStatus, now
+from store.players import card_without
 
 log = structlog.get_logger(__name__)
 
@@ -146,15 +150,15 @@ class AdapterRegistry:
         final = self.path(card.name)
         if card.name in (self.current(), *self._history()):
             raise AdapterError(f"{card.name} is or was current and cannot be written over")
-        self.folder.mkdir(parents=True, exist_ok=True)
+        private_folder(self.folder)
         draft = Path(tempfile.mkdtemp(prefix=f".{card.name}-", dir=self.folder))
         try:
             write(draft)
             (draft / CARD).write_text(card.model_dump_json(indent=2) + "\n")
             if problems := adapter_problems(draft, card.base_model):
                 raise AdapterError("; ".join(problems).replace(draft.name, card.name))
-            draft.chmod(0o755)
             for path in draft.iterdir():
+                path.chmod(0o600)
                 _fsync(path)
             _fsync(draft)
             if final.exists():
@@ -195,7 +199,7 @@ class AdapterRegistry:
     def promote(self, session: Session, name: str) -> str:
         """Make an adapter (or `BASE_ADAPTER`) current and return the one that was current. Raises AdapterError.
 
-        Refuses a broken folder and an adapter that was trained on turns that were erased since.
+        Refuses a broken folder and an adapter that learnt from what may no longer be used (`store.lineage`).
         """
         try:
             before, history = self._pointer()
@@ -220,6 +224,28 @@ class AdapterRegistry:
         log.info("adapter rolled back", adapter=name, before=before)
         self.sync(session)
         return name
+
+    def take_out_of_service(self, session: Session) -> str:
+        """Leave the current adapter for the newest before it that may be used, or the base; gives its name."""
+        before, history = self._pointer()
+        name = BASE_ADAPTER
+        while history and name == BASE_ADAPTER:
+            with contextlib.suppress(AdapterError):
+                self._refuse_unusable(session, history[-1])
+                name = history[-1]
+            history.pop()
+        self._point(name, history)
+        log.warning("adapter taken out of service", adapter=before, now=name)
+        self.sync(session)
+        return name
+
+    def forget(self, games: Collection[str], player_id: int) -> None:
+        """Take the ids of these games and of their player out of every card. Raises AdapterError, OSError."""
+        for name in self.names():
+            path = self.path(name) / CARD
+            card = self.card(name).model_dump(mode="json")
+            if (kept := card_without(card, games, player_id)) != card:
+                _write_atomically(path, Card.model_validate(kept).model_dump_json(indent=2) + "\n")
 
     def reject(self, session: Session, name: str) -> None:
         """Mark an adapter as rejected by the gate. It can still be promoted by a command."""
@@ -251,11 +277,8 @@ class AdapterRegistry:
             raise AdapterError(f"There is no adapter {name!r}: `respect round history` lists them")
         if problems := adapter_problems(folder):
             raise AdapterError("; ".join(problems))
-        row = session.exec(select(Adapter).where(Adapter.name == name)).one_or_none()
-        if row is not None and row.erased_turns:
-            raise AdapterError(
-                f"{name} was trained on {row.erased_turns} turns that have since been erased: start a round"
-            )
+        if reason := affected_adapters(session).get(name):
+            raise AdapterError(f"{name} {reason}: start a round")
 
     def _pointer(self) -> tuple[str, list[str]]:
         path = self.folder / CURRENT
@@ -273,7 +296,7 @@ class AdapterRegistry:
         return self._pointer()[1]
 
     def _point(self, name: str, history: list[str]) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
+        private_folder(self.folder)
         found = {"name": name, "before": history, "since": now().isoformat()}
         _write_atomically(self.folder / CURRENT, json.dumps(found, indent=2) + "\n")
 
@@ -294,7 +317,6 @@ def _write_atomically(path: Path, text: str) -> None:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
-            draft.chmod(0o644)
             draft.replace(path)
         except OSError:
             draft.unlink(missing_ok=True)

@@ -1,13 +1,15 @@
 """Settings of the policy service, of rounds and of training. Does not import torch."""
 
+import ipaddress
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, SecretStr
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic.dataclasses import dataclass
 
-from store.settings import RENAMED, StoreSettings, as_text
+from store.settings import StoreSettings
 
 System = Literal["control", "b-sup", "t-sup", "b-rl", "t-rl", "b-kto", "t-kto"]
 """Decoder scheme (binary, ternary) and objective, in the paper's names; `control` never trains."""
@@ -32,8 +34,37 @@ def base_model_folder(model: str) -> Path:
     return TINY_WEIGHTS if model == TINY else Path(model).expanduser()
 
 
+def is_loopback(host: str) -> bool:
+    """Whether a host's name or address is this machine's own, which nobody else reaches."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 def _none_from_text(value: Any) -> Any:
     return None if value == "none" else value
+
+
+NO_REFERENCES = frozenset(
+    {
+        *("true", "granted", "given", "allowed", "permitted", "permission", "enabled", "okay"),
+        *("false", "denied", "disabled", "none", "null", "unset", "undefined", "pending", "test", "todo"),
+    }
+)
+"""What people write to switch something on or off; such words of up to three letters are refused anyway."""
+
+
+def _reference(value: str | None) -> str | None:
+    """The reference of a document. Raises ValueError for a flag, a blank and the like."""
+    if value is None:
+        return None
+    if len(plain := re.sub(r"\W", "", value).lower()) < 4 or plain in NO_REFERENCES:
+        raise ValueError(
+            "this is no reference: give that of Discord's written permission, such as the number of the ticket it "
+            "came with, or leave it empty if there is none"
+        )
+    return value.strip()
 
 
 @dataclass(frozen=True)
@@ -133,7 +164,12 @@ class RoundsConfig:
         ge=1,
         description="Processes that train together in a round started by the bot; set it to the number of GPUs.",
     )
-    discord_permission: str | None = Field(
+    local_games: bool = Field(
+        default=False,
+        description="Train on games of the local Discord-compatible service even in a store that also has games "
+        "from Discord; in any other store they always count.",
+    )
+    discord_permission: Annotated[str | None, AfterValidator(_reference)] = Field(
         default=None,
         description="Reference of Discord's express permission to train on message content (Developer Policy, rule "
         "21). Unset: games played on Discord are never trained on. Set: those of players who opted in with /privacy "
@@ -227,16 +263,6 @@ class LearnerSettings(StoreSettings):
     feedback: FeedbackConfig = FeedbackConfig()
     rounds: RoundsConfig = RoundsConfig()
     training: TrainingConfig = TrainingConfig()
-
-    def environment(self) -> dict[str, str]:
-        """Environment variables for a subprocess that shall read the same learner settings."""
-        ours = {
-            setting.variable: as_text(value)
-            for setting in LearnerSettings.all()
-            if (value := setting.of(self)) is not None or setting.field.default is not None
-        }
-        inherited = {name: value for name, value in os.environ.items() if RENAMED.get(name) not in ours}
-        return {**inherited, **ours}
 
     @property
     def adapters_dir(self) -> Path:

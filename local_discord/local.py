@@ -1,14 +1,17 @@
 """The API of the browser page under `/local`: actions as JSON requests, events over a WebSocket."""
 
 import asyncio
+import ipaddress
 import json
 import secrets
+import socket
 from collections.abc import Mapping
 from typing import Any
 
 from aiohttp import WSMsgType, web
 from aiohttp.typedefs import Handler
 from pydantic import ValidationError
+from yarl import URL
 
 from local_discord.errors import ApiError
 from local_discord.faults import Fault
@@ -46,6 +49,37 @@ class Page:
 
 
 PAGE = web.AppKey("page", Page)
+
+
+@web.middleware
+async def only_here(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Refuses what other web sites would have a browser on this machine do here.
+
+    The `Host` must be an address or a name of this machine, or else any site could make its own name lead here (DNS
+    rebinding). What the page does must come from the page itself, by its `Origin`; programs send none.
+    """
+    if not _is_own_name(request):
+        return answer(
+            {"message": "This service answers under the address of its machine only.", "code": 0}, 421
+        )
+    origin = request.headers.get("Origin")
+    if request.path.startswith(PREFIX) and origin not in (None, f"{request.scheme}://{request.host}"):
+        return answer({"message": "Only the page itself may do this, not another site.", "code": 0}, 403)
+    return await handler(request)
+
+
+def _is_own_name(request: web.Request) -> bool:
+    try:
+        host = URL(f"//{request.host}").host or ""
+    except ValueError:
+        return False
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return host.lower() in ("localhost", socket.gethostname().lower()) or host.lower().endswith(
+            ".localhost"
+        )
+    return True  # no name that could be made to lead here
 
 
 @web.middleware

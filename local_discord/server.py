@@ -123,7 +123,9 @@ class LocalDiscord:
         return self.world.channel_named(name)
 
     def _build(self) -> web.Application:
-        app = web.Application(client_max_size=MAX_BODY, middlewares=[api.rest, local.page_errors])
+        app = web.Application(
+            client_max_size=MAX_BODY, middlewares=[local.only_here, api.rest, local.page_errors]
+        )
         app[SERVICE] = Service(
             self.world,
             self.guild,

@@ -98,9 +98,9 @@ class CommunityMember:
         while wanted():
             try:
                 outcome = await self.play(channel)
-                log.debug("game played", player=self.person.name, outcome=str(outcome))
+                log.debug("game played", player=self.person.id, outcome=str(outcome))
             except (ActionRefused, TimeoutError) as error:
-                log.warning("a simulated player lost the thread", player=self.person.name, error=str(error))
+                log.warning("a simulated player lost the thread", player=self.person.id, error=str(error))
                 await asyncio.sleep(1)
             await asyncio.sleep(self._rng.uniform(*self._pace.rest))
 

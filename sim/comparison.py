@@ -10,8 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from bot.logging import configure_logging
 from sim.deployment import DeploymentConfig, DeploymentError, DeploymentProgress, simulate
+from store.logs import configure_logging
 
 OnRunProgress = Callable[[int, DeploymentProgress], None]
 """Called with (number of the run, its progress)."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import random
 import signal
 import sys
@@ -11,19 +12,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import structlog
+from pydantic import SecretStr
 from sqlmodel import func, select
 
+from bot.settings import BotSettings
 from games.core import Outcome
 from learner.examples.labels import parse_system
 from learner.feedback import open_decoder
 from learner.feedback.decode import decode_interactions
-from learner.settings import LearnerSettings
 from local_discord import LocalDiscord
 from local_discord.invoke import ActionRefused
 from local_discord.people import Person
 from sim.community import LIVELY, NAMES, CommunityMember, Pace
 from sim.players import open_players
 from store.database import Database
+from store.folder import private_file
 from store.migrations import upgrade
 from store.models import Game, Round, RoundStatus
 from store.rounds import active_round, latest_rounds
@@ -35,6 +38,8 @@ log = structlog.get_logger(__name__)
 
 CHANNEL = "play"
 RESTART_SECONDS = 1.0
+STOP_SECONDS = 5.0
+"""How long the bot may take to end; whatever it is doing continues after the next start."""
 MAX_STARTS = 3
 """Number of exits before it is online after which the bot is given up."""
 SILENT_SECONDS = 300.0
@@ -62,7 +67,15 @@ class DemoOptions:
     players: int = 4
     player_spec: str = "people"
     seed: int = 0
-    settings: LearnerSettings = field(default_factory=LearnerSettings)
+    settings: BotSettings = field(default_factory=BotSettings)
+    """The operator's; of where things are kept they count for nothing."""
+
+    @property
+    def own_settings(self) -> BotSettings:
+        """The settings with the demo's own store: never the operator's database."""
+        return self.settings.changed(
+            store={"data_dir": self.data_dir, "database_url": None}, training={"seed": self.seed}
+        )
 
 
 class BotProcess:
@@ -80,7 +93,11 @@ class BotProcess:
             while True:
                 with self.log_file.open("ab") as output:
                     self.process = await asyncio.create_subprocess_exec(
-                        sys.executable, "-m", "bot", env=self._environment, stdout=output, stderr=output
+                        *(sys.executable, "-m", "bot"),
+                        env=self._environment,
+                        stdout=output,
+                        stderr=output,
+                        start_new_session=True,  # Ctrl+C ends the demo, which then ends the bot
                     )
                 self.starts += 1
                 code = await self.process.wait()
@@ -95,9 +112,10 @@ class BotProcess:
         with contextlib.suppress(ProcessLookupError):
             self.process.send_signal(signal.SIGTERM)
             try:
-                await asyncio.wait_for(self.process.wait(), 10)
+                await asyncio.wait_for(self.process.wait(), STOP_SECONDS)
             except TimeoutError:
-                self.process.kill()
+                os.killpg(self.process.pid, signal.SIGKILL)  # its policy service too
+                await self.process.wait()
 
 
 @dataclass(eq=False)
@@ -183,9 +201,8 @@ class Demo:
 
 @asynccontextmanager
 async def running_demo(options: DemoOptions, once: bool = False) -> AsyncIterator[Demo]:
-    """Start everything and wait until the bot is online; stop everything at the end."""
-    options.data_dir.mkdir(parents=True, exist_ok=True)
-    database = Database(options.settings.changed(store={"data_dir": options.data_dir}).store.url)
+    """Start everything, wait until the bot is online, and stop everything at the end."""
+    database = Database(options.own_settings.store.url)
     await asyncio.to_thread(upgrade, database)
     pace = Pace() if once else LIVELY
     try:
@@ -199,7 +216,7 @@ async def running_demo(options: DemoOptions, once: bool = False) -> AsyncIterato
             bot_name="tangram-bot",
             response_window=RESPONSE_SECONDS,
         ) as service:
-            bot = BotProcess(_environment(options, service, once), options.data_dir / "bot.log")
+            bot = BotProcess(_environment(options, service, once), private_file(options.data_dir / "bot.log"))
             keeper = asyncio.create_task(bot.keep_running())
             try:
                 factory = open_players(options.player_spec)
@@ -247,15 +264,21 @@ async def _online(service: LocalDiscord, person: Person, bot: BotProcess, keeper
 
 
 def _environment(options: DemoOptions, service: LocalDiscord, once: bool) -> dict[str, str]:
-    """The bot's environment: the demo's settings and those that the bot needs in a demo."""
-    settings = options.settings.changed(store={"data_dir": options.data_dir}, training={"seed": options.seed})
+    """The bot's: the demo's settings, and those of the bot that a demo needs."""
     chosen = any(RENAMED.get(name, name) == "RESPECT_PLAY__IMAGES" for name in variables())
-    return {
-        **settings.environment(),
-        **({} if chosen else {"RESPECT_PLAY__IMAGES": IMAGES}),
-        "RESPECT_DISCORD__TOKEN": service.token,
-        "RESPECT_DISCORD__API": service.rest_url,
-        "RESPECT_DISCORD__GATEWAY": service.gateway_url,
-        "RESPECT_ROUNDS__EVERY_GAMES": "0" if once else str(options.games_per_round),
-        "RESPECT_PLAY__COOLDOWN": "0",
-    }
+    settings = options.own_settings.changed(
+        play={"cooldown": 0.0, **({} if chosen else {"images": IMAGES})},
+        discord={
+            "token": SecretStr(service.token),
+            "api": service.rest_url,
+            "gateway": service.gateway_url,
+            "message_content": True,
+        },
+        rounds={
+            "every_games": 0 if once else options.games_per_round,
+            "schedule": None,
+            "discord_permission": None,
+        },
+        web={"port": 0},
+    )
+    return settings.environment(BotSettings)

@@ -30,6 +30,7 @@ from store.migrations import upgrade
 from store.rounds import request_round
 from store.statistics import round_statistics, success_of_others
 from store.training import usable_interactions
+from store.version import code_version
 
 
 class DeploymentError(RuntimeError):
@@ -173,6 +174,20 @@ def simulate(
         "images": config.images,
         **({} if config.games == (DEFAULT_GAME,) else {"games": list(config.games)}),
         "seed": config.seed,
+        "config": {
+            "games_per_round": config.games_per_round,
+            "players": config.players,
+            "poison": config.poison,
+            "policy": config.policy,
+            "base_model": policy.fingerprint,
+            "code_version": code_version(),
+            "decoder": config.decoder,
+            "temperature": settings.policy.temperature,
+            "start": settings.rounds.start,
+            "trust": settings.rounds.trust,
+            "hindsight": asdict(config.hindsight or Hindsight.parse(settings.rounds.hindsight)),
+            "training": asdict(config.training or settings.training),
+        },
         "seconds": round(time.monotonic() - began, 2),
         "rounds": [asdict(row) | world.repeated([row.round]) for row in rows],
         **world.repeated(world.said),

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+from urllib.parse import quote
 
 import sqlalchemy as sa
 from sqlalchemy import event
@@ -11,6 +12,8 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlmodel import Session, create_engine
 from sqlmodel.ext.asyncio.session import AsyncSession
+
+from store.folder import private_file
 
 BUSY_SECONDS = 10.0
 
@@ -21,29 +24,49 @@ class Database:
     """One database with a sync and an async engine, both created lazily. Close it with `await aclose()` or
     `close()`."""
 
-    def __init__(self, url: str, busy_seconds: float = BUSY_SECONDS) -> None:
-        """`busy_seconds`: seconds that SQLite waits for a file that another process has locked."""
+    def __init__(self, url: str, busy_seconds: float = BUSY_SECONDS, *, read_only: bool = False) -> None:
+        """`busy_seconds`: how long SQLite waits for a file that another process has locked.
+
+        `read_only` (the sync engine) makes and changes no file of SQLite's.
+        """
         self.url = make_url(url)
         self._busy_seconds = busy_seconds
-        if self.url.get_backend_name() == "sqlite" and self.url.database not in (None, "", ":memory:"):
-            Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
+        self._read_only = read_only
         self._engine: sa.Engine | None = None
         self._async_engine: AsyncEngine | None = None
         self._turn_to_write = asyncio.Lock()
 
     @property
+    def file(self) -> Path | None:
+        """SQLite's file; None for another database and for one in memory."""
+        name = self.url.database or ":memory:"
+        in_file = self.url.get_backend_name() == "sqlite" and not name.startswith((":memory:", "file:"))
+        return Path(name) if in_file else None
+
+    @property
+    def missing(self) -> bool:
+        """Whether SQLite's file is not there yet."""
+        return self.file is not None and not self.file.exists()
+
+    @property
     def is_blank(self) -> bool:
         """Whether it is an SQLite file that is not there or has no bytes."""
-        if self.url.get_backend_name() != "sqlite" or self.url.database in (None, "", ":memory:"):
-            return False
-        file = Path(self.url.database)
-        return not file.exists() or file.stat().st_size == 0
+        return self.missing or (self.file is not None and self.file.stat().st_size == 0)
+
+    def _url_to_read(self) -> sa.URL:
+        """SQLite opens a file in WAL mode without writing only if nobody writes, or with the log that is there."""
+        if self.file is None:
+            return self.url
+        log = self.file.with_name(f"{self.file.name}-wal")
+        query = {"uri": "true", "mode": "ro", **({} if log.exists() else {"immutable": "1"})}
+        return self.url.set(database=f"file:{quote(str(self.file))}", query=query)
 
     @property
     def engine(self) -> sa.Engine:
         """The sync engine."""
         if self._engine is None:
-            self._engine = create_engine(self.url)
+            url = self._url_to_read() if self._read_only else self.url
+            self._engine = create_engine(url, hide_parameters=True)  # its errors quote them
             self._prepare(self._engine)
         return self._engine
 
@@ -52,13 +75,18 @@ class Database:
         """The async engine."""
         if self._async_engine is None:
             driver = ASYNC_DRIVERS.get(self.url.get_backend_name(), self.url.drivername)
-            self._async_engine = create_async_engine(self.url.set(drivername=driver))
+            self._async_engine = create_async_engine(self.url.set(drivername=driver), hide_parameters=True)
             self._prepare(self._async_engine.sync_engine)
         return self._async_engine
 
     def _prepare(self, engine: sa.Engine) -> None:
-        if engine.dialect.name != "sqlite":
+        if engine.dialect.name != "sqlite" or self._read_only:
             return
+
+        @event.listens_for(engine, "do_connect")
+        def before_connecting(*_: object) -> None:
+            if self.file is not None:
+                private_file(self.file)
 
         @event.listens_for(engine, "connect")
         def on_connect(connection, _record) -> None:  # pyright: ignore[reportMissingParameterType]
@@ -67,6 +95,7 @@ class Database:
             cursor.execute("PRAGMA journal_mode=WAL")
             cursor.execute("PRAGMA synchronous=FULL")
             cursor.execute("PRAGMA foreign_keys=ON")
+            cursor.execute("PRAGMA secure_delete=ON")  # erased rows are overwritten with zeros
             cursor.close()
 
     @contextmanager
@@ -89,6 +118,17 @@ class Database:
         """
         async with self._turn_to_write, self.async_session() as session:
             yield session
+
+    def scrub(self) -> bool:
+        """Empty SQLite's write-ahead log, in which deleted rows stand until then; call it after an erasure.
+
+        False if another process kept it from being emptied for as long as this one waits for a locked file.
+        """
+        if self.engine.dialect.name != "sqlite":
+            return True
+        with self.engine.connect() as connection:
+            busy, _, _ = connection.execute(sa.text("PRAGMA wal_checkpoint(TRUNCATE)")).one()
+        return not busy
 
     def close(self) -> None:
         """Close the sync connections."""

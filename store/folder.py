@@ -1,4 +1,4 @@
-"""Creates a folder atomically: complete or not at all."""
+"""Files and folders for this user alone, and a folder that appears at once, complete, or not at all."""
 
 import os
 import shutil
@@ -10,6 +10,20 @@ from pathlib import Path
 
 class FolderError(RuntimeError):
     """A folder cannot be created; the message says why and how to fix it."""
+
+
+def private_folder(folder: Path) -> Path:
+    """A folder that is made, with those on the way to it, for this user alone where it is not there yet."""
+    for missing in reversed([path for path in (folder, *folder.parents) if not path.exists()]):
+        missing.mkdir(mode=0o700, exist_ok=True)
+    return folder
+
+
+def private_file(path: Path) -> Path:
+    """An empty file that is made, with its folder, for this user alone where it is not there yet."""
+    private_folder(path.parent)
+    path.touch(mode=0o600, exist_ok=True)
+    return path
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """Runs Alembic: upgrade, downgrade, and comparison with the models."""
 
+import contextlib
 import io
 from pathlib import Path
 
@@ -9,8 +10,10 @@ import alembic.util
 import sqlalchemy as sa
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from sqlalchemy.exc import SQLAlchemyError
 
 from store.database import Database
+from store.version import code_version
 
 SCRIPTS = Path(__file__).parent.parent / "alembic"
 
@@ -23,8 +26,32 @@ def alembic_config(database: Database) -> alembic.config.Config:
     return config
 
 
+class NewerDatabase(SQLAlchemyError):
+    """A database that a newer version of the program migrated. The message says which is needed."""
+
+
+def refuse_newer(database: Database) -> None:
+    """Raise `NewerDatabase` for a database at a revision that this version does not know."""
+    current, _ = revisions(database)
+    scripts = ScriptDirectory.from_config(alembic_config(database))
+    if current is None or current in {script.revision for script in scripts.walk_revisions()}:
+        return
+    played = None
+    with contextlib.suppress(SQLAlchemyError), database.engine.connect() as connection:
+        newest = (
+            "SELECT code_version FROM game WHERE code_version IS NOT NULL ORDER BY started_at DESC LIMIT 1"
+        )
+        played = connection.execute(sa.text(newest)).scalar_one_or_none()
+    known = f" (its last game was played with respect {played})" if played else ""
+    raise NewerDatabase(
+        f"it is at revision {current}, which a newer version than this respect {code_version()} made{known}: "
+        "install the version that it was last used with, or a newer one"
+    )
+
+
 def upgrade(database: Database, revision: str = "head") -> None:
-    """Upgrade the database to a revision."""
+    """Bring the database up to a revision. Raises `NewerDatabase`."""
+    refuse_newer(database)
     alembic.command.upgrade(alembic_config(database), revision)
 
 

@@ -1,5 +1,6 @@
 """Players, their consents, and the export and erasure of their data."""
 
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from sqlalchemy import func
@@ -18,7 +19,7 @@ from store.models import (
     Round,
     Turn,
 )
-from store.rounds import forget_trust
+from store.rounds import forget_trust, trust_without
 
 
 async def player_of(
@@ -77,11 +78,29 @@ async def export_player(session: AsyncSession, player_id: int) -> dict[str, Any]
     }
 
 
+async def game_ids_of(session: AsyncSession, player_id: int) -> frozenset[str]:
+    """Ids of a player's games."""
+    return frozenset((await session.exec(select(Game.id).where(Game.player_id == player_id))).all())
+
+
+def card_without(card: Mapping[str, Any], games: Collection[str], player_id: int) -> dict[str, Any]:
+    """An adapter's card (`learner.registry.Card` as JSON) without the ids of these games and this player."""
+    kept = {
+        **card,
+        "games": {game: turns for game, turns in card.get("games", {}).items() if game not in games},
+    }
+    metrics = card.get("metrics") or {}
+    if trust := metrics.get("trust"):
+        kept["metrics"] = {**metrics, "trust": trust_without(trust, player_id)}
+    return kept
+
+
 async def erase_player(session: AsyncSession, player_id: int) -> int:
     """Delete a player with all games, turns, verdicts and trust results. Returns the number of games.
 
-    Adapters that were trained on the erased turns count them (`Adapter.erased_turns`): the next round starts from
-    the base model without those turns, and rollback refuses such an adapter.
+    Adapters trained on the erased turns keep a count of them (`Adapter.erased_turns`): the next round starts
+    again from the base model without those turns, and such an adapter and those trained from it are not used again
+    (`store.lineage`). Call `Database.scrub` once this is committed.
     """
     affected = (
         await session.exec(
@@ -98,16 +117,18 @@ async def erase_player(session: AsyncSession, player_id: int) -> int:
             .where(col(Adapter.id) == adapter_id)
             .values(erased_turns=Adapter.erased_turns + turns)
         )
-    games = (
-        await session.exec(select(func.count()).select_from(Game).where(Game.player_id == player_id))
-    ).one()
     player = await session.get_one(Player, player_id)
     await session.exec(
         update(Round).where(col(Round.requested_by) == player.external_id).values(requested_by=None)
     )
     await session.run_sync(forget_trust, player_id)  # pyright: ignore[reportArgumentType]
+    erased = await game_ids_of(session, player_id)
+    for adapter in (await session.exec(select(Adapter))).all():
+        adapter.card = card_without(adapter.card, erased, player_id)
+        session.add(adapter)
+    await session.flush()
     await session.exec(delete(Player).where(col(Player.id) == player_id))
-    return games
+    return len(erased)
 
 
 def consenting_players(session: Session, kind: ConsentKind) -> set[int]:

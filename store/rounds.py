@@ -1,7 +1,7 @@
 """Rounds in the database: requesting, reporting progress and finishing. Sync, for the learner and the command
 line."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy.exc import IntegrityError
@@ -70,12 +70,15 @@ def forget_trust(session: Session, player_id: int) -> None:
     """Remove a player from the trust results of rounds, because SQLite may reuse an erased player's id."""
     for row in session.exec(select(Round)):
         if trust := row.results.get("trust"):
-            quarantined = {
-                other: mean for other, mean in trust["quarantined"].items() if other != str(player_id)
-            }
-            capped = [other for other in trust["capped"] if other != player_id]
-            row.results = {**row.results, "trust": {**trust, "quarantined": quarantined, "capped": capped}}
+            row.results = {**row.results, "trust": trust_without(trust, player_id)}
             session.add(row)
+
+
+def trust_without(trust: Mapping[str, Any], player_id: int) -> dict[str, Any]:
+    """What a round found of trust, without one player."""
+    quarantined = {other: mean for other, mean in trust["quarantined"].items() if other != str(player_id)}
+    capped = [other for other in trust["capped"] if other != player_id]
+    return {**trust, "quarantined": quarantined, "capped": capped}
 
 
 def report(session: Session, round_id: int, stage: str, **progress: Any) -> None:

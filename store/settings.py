@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Self, cast
 
 import structlog
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic.dataclasses import dataclass
 from pydantic.fields import FieldInfo
 from pydantic_settings import (
@@ -68,6 +68,15 @@ RENAMED = {
 }
 """Old name -> current name of settings that were renamed. The old names are still read."""
 
+PASSED_ON = (
+    *("PATH", "HOME", "USER", "LOGNAME", "SHELL", "TMP", "TEMP", "TZ", "LANG", "LC_", "TERM", "NO_COLOR"),
+    *("SYSTEMROOT", "APPDATA", "LOCALAPPDATA", "USERPROFILE", "XDG_", "PYTHON", "VIRTUAL_ENV", "CONDA_"),
+    *("LD_", "DYLD_", "CUDA", "NVIDIA", "NCCL_", "GLOO_", "ROC", "HIP_", "HSA_", "OMP_", "MKL_", "OPENBLAS_"),
+    *("KMP_", "GOMP_", "TORCH", "PYTORCH", "TRITON_", "TOKENIZERS_", "TRANSFORMERS_", "HF_", "HUGGINGFACE_"),
+    *("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY", "SSL_CERT_", "REQUESTS_CA_BUNDLE", "COVERAGE_"),
+)
+"""How the names begin of what the machine's own environment has for Python, torch, model hubs and the network."""
+
 _warned: set[str] = set()
 """Old names for which this process has logged a warning."""
 
@@ -117,6 +126,19 @@ class Settings(BaseSettings):
         frozen=True,
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _empty_is_unset(cls, given: Any) -> Any:
+        """An empty value of a setting that is unset by default leaves it unset, whatever `.env` says."""
+        for name, kind in cls.sections().items():
+            if isinstance(section := given.get(name), dict):
+                fields = fields_of(kind)
+                given[name] = {
+                    key: None if value == "" and key in fields and fields[key].default is None else value
+                    for key, value in section.items()
+                }
+        return given
+
     @classmethod
     def sections(cls) -> dict[str, type]:
         """The sections by name."""
@@ -153,6 +175,19 @@ class Settings(BaseSettings):
         ):  # RESPECT_POLICY was a setting and is now the name of a section
             source.env_vars = {name: value for name, value in source.env_vars.items() if name in known}
         return init_settings, env_settings, dotenv_settings, _OldNames(settings_cls, given, known)
+
+    def environment(self, kind: "type[Settings]") -> dict[str, str]:
+        """The environment of a process of its own that is to read settings of `kind` as they are here.
+
+        It has what programs need of the machine (`PASSED_ON`) and these settings. Nothing else of this process's:
+        not the bot's token where `kind` is not the bot's.
+        """
+        inherited = {
+            name: value
+            for name, value in os.environ.items()
+            if name.upper().startswith((*PASSED_ON, TEST_PREFIX))
+        }
+        return inherited | {setting.variable: _passed_on(setting, self) for setting in kind.all()}
 
     def changed(self, **sections: Mapping[str, Any]) -> Self:
         """A copy with other values, e.g. `changed(policy={"threads": 1})`. Raises ValidationError."""
@@ -231,9 +266,20 @@ def _nearest(name: str, known: list[str]) -> str:
 def what_is_wrong(error: ValidationError) -> list[str]:
     """A sentence for each invalid setting, without its value, which may be a secret."""
     return [
-        f"{variable(*loc[:2]) if len(loc := [str(part) for part in item['loc']]) > 1 else loc[0]}: {item['msg']}"
-        for item in error.errors(include_input=False)
+        f"{_setting_at(item['loc'])}: {item['msg'].removeprefix('Value error, ')}"
+        for item in error.errors(include_input=False, include_context=False)
     ]
+
+
+def _setting_at(loc: tuple[int | str, ...]) -> str:
+    parts = [str(part) for part in loc]
+    return variable(*parts[:2]) if len(parts) > 1 else f"{PREFIX}{parts[0]}".upper() if parts else "settings"
+
+
+def _passed_on(setting: Setting, settings: "Settings") -> str:
+    """A setting's value for a process of its own: empty where it is unset, whatever `.env` says."""
+    value = setting.of(settings)
+    return "" if value is None and setting.field.default is None else as_text(value)
 
 
 def as_text(value: Any) -> str:
@@ -266,7 +312,17 @@ class StoreConfig:
         return self.database_url or f"sqlite:///{self.data_dir / 'respect.db'}"
 
 
+@dataclass(frozen=True)
+class LogConfig:
+    """Logs"""
+
+    json: bool = Field(
+        default=False, description="Log JSON lines in place of coloured text, in every process."
+    )
+
+
 class StoreSettings(Settings):
-    """The settings of the store."""
+    """What the store needs to know, and how every process logs."""
 
     store: StoreConfig = StoreConfig()
+    log: LogConfig = LogConfig()

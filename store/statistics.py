@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 import numpy as np
 from sqlmodel import Session, col, select
@@ -17,6 +18,8 @@ class RoundStatistics:
     """Measures of one round's policy over the interactions played with it."""
 
     round: int
+    adapter: str
+    """That the games began with, or were moved to."""
     interactions: int
     success: float
     success_ci95: tuple[float, float]
@@ -43,11 +46,14 @@ def bootstrap_ci95(values: Sequence[float], resamples: int = 2000, seed: int = 0
 
 
 def round_statistics(session: Session, scheme: str = "binary") -> list[RoundStatistics]:
-    """One row per round with finished games, in order of rounds, without imported games."""
+    """One row for each policy that has finished games, in order of rounds: a round may have games of several.
+
+    Imported games belong to none.
+    """
     games = session.exec(
         select(Game)
         .where(Game.outcome != Outcome.OPEN, Game.origin != Origin.IMPORTED)
-        .order_by(col(Game.round), col(Game.id))
+        .order_by(col(Game.round), col(Game.adapter), col(Game.id))
     ).all()
     turns: dict[str, list[Turn]] = {}
     for turn in session.exec(select(Turn).order_by(col(Turn.game_id), col(Turn.number))):
@@ -57,8 +63,8 @@ def round_statistics(session: Session, scheme: str = "binary") -> list[RoundStat
         for row in session.exec(select(Feedback).where(Feedback.scheme == scheme).order_by(col(Feedback.id)))
     }
     return [
-        _statistics(number, [game for game in games if game.round == number], turns, positive)
-        for number in sorted({game.round for game in games})
+        _statistics(number, adapter, list(played), turns, positive)
+        for (number, adapter), played in groupby(games, lambda game: (game.round, game.adapter))
     ]
 
 
@@ -73,7 +79,7 @@ def success_of_others(session: Session, number: int, players: Collection[int]) -
 
 
 def _statistics(
-    number: int, games: Sequence[Game], turns: dict[str, list[Turn]], positive: dict[int, bool]
+    number: int, adapter: str, games: Sequence[Game], turns: dict[str, list[Turn]], positive: dict[int, bool]
 ) -> RoundStatistics:
     played = [(game, turns.get(game.id, [])) for game in games]
     successes = [float(game.outcome == Outcome.WON) for game, _ in played]
@@ -93,6 +99,7 @@ def _statistics(
     deserved = decoded & faultless
     return RoundStatistics(
         round=number,
+        adapter=adapter,
         interactions=len(played),
         success=float(np.mean(successes)),
         success_ci95=bootstrap_ci95(successes),

@@ -4,12 +4,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlmodel import Session, col, delete, select
+from sqlalchemy import ColumnElement
+from sqlmodel import Session, col, delete, func, select
 
 from games.core import Outcome, Step
 from store.games import steps_of
-from store.models import Adapter, AdapterTurn, ConsentKind, Feedback, Game, Origin, Turn
-from store.players import consenting_players
+from store.models import Adapter, AdapterTurn, Consent, ConsentKind, Feedback, Game, Origin, Turn
 from store.rounds import quarantined
 
 
@@ -52,24 +52,24 @@ def usable_interactions(
     discord_permission: str | None,
     images: str | None = None,
     until: datetime | None = None,
+    *,
+    local_games: bool = False,
 ) -> list[Interaction]:
     """Finished games that may be trained on, oldest first; with `until`, only those that had ended by then.
 
     Discord forbids training on message content without its express permission (Developer Policy, rule 21):
-    its games are left out unless `discord_permission` is that permission's reference, and then only games of
-    players who opted in are used. Games on the local service and simulated games are not restricted.
+    its games are left out until the operator records that permission's reference, and then only games of
+    players who opted in are used. Games on the local service and simulated games are free of this; but those on
+    the local service are left out of a store with games from Discord, where anybody could have tried something
+    out, unless `local_games` says otherwise.
     """
-    allowed = consenting_players(session, ConsentKind.TRAINING) if discord_permission else set()
-    query = select(Game).where(Game.outcome != Outcome.OPEN).order_by(col(Game.ended_at), col(Game.id))
+    query = select(Game).where(*_usable(session, discord_permission, local_games))
+    query = query.order_by(col(Game.ended_at), col(Game.id))
     if images is not None:
         query = query.where(Game.images == images)
     if until is not None:
         query = query.where(col(Game.ended_at) <= until)
-    games = [
-        game
-        for game in session.exec(query)
-        if game.origin != Origin.DISCORD or (discord_permission and game.player_id in allowed)
-    ]
+    games = session.exec(query).all()
     turns: dict[str, list[Turn]] = {game.id: [] for game in games}
     for turn in session.exec(select(Turn).order_by(col(Turn.game_id), col(Turn.number))):
         if turn.game_id in turns:
@@ -80,6 +80,31 @@ def usable_interactions(
         for game in games
         if turns[game.id]
     ]
+
+
+def has_usable_interactions(
+    session: Session, discord_permission: str | None, *, local_games: bool = False
+) -> bool:
+    """Whether `usable_interactions` would give any, without reading them."""
+    has_turns = select(Turn.id).where(Turn.game_id == Game.id).exists()
+    query = select(Game.id).where(*_usable(session, discord_permission, local_games), has_turns).limit(1)
+    return session.exec(query).first() is not None
+
+
+def _usable(session: Session, discord_permission: str | None, local_games: bool) -> list[ColumnElement[bool]]:
+    """What holds of the games that may be trained on."""
+    conditions = [col(Game.outcome) != Outcome.OPEN]
+    on_discord = col(Game.origin) == Origin.DISCORD
+    if discord_permission:
+        latest = select(func.max(Consent.id)).where(Consent.kind == ConsentKind.TRAINING)
+        latest = latest.group_by(col(Consent.player_id))
+        agreed = select(Consent.player_id).where(col(Consent.id).in_(latest), col(Consent.granted))
+        conditions.append(~on_discord | col(Game.player_id).in_(agreed))
+    else:
+        conditions.append(~on_discord)
+    if not local_games and session.exec(select(Game.id).where(on_discord).limit(1)).first() is not None:
+        conditions.append(col(Game.origin) != Origin.LOCAL)
+    return conditions
 
 
 def _interaction(game: Game, turns: Sequence[Turn], in_quarantine: bool) -> Interaction:

@@ -81,6 +81,15 @@ def test_an_old_name_is_read_with_one_warning(old: str, where: str, monkeypatch:
     value = {"SYSTEM": "t-kto", "START": "base", "DECODER": "prompted"}.get(
         old.removeprefix("RESPECT_"), value
     )
+    value = {
+        "DISCORD_TRAINING_PERMISSION": "ticket 1234",
+        "DISCORD_API": "http://127.0.0.1:1/api",
+        "DISCORD_GATEWAY": "ws://localhost:1",
+    }.get(old.removeprefix("RESPECT_"), value)
+    if old in ("RESPECT_DISCORD_API", "RESPECT_DISCORD_GATEWAY"):  # neither goes without the other
+        monkeypatch.setenv("RESPECT_DISCORD__API", "http://127.0.0.1:1/api")
+        monkeypatch.setenv("RESPECT_DISCORD__GATEWAY", "ws://127.0.0.1:1")
+        monkeypatch.delenv(RENAMED[old])
     if where == "environment":
         monkeypatch.setenv(old, value)
     else:
@@ -164,11 +173,72 @@ def test_a_process_of_its_own_reads_the_settings_as_they_are(monkeypatch: pytest
     )
     program = "import pickle, sys; from learner.settings import LearnerSettings; sys.stdout.buffer.write(pickle.dumps("
     program += "{each.variable: each.of(LearnerSettings()) for each in LearnerSettings.all()}))"
-    environment = {**ours.environment(), "PYTHONPATH": str(ROOT)}
+    environment = {**ours.environment(LearnerSettings), "PYTHONPATH": str(ROOT)}
     ran = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, check=True)
     theirs = pickle.loads(ran.stdout)
     assert theirs == {each.variable: each.of(ours) for each in LearnerSettings.all()}
     assert theirs["RESPECT_TRAINING__RANK"] == 4 and theirs["RESPECT_TRAINING__SEED"] == 3
+
+
+def test_a_process_of_its_own_gets_what_it_needs_and_nothing_else(monkeypatch: pytest.MonkeyPatch):
+    """Neither the bot's token nor another secret of the machine, and nothing that `.env` says otherwise."""
+    monkeypatch.setenv("RESPECT_DISCORD__TOKEN", "very-secret")
+    monkeypatch.setenv("RESPECT_DISCORD_TOKEN", "very-secret")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "very-secret")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    write_env(RESPECT_STORE__DATABASE_URL="sqlite:///there.db", RESPECT_POLICY__THREADS="7")
+    ours = BotSettings().changed(store={"database_url": None})
+    environment = ours.environment(LearnerSettings)
+    assert "very-secret" not in environment.values()
+    assert environment["PATH"] and environment["CUDA_VISIBLE_DEVICES"] == "0"
+    for name in variables():
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    theirs = LearnerSettings()
+    assert (theirs.store.database_url, theirs.policy.threads) == (None, 7)
+    assert ours.environment(BotSettings)["RESPECT_DISCORD__TOKEN"] == "very-secret"
+
+
+@pytest.mark.parametrize(
+    "flag", ["false", "No", "none", "0", "  ", "true", "-", "n/a", "OK", "pending", "'no'"]
+)
+def test_a_permission_is_a_reference_and_not_a_flag(flag: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("RESPECT_ROUNDS__DISCORD_PERMISSION", flag)
+    with pytest.raises(ValidationError) as caught:
+        LearnerSettings()
+    [wrong] = what_is_wrong(caught.value)
+    assert wrong.startswith("RESPECT_ROUNDS__DISCORD_PERMISSION: this is no reference")
+    monkeypatch.setenv("RESPECT_ROUNDS__DISCORD_PERMISSION", "Ticket 1234567")
+    assert LearnerSettings().rounds.discord_permission == "Ticket 1234567"
+    monkeypatch.setenv("RESPECT_ROUNDS__DISCORD_PERMISSION", "")
+    assert LearnerSettings().rounds.discord_permission is None
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://discord.example/api",
+        "http://127.0.0.1@discord.example/api",
+        "http://127.0.0.1.example/api",
+        "http://10.0.0.1:8080/api",
+        "file://localhost/api",
+        "127.0.0.1:8080",
+    ],
+)
+def test_only_this_machine_stands_in_for_discord(url: str, monkeypatch: pytest.MonkeyPatch):
+    """Whoever reads the settings: the token goes to nobody else."""
+    monkeypatch.setenv("RESPECT_DISCORD__API", url)
+    monkeypatch.setenv("RESPECT_DISCORD__GATEWAY", "ws://127.0.0.1:8080")
+    monkeypatch.setenv("RESPECT_DISCORD__TOKEN", "very-secret")
+    with pytest.raises(ValidationError) as caught:
+        BotSettings()
+    assert what_is_wrong(caught.value)[0].startswith("RESPECT_DISCORD__API: only a service on this machine")
+    result = CliRunner().invoke(app, ["doctor", "--json"])
+    assert result.exit_code == 1 and "only a service on this machine" in result.stdout
+    monkeypatch.delenv("RESPECT_DISCORD__API")
+    with pytest.raises(ValidationError, match="or neither"):
+        BotSettings()
 
 
 def test_every_hyper_parameter_is_an_option_of_simulate():

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from store.logs import message_of
 from web.metrics import Metrics
 
 CHECK_SECONDS = 5.0
@@ -36,8 +37,8 @@ async def problems(checks: Mapping[str, Check]) -> dict[str, str]:
                 return await check()
         except TimeoutError:
             return f"no answer within {CHECK_SECONDS:.0f} s"
-        except Exception as error:  # any exception of a check is a problem to report
-            return f"{type(error).__name__}: {error}"
+        except Exception as error:  # a check fails in as many ways as what it checks
+            return message_of(error)
 
     found = await asyncio.gather(*(one(check) for check in checks.values()))
     return {name: problem for name, problem in zip(checks, found, strict=True) if problem is not None}

@@ -1,5 +1,6 @@
 """The buttons of a player's `/privacy` panel: two opt-ins, export, erasure."""
 
+import asyncio
 import io
 import json
 
@@ -10,9 +11,18 @@ from bot import texts
 from bot.components import Button, Buttons
 from bot.respond import acknowledge, answer
 from bot.services import BotInteraction, Services, services_of
+from learner.registry import AdapterError, AdapterRegistry
 from store.games import games_played, unfinished_games_of
 from store.models import ConsentKind, Origin, Player
-from store.players import consents, erase_player, export_player, give_consent, known_player, player_of
+from store.players import (
+    consents,
+    erase_player,
+    export_player,
+    game_ids_of,
+    give_consent,
+    known_player,
+    player_of,
+)
 
 log = structlog.get_logger(__name__)
 
@@ -103,8 +113,17 @@ class EraseYesButton(PanelButton, template=r"privacy:erase-yes:(?P<owner>\d+)"):
             running = [game.id for game in await unfinished_games_of(session, player.id)]
         for game_id in running:
             await bot.games.give_up(game_id, "its player erased everything")
+        async with bot.database.async_session() as session:
+            played = await game_ids_of(session, player.id)
+        try:
+            registry = AdapterRegistry(bot.settings.adapters_dir)
+            await asyncio.to_thread(registry.forget, played, player.id)
+        except (AdapterError, OSError) as error:  # a broken folder must not keep anybody's words
+            log.error("an adapter's card could not be rewritten", error=str(error))
         async with bot.database.async_writing() as session:
             games = await erase_player(session, player.id)
+        if not await asyncio.to_thread(bot.database.scrub):
+            log.warning("the database's log could not be emptied yet; it is when the last process closes it")
         log.info("player erased", games=games)
         await interaction.edit_original_response(content=texts.erased(games), view=None)
 

@@ -15,6 +15,7 @@ from bot.respond import acknowledge, answer
 from bot.rounds.schedule import NothingToLearn
 from bot.services import BotInteraction, Services
 from learner.protocol import PolicyError
+from store.lineage import affected_adapters
 from store.models import Adapter, GuildSettings, Origin, Round
 from store.rounds import RoundUnderWay, active_round, latest_rounds
 from store.statistics import round_statistics
@@ -55,8 +56,9 @@ class Rounds(commands.GroupCog, group_name="round", group_description="Rounds of
     @app_commands.command(description="How the running round and the last ones are doing")
     async def status(self, interaction: BotInteraction) -> None:
         await acknowledge(interaction, thinking=True)
-        active, rows = await asyncio.to_thread(self._status)
-        await answer(interaction, texts.round_status(active, rows, self._note()))
+        active, rows, affected = await asyncio.to_thread(self._status)
+        notes = [note for note in (self._note(), texts.affected_adapters(affected)) if note]
+        await answer(interaction, texts.round_status(active, rows, "\n".join(notes)))
 
     @app_commands.command(description="The last rounds and how they ended")
     async def history(self, interaction: BotInteraction) -> None:
@@ -101,7 +103,8 @@ class Rounds(commands.GroupCog, group_name="round", group_description="Rounds of
         off = self.bot.settings.origin is Origin.DISCORD and not self.bot.settings.rounds.discord_permission
         return texts.TRAINING_OFF_SHORT if off else None
 
-    def _status(self) -> tuple[dict[str, Any] | None, list[tuple[int, int, float]]]:
+    def _status(self) -> tuple[dict[str, Any] | None, list[tuple[int, str, int, float]], dict[str, str]]:
+        """(the round under way, success by round, adapters that may not be used and why)."""
         with self.bot.database.session() as session:
             row = active_round(session)
             active = (
@@ -109,12 +112,13 @@ class Rounds(commands.GroupCog, group_name="round", group_description="Rounds of
                 if row is None
                 else {"number": row.number, "stage": row.stage, "progress": row.progress or {}}
             )
-        return active, self._success()
+            affected = {name: str(why) for name, why in affected_adapters(session).items()}
+        return active, self._success(), affected
 
-    def _success(self) -> list[tuple[int, int, float]]:
+    def _success(self) -> list[tuple[int, str, int, float]]:
         with self.bot.database.session() as session:
             found = round_statistics(session)
-        return [(row.round, row.interactions, row.success) for row in found][-SHOWN:]
+        return [(row.round, row.adapter, row.interactions, row.success) for row in found][-SHOWN:]
 
     def _history(self) -> list[dict[str, Any]]:
         with self.bot.database.session() as session:

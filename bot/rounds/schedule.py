@@ -19,11 +19,15 @@ from sqlmodel import func, select
 
 from bot.errors import StartupError
 from bot.settings import BotSettings
+from learner.registry import AdapterError, AdapterRegistry
 from learner.rounds import LOCK_FILE, command
+from learner.settings import LearnerSettings
 from store.database import Database
+from store.folder import private_file
+from store.lineage import affected_adapters
 from store.models import Round, RoundStatus, now
 from store.rounds import RoundUnderWay, active_round, finish, games_since_last_round, request_round
-from store.training import usable_interactions
+from store.training import has_usable_interactions
 from web.metrics import Metrics
 
 log = structlog.get_logger(__name__)
@@ -94,7 +98,7 @@ class RoundSchedule:
     async def request(self, trigger: str, requested_by: str | None = None) -> Round:
         """Request a round and start it. Raises `RoundUnderWay` or `NothingToLearn`."""
         row = await asyncio.to_thread(self._queue, trigger, requested_by)
-        log.info("round queued", round=row.number, trigger=trigger, requested_by=requested_by)
+        log.info("round queued", round=row.number, trigger=trigger)
         self._watch_to_the_end()
         return row
 
@@ -106,11 +110,24 @@ class RoundSchedule:
 
     def _queue(self, trigger: str, requested_by: str | None) -> Round:
         with self._database.session() as session:
-            if active_round(session) is None and not usable_interactions(
-                session, self._settings.rounds.discord_permission
+            asked = self._settings.rounds
+            nothing = not has_usable_interactions(
+                session, asked.discord_permission, local_games=asked.local_games
+            )
+            # A round without games still takes an adapter out of service that may no longer be used.
+            if (
+                active_round(session) is None
+                and nothing
+                and self._current_adapter() not in affected_adapters(session)
             ):
                 raise NothingToLearn
             return request_round(session, self._settings.rounds.system, trigger, requested_by)
+
+    def _current_adapter(self) -> str | None:
+        try:
+            return AdapterRegistry(self._settings.adapters_dir).current()
+        except AdapterError:
+            return None
 
     def _missed(self, trigger: CronTrigger) -> bool:
         """Whether a scheduled round was due while the bot was not running."""
@@ -172,16 +189,14 @@ class RoundSchedule:
 
     async def _run(self, row: Round) -> None:
         assert row.id is not None
-        logs = self._settings.store.data_dir / "logs"
-        logs.mkdir(parents=True, exist_ok=True)
-        path = logs / f"round-{row.id}.log"
+        path = private_file(self._settings.store.data_dir / "logs" / f"round-{row.id}.log")
         with path.open("ab") as output:
             self._process = await asyncio.create_subprocess_exec(
                 *command(row.id, self._settings.rounds.processes),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
-                env=self._settings.environment(),
+                env=self._settings.environment(LearnerSettings),
                 start_new_session=True,
             )
         log.info("round started", round=row.number, pid=self._process.pid, log=str(path))

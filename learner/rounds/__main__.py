@@ -1,7 +1,6 @@
 """`python -m learner.rounds --round-id N`: runs one queued round, in one process or distributed."""
 
 import argparse
-import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -15,8 +14,11 @@ from learner.rounds.pipeline import run_round
 from learner.rounds.work import RoundError
 from learner.settings import LearnerSettings
 from store.database import Database
-from store.models import RoundStatus
-from store.settings import what_is_wrong
+from store.logs import configure_logging, message_of
+from store.migrations import refuse_newer
+from store.models import Round, RoundStatus
+from store.rounds import finish
+from store.settings import StoreSettings, what_is_wrong
 
 if TYPE_CHECKING:
     from learner.training.distributed import ProcessGroup
@@ -34,15 +36,30 @@ def _process_group(settings: LearnerSettings) -> "ProcessGroup | None":
     return ProcessGroup(cpu=choose_device(settings.policy.device).type == "cpu")
 
 
+def _fail(round_id: int, wrong: str) -> None:
+    """End a round whose settings are not understood, where the store's are."""
+    log.error("settings not understood", wrong=wrong)
+    try:
+        database = Database(StoreSettings().store.url)
+        with database.session() as session:
+            if session.get(Round, round_id) is not None:
+                finish(session, round_id, error=f"Settings are not understood: {wrong}")
+        database.close()
+    except (ValidationError, SQLAlchemyError) as error:
+        log.error("the round could not be ended", round_id=round_id, error=message_of(error))
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """`python -m learner.rounds --round-id N`: returns 0 if the round is done, else 1."""
     parser = argparse.ArgumentParser(prog="python -m learner.rounds", description=__doc__)
     parser.add_argument("--round-id", type=int, required=True, help="Id of the round's row.")
     asked = parser.parse_args(arguments)
+    configure_logging()
     try:
         settings = LearnerSettings()
+        configure_logging(settings.log.json)
     except ValidationError as error:
-        log.error("settings not understood", wrong="; ".join(what_is_wrong(error)))
+        _fail(asked.round_id, "; ".join(what_is_wrong(error)))
         return 1
     group = _process_group(settings)
     if group is not None and group.rank > 0:
@@ -53,6 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     database = Database(settings.store.url)
     try:
+        refuse_newer(database)
         row = run_round(database, settings, asked.round_id, group=group)
     except (RoundError, SQLAlchemyError) as error:
         log.error("round could not be run", round_id=asked.round_id, error=str(error))
@@ -65,22 +83,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0 if row.status == RoundStatus.DONE else 1
 
 
-def configure_logging() -> None:
-    """Log to standard error, level info and above, in a readable format."""
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="%Y-%m-%d %H:%M:%S", utc=False),
-            structlog.dev.ConsoleRenderer(
-                colors=False,
-                exception_formatter=structlog.dev.plain_traceback,  # no local variables: they hold utterances
-            ),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )
-
-
 if __name__ == "__main__":
-    configure_logging()
     sys.exit(main())

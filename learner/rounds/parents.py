@@ -8,6 +8,7 @@ import structlog
 from learner.protocol import BASE_ADAPTER
 from learner.registry import Card, adapter_problems
 from learner.rounds.work import RoundWork
+from store.lineage import affected_adapters
 from store.training import Interaction
 
 log = structlog.get_logger(__name__)
@@ -24,6 +25,9 @@ def start(work: RoundWork, interactions: Sequence[Interaction]) -> str:
     parent = usable_parent(work)
     if parent == BASE_ADAPTER:
         return BASE_ADAPTER
+    with work.database.session() as session:
+        if parent in affected_adapters(session):
+            return BASE_ADAPTER
     card = work.registry.card(parent)
     usable = {interaction.game_id for interaction in interactions}
     same_shape = card.training.get("rank") == work.training.rank

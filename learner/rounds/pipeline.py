@@ -30,6 +30,9 @@ from learner.rounds.work import OnProgress, RoundError, RoundWork
 from learner.settings import LearnerSettings, TrainingConfig
 from store import rounds as store_rounds
 from store.database import Database
+from store.folder import private_file
+from store.lineage import affected_adapters
+from store.logs import message_of
 from store.models import Feedback, Round, RoundStatus, now
 from store.training import Interaction, record_lineage, usable_interactions
 
@@ -77,11 +80,13 @@ def run_round(
             sentence = _known_failure(work.stage, error)
             if sentence is None:
                 bound.exception("round failed", stage=work.stage)
-                sentence = f"The stage '{work.stage}' failed: {_first_line(error)}"
+                sentence = f"The stage '{work.stage}' failed: {message_of(error)}"
             else:
-                bound.info("round failed", stage=work.stage, reason=sentence)  # the caller reports it
+                bound.info("round failed", stage=work.stage, reason=sentence)  # whoever runs it tells
+            left = leave_affected(work)
             with database.session() as session:
-                return store_rounds.finish(session, round_id, error=sentence)
+                return store_rounds.finish(session, round_id, error=sentence, **left)
+        results |= leave_affected(work)
         bound.info("round done", adapter=results.get("adapter"), promoted=results["promoted"])
         with database.session() as session:
             return store_rounds.finish(session, round_id, adapter_id=adapter_id, **results)
@@ -94,6 +99,7 @@ def pipeline(work: RoundWork) -> tuple[int | None, dict[str, Any]]:
     trained, adapter, train_games, train_turns, training (`TrainingResult`), held_out (`Comparison`); trust
     (`learner.examples.trust.TrustFilter`) if that is on; rolled_back if the adapter in use was rolled back;
     set_aside, the number of games that were left out by reason (`learner.examples.readable`).
+    `run_round` adds out_of_service (`leave_affected`).
     """
     found = set_aside(collect(work), Reader())
     interactions = found.kept
@@ -140,8 +146,10 @@ def collect(work: RoundWork) -> list[Interaction]:
     work.report("collect")
     with work.database.session() as session:
         row = session.get_one(Round, work.round_id)
-        permission = work.settings.rounds.discord_permission
-        found = usable_interactions(session, permission, until=row.started_at)
+        asked = work.settings.rounds
+        found = usable_interactions(
+            session, asked.discord_permission, until=row.started_at, local_games=asked.local_games
+        )
         row.interactions = sum(interaction.round == work.number - 1 for interaction in found)
         session.add(row)
     if not found:
@@ -183,6 +191,24 @@ def go_back_if_worse(
         row.results = {"rolled_back": {"from": current, "to": before, "reason": reason}}
         session.add(row)
         return row.results
+
+
+def leave_affected(work: RoundWork) -> dict[str, Any]:
+    """Take the adapter in use out of service where it learnt from what may no longer be used and no new one took over.
+
+    This is the deadline of an erasure and of a withdrawal: the end of the next round, however it ends.
+    """
+    try:
+        with work.database.session() as session:
+            current = work.registry.current()
+            reason = affected_adapters(session).get(current)
+            if reason is None:
+                return {}
+            instead = work.registry.take_out_of_service(session)
+    except (AdapterError, SQLAlchemyError, OSError) as error:
+        log.error("an adapter could not be taken out of service", error=str(error))
+        return {}
+    return {"out_of_service": {"from": current, "to": instead, "reason": f"{current} {reason}"}}
 
 
 def examples(
@@ -322,10 +348,8 @@ def _counts(interactions: Sequence[Interaction], verdicts: dict[int, Feedback]) 
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """Hold the registry's lock, so that only one round runs at a time. The system releases it if the process
-    dies."""
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / LOCK_FILE, blocking=False)
+    """One round at a time works on a registry. The lock goes with the process, however it ends."""
+    lock = FileLock(private_file(folder / LOCK_FILE), blocking=False)
     try:
         lock.acquire()
     except Timeout:
@@ -347,10 +371,5 @@ def _known_failure(stage: str, error: Exception) -> str | None:
     if isinstance(error, SQLAlchemyError):
         return f"The database could not be written in the stage '{stage}': {error.__cause__ or error}"
     if isinstance(error, OSError):
-        return f"The stage '{stage}' failed: {_first_line(error)}"
+        return f"The stage '{stage}' failed: {message_of(error)}"
     return None
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__

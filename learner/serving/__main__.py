@@ -3,7 +3,6 @@
 import argparse
 import asyncio
 import contextlib
-import ipaddress
 import os
 import signal
 import sys
@@ -11,13 +10,16 @@ from pathlib import Path
 
 import structlog
 from aiohttp import web
+from pydantic import ValidationError
 
 from learner.policy import Policy
 from learner.policy.loading import PolicyLoadError
 from learner.registry import AdapterRegistry
 from learner.serving.service import PolicyService
 from learner.serving.worker import Worker
-from learner.settings import LearnerSettings
+from learner.settings import LearnerSettings, is_loopback
+from store.logs import configure_logging
+from store.settings import what_is_wrong
 
 log = structlog.get_logger(__name__)
 
@@ -58,24 +60,21 @@ async def _until_told(parent: int | None) -> None:
             return
 
 
-def _only_here(host: str) -> bool:
-    """Whether an address can be reached from this machine only."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
 def main() -> None:
-    """Read settings and arguments, and serve the policy."""
-    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
-    settings = LearnerSettings()
+    """Read settings and arguments, and serve."""
+    configure_logging()
+    try:
+        settings = LearnerSettings()
+    except ValidationError as error:
+        log.error("settings not understood", wrong="; ".join(what_is_wrong(error)))
+        sys.exit(1)
+    configure_logging(settings.log.json)
     parser = argparse.ArgumentParser(description="Serve the policy over HTTP.")
     parser.add_argument("--port", type=int, default=settings.service.port)
     parser.add_argument("--url-file", type=Path, help="write the URL here once it listens")
     parser.add_argument("--parent", type=int, help="stop when this is no longer the parent process")
     options = parser.parse_args()
-    if settings.service.secret is None and not _only_here(settings.service.host):
+    if settings.service.secret is None and not is_loopback(settings.service.host):
         log.error(
             "a service for other machines needs a secret: set RESPECT_SERVICE__SECRET here and for the bot, or "
             "bind to 127.0.0.1",

@@ -168,7 +168,7 @@ class LocalPolicy:
             self._process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "learner.serving", "--url-file", str(url_file)),
                 *("--port", str(self._port), "--parent", str(os.getpid())),
-                env=self._settings.environment(),
+                env=self._settings.environment(LearnerSettings),
             )
             self.starts += 1
             used, used_at = 0.0, time.monotonic()

@@ -68,8 +68,8 @@ class PolicyService:
         self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
         if self._secret is not None and request.path != "/healthz":
-            given = request.headers.get("Authorization", "")
-            if not hmac.compare_digest(given, f"Bearer {self._secret.get_secret_value()}"):
+            given = request.headers.get("Authorization", "").encode(errors="surrogateescape")
+            if not hmac.compare_digest(given, f"Bearer {self._secret.get_secret_value()}".encode()):
                 return _refusal("The shared secret is wrong: check RESPECT_SERVICE__SECRET", 401)
         try:
             return await handler(request)

@@ -18,6 +18,7 @@ from learner.protocol import BASE_ADAPTER, PolicyError, TurnRequest
 from learner.registry import AdapterRegistry, adapter_problems
 from learner.serving.fair_queue import FairQueue
 from learner.serving.pins import Pins
+from store.logs import message_of
 
 log = structlog.get_logger(__name__)
 
@@ -222,7 +223,7 @@ class Worker:
                     self._act([one])
                 return
             job, request = playable[0]
-            job.done(error=PolicyError(f"The policy cannot play this turn: {error}", retry=False))
+            job.done(error=PolicyError(f"The policy cannot play this turn: {message_of(error)}", retry=False))
             log.exception("a turn failed", request=request.request_id)
             return
         for (job, _), answer in zip(playable, answers, strict=True):
@@ -245,7 +246,9 @@ class Worker:
         except PolicyError:
             raise
         except Exception as error:
-            raise PolicyError(f"Adapter {name!r} cannot be loaded: {error}", retry=False) from error
+            raise PolicyError(
+                f"Adapter {name!r} cannot be loaded: {message_of(error)}", retry=False
+            ) from error
         self._adapters.use(name)
         log.info("adapter loaded", adapter=name)
 

@@ -202,6 +202,7 @@ async def house_of(
         },
         service={"url": policy.url},
         play={"cooldown": 0},
+        web={"port": 0},
     )
     house = House(discord_service, policy, chosen, Database(chosen.store.url))
     try:

@@ -253,23 +253,17 @@ async def test_a_missing_intent_says_how_to_fix_it(stopped_house: House):
         await serve(stopped_house.settings)
 
 
-@pytest.mark.parametrize(
-    "url", ["http://192.168.1.5/api/v10", "http://discord.example/api/v10", "http://127.0.0.1.evil.example"]
-)
-async def test_only_this_machine_can_stand_in_for_discord(stopped_house: House, url: str):
-    stopped_house.with_settings(discord={"api": url})
-    with pytest.raises(StartupError, match="only a service on this machine"):
-        await serve(stopped_house.settings)
-
-
 async def test_other_bad_settings_say_how_to_fix_them(stopped_house: House, tmp_path: Path):
     good = stopped_house.settings
     (tmp_path / "file").write_text("")
+    taken = int(stopped_house.policy.url.rsplit(":", 1)[1])
     for changes, words in (
         ({"play": {"images": "kilogram:/nowhere"}}, "RESPECT_PLAY__IMAGES"),
         ({"rounds": {"schedule": "every day"}}, "RESPECT_ROUNDS__SCHEDULE"),
         ({"store": {"database_url": f"sqlite:///{tmp_path / 'file'}/respect.db"}}, "RESPECT_STORE__DATA_DIR"),
-        ({"discord": {"gateway": None}}, "RESPECT_DISCORD__GATEWAY"),
+        ({"web": {"port": taken}}, "RESPECT_WEB__PORT to another port"),
+        ({"web": {"host": "no.such.host.invalid"}}, "RESPECT_WEB__HOST to an address"),
+        ({"web": {"host": "203.0.113.7"}}, "RESPECT_WEB__HOST to an address"),
     ):
         with pytest.raises(StartupError, match=words):
             await serve(good.changed(**changes))

@@ -1,6 +1,7 @@
 """The `respect` program: its help, what its commands print, and errors that are one sentence."""
 
 import asyncio
+import contextlib
 import json
 import re
 import sqlite3
@@ -38,6 +39,7 @@ def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A data folder for this test, without `.env` and token."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("RESPECT_STORE__DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("RESPECT_WEB__PORT", "0")
     monkeypatch.delenv("RESPECT_DISCORD__TOKEN", raising=False)
     return tmp_path
 
@@ -139,7 +141,11 @@ def test_a_database_is_created_checked_and_its_faults_found(empty_folder: Path):
 
 
 def test_rounds_of_a_new_database():
-    assert json.loads(respect("round", "status", "--json").stdout) == {"current": "base", "round": None}
+    assert json.loads(respect("round", "status", "--json").stdout) == {
+        "current": "base",
+        "round": None,
+        "affected": {},
+    }
     found = json.loads(respect("round", "history", "--json").stdout)
     assert found == {"current": "base", "previous": None, "rounds": [], "adapters": []}
 
@@ -181,3 +187,92 @@ def test_a_setting_that_cannot_be_read_is_named(monkeypatch: pytest.MonkeyPatch)
     result = respect("doctor", "--json")
     assert result.exit_code == 1
     assert "RESPECT_POLICY__THREADS" in diagnosis(result)["settings"]["found"]
+
+
+READ_ONLY = ("db check", "round status", "round history", "doctor", "db check --json", "round status --json")
+
+
+def contents(folder: Path) -> dict[str, tuple[bytes, int]]:
+    """Every file and folder below, with what is in it and when it was changed."""
+    return {
+        str(path.relative_to(folder)): (path.read_bytes() if path.is_file() else b"", path.stat().st_mtime_ns)
+        for path in folder.rglob("*")
+    }
+
+
+@pytest.mark.parametrize("command", READ_ONLY)
+def test_commands_that_only_look_write_nothing(command: str, empty_folder: Path):
+    respect(*command.split())
+    assert not list(empty_folder.iterdir())
+
+
+def make_database(folder: Path, revision: str | None = None) -> Path:
+    """A database at a revision, the newest or one of another version's."""
+    assert respect("db", "upgrade").exit_code == 0
+    path = folder / "data" / "respect.db"
+    if revision is not None:
+        with contextlib.closing(sqlite3.connect(path)) as connection, connection:
+            connection.execute("UPDATE alembic_version SET version_num = ?", [revision])
+    return path
+
+
+@pytest.mark.parametrize("command", READ_ONLY)
+@pytest.mark.parametrize("in_use", [True, False])
+def test_commands_that_only_look_change_no_database(command: str, in_use: bool, empty_folder: Path):
+    path = make_database(empty_folder, "0002")
+    with contextlib.closing(sqlite3.connect(path)) as bot:
+        if in_use:
+            bot.execute("CREATE TABLE by_the_bot (x)")
+            bot.execute("PRAGMA journal_mode")
+        before = {name: data for name, (data, _) in contents(empty_folder).items() if "shm" not in name}
+        result = respect(*command.split())
+        assert result.exit_code == 1 and "Traceback" not in result.output
+        assert "db upgrade" in result.output or '"ok": false' in result.output
+        after = {name: data for name, (data, _) in contents(empty_folder).items() if "shm" not in name}
+        assert after == before
+
+
+@pytest.mark.parametrize("command", [*READ_ONLY, "db upgrade", "round run", "round rollback", "bot"])
+def test_a_database_of_a_newer_version_is_said_and_left(
+    command: str, empty_folder: Path, monkeypatch: pytest.MonkeyPatch
+):
+    path = make_database(empty_folder, "9999")
+    monkeypatch.setenv("RESPECT_DISCORD__TOKEN", "any.token.atall")
+    before = path.read_bytes()
+    result = respect(*command.split())
+    assert result.exit_code == 1
+    said = " ".join(result.output.split())
+    assert "revision 9999, which a newer version than this respect" in said
+    assert "Traceback" not in said and "db upgrade" not in said
+    assert path.read_bytes() == before
+
+
+def test_what_is_stored_is_for_its_owner_alone(empty_folder: Path):
+    path = make_database(empty_folder)
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert path.parent.stat().st_mode & 0o777 == 0o700
+
+
+def test_the_version_is_said():
+    assert re.fullmatch(r"respect \d+\.\d+\.\d+\S*\n", respect("--version").stdout)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "check"),
+    [
+        ("RESPECT_ROUNDS__SCHEDULE", "every day", "rounds"),
+        ("RESPECT_ROUNDS__HINDSIGHT", "luck", "rounds"),
+        ("RESPECT_ROUNDS__SEED_GAMES", "nowhere.jsonl", "rounds"),
+        ("RESPECT_WEB__HOST", "203.0.113.7", "web page"),
+        ("RESPECT_WEB__HOST", "a..b", "web page"),
+        ("RESPECT_SERVICE__HOST", "0.0.0.0", "policy service"),
+    ],
+)
+def test_the_doctor_finds_what_the_bot_or_a_round_would_refuse(
+    name: str, value: str, check: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv(name, value)
+    monkeypatch.setenv("RESPECT_POLICY__MODEL", "/nowhere")  # quicker than to load one
+    found = diagnosis(respect("doctor", "--json"))[check]
+    assert found["status"] == "failed"
+    assert name in found["found"] + found["fix"]

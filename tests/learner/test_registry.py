@@ -177,3 +177,50 @@ def test_the_bot_can_use_it_without_torch():
 
     code = "import sys, learner.registry, learner.rounds.pipeline; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_an_adapter_trained_from_an_affected_one_is_refused_too(registry: AdapterRegistry, session: Session):
+    """Through any number of adapters; the one in use makes way for the newest that learnt nothing of it."""
+    names = []
+    for number, parent in ((1, None), (2, 1), (3, 2), (4, None)):
+        made = card(number).model_copy(update={"parent": names[parent - 1] if parent else None})
+        registry.publish(made, write)
+        registry.record(session, made)
+        names.append(made.name)
+    sound, erased, child, other = names[0], names[1], names[2], names[3]
+    for name in (sound, erased, child):
+        registry.promote(session, name)
+    session.exec(select(Adapter).where(Adapter.name == erased)).one().erased_turns = 5
+    for name, words in (
+        (erased, "was trained on 5 turns"),
+        (child, f"was trained from {erased}, which learnt"),
+    ):
+        registry_before = registry.current()
+        if name != registry_before:
+            with pytest.raises(AdapterError, match=words):
+                registry.promote(session, name)
+    assert registry.take_out_of_service(session) == sound == registry.current()
+    with pytest.raises(AdapterError, match=f"was trained from {erased}, which learnt from 5 turns"):
+        registry.promote(session, child)
+    registry.promote(session, other)
+    assert registry.rollback(session) == sound
+    assert registry.take_out_of_service(session) == "base"
+
+
+def test_cards_forget_games_and_players(registry: AdapterRegistry):
+    trust = {"players": 3, "quarantined": {"7": 0.1, "8": 0.2}, "capped": [7]}
+    made = card(1).model_copy(update={"games": {"mine": 2, "theirs": 1}, "metrics": {"trust": trust}})
+    registry.publish(made, write)
+    registry.forget({"mine"}, 7)
+    kept = registry.card(made.name)
+    assert kept.games == {"theirs": 1}
+    assert kept.metrics["trust"] == {"players": 3, "quarantined": {"8": 0.2}, "capped": []}
+    assert "mine" not in (registry.path(made.name) / "card.json").read_text()
+
+
+def test_adapters_are_readable_by_their_owner_alone(registry: AdapterRegistry, session: Session):
+    registry.promote(session, publish(registry, session, 1))
+    registry.update_card(card(1))
+    modes = {path.stat().st_mode & 0o777 for path in registry.folder.rglob("*") if path.is_file()}
+    folders = {path.stat().st_mode & 0o777 for path in (registry.folder, *registry.folder.glob("*/"))}
+    assert (modes, folders) == ({0o600}, {0o700})

@@ -187,3 +187,25 @@ async def test_faults_are_switched_by_moderators(service: LocalDiscord, ada: Bro
     await moderator.call("POST", "faults", {"kind": "nonsense"}, status=400)
     await moderator.call("DELETE", "faults", status=204)
     assert service.faults.current() == []
+
+
+async def test_no_other_site_can_act_through_a_browser_here():
+    """A browser on this machine sends what any site asks of it, by name (`Host`) or across sites (`Origin`)."""
+    async with LocalDiscord(page=True) as service, aiohttp.ClientSession() as http:
+        at = service.base_url.removeprefix("http://")
+        port = at.rsplit(":", 1)[1]
+
+        async def join(**headers: str) -> int:
+            async with http.post(
+                f"{service.base_url}/local/users", json={"name": "Ada"}, headers=headers
+            ) as response:
+                return response.status
+
+        assert await join() == await join(Origin=f"http://{at}") == 201
+        assert await join(Host=f"localhost:{port}", Origin=f"http://localhost:{port}") == 201
+        assert await join(Origin="https://site.example") == await join(Origin="null") == 403
+        assert await join(Origin=f"http://localhost:{port}") == 403
+        assert await join(Host=f"site.example:{port}", Origin=f"http://site.example:{port}") == 421
+        assert await join(Host="127.0.0.1.site.example") == 421
+        async with http.get(f"{service.base_url}/", headers={"Host": "site.example"}) as response:
+            assert response.status == 421

@@ -5,15 +5,15 @@ from pathlib import Path
 import pytest
 from sqlmodel import select
 
+from bot.settings import BotSettings
 from games.core import Outcome
-from learner.settings import LearnerSettings
 from sim.demo import DemoOptions, running_demo
 from store.models import Adapter, AdapterTurn, Feedback, Game, RoundStatus, Turn
 
 
 @pytest.mark.timeout(600)
 async def test_games_are_played_a_round_is_learnt_and_the_next_games_take_it(tmp_path: Path):
-    one_thread = LearnerSettings().changed(policy={"threads": 1})
+    one_thread = BotSettings().changed(policy={"threads": 1})
     finished: list[int] = []
     async with running_demo(DemoOptions(tmp_path, port=0, players=4, settings=one_thread), once=True) as demo:
         await demo.play_games(8, finished.append)

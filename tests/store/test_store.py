@@ -10,6 +10,7 @@ from sqlmodel import select
 from games.core import Outcome
 from store import games, players, rounds, training
 from store.database import Database
+from store.lineage import affected_adapters
 from store.models import (
     Adapter,
     AdapterTurn,
@@ -252,3 +253,73 @@ async def test_connections_as_of_two_processes_write_at_the_same_time(database: 
     async with database.async_session() as session:
         assert len((await session.exec(select(Round))).all()) == 1
     other.close()
+
+
+async def test_statistics_keep_the_policies_of_a_round_apart(database: Database):
+    for who, adapter in (("7", "base"), ("8", "base"), ("9", "round-0001-b-sup")):
+        game = await new_game(database, who=who)
+        await play_to_the_win(database, game)
+        with database.session() as session:
+            row = session.get_one(Game, game.id)
+            row.adapter = adapter
+    with database.session() as session:
+        found = round_statistics(session)
+    assert [(row.round, row.adapter, row.interactions) for row in found] == [
+        (0, "base", 2),
+        (0, "round-0001-b-sup", 1),
+    ]
+
+
+async def test_games_of_the_local_service_do_not_count_beside_those_of_discord(database: Database):
+    """Somebody tried something out there; and whether there are any is known without reading them."""
+    games = [await new_game(database, who=who) for who in ("7", "8")]
+    for game in games:
+        await play_to_the_win(database, game)
+
+    def usable(permission: str | None, local_games: bool = False) -> int:
+        with database.session() as session:
+            found = training.usable_interactions(session, permission, local_games=local_games)
+            any_at_all = training.has_usable_interactions(session, permission, local_games=local_games)
+        assert any_at_all == bool(found)
+        return len(found)
+
+    for game, origin in zip(games, (Origin.LOCAL, Origin.LOCAL), strict=True):
+        with database.session() as session:
+            session.get_one(Game, game.id).origin = origin
+    assert usable(None) == 2
+    with database.session() as session:
+        session.get_one(Game, games[0].id).origin = Origin.DISCORD
+    assert (usable(None), usable(None, local_games=True), usable("ticket 1")) == (0, 1, 0)
+    for granted, count in ((True, 1), (False, 0)):
+        async with database.async_session() as session:
+            await players.give_consent(session, games[0].player_id, ConsentKind.TRAINING, granted, "/privacy")
+        assert usable("ticket 1") == count
+
+
+async def test_an_adapter_of_those_who_withdrew_is_affected_and_what_came_of_it(database: Database):
+    game = await new_game(database)
+    await play_to_the_win(database, game)
+    with database.session() as session:
+        first = Adapter(name="first", base_model="tiny", system="b-sup")
+        session.add_all([first, Adapter(name="second", base_model="tiny", system="b-sup", parent="first")])
+        session.flush()
+        (interaction,) = training.usable_interactions(session, None)
+        training.record_lineage(
+            session, first, [training.LineageEntry(turn_id, 1.0, 1.0) for turn_id in interaction.turn_ids]
+        )
+        assert affected_adapters(session) == {}
+        session.get_one(Game, game.id).origin = Origin.DISCORD
+    for granted in (True, False):
+        async with database.async_session() as session:
+            await players.give_consent(session, game.player_id, ConsentKind.TRAINING, granted, "/privacy")
+        with database.session() as session:
+            found = {name: str(why) for name, why in affected_adapters(session).items()}
+        withdrew = "2 turns whose players no longer agree to training"
+        assert found == (
+            {}
+            if granted
+            else {
+                "first": f"was trained on {withdrew}",
+                "second": f"was trained from first, which learnt from {withdrew}",
+            }
+        )

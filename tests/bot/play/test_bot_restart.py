@@ -34,6 +34,7 @@ async def bot_process(house: House) -> AsyncIterator[asyncio.subprocess.Process]
         "RESPECT_STORE__DATA_DIR": str(settings.store.data_dir),
         "RESPECT_SERVICE__URL": house.policy.url,
         "RESPECT_PLAY__COOLDOWN": "0",
+        "RESPECT_WEB__PORT": "0",
         "PYTHONPATH": str(ROOT),
     }
     process = await asyncio.create_subprocess_exec(

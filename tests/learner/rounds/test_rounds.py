@@ -323,6 +323,19 @@ def test_it_runs_in_a_process_of_its_own(house: House):
     assert row.error.startswith("Cannot load the policy")
 
 
+def test_a_setting_that_is_not_understood_ends_the_round_with_a_sentence(house: House, monkeypatch):
+    round_id = house.ask()
+    monkeypatch.setenv("RESPECT_STORE__DATABASE_URL", house.settings.store.url)
+    monkeypatch.setenv("RESPECT_TRAINING__RANK", "many")
+    assert main(["--round-id", str(round_id)]) == 1
+    (row,) = house.rows(Round)
+    assert (row.status, row.active) == ("failed", None)
+    assert (
+        row.error.startswith("Settings are not understood: RESPECT_TRAINING__RANK")
+        and "many" not in row.error
+    )
+
+
 def test_an_unknown_round_is_reported(house: House, monkeypatch):
     monkeypatch.setenv("RESPECT_STORE__DATA_DIR", str(house.folder))
     with pytest.raises(RoundError, match="There is no round with id 99"):

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+import aiohttp
 import pytest
 import torch
 from pydantic import SecretStr
@@ -215,7 +216,15 @@ async def test_a_wrong_secret_and_a_wrong_request_are_refused_with_a_sentence(
     async with PolicyClient(policy.client.url, SecretStr("guess")) as stranger:
         with pytest.raises(PolicyError, match="RESPECT_SERVICE__SECRET"):
             await stranger.status()
-    with pytest.raises(PolicyError, match="is not a state"):
+    async with aiohttp.ClientSession() as http:
+        for given in ("Bearer gu\xe9ss", "Bearer \u2603", "\xff", ""):
+            headers = {"Authorization": given}
+            async with http.get(f"{policy.client.url}/v1/status", headers=headers) as response:
+                assert response.status == 401
+    with pytest.raises(PolicyError, match="Not a turn request") as refused:
+        await policy.client._ask("POST", "/v1/act", {"utterance": "the one like a swan", "game": 7})
+    assert "swan" not in str(refused.value)
+    with pytest.raises(PolicyError, match="cannot play this turn"):
         await policy.act(request("one").model_copy(update={"state": "Z"}))
     with pytest.raises(PolicyError, match="not-published"):
         await policy.act(request("one", "not-published"))

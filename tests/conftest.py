@@ -1,0 +1,78 @@
+"""No log of the whole suite holds what anybody said, a name or a token.
+
+Looked at are what each test wrote to standard error (its subprocesses' logs too) and every log and adapter card under
+pytest's folder. What must not occur there is whatever any test put into a store, in this process or in another.
+"""
+
+import contextlib
+import sqlite3
+from collections.abc import Generator, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import structlog
+from sqlalchemy import event
+
+from store.logs import configure_logging
+from store.models import Instruction, Player, Turn
+from tests.private_words import SAID
+
+LOGS = ("*.log", "*.log.*", "card.json")
+_written: list[tuple[str, str]] = []
+"""(test, what it wrote to standard error)."""
+
+
+@event.listens_for(Turn, "before_insert")
+def _turn(_mapper: Any, _connection: Any, row: Turn) -> None:
+    SAID.add(row.utterance)
+
+
+@event.listens_for(Instruction, "before_insert")
+def _instruction(_mapper: Any, _connection: Any, row: Instruction) -> None:
+    SAID.add(row.text)
+
+
+@event.listens_for(Player, "before_insert")
+def _player(_mapper: Any, _connection: Any, row: Player) -> None:
+    SAID.add_name(row.name)
+
+
+@pytest.fixture(autouse=True)
+def logs_as_in_production() -> Iterator[None]:
+    """Every test logs as the programs do."""
+    before = structlog.get_config()
+    configure_logging()
+    yield
+    structlog.configure(**before)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    for title, text in report.sections:
+        if title.startswith("Captured stderr") and text:
+            _written.append((report.nodeid, text))
+    return report
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_private_in_any_log(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    yield
+    folder = tmp_path_factory.getbasetemp()
+    for utterance in _stored_in(folder.rglob("*.db")):
+        SAID.add(utterance)
+    files = [path for pattern in LOGS for path in folder.rglob(pattern) if path.is_file()]
+    logs = [*_written, *((str(path.relative_to(folder)), path.read_text(errors="replace")) for path in files)]
+    found = {where: sorted(words) for where, text in logs if (words := set(SAID.found_in(text)))}
+    assert not found, f"logs hold what people said, names or tokens: {found}"
+
+
+def _stored_in(databases: Iterable[Path]) -> Iterator[str]:
+    """Utterances of databases that other processes wrote."""
+    for path in databases:
+        with (
+            contextlib.suppress(sqlite3.Error),
+            contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection,
+        ):
+            yield from (row[0] for row in connection.execute("SELECT utterance FROM turn"))
