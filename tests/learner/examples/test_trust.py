@@ -202,7 +202,7 @@ def test_nobody_dominates_a_round():
     many = [game_of(*LETTERS, player=1, game_id=f"many-{number}") for number in range(50)]
     others = [game_of(*LETTERS, player=2 + number // 5, game_id=f"few-{number}") for number in range(20)]
     kept = within_caps([*many, *others])
-    assert sum(len(game.steps) for game in kept if game.player_id == 1) == trust.TIMES_MEDIAN * 50
+    assert sum(len(game.steps) for game in kept if game.player_id == 1) == trust.MEDIANS_PER_PLAYER * 50
     assert [game for game in kept if game.player_id != 1] == others
     again = within_caps([*others, *reversed(many)])
     assert {game.game_id for game in again} == {game.game_id for game in kept}
@@ -334,7 +334,7 @@ def test_an_adapter_is_worse_in_play_if_it_credibly_wins_less():
 def test_an_adapter_is_worse_in_play_if_it_gets_less_praise_and_wins_no_more():
     praised, scolded = (1,), (-1,)
     found = verdict_on(record("now", 50, 100, scolded), record("before", 50, 100, praised))
-    assert found == "now was praised in 0% of its turns, before in 100%"
+    assert found == "now got positive feedback in 0% of its turns, before in 100%"
     assert verdict_on(record("now", 60, 100, scolded), record("before", 50, 100, praised)) is None
 
 

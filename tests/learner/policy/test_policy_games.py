@@ -10,6 +10,7 @@ from games import GAMES
 from games.core import Game, Step
 from games.figures import open_images
 from learner.policy import Example, Policy
+from learner.policy.tiny.backend import TinyBackend
 from learner.protocol import BASE_ADAPTER, TurnRequest, turn_request
 
 IMAGES = open_images("classic")
@@ -76,12 +77,13 @@ def test_a_batch_over_games_and_board_sizes_answers_as_one_by_one(policy: Policy
 @every_board
 def test_labels_of_the_board_do_not_count_as_words(policy: Policy, game: Game, size: int):
     """Also for labels that the model was not built with: the matcher ignores the letters of the selection."""
-    assert policy.matching is not None
+    backend = policy.backend
+    assert isinstance(backend, TinyBackend)
     *past, asked = turns(game, size)
     steps = [Step(each.state, each.utterance, each.action) for each in asked.history]
     messages = game.prompt(asked.context, steps, asked.state, asked.utterance)
     prompt = policy.prompts.build(messages, lambda figure: policy.figures("classic", figure).ids)
-    heard = policy.matching.words(prompt.ids)
+    heard = backend.matching.words(prompt.ids)
     labels = {policy.prompts.tokenise(part.text)[0] for part in messages[0].parts[:-1:2]}  # type: ignore[union-attr]
     assert len(labels) == size
     assert len(heard) == len(past) + 1

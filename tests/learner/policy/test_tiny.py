@@ -123,7 +123,7 @@ def test_letters_have_tokens_that_no_written_word_gives(policy: Policy):
     letters = {tokenise(letter) for letter in "ABCDEFGHIJ"}
     assert len(letters) == 10
     assert all(len(tokens) == 1 for tokens in letters)
-    messages = rules.prompt(images.ids[:10], [], "", "A man. I see a C")
+    messages = rules.prompt(images.ids[:10], [], "", policy.backend.spell("A man. I see a C"))
     asked = policy.prompts.build(messages, lambda figure: policy.figures("classic", figure).ids).ids[20:]
     assert not {token for tokens in letters for token in tokens} & set(asked)
 
@@ -149,7 +149,8 @@ def test_pretraining_reads_dialogues_as_the_policy_reads_games(policy: Policy):
         tuple(DialogueTurn(step.state, step.utterance, step.action, step.action) for step in steps),
     )
     encoded = Encoder(policy.backend.processor.tokenizer)(dialogue)
-    messages = rules.prompt(figures, steps[:1], steps[1].state, steps[1].utterance)
+    spelt = [Step(step.state, policy.backend.spell(step.utterance), step.action) for step in steps]
+    messages = rules.prompt(figures, spelt[:1], spelt[1].state, spelt[1].utterance)
     ids = policy.prompts.build(messages, lambda figure: policy.figures("classic", figure).ids).ids
     assert tuple(encoded.ids[: len(ids)]) == ids
     assert encoded.learn[-5:] == list(range(len(ids), len(ids) + 5))
@@ -169,7 +170,8 @@ def pointing(monkeypatch: pytest.MonkeyPatch):
 
     def point(policy: Policy, figures: Sequence[str], past: Sequence[Step], state: str, utterance: str):
         seen.clear()
-        messages = rules.prompt(figures, past, state, utterance)
+        spelt = [Step(step.state, policy.backend.spell(step.utterance), step.action) for step in past]
+        messages = rules.prompt(figures, spelt, state, policy.backend.spell(utterance))
         prompt = policy.prompts.build(messages, lambda figure: policy.figures("classic", figure).ids)
         features = policy.figures.encode("classic", figures).rows()
         policy.backend.model.model.merge_embeddings(torch.tensor([prompt.ids]), features)

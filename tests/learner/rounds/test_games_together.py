@@ -22,7 +22,7 @@ from tests.learner.played import settings_for
 
 def test_a_round_learns_from_all_games_together(tmp_path: Path, policy: Policy):
     settings = settings_for(tmp_path)
-    database = Database(settings.url)
+    database = Database(settings.store.url)
     upgrade(database)
     images = open_images("classic")
     playground = Playground(
