@@ -233,11 +233,15 @@ async def test_a_service_whose_worker_has_ended_is_started_again(
 @pytest.mark.asyncio(loop_scope="module")
 async def test_a_service_killed_while_it_starts_is_started_again(tmp_path: Path):
     policy = LocalPolicy(settings_in(tmp_path))
-    starting = asyncio.create_task(policy.__aenter__())
-    while policy.pid is None:  # noqa: ASYNC110 - there is no event for it
-        await asyncio.sleep(0.01)
-    os.kill(policy.pid, signal.SIGKILL)
-    async with await starting:
+
+    async def kill() -> None:
+        while policy.pid is None:  # noqa: ASYNC110 - there is no event for it
+            await asyncio.sleep(0.01)
+        os.kill(policy.pid, signal.SIGKILL)
+
+    killing = asyncio.create_task(kill())
+    async with policy:
+        await killing
         assert (await policy.act(request("one"))).adapter == BASE_ADAPTER
         assert policy.starts == 2
 

@@ -30,7 +30,7 @@ QUICK = TrainingConfig(
 
 
 class AlwaysRight:
-    label = 1
+    label, confidence = 1, 1.0
 
 
 @pytest.fixture(scope="session")
@@ -219,6 +219,8 @@ def test_sup_trains_at_temperature_1_and_kto_at_the_sampling_temperature(policy:
 @pytest.mark.parametrize("objective", ["rl", "kto"])
 def test_the_other_objectives_train_too(policy: Policy, interactions, objective: ObjectiveName):
     class Alternating:
+        confidence = 1.0
+
         def __init__(self, turn: int) -> None:
             self.label = 1 if turn % 2 else -1
 
