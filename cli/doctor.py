@@ -27,7 +27,7 @@ from learner.registry import AdapterRegistry
 from learner.settings import is_loopback
 from store.database import Database
 from store.migrations import NewerDatabase, integrity, refuse_newer, revisions
-from store.settings import RENAMED, unknown_variables, variables, what_is_wrong
+from store.settings import RENAMED, unknown_variables, variable, variables, what_is_wrong
 
 DISCORD_API = "https://discord.com/api/v10"
 MESSAGE_CONTENT_FLAGS = 1 << 18 | 1 << 19
@@ -76,7 +76,7 @@ def _examine() -> Iterator[Check]:
     yield _database(settings)
     yield _images(settings)
     yield _rounds(settings)
-    yield _address("web page", settings.web.host, settings.web.port, "RESPECT_WEB")
+    yield _address("web page", settings.web.host, settings.web.port, "web")
     if settings.service.url is None:
         yield _service(settings)
     yield _policy(settings)
@@ -177,9 +177,9 @@ def _rounds(settings: BotSettings) -> Check:
     return Check("rounds", "ok", f"start {' and '.join(when) or 'when a moderator asks'}")
 
 
-def _address(name: str, host: str, port: int, setting: str) -> Check:
+def _address(name: str, host: str, port: int, section: str) -> Check:
     """Whether an address can be listened on."""
-    shown = f"{host}:{port}"
+    shown, host_name, port_name = f"{host}:{port}", variable(section, "host"), variable(section, "port")
     try:
         kind, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         with socket.socket(kind, socket.SOCK_STREAM) as probe:
@@ -191,14 +191,14 @@ def _address(name: str, host: str, port: int, setting: str) -> Check:
                 name,
                 "warning",
                 f"{shown} is taken",
-                f"That is as it should be if this bot is running; else set {setting}__PORT to another port.",
+                f"It should be if this bot is running; else set {port_name} to another port.",
             )
         why = error.strerror if isinstance(error, OSError) else "no host's name"
         return Check(
             name,
             "failed",
             f"{shown} cannot be listened on: {why}",
-            f"Set {setting}__HOST to an address of this machine, and {setting}__PORT to a port that is free.",
+            f"Set {host_name} to an address of this machine, and {port_name} to a port that is free.",
         )
     return Check(name, "ok", f"{shown} can be listened on")
 
@@ -213,7 +213,7 @@ def _service(settings: BotSettings) -> Check:
             f"RESPECT_SERVICE__HOST is {service.host}, where other machines reach it, and there is no secret",
             "Set RESPECT_SERVICE__SECRET, or RESPECT_SERVICE__HOST to 127.0.0.1.",
         )
-    return _address("policy service", service.host, service.port, "RESPECT_SERVICE")
+    return _address("policy service", service.host, service.port, "service")
 
 
 def _images(settings: BotSettings) -> Check:

@@ -371,5 +371,6 @@ def _known_failure(stage: str, error: Exception) -> str | None:
     if isinstance(error, SQLAlchemyError):
         return f"The database could not be written in the stage '{stage}': {error.__cause__ or error}"
     if isinstance(error, OSError):
-        return f"The stage '{stage}' failed: {message_of(error)}"
+        said = message_of(error).removeprefix(f"{type(error).__name__}: ")
+        return f"The stage '{stage}' failed: {said}"
     return None
