@@ -6,7 +6,6 @@ it may have files accepts no more.
 
 import asyncio
 import itertools
-import resource
 from collections.abc import Awaitable, Callable
 from typing import cast
 
@@ -31,10 +30,8 @@ class Connections:
     """All connections of one server."""
 
     def __init__(self, most: int = MOST_CONNECTIONS, seconds: float = REQUEST_SECONDS) -> None:
-        files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-        if files != resource.RLIM_INFINITY:
-            most = min(most, max(1, int(SHARE_OF_FILES * files)))
-        self._most = most
+        files = _open_files_limit()
+        self._most = most if files is None else min(most, max(1, int(SHARE_OF_FILES * files)))
         self._seconds = seconds
         self._open: dict[asyncio.BaseTransport, _Connection] = {}
         """Oldest first."""
@@ -132,3 +129,13 @@ class _Connection(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self._inner.resume_writing()
+
+
+def _open_files_limit() -> int | None:
+    """How many files this process may have open; None where there is no limit, or no way to ask (Windows)."""
+    try:
+        import resource
+    except ImportError:
+        return None
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return None if files == resource.RLIM_INFINITY else files

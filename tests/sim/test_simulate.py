@@ -73,7 +73,7 @@ def test_one_run_prints_its_object_and_several_print_runs():
     one = CliRunner().invoke(app, SHORT)
     assert one.exit_code == 0, one.stderr
     alone = json.loads(one.stdout)
-    assert list(alone) == ["system", "images", "seed", "seconds", "rounds"]
+    assert list(alone) == ["system", "images", "seed", "config", "seconds", "rounds"]
     several = CliRunner().invoke(app, [*SHORT, "--seeds", "2", "--system", "b-sup", "--system", "control"])
     assert several.exit_code == 0, several.stderr
     runs = json.loads(several.stdout)["runs"]
