@@ -32,7 +32,9 @@ async def test_games_are_played_a_round_is_learnt_and_the_next_games_take_it(tmp
         assert {game.adapter for game in games if game.round == 1} == {expected}
         turns = {turn.id for turn in session.exec(select(Turn))}
         assert {row.turn_id for row in session.exec(select(Feedback))} <= turns
-        lineage = session.exec(select(AdapterTurn.turn_id)).all()
-        assert len(set(lineage)) == len(lineage) == (ended.results or {})["train_turns"]
+        lineage = session.exec(select(AdapterTurn)).all()
+        assert {row.turn_id for row in lineage} <= turns
+        # Rejected turns have the reward 0: no action of theirs is learnt.
+        assert sum(row.reward > 0 for row in lineage) == (ended.results or {})["train_turns"]
         assert set(lineage) <= turns
     demo.database.close()
