@@ -144,7 +144,7 @@ def interactions(played: Path) -> list[Interaction]:
 
 
 class Wrong:
-    label = -1
+    label, confidence = -1, 1.0
 
 
 def paired_games(
