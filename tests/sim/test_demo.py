@@ -36,3 +36,4 @@ async def test_games_are_played_a_round_is_learnt_and_the_next_games_take_it(tmp
         assert {turn for turn, _ in lineage} <= turns
         # Rejected turns have the reward 0: no action of theirs is learnt.
         assert sum(reward > 0 for _, reward in lineage) == (ended.results or {})["train_turns"]
+    demo.database.close()
