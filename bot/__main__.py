@@ -1,6 +1,8 @@
 """`python -m bot` runs the bot. Settings are read from the environment and from .env."""
 
+import argparse
 import asyncio
+import os
 import sys
 
 import structlog
@@ -15,13 +17,30 @@ from store.settings import what_is_wrong
 log = structlog.get_logger(__name__)
 
 
-def main() -> None:
-    """Run until interrupted. Exits with code 1 and the reason if the bot cannot run."""
+PARENT_SECONDS = 1.0
+
+
+async def serve_while(settings: BotSettings, parent: int | None) -> None:
+    """Run the bot, and stop it in good order when `parent` is no longer its parent process."""
+    serving = asyncio.create_task(serve(settings))
+    while parent is None or os.getppid() == parent:
+        if (await asyncio.wait({serving}, timeout=PARENT_SECONDS))[0]:
+            return await serving
+    log.warning("the process that started the bot has ended: the bot stops too")
+    serving.cancel()
+    await asyncio.wait({serving})
+
+
+def main(parent: int | None = None) -> None:
+    """Run until interrupted, or until `parent`, if given, is no longer the parent process.
+
+    Exits with code 1 and the reason if the bot cannot run.
+    """
     configure_logging()
     try:
         settings = BotSettings()
         configure_logging(settings.log.json)
-        asyncio.run(serve(settings))
+        asyncio.run(serve_while(settings, parent))
     except ValidationError as error:
         wrong = "; ".join(what_is_wrong(error))
         log.error("settings not understood", wrong=wrong, fix="see .env.example for what each may be")
@@ -34,4 +53,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    parser = argparse.ArgumentParser(prog="python -m bot", description="Run the bot.")
+    parser.add_argument("--parent", type=int, help="stop when this is no longer the parent process")
+    main(parser.parse_args().parent)

@@ -1,13 +1,17 @@
 """Output of all commands: text for people on a terminal, one JSON object for scripts."""
 
 import json
+import sys
 from typing import Any, NoReturn
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 
-out = Console()
+PIPED_WIDTH = 1_000
+"""Columns of output that does not go to a terminal: scripts get whole lines, and tables are not squeezed."""
+
+out = Console(width=None if sys.stdout.isatty() else PIPED_WIDTH)
 err = Console(stderr=True)
 
 

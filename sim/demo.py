@@ -93,7 +93,7 @@ class BotProcess:
             while True:
                 with self.log_file.open("ab") as output:
                     self.process = await asyncio.create_subprocess_exec(
-                        *(sys.executable, "-m", "bot"),
+                        *(sys.executable, "-m", "bot", "--parent", str(os.getpid())),
                         env=self._environment,
                         stdout=output,
                         stderr=output,

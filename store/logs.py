@@ -20,6 +20,8 @@ from typing import Any
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from store.repeats import Repeats
+
 PRIVATE = frozenset(
     {
         *("content", "message_text", "said", "text", "utterance", "utterances", "words"),
@@ -70,6 +72,7 @@ def configure_logging(json: bool = False, level: int = logging.INFO) -> None:
         last.append(structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()))
     handler = _StandardError()
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=last))
+    handler.addFilter(Repeats())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)

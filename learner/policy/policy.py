@@ -29,19 +29,14 @@ from learner.policy.cache import KVCacheStore
 from learner.policy.features import ImageFeatures
 from learner.policy.figures import FigureEncoder
 from learner.policy.grammar import Draw, Grammar, masked_log_softmax
+from learner.policy.limits import check_length, most_tokens
 from learner.policy.loading import choose_device, load_base
 from learner.policy.lora import Adapters
 from learner.policy.prompt import Prompt, PromptBuilder
 from learner.policy.sampling import Sampler, TurnInputs
-from learner.protocol import BASE_ADAPTER, TurnRequest, TurnTooLong
+from learner.protocol import BASE_ADAPTER, TurnRequest
 from learner.settings import LearnerSettings
 
-MOST_WORDS = 2_048
-"""Tokens of all of a game's utterances, where the model's context is long enough."""
-SHARE_OF_WORDS = 0.75
-"""Of the model's context; the rest is for the board, the actions and what the template writes."""
-WORDS_LEFT = 32
-"""Tokens that each turn still to come is left, so that a game can be played to its end."""
 SCORING_BUDGET = 2**23
 """Attention scores (rows × utterance tokens²) computed at a time in training and evaluation: 32 games of 512 tokens,
 several times what people say in one."""
@@ -110,23 +105,19 @@ class Policy:
     # Lengths
 
     @property
-    def most_words(self) -> int:
+    def max_utterance_tokens(self) -> int:
         """Tokens that all utterances of a game may have."""
-        return min(MOST_WORDS, int(SHARE_OF_WORDS * self.backend.context_length))
+        return most_tokens(self.backend.context_length)
 
-    def words(self, utterances: Iterable[str]) -> int:
-        """Tokens of several utterances."""
-        return sum(map(self.prompts.length, utterances))
+    def utterance_tokens(self, utterances: Iterable[str]) -> int:
+        """Tokens of several utterances, as the model is given them."""
+        return sum(self.prompts.length(self.backend.spell(utterance)) for utterance in utterances)
 
     def check_length(self, request: TurnRequest) -> None:
         """Raises `TurnTooLong` where a turn's utterances are more than the model takes, or leave later turns none."""
-        said = self.words([*(past.utterance for past in request.history), request.utterance])
-        later = max(0, self.game(request.game).max_turns - len(request.history) - 1)
-        if said > self.most_words - WORDS_LEFT * later:
-            raise TurnTooLong(
-                f"What was said in this game is {said:,} tokens, this model takes {self.most_words:,} in all, "
-                f"{WORDS_LEFT} of them for each turn still to come: say it in fewer words"
-            )
+        said = self.utterance_tokens([*(past.utterance for past in request.history), request.utterance])
+        turns_left = max(0, self.game(request.game).max_turns - len(request.history) - 1)
+        check_length(said, self.max_utterance_tokens, turns_left)
 
     # Acting
 
@@ -255,7 +246,7 @@ class Policy:
 
     def action_logps(self, examples: Sequence[Example], adapter: str | None = None) -> torch.Tensor:
         """[R] log π of every wanted action, without gradients."""
-        lengths = [self.words(step.utterance for step in example.steps) for example in examples]
+        lengths = [self.utterance_tokens(step.utterance for step in example.steps) for example in examples]
         with torch.no_grad():
             parts = within_budget(lengths, SCORING_BUDGET)
             return torch.cat([self.forward_logps(self.batch(examples[part]), adapter).sum for part in parts])

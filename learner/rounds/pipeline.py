@@ -116,7 +116,7 @@ def pipeline(work: RoundWork) -> tuple[int | None, dict[str, Any]]:
         interactions, results["trust"] = filtered.interactions, filtered.metrics()
     interactions = [interaction for interaction in interactions if not interaction.in_quarantine]
     results |= go_back_if_worse(work, interactions, verdicts)
-    within = set_aside(interactions, too_long(work.policy.words, work.policy.most_words))
+    within = set_aside(interactions, too_long(work.policy.utterance_tokens, work.policy.max_utterance_tokens))
     if within.reasons:
         results["set_aside"] = {**results.get("set_aside", {}), **within.counts()}
     games, held_out = examples(work, within.kept, verdicts)

@@ -306,7 +306,9 @@ class _Loop:
 
     def _words(self, item: Item) -> int:
         """Tokens of the utterances of an item."""
-        return self.policy.words(step.utterance for step in item.game.steps[: item.labels[-1].step + 1])
+        return self.policy.utterance_tokens(
+            step.utterance for step in item.game.steps[: item.labels[-1].step + 1]
+        )
 
     def _micro_batch_turns(self, batch: Sequence[Item]) -> int:
         """Turns of one forward pass, such that there are at least as many micro-batches as processes."""

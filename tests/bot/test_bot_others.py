@@ -59,6 +59,7 @@ async def test_an_event_that_fails_is_logged(house: House, ada: Person, monkeypa
     monkeypatch.setattr("bot.play.inbox.Inbox.message", fail)
     await ada.say(thread, "select A")
     await house.eventually(lambda: shown)
+    assert set(shown) == {"on_message"}
 
 
 async def test_a_broken_history_stops_only_its_own_game_and_is_tried_again(
@@ -152,6 +153,12 @@ async def test_a_clock_that_was_set_back_makes_nobody_wait(stopped_house: House,
     await stopped_house.eventually(
         lambda: len([channel for channel in ada.channels() if channel.is_thread]) == 2
     )
+
+    async def two_games() -> bool:
+        async with stopped_house.database.async_session() as session:
+            return len((await session.exec(select(Game))).all()) == 2
+
+    await stopped_house.eventually(two_games)
 
 
 async def test_an_empty_database_beside_adapters_is_a_warning(

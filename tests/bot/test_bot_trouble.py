@@ -193,7 +193,8 @@ async def test_a_deleted_thread_ends_its_game(house: House, ada: Person):
         return (await house.game(thread)).outcome is Outcome.GIVEN_UP
 
     await house.eventually(ended)
-    await house.play(ada)
+    other = await house.play(ada)
+    assert (await house.game(other)).outcome is Outcome.OPEN
 
 
 async def test_a_thread_deleted_while_the_bot_was_away_ends_its_game(house: House, ada: Person):

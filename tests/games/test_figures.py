@@ -205,7 +205,8 @@ def test_a_part_of_classic_opens_by_its_size():
     some, whole = open_images("classic:40"), open_images("classic")
     assert len(some.ids) == 40 and some.spec == "classic:40"
     assert all(some[figure] == whole[figure] for figure in some.ids)
-    for count in (9, 1000):
+    assert len(open_images("classic:4").ids) == 4  # the smallest board of all games
+    for count in (0, 1000):
         with pytest.raises(ValueError, match=f"{count} figures were asked for"):
             open_images(f"classic:{count}")
 

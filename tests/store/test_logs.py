@@ -12,6 +12,7 @@ import structlog
 
 from store.logs import REMOVED, configure_logging, message_of, without_secrets
 from store.models import Instruction
+from store.repeats import MOST
 from tests.private_words import SAID, Said
 
 WORDS = "the one like a swan that swims"
@@ -119,3 +120,14 @@ def test_what_is_said_in_a_test_is_looked_for(database):
         session.rollback()
     assert "never said before" not in str(caught.value)
     assert list(SAID.found_in("somebody never said before that")) == ["never said before"]
+
+
+def test_an_event_that_repeats_is_written_a_few_times_and_then_counted(shown):
+    for number in range(3 * MOST):
+        structlog.get_logger("ours").warning("it failed again", attempt=number)
+        logging.getLogger("aiohttp.server").error("Error handling request from %s", number)
+        structlog.get_logger("ours").info("turn", number=number)
+    said = shown()
+    assert said.count("it failed again") == MOST
+    assert said.count("Error handling request") == MOST
+    assert said.count("turn") == 3 * MOST

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import psutil
 from bot_house import House, ObedientPolicy, buttons, has_board
 
 from games.core import Outcome
@@ -22,8 +23,16 @@ asyncio.run(serve(BotSettings()))
 """
 
 
+PARENT = """
+import os, subprocess, sys, time
+bot = subprocess.Popen([sys.executable, "-m", "bot", "--parent", str(os.getpid())], start_new_session=True)
+print(bot.pid, flush=True)
+time.sleep(3600)
+"""
+
+
 @asynccontextmanager
-async def bot_process(house: House) -> AsyncIterator[asyncio.subprocess.Process]:
+async def bot_process(house: House, program: str = PROGRAM) -> AsyncIterator[asyncio.subprocess.Process]:
     """The bot in a separate process, so that it can be killed."""
     settings = house.settings
     assert settings.discord.token is not None
@@ -38,7 +47,10 @@ async def bot_process(house: House) -> AsyncIterator[asyncio.subprocess.Process]
         "PYTHONPATH": str(ROOT),
     }
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", PROGRAM, env={**os.environ, **environment}, cwd=settings.store.data_dir
+        *(sys.executable, "-c", program),
+        env={**os.environ, **environment},
+        cwd=settings.store.data_dir,
+        stdout=asyncio.subprocess.PIPE if program == PARENT else None,
     )
     try:
         yield process
@@ -170,3 +182,15 @@ async def test_a_lost_gateway_session_loses_no_message(house: House, ada: Person
     await house.turn(ada, thread, "select C")
     assert [turn.action for turn in await house.turns(thread)] == ["select A", "select B", "select C"]
     assert has_board(house.boards(ada, thread)[-1])
+
+
+async def test_a_bot_whose_parent_was_killed_stops(stopped_house: House):
+    house = stopped_house
+    async with bot_process(house, PARENT) as parent:
+        assert parent.stdout is not None
+        bot = psutil.Process(int(await parent.stdout.readline()))
+        await house.eventually(lambda: house.discord.gateway.connected)
+        assert bot.is_running()
+        parent.kill()
+        await house.eventually(lambda: not house.discord.gateway.connected)
+        await house.eventually(lambda: not bot.is_running() or bot.status() == psutil.STATUS_ZOMBIE)

@@ -66,6 +66,8 @@ async def test_a_panel_still_works_after_a_restart(house: House, ada: Person):
     sure = await ada.wait_message(lambda message: message.content == texts.ERASE_SURE)
     await ada.press_labelled(sure, "Yes, erase everything")
     await ada.wait_message(lambda message: message.content == texts.erased(0))
+    with house.database.session() as session:
+        assert not session.exec(select(Player)).all()
 
 
 async def test_a_players_data_can_be_exported(house: House, ada: Person, bob: Person):

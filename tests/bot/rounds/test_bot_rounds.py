@@ -210,6 +210,7 @@ async def test_a_scheduled_round_missed_while_the_bot_was_off_is_run_later(
     await house.start()
     await house.eventually(lambda: len(rounds(house)) == 2)
     await house.stop()
+    assert {row.trigger for row in rounds(house)} == {"schedule"}
 
 
 async def test_a_second_bot_in_the_process_answers_as_the_first(house: House, grace: Person):
