@@ -4,7 +4,7 @@ import asyncio
 import signal
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from pydantic import ValidationError
@@ -14,11 +14,13 @@ from rich.table import Table
 
 from bot.settings import BotSettings
 from cli.console import err, fail, out
-from sim.demo import Demo, DemoError, DemoOptions, running_demo
 from sim.players import open_players
 from store.models import Round, RoundStatus
 from store.settings import what_is_wrong
-from store.statistics import RoundStatistics
+
+if TYPE_CHECKING:
+    from sim.demo import Demo, DemoOptions
+    from store.statistics import RoundStatistics
 
 
 def demo(
@@ -40,6 +42,8 @@ def demo(
     ] = None,
 ) -> None:
     """Play in the browser with simulated players beside you, while the bot learns. Needs no account."""
+    from sim.demo import DemoError, DemoOptions  # discord.py is loaded only when the demo runs
+
     try:
         settings = BotSettings()
     except ValidationError as error:
@@ -79,7 +83,9 @@ def demo(
         fail(f"{error.strerror or error}. If the port is taken, choose another with --port.")
 
 
-async def _run(options: DemoOptions) -> None:
+async def _run(options: "DemoOptions") -> None:
+    from sim.demo import running_demo
+
     out.print("Starting the local service, the bot and its policy …")
     async with running_demo(options) as demo:
         out.print(f"\n[bold]Open {demo.url}[/] and type [bold]/play[/]. Ctrl+C stops.\n")
@@ -90,7 +96,7 @@ async def _run(options: DemoOptions) -> None:
         await asyncio.gather(demo.play_forever(), _tell_rounds(demo))
 
 
-async def _tell_rounds(demo: Demo) -> None:
+async def _tell_rounds(demo: "Demo") -> None:
     """Report the start and the result of each round on the terminal."""
     told: tuple[int, str] | None = None
     while True:
@@ -104,7 +110,9 @@ async def _tell_rounds(demo: Demo) -> None:
         told = now
 
 
-async def _run_once(options: DemoOptions, rounds: int) -> None:
+async def _run_once(options: "DemoOptions", rounds: int) -> None:
+    from sim.demo import running_demo
+
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=err) as progress:
         async with running_demo(options, once=True) as demo:
@@ -132,7 +140,7 @@ async def _run_once(options: DemoOptions, rounds: int) -> None:
     out.print(f"Everything is kept in {options.data_dir}.")
 
 
-def results_table(rows: list[RoundStatistics]) -> Table:
+def results_table(rows: "list[RoundStatistics]") -> Table:
     """The table of results: one row for each round's policy."""
     table = Table(title="What each round's policy achieved")
     for name in (

@@ -362,9 +362,11 @@ def _alone(folder: Path) -> Iterator[None]:
 
 def _known_failure(stage: str, error: Exception) -> str | None:
     """The message for moderators if the failure is not a bug of the program; None if it may be one."""
+    if isinstance(error, RoundError | AdapterError | SeedError):
+        return str(error)
     from learner.policy.loading import PolicyLoadError  # imports torch
 
-    if isinstance(error, RoundError | AdapterError | PolicyLoadError | SeedError):
+    if isinstance(error, PolicyLoadError):
         return str(error)
     if isinstance(error, MemoryError) or "out of memory" in str(error).lower():
         return f"The machine ran out of memory in the stage '{stage}': make the micro-batches smaller."

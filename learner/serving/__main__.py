@@ -12,8 +12,6 @@ import structlog
 from aiohttp import web
 from pydantic import ValidationError
 
-from learner.policy import Policy
-from learner.policy.loading import PolicyLoadError
 from learner.registry import AdapterRegistry
 from learner.serving.service import PolicyService
 from learner.serving.worker import Worker
@@ -26,6 +24,8 @@ log = structlog.get_logger(__name__)
 
 async def serve(settings: LearnerSettings, port: int, url_file: Path | None, parent: int | None) -> None:
     """Serve until SIGTERM, SIGINT or the end of the parent process."""
+    from learner.policy import Policy
+
     policy = Policy.of(settings)
     registry = AdapterRegistry(settings.adapters_dir)
     worker = Worker(policy, registry, settings.training.seed)
@@ -81,6 +81,8 @@ def main() -> None:
             host=settings.service.host,
         )
         sys.exit(1)
+    from learner.policy.loading import PolicyLoadError  # torch is loaded only for settings that can be used
+
     try:
         asyncio.run(serve(settings, options.port, options.url_file, options.parent))
     except (PolicyLoadError, ValueError, OSError) as error:

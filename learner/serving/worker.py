@@ -8,17 +8,19 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
 from learner.conversation import probe_request
-from learner.policy import Policy
 from learner.protocol import BASE_ADAPTER, PolicyError, TurnRequest
 from learner.registry import AdapterRegistry, adapter_problems
 from learner.serving.fair_queue import FairQueue
 from learner.serving.pins import Pins
 from store.logs import message_of
+
+if TYPE_CHECKING:
+    from learner.policy import Policy
 
 log = structlog.get_logger(__name__)
 
@@ -52,7 +54,7 @@ class _Job:
 class Worker:
     """Owns a `Policy`. All methods but the async ones run on its thread."""
 
-    def __init__(self, policy: Policy, registry: AdapterRegistry, seed: int = 0) -> None:
+    def __init__(self, policy: "Policy", registry: AdapterRegistry, seed: int = 0) -> None:
         self._policy = policy
         self._registry = registry
         self.seed = seed

@@ -2,14 +2,17 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from games.core import clicks_right
 from games.figures import ImageSet
-from learner.policy import Policy
 from learner.protocol import TurnRequest, turn_request
 from research.recorded.reading import RecordedGame
+
+if TYPE_CHECKING:
+    from learner.policy import Policy
 
 GAMES_AT_A_TIME = 64
 RESAMPLES = 2000
@@ -46,7 +49,7 @@ class ReplayScores:
 
 
 def replay(
-    policy: Policy,
+    policy: "Policy",
     games: Sequence[RecordedGame],
     images: ImageSet,
     adapter: str,
