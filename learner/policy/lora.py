@@ -177,10 +177,9 @@ class Adapters:
             if self._peft is None:
                 self._peft = get_peft_model(self._model, config, adapter_name=name)  # type: ignore[assignment]
             else:
+                alone = not self.names
                 self._peft.add_adapter(name, config)
-                if (
-                    self._peft.active_adapter == name
-                ):  # as one that is gone was called: its layers were left out
+                if alone:  # peft still points to one that is gone
                     self._peft.set_adapter(name, inference_mode=True)
         self.train(training)
 

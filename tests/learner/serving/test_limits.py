@@ -60,10 +60,25 @@ def settings_in(folder: Path) -> LearnerSettings:
     )
 
 
+SITECUSTOMIZE = """
+import ctypes, signal, threading
+def end_the_worker(*_):
+    for thread in threading.enumerate():
+        if thread.name == "policy":
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(SystemExit))
+signal.signal(signal.SIGUSR1, end_the_worker)
+"""
+"""In the service, this signal ends the worker's thread."""
+
+
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
 async def service(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LocalPolicy]:
-    async with LocalPolicy(settings_in(tmp_path_factory.mktemp("service"))) as policy:
-        yield policy
+    folder = tmp_path_factory.mktemp("service")
+    (folder / "sitecustomize.py").write_text(SITECUSTOMIZE)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", f"{folder}{os.pathsep}{os.environ.get('PYTHONPATH', Path.cwd())}")
+        async with LocalPolicy(settings_in(folder)) as policy:
+            yield policy
 
 
 async def seconds_of_turns(policy: LocalPolicy, name: str, turns: int = 10) -> float:
@@ -200,34 +215,22 @@ async def test_a_body_that_never_ends_is_closed(monkeypatch: pytest.MonkeyPatch)
         await runner.cleanup()
 
 
-SITECUSTOMIZE = """
-import ctypes, signal, threading
-def end_the_worker(*_):
-    for thread in threading.enumerate():
-        if thread.name == "policy":
-            ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(SystemExit))
-signal.signal(signal.SIGUSR1, end_the_worker)
-"""
-
-
 @pytest.mark.asyncio(loop_scope="module")
 async def test_a_service_whose_worker_has_ended_is_started_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    service: LocalPolicy, monkeypatch: pytest.MonkeyPatch
 ):
-    (tmp_path / "sitecustomize.py").write_text(SITECUSTOMIZE)
-    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', Path.cwd())}")
     monkeypatch.setattr(learner.serving.client, "HANGING_PROBES", 2)
-    async with LocalPolicy(settings_in(tmp_path)) as policy:
-        assert (await policy.act(request("one"))).adapter == BASE_ADAPTER
-        assert policy.pid is not None
-        os.kill(policy.pid, signal.SIGUSR1)
-        async with PolicyClient(policy.client.url, SecretStr("between us"), patience=0) as impatient:
-            async with asyncio.timeout(60):
-                while policy.starts == 1:
-                    with contextlib.suppress(PolicyError):  # the thread ends when it next runs
-                        await impatient.act(request(f"poke {random.random()}"))
-                    await asyncio.sleep(0.1)
-        assert (await policy.act(request("two"))).adapter == BASE_ADAPTER
+    assert (await service.act(request("one"))).adapter == BASE_ADAPTER
+    assert service.pid is not None
+    starts = service.starts
+    os.kill(service.pid, signal.SIGUSR1)
+    async with PolicyClient(service.client.url, SecretStr("between us"), patience=0) as impatient:
+        async with asyncio.timeout(300):
+            while service.starts == starts:
+                with contextlib.suppress(PolicyError):  # the thread ends when it next runs
+                    await impatient.act(request(f"poke {random.random()}"))
+                await asyncio.sleep(0.1)
+    assert (await service.act(request("two"))).adapter == BASE_ADAPTER
 
 
 @pytest.mark.asyncio(loop_scope="module")

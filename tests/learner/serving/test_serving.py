@@ -1,6 +1,7 @@
 """The policy service: a real process with a real model, while adapters change."""
 
 import asyncio
+import itertools
 import json
 import os
 import random
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+import pytest_asyncio
 import torch
 from pydantic import SecretStr
 
@@ -20,7 +22,7 @@ import learner.serving.client
 from games import GAMES
 from games.figures import open_images
 from learner.policy import Policy
-from learner.protocol import BASE_ADAPTER, PolicyError, TurnRequest
+from learner.protocol import BASE_ADAPTER, PolicyError, TurnAnswer, TurnRequest
 from learner.registry import AdapterRegistry, Card
 from learner.serving.client import LocalPolicy, PolicyClient
 from learner.settings import LearnerSettings
@@ -42,9 +44,13 @@ def request(name: str, adapter: str = BASE_ADAPTER) -> TurnRequest:
     )
 
 
-def publish(settings: LearnerSettings, number: int, shift: float = 0.05) -> str:
+numbers = itertools.count(1)
+"""Of adapters."""
+
+
+def publish(settings: LearnerSettings, policy: Policy, shift: float = 0.05) -> str:
     """A new adapter, current at once, all of whose weights are moved by `shift`."""
-    policy = Policy.load("tiny", "cpu")
+    number = next(numbers)
     policy.new_adapter("new", rank=2, alpha=4, dropout=0.0, seed=number)
     with torch.no_grad():
         for parameter in policy.trainable():
@@ -63,6 +69,7 @@ def publish(settings: LearnerSettings, number: int, shift: float = 0.05) -> str:
         training={},
     )
     registry.publish(card, lambda folder: policy.save_adapter("new", folder))
+    policy.unload_adapter("new")
     point_at(settings, name)
     return name
 
@@ -74,88 +81,134 @@ def point_at(settings: LearnerSettings, name: str) -> None:
     partial.rename(settings.adapters_dir / "current.json")
 
 
-@pytest.fixture
-async def service(tmp_path: Path) -> AsyncIterator[tuple[LearnerSettings, LocalPolicy]]:
+class Started(LocalPolicy):
+    """The service of all tests. Each plays games of other names: a request that is repeated is not played again."""
+
+    def __init__(self, settings: LearnerSettings) -> None:
+        super().__init__(settings)
+        self.games: set[str] = set()
+
+    async def act(self, request: TurnRequest) -> TurnAnswer:
+        self.games.add(request.game_id)
+        return await super().act(request)
+
+    async def over(self) -> None:
+        """End all games, and go back to the base model."""
+        while self.games:
+            await self.finished(self.games.pop())
+        point_at(self._settings, BASE_ADAPTER)
+        status = await self.client.reload()
+        assert (status.current, status.loaded) == (BASE_ADAPTER, ())
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def started(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tuple[LearnerSettings, Started]]:
     settings = LearnerSettings().changed(
-        store={"data_dir": tmp_path},
-        policy={"device": "cpu", "threads": 1},
+        store={"data_dir": tmp_path_factory.mktemp("service")},
+        policy={"device": "cpu", "threads": 1, "temperature": 0.7},
         service={"secret": SecretStr("between us")},
     )
-    async with LocalPolicy(settings) as policy:
+    async with Started(settings) as policy:
         yield settings, policy
 
 
-async def test_the_service_samples_at_the_temperature_that_is_set(tmp_path: Path):
-    settings = LearnerSettings().changed(
-        store={"data_dir": tmp_path}, policy={"device": "cpu", "threads": 1, "temperature": 0.7}
-    )
-    async with LocalPolicy(settings) as service:
-        answer = await service.act(request("one"))
+@pytest_asyncio.fixture(loop_scope="module")
+async def service(started: tuple[LearnerSettings, Started]) -> tuple[LearnerSettings, LocalPolicy]:
+    """The service without adapters and games."""
+    await started[1].over()
+    return started
+
+
+in_module = pytest.mark.asyncio(loop_scope="module")
+
+
+@in_module
+async def test_the_service_samples_at_the_temperature_that_is_set(
+    service: tuple[LearnerSettings, LocalPolicy],
+):
+    answer = await service[1].act(request("tempered"))
     for temperature, same in ((0.7, True), (1.0, False)):
         policy = await asyncio.to_thread(Policy.load, "tiny", "cpu", 1, temperature=temperature)
-        logp = policy.all_action_logps(request("one"))[answer.action]
+        logp = policy.all_action_logps(request("tempered"))[answer.action]
         assert (answer.logp == pytest.approx(logp, abs=1e-4)) is same
 
 
+@in_module
 async def test_a_game_stays_on_its_adapter_while_new_ones_take_the_next(
-    service: tuple[LearnerSettings, LocalPolicy],
+    service: tuple[LearnerSettings, LocalPolicy], shared_policy: Policy
 ):
     settings, policy = service
     assert (await policy.status()).current == BASE_ADAPTER
-    before = await policy.act(request("one"))
-    name = await asyncio.to_thread(publish, settings, 1)
+    before = await policy.act(request("stays one"))
+    name = await asyncio.to_thread(publish, settings, shared_policy)
     assert (await policy.client.reload()).current == name
-    again, new = await asyncio.gather(policy.act(request("one-b")), policy.act(request("two", name)))
+    again, new = await asyncio.gather(policy.act(request("stays one-b")), policy.act(request("stays two", name)))
     assert (before.adapter, again.adapter, new.adapter) == (BASE_ADAPTER, BASE_ADAPTER, name)
 
 
+@in_module
+async def test_an_adapter_can_be_loaded_after_all_others_were_released(
+    service: tuple[LearnerSettings, LocalPolicy], shared_policy: Policy
+):
+    settings, policy = service
+    for _ in range(2):
+        name = await asyncio.to_thread(publish, settings, shared_policy)
+        assert (await policy.client.reload()).current == name
+        point_at(settings, BASE_ADAPTER)
+        assert (await policy.client.reload()).loaded == ()
+
+
+@in_module
 async def test_an_adapter_is_released_when_the_last_game_on_it_ends(
-    service: tuple[LearnerSettings, LocalPolicy],
+    service: tuple[LearnerSettings, LocalPolicy], shared_policy: Policy
 ):
     settings, policy = service
-    old = await asyncio.to_thread(publish, settings, 1)
+    old = await asyncio.to_thread(publish, settings, shared_policy)
     await policy.client.reload()
-    await asyncio.gather(policy.act(request("one", old)), policy.act(request("two", old)))
-    new = await asyncio.to_thread(publish, settings, 2)
+    await asyncio.gather(policy.act(request("released one", old)), policy.act(request("released two", old)))
+    new = await asyncio.to_thread(publish, settings, shared_policy)
     assert (await policy.client.reload()).loaded == (old, new)
-    await policy.finished("one")
+    await policy.finished("released one")
     assert (await policy.status()).loaded == (old, new)
-    await policy.finished("two")
+    await policy.finished("released two")
     assert (await policy.status()).loaded == (new,)
-    assert (await policy.act(request("three", old))).adapter == old  # one that opened before the change
+    assert (await policy.act(request("released three", old))).adapter == old  # one that opened before the change
 
 
+@in_module
 async def test_a_broken_adapter_is_refused_and_changes_nothing(
-    service: tuple[LearnerSettings, LocalPolicy],
+    service: tuple[LearnerSettings, LocalPolicy], shared_policy: Policy
 ):
     settings, policy = service
-    name = await asyncio.to_thread(publish, settings, 1)
+    name = await asyncio.to_thread(publish, settings, shared_policy)
     assert (await policy.client.reload()).current == name
-    broken = settings.adapters_dir / "round-0002-b-sup"
+    broken = settings.adapters_dir / f"round-{next(numbers):04d}-b-sup"
     broken.mkdir()
     for file in (settings.adapters_dir / name).iterdir():
         (broken / file.name).write_bytes(file.read_bytes()[:100])
     point_at(settings, broken.name)
     assert (await policy.client.reload()).current == name
-    with pytest.raises(PolicyError, match="round-0002-b-sup"):
-        await policy.act(request("three", broken.name))
-    assert (await policy.act(request("four", name))).adapter == name
+    with pytest.raises(PolicyError, match=broken.name):
+        await policy.act(request("broken three", broken.name))
+    assert (await policy.act(request("broken four", name))).adapter == name
 
 
+@in_module
 async def test_an_adapter_that_cannot_act_is_refused_after_a_probe(
-    service: tuple[LearnerSettings, LocalPolicy],
+    service: tuple[LearnerSettings, LocalPolicy], shared_policy: Policy
 ):
     settings, policy = service
     name = await asyncio.to_thread(
-        publish, settings, 1, 1e30
+        publish, settings, shared_policy, 1e30
     )  # the values are finite, so the check of files passes
     assert (await policy.client.reload()).current == BASE_ADAPTER
     with pytest.raises(PolicyError, match="probe turn"):
-        await policy.act(request("one", name))
+        await policy.act(request("probed one", name))
     assert (await policy.status()).loaded == ()
-    assert (await policy.act(request("two"))).adapter == BASE_ADAPTER
+    assert (await policy.act(request("probed two"))).adapter == BASE_ADAPTER
 
 
+@in_module
 async def test_a_service_that_hangs_is_started_again(
     service: tuple[LearnerSettings, LocalPolicy], monkeypatch: pytest.MonkeyPatch
 ):
@@ -163,11 +216,13 @@ async def test_a_service_that_hangs_is_started_again(
     monkeypatch.setattr(learner.serving.client, "HANGING_PROBES", 2)
     _, policy = service
     assert policy.pid is not None
+    starts = policy.starts
     os.kill(policy.pid, signal.SIGSTOP)
-    answer = await policy.act(request("one"))
-    assert (answer.adapter, policy.starts) == (BASE_ADAPTER, 2)
+    answer = await policy.act(request("hanging one"))
+    assert (answer.adapter, policy.starts) == (BASE_ADAPTER, starts + 1)
 
 
+@in_module
 async def test_a_community_with_too_many_turns_is_refused_and_others_are_served(
     service: tuple[LearnerSettings, LocalPolicy],
 ):
@@ -189,26 +244,31 @@ async def test_a_community_with_too_many_turns_is_refused_and_others_are_served(
     }
 
 
+@in_module
 async def test_a_killed_service_comes_back_and_no_turn_is_lost(service: tuple[LearnerSettings, LocalPolicy]):
     _, policy = service
-    first = await policy.act(request("one"))
+    first = await policy.act(request("killed one"))
     assert policy.pid is not None
-    turns = [asyncio.create_task(policy.act(request(f"game {i}"))) for i in range(8)]
+    starts = policy.starts
+    turns = [asyncio.create_task(policy.act(request(f"killed {i}"))) for i in range(8)]
     os.kill(policy.pid, signal.SIGKILL)
     answers = await asyncio.gather(*turns)
     assert len(answers) == 8
-    assert policy.starts == 2
-    repeated = await policy.act(request("one"))
+    assert policy.starts == starts + 1
+    repeated = await policy.act(request("killed one"))
     assert (repeated.action, repeated.logp) == (first.action, pytest.approx(first.logp, abs=1e-4))
 
 
+@in_module
 async def test_the_same_request_sent_twice_is_one_turn(service: tuple[LearnerSettings, LocalPolicy]):
     _, policy = service
-    one, other = await asyncio.gather(policy.act(request("one")), policy.act(request("one")))
+    before = (await policy.status()).turns
+    one, other = await asyncio.gather(policy.act(request("twice one")), policy.act(request("twice one")))
     assert one == other
-    assert (await policy.status()).turns == 1
+    assert (await policy.status()).turns == before + 1
 
 
+@in_module
 async def test_a_wrong_secret_and_a_wrong_request_are_refused_with_a_sentence(
     service: tuple[LearnerSettings, LocalPolicy],
 ):
@@ -225,9 +285,9 @@ async def test_a_wrong_secret_and_a_wrong_request_are_refused_with_a_sentence(
         await policy.client._ask("POST", "/v1/act", {"utterance": "the one like a swan", "game": 7})
     assert "swan" not in str(refused.value)
     with pytest.raises(PolicyError, match="cannot play this turn"):
-        await policy.act(request("one").model_copy(update={"state": "Z"}))
+        await policy.act(request("stranger one").model_copy(update={"state": "Z"}))
     with pytest.raises(PolicyError, match="not-published"):
-        await policy.act(request("one", "not-published"))
+        await policy.act(request("stranger one", "not-published"))
 
 
 def test_a_service_for_other_machines_needs_a_secret(tmp_path: Path):
