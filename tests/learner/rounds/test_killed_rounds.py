@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,7 @@ from store.rounds import request_round
 from tests.learner.played import copy_of, settings_for
 
 forks = multiprocessing.get_context("forkserver")
-forks.set_forkserver_preload(["learner.rounds.pipeline"])
+forks.set_forkserver_preload(["learner.rounds.pipeline", "learner.training.train"])
 """Processes forked from one that has already imported torch."""
 
 
@@ -67,13 +68,8 @@ class House:
     def weights(self) -> Path:
         return self.registry.path(self.row().results["adapter"]) / WEIGHTS
 
-    def run(self) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            command(self.round_id), env=self.environment, capture_output=True, text=True, check=False
-        )
-
     def run_until(self, stage: str) -> int | None:
-        """The exit code of a process that runs the round and is killed at `stage`."""
+        """The exit code of a process that runs the round and is killed at `stage`; "" lets it end."""
         process = forks.Process(target=run_until, args=(self.round_id, stage, self.environment))
         process.start()
         process.join()
@@ -87,45 +83,44 @@ def house(played: Path, tmp_path: Path):
     house.database.close()
 
 
-def test_a_round_killed_at_every_stage_makes_the_adapter_it_would_have_made(
-    house: House, played: Path, tmp_path: Path
-):
+@pytest.fixture(scope="module")
+def unharmed(played: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """A round that one process has run without being killed."""
+    house = House(played, tmp_path_factory.mktemp("unharmed") / "house")
+    assert house.run_until("") == 0
+    yield house
+    house.database.close()
+
+
+def test_a_round_killed_at_every_stage_makes_the_adapter_it_would_have_made(house: House, unharmed: House):
     made: set[tuple[int, int]] = set()
     for stage in STAGES:
         assert house.run_until(stage) == -signal.SIGKILL, stage
         assert (house.row().status, house.row().stage) == ("running", stage)
         for path in house.settings.adapters_dir.glob(f"*/{WEIGHTS}"):
             made.add((path.stat().st_ino, path.stat().st_mtime_ns))
-    ended = house.run()
-    assert ended.returncode == 0, ended.stderr
+    assert house.run_until("") == 0
     assert (house.row().status, house.row().results["promoted"]) == ("done", True)
     assert len(made) == 1  # trained once, although four processes followed
     with house.database.session() as session:
         assert len(session.exec(select(Adapter)).all()) == 1
         turns = [row.turn_id for row in session.exec(select(Feedback))]
     assert len(turns) == len(set(turns)) == house.row().results["decoded_turns"]
-
-    unharmed = House(played, tmp_path / "unharmed")
-    assert unharmed.run_until("") == 0
     assert house.weights().read_bytes() == unharmed.weights().read_bytes()
-    unharmed.database.close()
 
 
-def test_two_processes_train_the_adapter_that_one_trains(house: House, played: Path, tmp_path: Path):
-    assert house.run_until("") == 0
-    pair = House(played, tmp_path / "pair")
+def test_two_processes_train_the_adapter_that_one_trains(house: House, unharmed: House):
     together = subprocess.run(
-        command(pair.round_id, processes=2), env=pair.environment, capture_output=True, text=True, check=False
+        command(house.round_id, processes=2), env=house.environment, capture_output=True, text=True, check=False
     )
     assert together.returncode == 0, together.stderr
-    training = [house.row().results["training"] for house in (house, pair)]
+    training = [each.row().results["training"] for each in (unharmed, house)]
     assert [found["processes"] for found in training] == [1, 2]
     assert training[1]["losses"] == pytest.approx(training[0]["losses"], rel=0.01)
-    one, other = load_file(house.weights()), load_file(pair.weights())
+    one, other = load_file(unharmed.weights()), load_file(house.weights())
     assert one.keys() == other.keys()
     for name, value in one.items():
         assert (other[name] - value).norm() < 0.03 * value.norm(), name
-    pair.database.close()
 
 
 def test_a_round_killed_from_outside_during_training_is_resumed(house: House):
@@ -141,6 +136,5 @@ def test_a_round_killed_from_outside_during_training_is_resumed(house: House):
         process.wait()
     assert progress["total"] > progress["done"]
     assert progress["loss"] > 0 and progress["seconds_left"] > 0
-    ended = house.run()
-    assert ended.returncode == 0, ended.stderr
+    assert house.run_until("") == 0
     assert house.registry.current() == house.row().results["adapter"]
