@@ -3,6 +3,7 @@
 import logging
 import multiprocessing
 import queue
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -40,7 +41,7 @@ def simulate_all(
             simulate(config, folder, on_progress=lambda at, run=run: on_progress(run, at))
             for run, (config, folder) in enumerate(zip(configs, folders, strict=True))
         ]
-    context = multiprocessing.get_context("spawn")  # torch does not support fork
+    context = _context()
     told = context.Queue()
     with ProcessPoolExecutor(jobs, context, initializer=_begin, initargs=(told,)) as pool:
         futures = [
@@ -61,6 +62,15 @@ def simulate_all(
                 ) from error
             raise
         return [future.result() for future in futures]
+
+
+def _context() -> Any:
+    """How processes start: torch does not support fork. Where it can be, it is imported once for all of them."""
+    if sys.platform != "linux":
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__, "learner.training.train"])
+    return context
 
 
 def _until_done(futures: Sequence[Future[dict[str, Any]]]) -> Iterator[None]:

@@ -13,10 +13,10 @@ from sim.playing import Playground
 from store.database import Database
 from store.migrations import upgrade
 
-GAMES_PLAYED = 30
+GAMES_PLAYED = 20
 
 
-def play_games(folder: Path, policy: Policy, games: int = GAMES_PLAYED, players: int = 15) -> None:
+def play_games(folder: Path, policy: Policy, games: int = GAMES_PLAYED, players: int = 10) -> None:
     """Play games with the base model into a new database in `folder`."""
     database = Database(f"sqlite:///{folder / 'respect.db'}")
     upgrade(database)

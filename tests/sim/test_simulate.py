@@ -18,7 +18,7 @@ from store.database import Database
 from store.models import Game, Turn
 from store.statistics import bootstrap_ci95
 
-SHORT = ("simulate", "--rounds", "0", "--games-per-round", "4", "--json")
+SHORT = ("simulate", "--rounds", "0", "--games-per-round", "2", "--json")
 
 
 def row(number: int, interactions: int, success: float) -> dict[str, Any]:
@@ -89,7 +89,7 @@ def test_one_run_prints_its_object_and_several_print_runs():
 
 
 def test_runs_in_separate_processes_have_equal_results(tmp_path: Path):
-    configs = [DeploymentConfig(rounds=0, games_per_round=4, seed=seed) for seed in (0, 1)]
+    configs = [DeploymentConfig(rounds=0, games_per_round=2, seed=seed) for seed in (0, 1)]
     told: set[int] = set()
     apart = simulate_all(configs, tmp_path / "apart", 2, lambda number, _: told.add(number))
     together = simulate_all(configs, tmp_path / "together", 1)

@@ -360,7 +360,7 @@ def test_an_adapter_that_plays_worse_than_the_one_before_is_rolled_back(
     assert row.results["rolled_back"] == {
         "from": first,
         "to": "base",
-        "reason": f"{first} won 0% of 30 games, base 80% of 30",
+        "reason": f"{first} won 0% of {GAMES_PLAYED} games, base 80% of {GAMES_PLAYED}",
     }
     with house.database.session() as session:
         status = {adapter.name: adapter.status for adapter in session.exec(select(Adapter))}

@@ -302,22 +302,25 @@ def test_one_round_runs_at_a_time(house: House):
     assert house.run(round_id, on_progress=on_progress).status == "done"
 
 
-def test_it_runs_in_a_process_of_its_own(house: House):
+def test_it_runs_in_a_process_of_its_own(house: House, monkeypatch: pytest.MonkeyPatch):
     round_id = house.ask()
     environment = {
         **os.environ,
         "RESPECT_STORE__DATA_DIR": str(house.folder),
         "RESPECT_STORE__DATABASE_URL": house.settings.store.url,
         "RESPECT_TRAINING__EPOCHS": "1",
+        "RESPECT_TRAINING__LEAST_STEPS": "0",
+        "RESPECT_TRAINING__GROUNDING_EPOCHS": "4",
         "RESPECT_POLICY__DEVICE": "cpu",
     }
     ended = subprocess.run(command(round_id), env=environment, capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stderr
     (row,) = house.rows(Round)
     assert (row.status, row.results["promoted"]) == ("done", True)
-    environment["RESPECT_POLICY__MODEL"] = str(house.folder / "nothing")
+    for name, value in {**environment, "RESPECT_POLICY__MODEL": str(house.folder / "nothing")}.items():
+        monkeypatch.setenv(name, value)
     failed = house.ask()
-    assert subprocess.run(command(failed), env=environment, capture_output=True, check=False).returncode == 1
+    assert main(["--round-id", str(failed)]) == 1
     row = next(row for row in house.rows(Round) if row.id == failed)
     assert row.status == "failed"
     assert row.error.startswith("Cannot load the policy")
