@@ -1,5 +1,6 @@
 """The running bot's health page, and the policy service it starts for itself."""
 
+import asyncio
 import os
 import signal
 import socket
@@ -52,15 +53,28 @@ def policy_pids() -> list[int]:
     return found
 
 
+async def kill_first_policy() -> int:
+    """Kill the policy service as soon as there is one, and give its process id."""
+    while not (pids := policy_pids()):  # noqa: ASYNC110 - there is no event for it
+        await asyncio.sleep(0.02)
+    os.kill(pids[0], signal.SIGKILL)
+    return pids[0]
+
+
 @pytest.mark.skipif(not WEIGHTS.exists(), reason="the embedded policy's weights have not been built")
-async def test_a_policy_killed_during_a_turn_loses_nothing(stopped_house: House, ada: Person):
+async def test_a_policy_killed_at_its_start_and_during_a_turn_loses_nothing(
+    stopped_house: House, ada: Person
+):
     house = stopped_house
-    house.with_settings(service={"url": None}, policy={"threads": 1})
-    await house.start()
+    house.with_settings(service={"url": None}, policy={"device": "cpu", "threads": 1})
+    killing = asyncio.create_task(kill_first_policy())
+    await house.start(timeout=300)
+    killed = await killing
     thread = await house.play(ada)
     await ada.say(thread, "the one that looks like a running man")
     await house.next_board(ada, thread)
     (pid,) = policy_pids()
+    assert pid != killed
     await ada.say(thread, "no, the other one")
     os.kill(pid, signal.SIGKILL)
     await ada.say(thread, "and the boat")

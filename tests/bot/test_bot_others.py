@@ -3,12 +3,9 @@
 import ast
 import asyncio
 import logging
-import os
-import signal
 from datetime import timedelta
 from pathlib import Path
 
-import psutil
 import pytest
 from bot_house import House
 from discord.http import HTTPClient
@@ -171,25 +168,6 @@ async def test_an_empty_database_beside_adapters_is_a_warning(
     await stopped_house.start()
     shown = capsys.readouterr()
     assert "there are adapters, but no games" in shown.out + shown.err + caplog.text
-
-
-async def test_a_policy_killed_while_the_bot_starts_does_not_end_the_bot(stopped_house: House, ada: Person):
-    stopped_house.with_settings(service={"url": None}, policy={"device": "cpu", "threads": 1})
-    own = psutil.Process()
-    killed = asyncio.create_task(kill_first_child(own))
-    await stopped_house.start(timeout=300)
-    assert await killed
-    await stopped_house.play(ada)
-
-
-async def kill_first_child(parent: psutil.Process) -> bool:
-    """Kill the policy service as soon as there is one."""
-    while True:
-        for child in parent.children():
-            if "learner.serving" in child.cmdline():
-                os.kill(child.pid, signal.SIGKILL)
-                return True
-        await asyncio.sleep(0.02)
 
 
 def test_log_lines_that_repeat_are_counted():

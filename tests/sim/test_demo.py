@@ -13,9 +13,13 @@ from store.models import Adapter, AdapterTurn, Feedback, Game, RoundStatus, Turn
 
 @pytest.mark.timeout(600)
 async def test_games_are_played_a_round_is_learnt_and_the_next_games_take_it(tmp_path: Path):
-    one_thread = BotSettings().changed(policy={"threads": 1})
+    quick = BotSettings().changed(
+        policy={"threads": 1},
+        rounds={"seed_games": "none"},
+        training={"epochs": 1, "least_steps": 0, "grounding_epochs": 4},
+    )
     finished: list[int] = []
-    async with running_demo(DemoOptions(tmp_path, port=0, players=4, settings=one_thread), once=True) as demo:
+    async with running_demo(DemoOptions(tmp_path, port=0, players=4, settings=quick), once=True) as demo:
         await demo.play_games(8, finished.append)
         ended = await demo.run_round(lambda _: None)
         assert ended.status == RoundStatus.DONE, ended.error
