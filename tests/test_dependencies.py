@@ -2,12 +2,13 @@
 
 import ast
 import re
-import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
 from importlib.metadata import packages_distributions
 from pathlib import Path
+
+from tests.test_house import module_level_imports
 
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -61,21 +62,14 @@ def test_every_dependency_is_pinned():
 
 
 def test_every_module_can_be_imported_where_there_is_no_posix():
-    names = [
-        ".".join(path.relative_to(ROOT).with_suffix("").parts)
-        for path in modules()
-        if path.parts[len(ROOT.parts)] in PACKAGES and path.name != "__init__.py"
-    ]
-    program = f"""
-import builtins, importlib
-real = builtins.__import__
-def without_posix(name, globals=None, *rest, **options):  # for our modules; those of others know the system they are on
-    if name in {POSIX_ONLY!r} and str((globals or {{}}).get("__name__")).split(".")[0] in {PACKAGES!r}:
-        raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
-    return real(name, globals, *rest, **options)
-builtins.__import__ = without_posix
-for name in {names!r}:
-    importlib.import_module(name)
-"""
-    ran = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
-    assert ran.returncode == 0, ran.stderr[-2000:]
+    for path in modules():
+        names = {
+            name.split(".")[0]
+            for node in module_level_imports(ast.parse(path.read_text()).body)
+            for name in (
+                [alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module or ""]
+            )
+        }
+        assert not names & set(POSIX_ONLY), (
+            f"{path.relative_to(ROOT)}: import them in the function that needs them"
+        )

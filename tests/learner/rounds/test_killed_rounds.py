@@ -111,7 +111,11 @@ def test_a_round_killed_at_every_stage_makes_the_adapter_it_would_have_made(hous
 
 def test_two_processes_train_the_adapter_that_one_trains(house: House, unharmed: House):
     together = subprocess.run(
-        command(house.round_id, processes=2), env=house.environment, capture_output=True, text=True, check=False
+        command(house.round_id, processes=2),
+        env=house.environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert together.returncode == 0, together.stderr
     training = [each.row().results["training"] for each in (unharmed, house)]

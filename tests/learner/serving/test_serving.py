@@ -142,7 +142,9 @@ async def test_a_game_stays_on_its_adapter_while_new_ones_take_the_next(
     before = await policy.act(request("stays one"))
     name = await asyncio.to_thread(publish, settings, shared_policy)
     assert (await policy.client.reload()).current == name
-    again, new = await asyncio.gather(policy.act(request("stays one-b")), policy.act(request("stays two", name)))
+    again, new = await asyncio.gather(
+        policy.act(request("stays one-b")), policy.act(request("stays two", name))
+    )
     assert (before.adapter, again.adapter, new.adapter) == (BASE_ADAPTER, BASE_ADAPTER, name)
 
 
@@ -172,7 +174,9 @@ async def test_an_adapter_is_released_when_the_last_game_on_it_ends(
     assert (await policy.status()).loaded == (old, new)
     await policy.finished("released two")
     assert (await policy.status()).loaded == (new,)
-    assert (await policy.act(request("released three", old))).adapter == old  # one that opened before the change
+    assert (
+        await policy.act(request("released three", old))
+    ).adapter == old  # one that opened before the change
 
 
 @in_module
