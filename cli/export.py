@@ -50,6 +50,8 @@ def export(
     if secret.resolve().is_relative_to(folder.resolve()):
         fail(escape(f"The secret {secret} is inside {folder}: keep it outside the exported folder."))
     database = Database(settings.url)
+    if database.missing:
+        fail(escape(f"{database.url.render_as_string()} could not be read: it is not there yet."))
     progress = Progress(
         TextColumn("{task.description}"),
         BarColumn(),

@@ -86,7 +86,9 @@ def from_database(url: str) -> list[PlayedGame]:
 
     Imported games (round -1) are left out, because no policy of this deployment played them.
     """
-    database = Database(url)
+    database = Database(url, read_only=True)
+    if database.missing:
+        raise ReportError(f"{database.url.render_as_string()} could not be read: it is not there yet")
     try:
         with database.session() as session:
             games = session.exec(

@@ -200,7 +200,9 @@ def contents(folder: Path) -> dict[str, tuple[bytes, int]]:
     }
 
 
-@pytest.mark.parametrize("command", READ_ONLY)
+@pytest.mark.parametrize(
+    "command", [*READ_ONLY, "report --out out", "report --out out --file sqlite:///other.db", "export --out out"]
+)
 def test_commands_that_only_look_write_nothing(command: str, empty_folder: Path):
     respect(*command.split())
     assert not list(empty_folder.iterdir())
