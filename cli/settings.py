@@ -60,5 +60,8 @@ def _assignments(setting: Setting) -> Iterator[str]:
     """The setting with its default or, if it has none, with examples."""
     default = setting.field.default
     values = [""] if default is None else [as_text(default)]
-    for value in (default is None and setting.field.examples) or values:
+    examples = setting.field.examples if default is None else None
+    if examples:
+        yield "# Unset by default. For example:"
+    for value in examples or values:
         yield f"#{setting.variable}={value}"
