@@ -22,7 +22,7 @@ from games.figures.sheet import draw_sheet
 app = typer.Typer(no_args_is_help=True)
 
 Images = Annotated[
-    str, typer.Option("--images", metavar="SPEC", help="The image set: classic or kilogram:DIR.")
+    str, typer.Option("--images", metavar="SPEC", help="The image set: classic, classic:N or kilogram:DIR.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
