@@ -8,7 +8,7 @@ import typer
 from pydantic import ValidationError
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlmodel import Session, select
 
 from cli.console import err, fail, out, print_json
@@ -162,7 +162,10 @@ def _opened(read_only: bool = False) -> Iterator[tuple[LearnerSettings, Database
         settings = LearnerSettings()
     except ValidationError as error:
         fail("\n".join([*what_is_wrong(error), "See .env.example for what each setting may be."]))
-    database = Database(settings.store.url, read_only=read_only)
+    try:
+        database = Database(settings.store.url, read_only=read_only)
+    except ArgumentError as error:
+        fail(f"RESPECT_STORE__DATABASE_URL is not understood: {error}")
     if empty := read_only and database.missing:
         database = Database("sqlite://")
     try:

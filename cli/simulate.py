@@ -16,6 +16,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from rich.table import Column, Table
 
 from cli.console import err, fail, out, print_json
+from cli.feedback import DecoderName
 from cli.options import with_options
 from games import DEFAULT_GAME, GAMES
 from learner.settings import (
@@ -83,7 +84,9 @@ def simulate(
     ] = 0.0,
     poison_from: Annotated[int, typer.Option(min=0, help="The first round in which they do so.")] = 0,
     policy: Annotated[str, typer.Option(help=help_of(PolicyConfig, "model"))] = "tiny",
-    decoder: Annotated[str, typer.Option(help=help_of(FeedbackConfig, "decoder"))] = "rules",
+    decoder: Annotated[
+        DecoderName, typer.Option(help=help_of(FeedbackConfig, "decoder"))
+    ] = DecoderName.RULES,
     hindsight: Annotated[
         str | None,
         typer.Option(help=help_of(RoundsConfig, "hindsight")),
@@ -122,11 +125,17 @@ def simulate(
 
     try:
         learnt = None if hindsight is None else Hindsight.parse(hindsight)
-        training = LearnerSettings().changed(training=section_values).training
+        settings = LearnerSettings()
     except ValidationError as error:
         fail("\n".join(what_is_wrong(error)))
     except ValueError as error:
         fail(str(error))
+    try:
+        training = settings.changed(training=section_values).training
+    except ValidationError as error:
+        fail(
+            "\n".join(f"--{str(each['loc'][0]).replace('_', '-')}: {each['msg']}" for each in error.errors())
+        )
     configs = [
         DeploymentConfig(
             images=images,
@@ -140,7 +149,7 @@ def simulate(
             poison=poison,
             poison_from=poison_from,
             policy=policy,
-            decoder=decoder,
+            decoder=str(decoder),
             hindsight=learnt,
             start=None if start is None else cast(Start, str(start)),
             temperature=temperature,

@@ -94,11 +94,23 @@ def test_without_a_command_the_groups_are_listed():
         ("round rollback", "no adapter has been promoted yet"),
         ("simulate --rounds 0 --games-per-round 1 --images modern", "expected 'classic'"),
         ("simulate --rounds 0 --games-per-round 1 --players nobody", "nobody"),
+        (
+            "simulate --rounds 0 --games-per-round 1 --clip -1",
+            "Error: --clip: Input should be greater than 0",
+        ),
         ("simulate --rounds 0 --games-per-round 1 --policy ./nothing-here", "nothing-here"),
     ],
 )
 def test_an_error_is_one_sentence_and_exit_code_1(arguments: str, words: str):
     assert words in error(respect(*arguments.split()))
+
+
+@pytest.mark.parametrize(
+    "command", ["db check", "round status", "round run", "export --out out", "report --out out"]
+)
+def test_a_database_url_that_is_none_is_one_sentence(command: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("RESPECT_STORE__DATABASE_URL", "foo")
+    assert "URL" in error(respect(*command.split()))
 
 
 @pytest.mark.parametrize("command", ["db check", "db upgrade", "round status", "round history"])
@@ -201,7 +213,8 @@ def contents(folder: Path) -> dict[str, tuple[bytes, int]]:
 
 
 @pytest.mark.parametrize(
-    "command", [*READ_ONLY, "report --out out", "report --out out --file sqlite:///other.db", "export --out out"]
+    "command",
+    [*READ_ONLY, "report --out out", "report --out out --file sqlite:///other.db", "export --out out"],
 )
 def test_commands_that_only_look_write_nothing(command: str, empty_folder: Path):
     respect(*command.split())
