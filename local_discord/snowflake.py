@@ -18,11 +18,6 @@ class Snowflakes:
         return self._last
 
 
-def time_of(snowflake: int) -> datetime:
-    """The time at which an id was created."""
-    return datetime.fromtimestamp(((snowflake >> 22) + EPOCH_MS) / 1000, UTC)
-
-
 def now_iso() -> str:
     """The current time in Discord's format."""
     return datetime.now(UTC).isoformat(timespec="microseconds")
