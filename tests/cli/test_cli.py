@@ -105,9 +105,7 @@ def test_an_error_is_one_sentence_and_exit_code_1(arguments: str, words: str):
     assert words in error(respect(*arguments.split()))
 
 
-@pytest.mark.parametrize(
-    "command", ["db check", "round status", "round run", "export --out out", "report --out out"]
-)
+@pytest.mark.parametrize("command", ["db check", "round status", "round run", "export --out out"])
 def test_a_database_url_that_is_none_is_one_sentence(command: str, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("RESPECT_STORE__DATABASE_URL", "foo")
     assert "URL" in error(respect(*command.split()))
