@@ -45,8 +45,26 @@ class Drawing:
     """Names of the measures that it shows."""
 
 
-def render(drawing: Drawing, deployments: Sequence[Deployment], theme: Theme, kind: str) -> bytes:
-    """The figure as a file of `kind`, "png" or "svg". The same numbers give the same SVG."""
+@dataclass(frozen=True)
+class Rendered:
+    """The files of one figure."""
+
+    light: bytes
+    """SVG."""
+    dark: bytes
+    """SVG."""
+    png: bytes
+
+
+def render(drawing: Drawing, deployments: Sequence[Deployment]) -> Rendered:
+    """A figure's files. The same numbers give the same SVG."""
+    light, png = _drawn(drawing, deployments, "light", "svg", "png")
+    (dark,) = _drawn(drawing, deployments, "dark", "svg")
+    return Rendered(light, dark, png)
+
+
+def _drawn(drawing: Drawing, deployments: Sequence[Deployment], theme: Theme, *kinds: str) -> list[bytes]:
+    """The figure as a file of each kind."""
     style: dict[Any, Any] = {
         "svg.fonttype": "none",
         "svg.hashsalt": "respect",
@@ -71,9 +89,14 @@ def render(drawing: Drawing, deployments: Sequence[Deployment], theme: Theme, ki
         figure = Figure(figsize=(8.4, 3.3 * lines), layout="constrained")
         axes = list(figure.subplots(lines, columns, squeeze=False).flat)
         drawing.draw(deployments, axes, theme)
-        file = io.BytesIO()
-        figure.savefig(file, format=kind, dpi=150, metadata={"Date": None} if kind == "svg" else None)
-    return file.getvalue()
+        figure.draw_without_rendering()  # lays it out, which takes most of the time, once for all kinds
+        figure.set_layout_engine("none")
+        files = []
+        for kind in kinds:
+            file = io.BytesIO()
+            figure.savefig(file, format=kind, dpi=150, metadata={"Date": None} if kind == "svg" else None)
+            files.append(file.getvalue())
+    return files
 
 
 def _curve(axes: Axes, deployments: Sequence[Deployment], name: str, by: str, theme: Theme) -> None:
