@@ -125,15 +125,16 @@ def test_two_processes_train_the_adapter_that_one_trains(house: House, unharmed:
 
 def test_a_round_killed_from_outside_during_training_is_resumed_by_another_process(house: House):
     patient = {**house.environment, "RESPECT_TRAINING__EPOCHS": "500"}
-    process = subprocess.Popen(command(house.round_id), env=patient, stderr=subprocess.DEVNULL)
+    process = forks.Process(target=run_until, args=(house.round_id, "", patient))
+    process.start()
     try:
         while house.row().progress.get("done", 0) < 1 or house.row().stage != "train":
-            assert process.poll() is None, "the round ended before it could be killed"
+            assert process.is_alive(), "the round ended before it could be killed"
             time.sleep(0.05)
         progress = house.row().progress
     finally:
         process.kill()
-        process.wait()
+        process.join()
     assert progress["total"] > progress["done"]
     assert progress["loss"] > 0 and progress["seconds_left"] > 0
     ended = subprocess.run(
