@@ -34,6 +34,16 @@ def base_model_folder(model: str) -> Path:
     return TINY_WEIGHTS if model == TINY else Path(model).expanduser()
 
 
+def missing_model(model: str) -> str | None:
+    """What is wrong with a base model that is given as a path where nothing is, which is told without loading torch."""
+    if not model.startswith(("/", "./", "../", "~")) or base_model_folder(model).exists():
+        return None
+    return (
+        f"Cannot load the policy {model!r}: there is no such folder. Give 'tiny', a folder saved with "
+        "save_pretrained, or the id of an image-text-to-text model with safetensors weights."
+    )
+
+
 def is_loopback(host: str) -> bool:
     """Whether a host's name or address is this machine's own, which nobody else reaches."""
     try:

@@ -6,15 +6,20 @@ pytest's folder. What must not occur there is whatever any test put into a store
 
 import contextlib
 import sqlite3
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+import alembic.command
+import alembic.config
 import pytest
+import sqlalchemy as sa
 import structlog
 from sqlalchemy import event
 
+from store.database import Database
 from store.logs import configure_logging
+from store.migrations import upgrade
 from store.models import Instruction, Player, Turn
 from tests.private_words import SAID
 
@@ -45,6 +50,37 @@ def logs_as_in_production() -> Iterator[None]:
     configure_logging()
     yield
     structlog.configure(**before)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def new_databases_are_copies(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., None]]:
+    """Alembic migrates one new database in this process and the others become copies of it, which is quicker.
+
+    Tests of migrations ask for `real_migrations`.
+    """
+    template = tmp_path_factory.mktemp("template") / "template.db"
+    database = Database(f"sqlite:///{template}")
+    upgrade(database)
+    database.scrub()
+    database.close()
+    migrate = alembic.command.upgrade
+
+    def copy(config: alembic.config.Config, revision: str, **options: Any) -> None:
+        engine = config.attributes["engine"]
+        if revision != "head" or engine.dialect.name != "sqlite" or sa.inspect(engine).get_table_names():
+            return migrate(config, revision, **options)
+        with contextlib.closing(sqlite3.connect(template)) as migrated, engine.connect() as connection:
+            migrated.backup(connection.connection.driver_connection)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(alembic.command, "upgrade", copy)
+        yield migrate
+
+
+@pytest.fixture
+def real_migrations(new_databases_are_copies: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Alembic migrates every database of this test."""
+    monkeypatch.setattr(alembic.command, "upgrade", new_databases_are_copies)
 
 
 @pytest.hookimpl(wrapper=True)

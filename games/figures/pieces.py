@@ -69,16 +69,25 @@ class Point:
         return Point(self.x + other.x, self.y + other.y)
 
     def __sub__(self, other: "Point") -> "Point":
-        return Point(self.x - other.x, self.y - other.y)
+        (x, y), (u, v) = (self.x, self.y), (other.x, other.y)
+        return Point(Root2(x.a - u.a, x.b - u.b), Root2(y.a - v.a, y.b - v.b))
 
     def __lt__(self, other: "Point") -> bool:
         return self.y < other.y if self.x == other.x else self.x < other.x
 
     def cross(self, other: "Point") -> Root2:
-        return self.x * other.y - self.y * other.x
+        (x, y), (u, v) = (self.x, self.y), (other.x, other.y)  # written out, which is three times as fast
+        return Root2(
+            x.a * v.a - y.a * u.a + 2 * (x.b * v.b - y.b * u.b),
+            x.a * v.b + x.b * v.a - y.a * u.b - y.b * u.a,
+        )
 
     def dot(self, other: "Point") -> Root2:
-        return self.x * other.x + self.y * other.y
+        (x, y), (u, v) = (self.x, self.y), (other.x, other.y)
+        return Root2(
+            x.a * u.a + y.a * v.a + 2 * (x.b * u.b + y.b * v.b),
+            x.a * u.b + x.b * u.a + y.a * v.b + y.b * v.a,
+        )
 
     def times(self, factor: Rational) -> "Point":
         return Point(Root2(self.x.a * factor, self.x.b * factor), Root2(self.y.a * factor, self.y.b * factor))

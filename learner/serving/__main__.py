@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from learner.registry import AdapterRegistry
 from learner.serving.service import PolicyService
 from learner.serving.worker import Worker
-from learner.settings import LearnerSettings, is_loopback
+from learner.settings import LearnerSettings, is_loopback, missing_model
 from store.logs import configure_logging
 from store.settings import what_is_wrong
 
@@ -80,6 +80,9 @@ def main() -> None:
             "bind to 127.0.0.1",
             host=settings.service.host,
         )
+        sys.exit(1)
+    if wrong := missing_model(settings.policy.model):
+        log.error("the policy cannot be served", error=wrong)
         sys.exit(1)
     from learner.policy.loading import PolicyLoadError  # torch is loaded only for settings that can be used
 

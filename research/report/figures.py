@@ -1,9 +1,10 @@
 """Draws a report's figures: light ones as PNG and SVG, dark ones as SVG for the page."""
 
 import io
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from matplotlib import rc_context
@@ -13,10 +14,11 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from research.report.measures import BY_NAME, Deployment
 
-Theme = Literal["light", "dark"]
-INK = {"light": "#1f2328", "dark": "#e6edf3"}
-PAPER = {"light": "#ffffff", "dark": "#0d1117"}
-COLOURS = {"light": ("#0969da", "#bc4c00"), "dark": ("#58a6ff", "#f0883e")}
+INK, PAPER = "#1f2328", "#ffffff"
+COLOURS = ("#0969da", "#bc4c00")
+DARK = {INK: "#e6edf3", PAPER: "#0d1117", COLOURS[0]: "#58a6ff", COLOURS[1]: "#f0883e"}
+"""Colour of a light figure -> of the dark one."""
+SVG_COLOUR = re.compile(r"((?:fill|stroke): )(#[0-9a-f]{6})")
 CELLS = {
     (1, 1): "positive, all right",
     (0, 1): "positive, some right",
@@ -28,7 +30,7 @@ CELLS = {
 """(reference, decoded) -> legend text."""
 CELL_COLOURS = ("#1a7f37", "#7fbf7b", "#d9f0d3", "#f1c6a8", "#e08214", "#8c510a")
 
-Draw = Callable[[Sequence[Deployment], Sequence[Axes], Theme], None]
+Draw = Callable[[Sequence[Deployment], Sequence[Axes]], None]
 
 
 @dataclass(frozen=True)
@@ -45,8 +47,19 @@ class Drawing:
     """Names of the measures that it shows."""
 
 
-def render(drawing: Drawing, deployments: Sequence[Deployment], theme: Theme, kind: str) -> bytes:
-    """The figure as a file of `kind`, "png" or "svg". The same numbers give the same SVG."""
+@dataclass(frozen=True)
+class Rendered:
+    """The files of one figure."""
+
+    light: bytes
+    """SVG."""
+    dark: bytes
+    """SVG."""
+    png: bytes
+
+
+def render(drawing: Drawing, deployments: Sequence[Deployment]) -> Rendered:
+    """A figure's files. The same numbers give the same SVG."""
     style: dict[Any, Any] = {
         "svg.fonttype": "none",
         "svg.hashsalt": "respect",
@@ -56,29 +69,34 @@ def render(drawing: Drawing, deployments: Sequence[Deployment], theme: Theme, ki
         "axes.spines.right": False,
         "axes.grid": True,
         "grid.alpha": 0.25,
-        "figure.facecolor": PAPER[theme],
-        "axes.facecolor": PAPER[theme],
-        "savefig.facecolor": PAPER[theme],
+        "figure.facecolor": PAPER,
+        "axes.facecolor": PAPER,
+        "savefig.facecolor": PAPER,
         "legend.frameon": False,
         **dict.fromkeys(
-            ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), INK[theme]
+            ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), INK
         ),
-        "grid.color": INK[theme],
+        "grid.color": INK,
     }
     columns = min(drawing.panels, 2)
     lines = -(-drawing.panels // columns)
     with rc_context(style):
         figure = Figure(figsize=(8.4, 3.3 * lines), layout="constrained")
         axes = list(figure.subplots(lines, columns, squeeze=False).flat)
-        drawing.draw(deployments, axes, theme)
-        file = io.BytesIO()
-        figure.savefig(file, format=kind, dpi=150, metadata={"Date": None} if kind == "svg" else None)
-    return file.getvalue()
+        drawing.draw(deployments, axes)
+        figure.draw_without_rendering()  # lays it out, which takes most of the time, once for both files
+        figure.set_layout_engine("none")
+        svg, png = io.BytesIO(), io.BytesIO()
+        figure.savefig(svg, format="svg", metadata={"Date": None})
+        figure.savefig(png, format="png", dpi=150)
+    light = svg.getvalue().decode()
+    dark = SVG_COLOUR.sub(lambda found: found[1] + DARK.get(found[2], found[2]), light)
+    return Rendered(light.encode(), dark.encode(), png.getvalue())
 
 
-def _curve(axes: Axes, deployments: Sequence[Deployment], name: str, by: str, theme: Theme) -> None:
+def _curve(axes: Axes, deployments: Sequence[Deployment], name: str, by: str) -> None:
     measure = BY_NAME[name]
-    for deployment, colour in zip(deployments, COLOURS[theme], strict=False):
+    for deployment, colour in zip(deployments, COLOURS, strict=False):
         rows = [row for row in deployment.rounds if row.estimates[name].value is not None]
         if not rows:
             continue
@@ -104,23 +122,23 @@ def _label(axes: Axes, by: str, title: str, unit: str) -> None:
 
 
 def _two_ways(name: str) -> Draw:
-    def draw(deployments: Sequence[Deployment], axes: Sequence[Axes], theme: Theme) -> None:
-        _curve(axes[0], deployments, name, "round", theme)
-        _curve(axes[1], deployments, name, "interactions", theme)
+    def draw(deployments: Sequence[Deployment], axes: Sequence[Axes]) -> None:
+        _curve(axes[0], deployments, name, "round")
+        _curve(axes[1], deployments, name, "interactions")
 
     return draw
 
 
 def _by_round(*names: str) -> Draw:
-    def draw(deployments: Sequence[Deployment], axes: Sequence[Axes], theme: Theme) -> None:
+    def draw(deployments: Sequence[Deployment], axes: Sequence[Axes]) -> None:
         for each, name in zip(axes, names, strict=True):
-            _curve(each, deployments, name, "round", theme)
+            _curve(each, deployments, name, "round")
 
     return draw
 
 
-def _language(deployments: Sequence[Deployment], axes: Sequence[Axes], theme: Theme) -> None:
-    for deployment, colour in zip(deployments, COLOURS[theme], strict=False):
+def _language(deployments: Sequence[Deployment], axes: Sequence[Axes]) -> None:
+    for deployment, colour in zip(deployments, COLOURS, strict=False):
         axes[0].plot(
             [row.number for row in deployment.rounds],
             [row.vocabulary for row in deployment.rounds],
@@ -132,10 +150,10 @@ def _language(deployments: Sequence[Deployment], axes: Sequence[Axes], theme: Th
     if len(deployments) > 1:
         axes[0].legend(loc="best")
     for each, name in zip(axes[1:], ("utterance_length", "resets", "try_again"), strict=True):
-        _curve(each, deployments, name, "round", theme)
+        _curve(each, deployments, name, "round")
 
 
-def _confusion(deployments: Sequence[Deployment], axes: Sequence[Axes], theme: Theme) -> None:
+def _confusion(deployments: Sequence[Deployment], axes: Sequence[Axes]) -> None:
     width = 0.8 / len(deployments)
     for index, deployment in enumerate(deployments):
         for row in deployment.rounds:
@@ -158,10 +176,10 @@ def _confusion(deployments: Sequence[Deployment], axes: Sequence[Axes], theme: T
     axes[0].legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=8, reverse=True)
 
 
-def _lengths(deployments: Sequence[Deployment], axes: Sequence[Axes], theme: Theme) -> None:
+def _lengths(deployments: Sequence[Deployment], axes: Sequence[Axes]) -> None:
     lengths = [[player.mean for player in deployment.players] for deployment in deployments]
     edges = np.histogram_bin_edges(np.concatenate(lengths), bins=25).tolist()
-    for deployment, means, colour in zip(deployments, lengths, COLOURS[theme], strict=False):
+    for deployment, means, colour in zip(deployments, lengths, COLOURS, strict=False):
         shares = np.full(len(means), 1 / max(1, len(means)))
         axes[0].hist(means, edges, weights=shares, color=colour, alpha=0.6, label=deployment.name)
     axes[0].set_title("Message length of each player")

@@ -71,17 +71,17 @@ def write_report(
 
 def _figure(folder: Path, drawing: Drawing, deployments: Sequence[Deployment]) -> Shown:
     header, rows = _numbers(drawing, deployments)
-    svg = render(drawing, deployments, "light", "svg")
-    (folder / f"{drawing.name}.svg").write_bytes(svg)
-    (folder / f"{drawing.name}.png").write_bytes(render(drawing, deployments, "light", "png"))
+    rendered = render(drawing, deployments)
+    (folder / f"{drawing.name}.svg").write_bytes(rendered.light)
+    (folder / f"{drawing.name}.png").write_bytes(rendered.png)
     _write_csv(folder / f"{drawing.name}.csv", header, rows)
     return Shown(
         drawing.name,
         drawing.title,
         drawing.caption,
         f"{drawing.title}. The numbers are in the table below.",
-        _uri(svg),
-        _uri(render(drawing, deployments, "dark", "svg")),
+        _uri(rendered.light),
+        _uri(rendered.dark),
         header,
         rows,
     )

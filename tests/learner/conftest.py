@@ -7,11 +7,16 @@ from pathlib import Path
 
 import pytest
 import torch
+from filelock import FileLock
+from sqlmodel import select
 
 from learner.policy import Policy
 from learner.settings import PolicyConfig
+from store.database import Database
+from store.models import Player
 from tests.learner.model_classes import EXACT, REFUSED
-from tests.learner.played import play_games
+from tests.learner.played import copy_of, play_games
+from tests.private_words import SAID
 
 os.environ.setdefault("RESPECT_ROUNDS__SEED_GAMES", "none")
 """Rounds without seed games, because they are quicker; `test_seed.py` tests rounds with them."""
@@ -32,11 +37,26 @@ def policy(shared_policy: Policy):
 
 
 @pytest.fixture(scope="session")
-def played(shared_policy: Policy, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a database of games played by the base model. Copy it before changing anything."""
-    folder = tmp_path_factory.mktemp("played")
-    play_games(folder, shared_policy)
-    return folder
+def played(
+    shared_policy: Policy, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Path:
+    """A folder with a database of games played by the base model. Copy it before changing anything.
+
+    The processes of pytest-xdist share it.
+    """
+    temporary = tmp_path_factory.getbasetemp()
+    shared = temporary.parent if hasattr(request.config, "workerinput") else temporary
+    folder = shared / "played"
+    with FileLock(shared / "played.lock"):
+        if not folder.exists():
+            play_games(tmp_path_factory.mktemp("played"), shared_policy).rename(folder)
+    own = copy_of(folder, tmp_path_factory.mktemp("played"))  # among what is looked at for private words
+    database = Database(f"sqlite:///{own / 'respect.db'}")
+    with database.session() as session:
+        for player in session.exec(select(Player)):
+            SAID.add_name(player.name)
+    database.close()
+    return own
 
 
 @pytest.fixture(scope="session")

@@ -13,10 +13,10 @@ from sim.playing import Playground
 from store.database import Database
 from store.migrations import upgrade
 
-GAMES_PLAYED = 20
+GAMES_PLAYED = 14
 
 
-def play_games(folder: Path, policy: Policy, games: int = GAMES_PLAYED, players: int = 10) -> None:
+def play_games(folder: Path, policy: Policy, games: int = GAMES_PLAYED, players: int = 10) -> Path:
     """Play games with the base model into a new database in `folder`."""
     database = Database(f"sqlite:///{folder / 'respect.db'}")
     upgrade(database)
@@ -26,6 +26,7 @@ def play_games(folder: Path, policy: Policy, games: int = GAMES_PLAYED, players:
     )
     playground.play(0, games, BASE_ADAPTER, lambda tally: None)
     database.close()
+    return folder
 
 
 def settings_for(folder: Path, **sections: dict[str, object]) -> LearnerSettings:

@@ -56,6 +56,7 @@ def render(chromium: Any, address: str) -> Callable[[str], str]:
               names.command = mention("/");
               const box = h("div", {}, markdown(text, names));
               document.body.append(box);
+              window.rendered = box;  // the page itself may append more
               done(box.innerHTML);
             }, (error) => done(String(error)));
             """,
@@ -70,7 +71,7 @@ def test_what_people_write_never_becomes_markup(chromium: Any, render: Callable[
     markup = render(text)
     unsafe = chromium.execute_script(
         """
-        const box = document.body.lastElementChild;
+        const box = window.rendered;
         const links = [...box.querySelectorAll("a")].filter((a) => !/^https?:$/.test(a.protocol));
         const listens = (node) => node.getAttributeNames().some((name) => name.startsWith("on"));
         const handlers = [...box.querySelectorAll("*")].filter(listens);

@@ -4,7 +4,6 @@ import json
 import random
 from pathlib import Path
 
-import pytest
 from sqlmodel import col, select
 from typer.testing import CliRunner
 
@@ -93,14 +92,10 @@ def test_fresh_poisoners_use_the_same_words():
     assert factory.poison(random.Random(0), DESCRIPTIONS).personality.poison
 
 
-@pytest.fixture(scope="module")
-def policy() -> Policy:
-    return Policy.load("tiny", device="cpu")
-
-
 def played(folder: Path, policy: Policy, players: PlayerFactory) -> list[str]:
     """What was said in twelve games of six players, in order."""
     folder.mkdir()
+    policy.cache.forget()
     database = Database(f"sqlite:///{folder / 'respect.db'}")
     upgrade(database)
     images = open_images("classic:40")

@@ -11,6 +11,7 @@ from sqlmodel import col, select
 from typer.testing import CliRunner
 
 from cli.main import app
+from learner.policy import Policy
 from sim.comparison import simulate_all
 from sim.curves import curves, draw, plot
 from sim.deployment import DeploymentConfig, DeploymentError, simulate
@@ -89,7 +90,7 @@ def test_one_run_prints_its_object_and_several_print_runs():
 
 
 def test_runs_in_separate_processes_have_equal_results(tmp_path: Path):
-    configs = [DeploymentConfig(rounds=0, games_per_round=2, seed=seed) for seed in (0, 1)]
+    configs = [DeploymentConfig(rounds=0, games_per_round=1, seed=seed) for seed in (0, 1)]
     told: set[int] = set()
     apart = simulate_all(configs, tmp_path / "apart", 2, lambda number, _: told.add(number))
     together = simulate_all(configs, tmp_path / "together", 1)
@@ -110,13 +111,14 @@ def test_a_run_that_fails_in_its_process_is_reported(tmp_path: Path):
         simulate_all(used, tmp_path / "used")
 
 
-def test_poison_may_begin_in_a_later_round(tmp_path: Path):
+def test_poison_may_begin_in_a_later_round(tmp_path: Path, policy: Policy):
     def said(begins: int) -> dict[int, list[str]]:
         """round -> utterances, in order."""
         config = DeploymentConfig(
-            system="control", rounds=1, games_per_round=4, poison=1.0, poison_from=begins
+            system="control", rounds=1, games_per_round=3, poison=1.0, poison_from=begins
         )
-        simulate(config, tmp_path / str(begins))
+        policy.cache.forget()
+        simulate(config, tmp_path / str(begins), policy)
         database = Database(f"sqlite:///{tmp_path / str(begins) / 'respect.db'}")
         with database.session() as session:
             rows = session.exec(select(Game.round, Turn.utterance).join(Turn).order_by(col(Turn.id))).all()

@@ -1,9 +1,12 @@
 """Migrations go up, go down and agree with the models."""
 
+import pytest
 import sqlalchemy as sa
 
 from store.database import Database
 from store.migrations import downgrade, integrity, revisions, schema_differences, upgrade
+
+pytestmark = pytest.mark.usefixtures("real_migrations")
 
 
 def test_the_migrated_tables_are_those_of_the_models(database: Database):

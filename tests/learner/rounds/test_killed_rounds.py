@@ -1,6 +1,5 @@
 """Rounds in processes that are killed and resumed; the adapter must be the same."""
 
-import multiprocessing
 import os
 import signal
 import subprocess
@@ -20,11 +19,8 @@ from learner.settings import LearnerSettings
 from store.database import Database
 from store.models import Adapter, Feedback, Round
 from store.rounds import request_round
+from tests.learner.forks import forks
 from tests.learner.played import copy_of, settings_for
-
-forks = multiprocessing.get_context("forkserver")
-forks.set_forkserver_preload(["learner.rounds.pipeline", "learner.training.train"])
-"""Processes forked from one that has already imported torch."""
 
 
 def run_until(round_id: int, stage: str, environment: dict[str, str]) -> None:
@@ -127,18 +123,23 @@ def test_two_processes_train_the_adapter_that_one_trains(house: House, unharmed:
         assert (other[name] - value).norm() < 0.03 * value.norm(), name
 
 
-def test_a_round_killed_from_outside_during_training_is_resumed(house: House):
+def test_a_round_killed_from_outside_during_training_is_resumed_by_another_process(house: House):
     patient = {**house.environment, "RESPECT_TRAINING__EPOCHS": "500"}
-    process = subprocess.Popen(command(house.round_id), env=patient, stderr=subprocess.DEVNULL)
+    process = forks.Process(target=run_until, args=(house.round_id, "", patient))
+    process.start()
     try:
         while house.row().progress.get("done", 0) < 1 or house.row().stage != "train":
-            assert process.poll() is None, "the round ended before it could be killed"
+            assert process.is_alive(), "the round ended before it could be killed"
             time.sleep(0.05)
         progress = house.row().progress
     finally:
         process.kill()
-        process.wait()
+        process.join()
     assert progress["total"] > progress["done"]
     assert progress["loss"] > 0 and progress["seconds_left"] > 0
-    assert house.run_until("") == 0
+    ended = subprocess.run(
+        command(house.round_id), env=house.environment, capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert (house.row().status, house.row().results["promoted"]) == ("done", True)
     assert house.registry.current() == house.row().results["adapter"]

@@ -73,12 +73,23 @@ signal.signal(signal.SIGUSR1, end_the_worker)
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
 async def service(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LocalPolicy]:
+    """A service that was killed while it started."""
     folder = tmp_path_factory.mktemp("service")
     (folder / "sitecustomize.py").write_text(SITECUSTOMIZE)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", f"{folder}{os.pathsep}{os.environ.get('PYTHONPATH', Path.cwd())}")
-        async with LocalPolicy(settings_in(folder)) as policy:
+        policy = LocalPolicy(settings_in(folder))
+        killing = asyncio.create_task(kill(policy))
+        async with policy:
+            await killing
             yield policy
+
+
+async def kill(policy: LocalPolicy) -> None:
+    """Kill the service as soon as there is one."""
+    while policy.pid is None:  # noqa: ASYNC110 - there is no event for it
+        await asyncio.sleep(0.01)
+    os.kill(policy.pid, signal.SIGKILL)
 
 
 async def seconds_of_turns(policy: LocalPolicy, name: str, turns: int = 10) -> float:
@@ -89,6 +100,12 @@ async def seconds_of_turns(policy: LocalPolicy, name: str, turns: int = 10) -> f
         await policy.act(request(f"{name} {number}"))
         found.append(time.monotonic() - began)
     return sorted(found)[turns // 2]
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_service_killed_while_it_starts_is_started_again(service: LocalPolicy):
+    assert (await service.act(request("started"))).adapter == BASE_ADAPTER
+    assert service.starts >= 2
 
 
 @pytest.mark.asyncio(loop_scope="module")
@@ -231,22 +248,6 @@ async def test_a_service_whose_worker_has_ended_is_started_again(
                     await impatient.act(request(f"poke {random.random()}"))
                 await asyncio.sleep(0.1)
     assert (await service.act(request("two"))).adapter == BASE_ADAPTER
-
-
-@pytest.mark.asyncio(loop_scope="module")
-async def test_a_service_killed_while_it_starts_is_started_again(tmp_path: Path):
-    policy = LocalPolicy(settings_in(tmp_path))
-
-    async def kill() -> None:
-        while policy.pid is None:  # noqa: ASYNC110 - there is no event for it
-            await asyncio.sleep(0.01)
-        os.kill(policy.pid, signal.SIGKILL)
-
-    killing = asyncio.create_task(kill())
-    async with policy:
-        await killing
-        assert (await policy.act(request("one"))).adapter == BASE_ADAPTER
-        assert policy.starts == 2
 
 
 def test_a_batch_is_cut_where_its_attention_scores_are_over_the_budget():

@@ -24,6 +24,7 @@ from games.figures import open_images
 from learner.policy import Policy
 from learner.protocol import BASE_ADAPTER, PolicyError, TurnAnswer, TurnRequest
 from learner.registry import AdapterRegistry, Card
+from learner.serving.__main__ import main
 from learner.serving.client import LocalPolicy, PolicyClient
 from learner.settings import LearnerSettings
 
@@ -314,3 +315,15 @@ async def test_a_model_that_cannot_be_loaded_is_reported_at_the_start(tmp_path: 
     with pytest.raises(PolicyError, match="did not start"):
         async with LocalPolicy(settings):
             pass
+
+
+def test_a_folder_without_a_model_is_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setenv("RESPECT_STORE__DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("RESPECT_POLICY__MODEL", str(tmp_path))
+    monkeypatch.setattr(sys, "argv", ["serving"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 1
+    assert "Cannot load the policy" in capsys.readouterr().err

@@ -2,9 +2,7 @@
 
 import json
 import math
-import pickle
-import subprocess
-import sys
+import socket
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,6 +19,8 @@ from learner.training.objectives import MIN_PROPENSITY, kto
 from learner.training.train import TrainingConfig, train
 from store.database import Database
 from store.training import usable_interactions
+from tests.learner.forks import forks
+from tests.learner.training.train_together import train_together
 
 ONE_STEP = TrainingConfig(
     epochs=1,
@@ -117,17 +117,25 @@ def test_several_processes_add_up_to_one(policy: Policy, games: list[TrainingGam
         alone = train(policy, "new", games, "kto", SEVERAL_STEPS).metrics()
     finally:
         policy.temperature = temperature
-    (tmp_path / "games").write_bytes(pickle.dumps((games, "kto", SEVERAL_STEPS)))
-    launch = ("torch.distributed.run", "--standalone", "--nproc-per-node=2")
-    program = ("-m", "tests.learner.training.train_together", str(tmp_path / "games"), str(tmp_path / "out"))
-    ended = subprocess.run(
-        [sys.executable, "-m", *launch, *program],
-        cwd=Path(__file__).parents[3],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert ended.returncode == 0, ended.stderr
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    launch = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    ranks = [
+        forks.Process(
+            target=train_together,
+            args=(
+                {**launch, "RANK": str(rank), "LOCAL_RANK": str(rank)},
+                *(games, "kto", SEVERAL_STEPS, tmp_path / "out"),
+            ),
+        )
+        for rank in range(2)
+    ]
+    for each in ranks:
+        each.start()
+    for each in ranks:
+        each.join()
+    assert [each.exitcode for each in ranks] == [0, 0]
     together = json.loads((tmp_path / "out").read_text())
     assert (alone["processes"], together["processes"]) == (1, 2)
     for name in PER_EPOCH:

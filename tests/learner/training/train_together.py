@@ -1,21 +1,31 @@
-"""Trains on pickled games with the other ranks of a launch; rank 0 writes the metrics. Arguments: GAMES OUT."""
+"""One of several processes that train together."""
 
 import json
-import pickle
-import sys
+import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 
+from learner.examples.labels import ObjectiveName, TrainingGame
 from learner.policy import Policy
+from learner.settings import TrainingConfig
 from learner.training.distributed import ProcessGroup
 from learner.training.train import train
 
-if __name__ == "__main__":
+
+def train_together(
+    environment: dict[str, str],
+    games: Sequence[TrainingGame],
+    objective: ObjectiveName,
+    config: TrainingConfig,
+    written: Path,
+) -> None:
+    """Train with the other ranks that `environment` tells about. Rank 0 writes the metrics."""
+    os.environ.update(environment)
     torch.set_num_threads(1)
-    games, objective, config = pickle.loads(Path(sys.argv[1]).read_bytes())
     group = ProcessGroup(cpu=True)
     result = train(Policy.load("tiny", device="cpu"), "new", games, objective, config)
     if group.rank == 0:
-        Path(sys.argv[2]).write_text(json.dumps(result.metrics()))
+        written.write_text(json.dumps(result.metrics()))
     group.destroy()

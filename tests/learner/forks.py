@@ -1,0 +1,6 @@
+"""Processes that are forked from one that has already imported torch, which takes most of the time of a start."""
+
+import multiprocessing
+
+forks = multiprocessing.get_context("forkserver")
+forks.set_forkserver_preload(["learner.policy", "learner.rounds.pipeline", "learner.training.train"])
