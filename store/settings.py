@@ -8,7 +8,7 @@ the options of the command line are generated from its help texts.
 import difflib
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass as plain_dataclass
 from dataclasses import replace
 from pathlib import Path
@@ -261,6 +261,17 @@ def _nearest(name: str, known: list[str]) -> str:
         return difflib.SequenceMatcher(None, first, second).ratio()
 
     return max(known, key=likeness)
+
+
+def of_settings(error: ValidationError) -> bool:
+    """Whether an error is about settings that were read, and not about other data."""
+
+    def below(kind: type[Settings]) -> Iterator[str]:
+        yield kind.__name__
+        for each in kind.__subclasses__():
+            yield from below(each)
+
+    return error.title in below(Settings)
 
 
 def what_is_wrong(error: ValidationError) -> list[str]:

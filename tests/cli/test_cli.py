@@ -111,6 +111,49 @@ def test_a_database_url_that_is_none_is_one_sentence(command: str, monkeypatch: 
     assert "URL" in error(respect(*command.split()))
 
 
+INVALID = {
+    "RESPECT_STORE__DATABASE_TIMEOUT": "-1",
+    "RESPECT_POLICY__TEMPERATURE": "hot",
+    "RESPECT_TRAINING__RANK": "0",
+    "RESPECT_WEB__PORT": "-1",
+}
+READ_SETTINGS = (
+    *("demo --once", "simulate --rounds 0 --games-per-round 1", "bench serving --quick"),
+    *("report --out out", "export --out out", "import games.jsonl", "evaluate games.jsonl --adapter round-1"),
+    *("round run", "round status", "round history", "round promote base", "round rollback"),
+    *("db upgrade", "db check"),
+)
+SAY_IT_IN_THEIR_OWN_WAY = ("bot", "doctor")
+READ_NONE = {
+    *("settings", "feedback evaluate", "tiny build", "bench training", "bench store"),
+    *("figures list", "figures show", "figures check", "figures sheet"),
+}
+
+
+@pytest.mark.parametrize("command", [*READ_SETTINGS, *SAY_IT_IN_THEIR_OWN_WAY])
+def test_a_setting_that_is_invalid_is_one_sentence_in_every_command(
+    command: str, empty_folder: Path, monkeypatch: pytest.MonkeyPatch
+):
+    board = open_images("classic").ids[:10]
+    game = {"context": board, "targets": board[:3], "clicks": [board[:1]], "chat": ["the first"]}
+    (empty_folder / "games.jsonl").write_text(json.dumps(game))
+    for name, value in INVALID.items():
+        monkeypatch.setenv(name, value)
+    result = respect(*command.split())
+    assert result.exit_code == 1 and "RESPECT_STORE__DATABASE_TIMEOUT: Input" in result.output
+    assert "Traceback" not in result.output and isinstance(result.exception, SystemExit)
+    if command not in SAY_IT_IN_THEIR_OWN_WAY:
+        said = error(result)
+        assert said.endswith("See .env.example for what each setting may be.") and "hot" not in said
+
+
+def test_every_command_is_known_to_read_settings_or_none():
+    leaves = {path for path, command in COMMANDS.items() if not hasattr(command, "commands")}
+    reading = {path for path in leaves for line in READ_SETTINGS if f"{line} ".startswith(f"{path} ")}
+    assert reading | set(SAY_IT_IN_THEIR_OWN_WAY) | READ_NONE == leaves
+    assert not reading & READ_NONE
+
+
 @pytest.mark.parametrize("command", ["db check", "db upgrade", "round status", "round history"])
 def test_a_file_that_is_no_database_is_one_sentence(command: str, empty_folder: Path):
     (empty_folder / "data").mkdir()
