@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Self, cast
 
 import structlog
-from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic import Field, FiniteFloat, SecretStr, ValidationError, model_validator
 from pydantic.dataclasses import dataclass
 from pydantic.fields import FieldInfo
 from pydantic_settings import (
@@ -313,7 +313,7 @@ class StoreConfig:
         examples=["sqlite:///data/respect.db"],
         repr=False,
     )
-    database_timeout: float = Field(
+    database_timeout: FiniteFloat = Field(
         default=10.0, ge=0, description="Seconds to wait for a database that another process has locked."
     )
 
