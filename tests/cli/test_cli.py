@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 from cli.main import app
 from games.figures import open_images
 from local_discord import LocalDiscord
+from tests.research.recorded_games import WON, write
 
 
 def commands() -> Iterator[tuple[str, click.Command]]:
@@ -105,6 +106,30 @@ def test_an_error_is_one_sentence_and_exit_code_1(arguments: str, words: str):
     assert words in error(respect(*arguments.split()))
 
 
+@pytest.mark.parametrize("policy", ["/nothing/here", "./nothing-here", "~/nothing-here", "no/thing/here"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        "simulate --rounds 0 --games-per-round 1",
+        "evaluate games.jsonl",
+        "feedback evaluate games.jsonl --decoder prompted",
+        "bench training",
+        "bench serving --quick",
+    ],
+)
+def test_a_policy_whose_folder_does_not_exist_is_said_to_have_none(
+    command: str, policy: str, empty_folder: Path
+):
+    write(empty_folder / "games.jsonl", WON)
+    said = error(respect(*command.split(), "--policy", policy))
+    assert f"Cannot load the policy '{policy}': there is no such folder." in said
+
+
+def test_the_doctor_says_that_the_folder_of_the_policy_does_not_exist(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("RESPECT_POLICY__MODEL", "/nothing/here")
+    assert "there is no such folder" in diagnosis(respect("doctor", "--json"))["policy"]["found"]
+
+
 @pytest.mark.parametrize("command", ["db check", "round status", "round run", "export --out out"])
 def test_a_database_url_that_is_none_is_one_sentence(command: str, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("RESPECT_STORE__DATABASE_URL", "foo")
@@ -134,9 +159,7 @@ READ_NONE = {
 def test_a_setting_that_is_invalid_is_one_sentence_in_every_command(
     command: str, empty_folder: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    board = open_images("classic").ids[:10]
-    game = {"context": board, "targets": board[:3], "clicks": [board[:1]], "chat": ["the first"]}
-    (empty_folder / "games.jsonl").write_text(json.dumps(game))
+    write(empty_folder / "games.jsonl", WON)
     for name, value in INVALID.items():
         monkeypatch.setenv(name, value)
     result = respect(*command.split())
