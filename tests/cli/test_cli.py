@@ -90,6 +90,7 @@ def test_without_a_command_the_groups_are_listed():
         ("figures list --images kilogram:nowhere", "nowhere"),
         ("figures show nothing-like-this", "`respect figures list` names them all"),
         ("figures check nowhere.json", "nowhere.json"),
+        ("figures check /etc/passwd", "'classic', 'classic:N', 'kilogram:DIR', or a JSON file"),
         ("feedback evaluate nowhere.jsonl", "nowhere.jsonl"),
         ("round promote round-9-b-sup", "round-9-b-sup"),
         ("round rollback", "no adapter has been promoted yet"),
