@@ -183,6 +183,7 @@ def test_the_doctor_reports_misspelt_and_old_names(monkeypatch: pytest.MonkeyPat
         "RESPECT_TRAINING__RNAK is no setting" in result.stdout and "RESPECT_TRAINING__RANK" in result.stdout
     )
     assert "Rename it to RESPECT_ROUNDS__SYSTEM" in result.stdout
+    assert "understood" not in result.stdout
 
 
 def test_a_process_of_its_own_reads_the_settings_as_they_are(monkeypatch: pytest.MonkeyPatch):
