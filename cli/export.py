@@ -43,6 +43,7 @@ def export(
     """
     from store.export.export import ExportError  # pyarrow is loaded only where tables are written
     from store.export.export import export as run_export
+    from store.export.export import require_games
     from store.export.pseudonyms import Pseudonyms, SecretError
 
     settings = StoreSettings().store
@@ -63,6 +64,7 @@ def export(
         console=err,
     )
     try:
+        require_games(database)  # before a secret is made
         private_folder(secret.parent)
         with progress:
             task = progress.add_task("games", total=None)

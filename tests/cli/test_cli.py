@@ -286,6 +286,15 @@ def test_commands_that_only_look_write_nothing(command: str, empty_folder: Path)
     assert not list(empty_folder.iterdir())
 
 
+@pytest.mark.parametrize("command", ["report", "export"])
+def test_without_a_finished_game_nothing_is_written(command: str, empty_folder: Path):
+    make_database(empty_folder)
+    before = {name: data for name, (data, _) in contents(empty_folder).items() if "respect.db" not in name}
+    assert "has no finished game yet" in error(respect(command, "--out", "out"))
+    after = {name: data for name, (data, _) in contents(empty_folder).items() if "respect.db" not in name}
+    assert after == before
+
+
 def make_database(folder: Path, revision: str | None = None) -> Path:
     """A database at a revision, the newest or one of another version's."""
     assert respect("db", "upgrade").exit_code == 0
