@@ -41,9 +41,8 @@ def export(
 
     Games played on Discord are exported only if the player opted in to research. docs/research.md explains the tables.
     """
-    from store.export.export import ExportError  # pyarrow is loaded only where tables are written
+    from store.export.export import ExportError, require_games  # pyarrow is loaded only where it is used
     from store.export.export import export as run_export
-    from store.export.export import require_games
     from store.export.pseudonyms import Pseudonyms, SecretError
 
     settings = StoreSettings().store
