@@ -3,7 +3,6 @@
 import logging
 from typing import Annotated, Any
 
-import click
 import typer
 from pydantic import ValidationError
 from typer.core import TyperGroup
@@ -34,7 +33,7 @@ from store.version import code_version
 class Program(TyperGroup):
     """The commands. Settings that a command cannot read end it with a sentence for each, whichever command it is."""
 
-    def invoke(self, ctx: click.Context) -> Any:
+    def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
         except ValidationError as error:
