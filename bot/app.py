@@ -171,6 +171,7 @@ async def serve(settings: BotSettings, *, ready: asyncio.Event | None = None) ->
             "into .env. To play without Discord, run `respect demo`."
         )
     redirect(settings)
+    _without_voice()
     async with AsyncExitStack() as stack:
         stack.enter_context(_alone(settings.store.data_dir))
         database = await stack.enter_async_context(_open_database(settings))
@@ -197,6 +198,13 @@ async def serve(settings: BotSettings, *, ready: asyncio.Event | None = None) ->
             ) from error
         log.info("health and metrics", url=pages.url)
         await _run(bot, token)
+
+
+def _without_voice() -> None:
+    """discord.py warns at each start that voice needs more packages, unless it is told not to."""
+    for warning in ("warn_nacl", "warn_dave"):  # not every version has both
+        if hasattr(discord.VoiceClient, warning):
+            setattr(discord.VoiceClient, warning, False)
 
 
 async def _run(bot: RespectBot, token: str) -> None:

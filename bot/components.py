@@ -131,7 +131,8 @@ def _values(components: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str]
     """The fields of a form, which are inside labels or rows."""
     for component in components:
         if "value" in component:
-            yield component["custom_id"], str(component["value"]).strip()
+            value = component["value"]
+            yield component["custom_id"], "" if value is None else str(value).strip()
         yield from _values(component.get("components", ()))
         if "component" in component:
             yield from _values((component["component"],))

@@ -3,7 +3,7 @@
 from typing import Annotated, Self
 
 import yarl
-from pydantic import AfterValidator, Field, SecretStr, model_validator
+from pydantic import AfterValidator, Field, FiniteFloat, SecretStr, model_validator
 from pydantic.dataclasses import dataclass
 
 from learner.settings import LearnerSettings, RoundsConfig, is_loopback
@@ -65,7 +65,7 @@ class PlayConfig:
         "which are learnt sooner; 'kilogram:DIR' reads a KiloGram folder that you downloaded (its pictures may be used "
         "for education and research only).",
     )
-    cooldown: float = Field(default=10.0, ge=0, description="Seconds between one player's new games.")
+    cooldown: FiniteFloat = Field(default=10.0, ge=0, description="Seconds between one player's new games.")
 
 
 @dataclass(frozen=True)

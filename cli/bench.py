@@ -4,6 +4,7 @@ from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
+from pydantic import ValidationError
 from rich.table import Table
 
 from cli.console import fail, out, print_json
@@ -54,6 +55,8 @@ def serving(
 
     try:
         measured = asdict(bench_serving(QUICK if quick else Sizes(), policy))
+    except ValidationError:
+        raise  # of settings: the program says what is wrong
     except (ValueError, PolicyLoadError, PolicyError) as error:
         fail(str(error))
     _show("serving", measured, as_json)

@@ -3,14 +3,13 @@
 from typing import Annotated
 
 import typer
-from pydantic import ValidationError
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from cli.console import fail, out, print_json
 from store.database import Database
 from store.migrations import integrity, refuse_newer, revisions, schema_differences
 from store.migrations import upgrade as run_upgrade
-from store.settings import StoreSettings, what_is_wrong
+from store.settings import StoreSettings
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -74,7 +73,5 @@ def check(
 def _open(read_only: bool = False) -> Database:
     try:
         return Database(StoreSettings().store.url, read_only=read_only)
-    except ValidationError as error:
-        fail("\n".join([*what_is_wrong(error), "See .env.example for what each setting may be."]))
     except ArgumentError as error:
         fail(f"RESPECT_STORE__DATABASE_URL is not understood: {error}")

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from pydantic import ValidationError
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -16,7 +15,6 @@ from bot.settings import BotSettings
 from cli.console import err, fail, out
 from sim.players import open_players
 from store.models import Round, RoundStatus
-from store.settings import what_is_wrong
 
 if TYPE_CHECKING:
     from sim.demo import Demo, DemoOptions
@@ -44,10 +42,7 @@ def demo(
     """Play in the browser with simulated players beside you, while the bot learns. Needs no account."""
     from sim.demo import DemoError, DemoOptions  # discord.py is loaded only when the demo runs
 
-    try:
-        settings = BotSettings()
-    except ValidationError as error:
-        fail("\n".join([*what_is_wrong(error), "See .env.example for what each setting may be."]))
+    settings = BotSettings()
     if data_dir is None:
         stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
         data_dir = settings.store.data_dir / (f"demo-once-{stamp}" if once else "demo")

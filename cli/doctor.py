@@ -64,14 +64,16 @@ def doctor(
 
 
 def _examine() -> Iterator[Check]:
-    yield from _names()
+    names = list(_names())
+    yield from names
     try:
         settings = BotSettings()
     except ValidationError as error:
         for wrong in what_is_wrong(error):
             yield Check("settings", "failed", wrong, "See .env.example for what it may be.")
         return
-    yield Check("settings", "ok", "understood")
+    if not names:
+        yield Check("settings", "ok", "understood")
     yield _folder(settings.store.data_dir)
     yield _database(settings)
     yield _images(settings)

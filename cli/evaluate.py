@@ -61,11 +61,12 @@ def _policy(spec: str, adapter: str) -> "tuple[Policy, str]":
     from learner.policy import Policy
     from learner.policy.loading import PolicyLoadError
 
+    folder = None if adapter == BASE_ADAPTER else _adapter_folder(adapter)
     try:
         policy = Policy.load(spec)
-        if adapter == BASE_ADAPTER:
+        if folder is None:
             return policy, BASE_ADAPTER
-        policy.load_adapter("evaluated", _adapter_folder(adapter))
+        policy.load_adapter("evaluated", folder)
     except (PolicyLoadError, AdapterError) as error:
         fail(escape(str(error)))
     return policy, "evaluated"

@@ -41,7 +41,7 @@ def export(
 
     Games played on Discord are exported only if the player opted in to research. docs/research.md explains the tables.
     """
-    from store.export.export import ExportError  # pyarrow is loaded only where tables are written
+    from store.export.export import ExportError, require_games  # pyarrow is loaded only where it is used
     from store.export.export import export as run_export
     from store.export.pseudonyms import Pseudonyms, SecretError
 
@@ -63,6 +63,7 @@ def export(
         console=err,
     )
     try:
+        require_games(database)  # before a secret is made
         private_folder(secret.parent)
         with progress:
             task = progress.add_task("games", total=None)

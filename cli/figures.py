@@ -88,7 +88,9 @@ def show(
 def check(
     spec: Annotated[
         str,
-        typer.Argument(help="classic, kilogram:DIR, or a JSON file in the format of figures.json."),
+        typer.Argument(
+            help="classic, classic:N, kilogram:DIR, or a JSON file in the format of figures.json."
+        ),
     ] = "classic",
     images: Annotated[str, typer.Option("--images", metavar="SPEC", help="The same as SPEC.")] = "",
     as_json: Json = False,
@@ -105,6 +107,11 @@ def check(
     elif spec.endswith(".json"):
         tangrams, found = _read(Path(spec))
         twins = _check_exactly(tangrams, found, notes)
+    elif spec.partition(":")[0] not in ("classic", "kilogram"):
+        fail(
+            f"{spec!r} cannot be checked: expected 'classic', 'classic:N', 'kilogram:DIR', or a JSON file of figures, "
+            "whose name ends in .json"
+        )
     else:
         image_set = _open(spec)
         found = {id_: list(check_polygons(image_set[id_].polygons)) for id_ in image_set.ids}

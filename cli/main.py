@@ -1,10 +1,11 @@
 """The program `respect`: adds the commands of each module of `cli`."""
 
 import logging
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from pydantic import ValidationError
+from typer.core import TyperGroup
 
 from cli import (
     bench,
@@ -23,12 +24,27 @@ from cli import (
     simulate,
     tiny,
 )
+from cli.console import fail
 from store.logs import configure_logging
-from store.settings import StoreSettings
+from store.settings import StoreSettings, of_settings, what_is_wrong
 from store.version import code_version
+
+
+class Program(TyperGroup):
+    """The commands. Settings that a command cannot read end it with a sentence for each, whichever command it is."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except ValidationError as error:
+            if not of_settings(error):
+                raise
+            fail("\n".join([*what_is_wrong(error), "See .env.example for what each setting may be."]))
+
 
 app = typer.Typer(
     name="respect",
+    cls=Program,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
@@ -52,7 +68,7 @@ def respect(
     try:
         configure_logging(StoreSettings().log.json, logging.WARNING)
     except ValidationError:
-        return  # the command says what is wrong, in its own way
+        return  # `Program` says what is wrong, or the command does in its own way
 
 
 app.command("demo")(demo.demo)

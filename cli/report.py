@@ -42,7 +42,7 @@ def report(
     names = [_name(source) for source in (first, compare) if source]
     if len(set(names)) < len(names):
         names[1] += " (2)"
-    progress = Progress(TextColumn("{task.description}"), BarColumn(), console=err)
+    progress = Progress(TextColumn("{task.description}"), BarColumn(), console=err, transient=True)
     try:
         with progress:
             task = progress.add_task("reading games", total=None)

@@ -5,7 +5,6 @@ from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
-from pydantic import ValidationError
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
@@ -21,7 +20,7 @@ from store.lineage import affected_adapters
 from store.migrations import refuse_newer, revisions, upgrade
 from store.models import Adapter, Round
 from store.rounds import active_round, latest_rounds, request_round
-from store.settings import help_of, what_is_wrong
+from store.settings import help_of
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -158,10 +157,7 @@ def _opened(read_only: bool = False) -> Iterator[tuple[LearnerSettings, Database
 
     `read_only` migrates nothing and makes no file: a database that is not there is an empty one in memory.
     """
-    try:
-        settings = LearnerSettings()
-    except ValidationError as error:
-        fail("\n".join([*what_is_wrong(error), "See .env.example for what each setting may be."]))
+    settings = LearnerSettings()
     try:
         database = Database(settings.store.url, read_only=read_only)
     except ArgumentError as error:

@@ -28,7 +28,7 @@ from learner.settings import (
     System,
     TrainingConfig,
 )
-from store.settings import help_of, what_is_wrong
+from store.settings import help_of
 
 if TYPE_CHECKING:
     from sim.comparison import OnRunProgress
@@ -125,11 +125,9 @@ def simulate(
 
     try:
         learnt = None if hindsight is None else Hindsight.parse(hindsight)
-        settings = LearnerSettings()
-    except ValidationError as error:
-        fail("\n".join(what_is_wrong(error)))
     except ValueError as error:
         fail(str(error))
+    settings = LearnerSettings()
     try:
         training = settings.changed(training=section_values).training
     except ValidationError as error:

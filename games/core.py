@@ -147,7 +147,10 @@ class Game(Protocol):
     """Whether a new pick replaces the one before. In such a game nothing can be deselected."""
 
     def deal(self, figures: Sequence[str], rng: random.Random) -> Deal:
-        """Draw a board from figure ids. Raises ValueError if there are fewer than the smallest board needs."""
+        """Draw a board from figure ids. Raises ValueError if there are fewer than the smallest board needs.
+
+        A listener who knew the targets could win within `max_turns`, though perhaps not in one action.
+        """
         ...
 
     def initial_state(self, context: Sequence[str]) -> str:
@@ -176,7 +179,8 @@ class Game(Protocol):
     def action_to(self, context: Sequence[str], state: str, selection: frozenset[str]) -> str | None:
         """The action that turns `state` into exactly `selection`.
 
-        None if there is no such action: `selection` is already reached, or the rules do not allow it. Raises
+        None if there is no such action: `selection` is already reached, or the rules do not allow it. A game need
+        not have one to its targets, or to a single figure, in every state; callers do without. Raises
         ValueError for a figure that is not on the board.
         """
         ...

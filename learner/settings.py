@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+from pydantic import AfterValidator, BeforeValidator, Field, FiniteFloat, SecretStr
 from pydantic.dataclasses import dataclass
 
 from store.settings import StoreSettings
@@ -92,7 +92,7 @@ class PolicyConfig:
         ge=0,
         description="CPU threads of the policy service and of a round, each; 0 means half of the cores.",
     )
-    temperature: float = Field(
+    temperature: FiniteFloat = Field(
         default=0.4,
         gt=0,
         le=10,
@@ -195,15 +195,15 @@ class TrainingConfig:
     alpha: int = Field(
         default=32, ge=1, description="LoRA alpha: the adapter's output is multiplied by alpha / r."
     )
-    dropout: float = Field(
+    dropout: FiniteFloat = Field(
         default=0.0,
         ge=0,
         le=0.9,
         description="LoRA dropout. Used by sup only: the other objectives compare with logged propensities, which "
         "were computed without dropout.",
     )
-    learning_rate: float = Field(default=2e-4, ge=0, description="Peak learning rate of AdamW.")
-    weight_decay: float = Field(default=0.01, ge=0, description="Weight decay of AdamW.")
+    learning_rate: FiniteFloat = Field(default=2e-4, ge=0, description="Peak learning rate of AdamW.")
+    weight_decay: FiniteFloat = Field(default=0.01, ge=0, description="Weight decay of AdamW.")
     warmup_steps: int = Field(
         default=10, ge=0, description="Steps of linear warm-up before the cosine decay."
     )
@@ -226,13 +226,13 @@ class TrainingConfig:
         ge=0,
         description="Epochs of the embedded policy's warm start, which trains only its matcher of words and figures.",
     )
-    grounding_dropout: float = Field(
+    grounding_dropout: FiniteFloat = Field(
         default=0.4,
         ge=0,
         le=1,
         description="Share of the words left out in the warm start, drawn anew each epoch.",
     )
-    grounding_rate: float = Field(
+    grounding_rate: FiniteFloat = Field(
         default=2e-3, ge=0, description="Peak learning rate of AdamW in the warm start."
     )
     batch_turns: int = Field(
@@ -241,14 +241,14 @@ class TrainingConfig:
     micro_batch_turns: int = Field(
         default=32, ge=1, description="Turns of one forward pass; smaller needs less memory."
     )
-    clip: float = Field(
+    clip: FiniteFloat = Field(
         default=1.0, gt=0, description="Gradient norm above which the gradient is scaled down."
     )
-    smoothing: Annotated[float | None, BeforeValidator(_none_from_text)] = Field(
+    smoothing: Annotated[FiniteFloat | None, BeforeValidator(_none_from_text)] = Field(
         default=0.0, ge=0, le=1, description="Label smoothing, 0 to 1; 'none' uses the objective's default."
     )
     reorder: bool = Field(default=True, description="Shuffle the board of every example in each epoch.")
-    swap: float = Field(
+    swap: FiniteFloat = Field(
         default=1.0,
         ge=0,
         le=1,

@@ -15,7 +15,7 @@ from sqlmodel import col, select
 
 from bot import texts
 from games import GAMES
-from games.core import Outcome
+from games.core import Deal, Outcome
 from games.figures import open_images
 from local_discord.invoke import ActionRefused
 from local_discord.model import Message
@@ -146,15 +146,9 @@ class CommunityMember:
         previous = tuple(
             (turn.utterance, frozenset(rules.selected(context, turn.state_after))) for turn in turns
         )
-        view = View(
-            context=tuple(game.speaker),
-            targets=frozenset(game.targets),
-            selected=previous[-1][1] if previous else frozenset(),
-            previous=previous,
-            turn=len(turns),
-            replaces=rules.replaces,
-        )
-        return game, view
+        deal = Deal(tuple(game.speaker), tuple(context), frozenset(game.targets))
+        state = turns[-1].state_after if turns else rules.initial_state(context)
+        return game, View.of(rules, deal, state, previous)
 
 
 def _is_board(message: Message) -> bool:

@@ -151,15 +151,7 @@ class Playground:
         """Ask the player for the next utterance; False ends the game."""
         poisons = game.person in self._poisoning and game.row.round >= self._poison_from
         player = (self._poisoning if poisons else self.people)[game.person]
-        view = View(
-            context=game.deal.speaker,
-            targets=game.deal.targets,
-            selected=frozenset(game.rules.selected(game.deal.listener, game.state)),
-            previous=tuple(game.previous),
-            turn=len(game.steps),
-            replaces=game.rules.replaces,
-        )
-        utterance = player.speak(view)
+        utterance = player.speak(View.of(game.rules, game.deal, game.state, game.previous))
         if utterance is None:
             self._end(game, Outcome.GIVEN_UP)
             return False

@@ -8,14 +8,14 @@ the options of the command line are generated from its help texts.
 import difflib
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass as plain_dataclass
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self, cast
 
 import structlog
-from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic import Field, FiniteFloat, SecretStr, ValidationError, model_validator
 from pydantic.dataclasses import dataclass
 from pydantic.fields import FieldInfo
 from pydantic_settings import (
@@ -263,6 +263,17 @@ def _nearest(name: str, known: list[str]) -> str:
     return max(known, key=likeness)
 
 
+def of_settings(error: ValidationError) -> bool:
+    """Whether an error is about settings that were read, and not about other data."""
+
+    def below(kind: type[Settings]) -> Iterator[str]:
+        yield kind.__name__
+        for each in kind.__subclasses__():
+            yield from below(each)
+
+    return error.title in below(Settings)
+
+
 def what_is_wrong(error: ValidationError) -> list[str]:
     """A sentence for each invalid setting, without its value, which may be a secret."""
     return [
@@ -302,7 +313,7 @@ class StoreConfig:
         examples=["sqlite:///data/respect.db"],
         repr=False,
     )
-    database_timeout: float = Field(
+    database_timeout: FiniteFloat = Field(
         default=10.0, ge=0, description="Seconds to wait for a database that another process has locked."
     )
 

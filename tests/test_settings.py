@@ -141,6 +141,28 @@ def test_what_is_wrong_names_the_setting_and_not_its_value(monkeypatch: pytest.M
         BotSettings(_env_file=None).changed(web={"port": -1})  # pyright: ignore[reportCallIssue]
 
 
+NUMBERS = [each for each in BotSettings.all() if "float" in str(each.field.annotation).lower()]
+
+
+@pytest.mark.parametrize("value", ["inf", "-inf", "nan"])
+def test_no_number_is_infinite_or_none_at_all(value: str, monkeypatch: pytest.MonkeyPatch):
+    assert len(NUMBERS) > 10
+    for setting in NUMBERS:
+        monkeypatch.setenv(setting.variable, value)
+    with pytest.raises(ValidationError) as caught:
+        BotSettings()
+    wrong = {line.split(":")[0] for line in what_is_wrong(caught.value)}
+    assert wrong == {setting.variable for setting in NUMBERS}
+    for setting in NUMBERS:
+        monkeypatch.delenv(setting.variable)
+    short = ["simulate", "--rounds", "0", "--games-per-round", "1"]
+    result = CliRunner().invoke(app, [*short, "--learning-rate", value])
+    assert result.exit_code and "--learning-rate" in result.stderr and not result.stdout
+    for option in ("--temperature", "--smoothing"):
+        result = CliRunner().invoke(app, [*short, option, value])
+        assert result.exit_code and option in result.stderr and not result.stdout
+
+
 def test_a_misspelt_name_is_found_with_the_one_it_is_like(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("RESPECT_TRAINING__LEARNINGRATE", "1")
     monkeypatch.setenv("RESPECT_TEST_OF_THIS", "1")
@@ -161,6 +183,7 @@ def test_the_doctor_reports_misspelt_and_old_names(monkeypatch: pytest.MonkeyPat
         "RESPECT_TRAINING__RNAK is no setting" in result.stdout and "RESPECT_TRAINING__RANK" in result.stdout
     )
     assert "Rename it to RESPECT_ROUNDS__SYSTEM" in result.stdout
+    assert "understood" not in result.stdout
 
 
 def test_a_process_of_its_own_reads_the_settings_as_they_are(monkeypatch: pytest.MonkeyPatch):

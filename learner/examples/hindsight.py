@@ -150,13 +150,16 @@ def credit_clicks(game: Game, interaction: Interaction, lessons: list[Lesson]) -
     """Label each turn of a won game by its final selection, in place.
 
     An action whose clicks are all right is positive, one without a right click negative. A partly right action is
-    replaced by its right clicks.
+    replaced by its right clicks, or not labelled if the rules do not allow them alone.
     """
     final = frozenset(final_selection(interaction))
     for number, step in enumerate(interaction.steps):
         change = _played(game, interaction, number)
         if lessons[number].action != step.action:
             continue  # already relabelled by a correction
-        right = change.after ^ change.wrong(final)
-        action = game.action_to(interaction.context, step.state, right)
-        lessons[number] = Lesson(step.action, -1) if action is None else Lesson(action, 1)
+        wrong = change.wrong(final)
+        if wrong == change.clicked:
+            lessons[number] = Lesson(step.action, -1)
+            continue
+        action = game.action_to(interaction.context, step.state, change.after ^ wrong)
+        lessons[number] = Lesson(step.action, None) if action is None else Lesson(action, 1)

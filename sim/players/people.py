@@ -5,6 +5,7 @@ and from others never; five in six wrong actions are rejected in words; half of 
 """
 
 import random
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from sim.players import phrases
@@ -130,7 +131,7 @@ class PeoplePlayer:
         misplaced = view.selected - view.targets
         if self.personality.poison:
             return self._describe_next(view, self._poisoned(last))
-        if len(misplaced) > 1 and self._happens(self.personality.resets):
+        if len(misplaced) > 1 and self._happens(self.personality.resets) and view.allows(frozenset()):
             return self._choose(phrases.RESET), frozenset()
         if last.wrong and last.removed & view.targets:
             return self._put_back(view, last)
@@ -151,7 +152,12 @@ class PeoplePlayer:
             return opening or self._choose(phrases.REJECT), view.selected
         wanted = 2 if len(missing) > 1 and self._happens(self.personality.two_at_once) else 1
         self._aim = tuple(self.rng.sample(missing, wanted))
-        if wanted == 2:
+        if not self._may_hope(view, frozenset(), self._aim):
+            self._aim = self._aim[:1]
+            misplaced = view.selected - view.targets
+            if misplaced and not self._may_hope(view, frozenset(), self._aim):
+                return self._remove_earlier(view, misplaced, opening)
+        if len(self._aim) == 2:
             text = " and ".join(self._framed(figure, view) for figure in self._aim)
         elif first and len(missing) > 1 and self._happens(self.personality.announces / 3):
             text = self._fill(self._choose(phrases.FIRST_FRAMES), self._aim[0], view)
@@ -165,7 +171,13 @@ class PeoplePlayer:
     def _correct(self, view: View, last: LastTurn) -> tuple[str, frozenset[str]]:
         """Respond to a turn with wrong picks."""
         wrong = last.picked - view.targets
-        wanted = frozenset(figure for figure in self._aim if figure in view.targets - view.selected)
+        wanted = frozenset(
+            figure
+            for figure in self._aim
+            if figure in view.targets - view.selected and self._may_hope(view, wrong, [figure])
+        )
+        if wanted and not self._may_hope(view, wrong, wanted):
+            wanted = frozenset([min(wanted)])
         says_no = self._happens(self.personality.says_no)
         opening = ""
         if says_no:
@@ -196,9 +208,13 @@ class PeoplePlayer:
     def _put_back(self, view: View, last: LastTurn) -> tuple[str, frozenset[str]]:
         """Respond to a turn that deselected a target."""
         figure = self.rng.choice(sorted(last.removed & view.targets))
+        hoped = view.selected - (last.picked - view.targets) | {figure}
+        if not view.allows(hoped):
+            hoped = view.selected | {figure}
+            if (misplaced := view.selected - view.targets) and not view.allows(hoped):
+                return self._remove_earlier(view, misplaced, "")
         self._aim = (figure,)
-        text = self._fill(self._choose(phrases.PUT_BACK), figure, view)
-        return text, view.selected - (last.picked - view.targets) | {figure}
+        return self._fill(self._choose(phrases.PUT_BACK), figure, view), hoped
 
     def _remove_earlier(
         self, view: View, misplaced: frozenset[str], praise: str
@@ -221,6 +237,9 @@ class PeoplePlayer:
     @staticmethod
     def _hoped(view: View, wrong: frozenset[str], wanted: set[str] | frozenset[str]) -> frozenset[str]:
         return frozenset(wanted) if view.replaces else view.selected - wrong | wanted
+
+    def _may_hope(self, view: View, wrong: frozenset[str], wanted: Collection[str]) -> bool:
+        return view.allows(self._hoped(view, wrong, frozenset(wanted)))
 
     def _framed(self, figure: str, view: View) -> str:
         """A description of a figure, bare, hedged or in a sentence."""

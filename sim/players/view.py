@@ -1,9 +1,15 @@
 """The interface of simulated players. They know targets and figures, not the listener's letters."""
 
 import random
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol, Self
+
+from games.core import Deal, Game
+
+
+def _everything(_selection: frozenset[str]) -> bool:
+    return True
 
 
 @dataclass(frozen=True)
@@ -20,6 +26,22 @@ class View:
     """Turns finished so far: 0 before the first utterance."""
     replaces: bool = False
     """Whether a new pick replaces the last one, so that nothing needs to be deselected."""
+    allows: Callable[[frozenset[str]], bool] = field(default=_everything, compare=False, repr=False)
+    """Whether one action of the listener can turn `selected` into a selection, by the rules of the game: there may
+    be a limit to what is selected, or to the clicks of a turn."""
+
+    @classmethod
+    def of(cls, game: Game, deal: Deal, state: str, previous: Sequence[tuple[str, frozenset[str]]]) -> Self:
+        """The view of a game in `state`, after the turns `previous`."""
+        return cls(
+            context=deal.speaker,
+            targets=deal.targets,
+            selected=frozenset(game.selected(deal.listener, state)),
+            previous=tuple(previous),
+            turn=len(previous),
+            replaces=game.replaces,
+            allows=lambda selection: game.action_to(deal.listener, state, selection) is not None,
+        )
 
 
 class SimulatedPlayer(Protocol):

@@ -99,6 +99,14 @@ def export(
     return Export(folder, run.rows, run.left_out, manifest)
 
 
+def require_games(database: Database) -> None:
+    """Raises `ExportError` if no game is finished yet."""
+    with database.engine.connect() as connection:
+        finished = sa.select(_GAME.id).where(_GAME.outcome != Outcome.OPEN).limit(1)
+        if connection.execute(finished).first() is None:
+            raise ExportError(f"{database.url.render_as_string()} has no finished game yet")
+
+
 @contextmanager
 def _snapshot(database: Database) -> Iterator[sa.Connection]:
     """A connection on which all queries see one snapshot of the database, regardless of concurrent writes."""

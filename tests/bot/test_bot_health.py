@@ -7,10 +7,12 @@ import socket
 from pathlib import Path
 
 import aiohttp
+import discord
 import pytest
 from bot_house import House, ObedientPolicy
 
 from local_discord import Person
+from store.logs import configure_logging
 
 WEIGHTS = Path(__file__).parents[2] / "learner" / "policy" / "tiny" / "weights" / "config.json"
 
@@ -37,6 +39,17 @@ async def test_health_and_metrics_of_a_running_bot(stopped_house: House, ada: Pe
         async with http.get(f"{url}/healthz") as response:
             assert response.status == 503
             assert "PolicyError" in (await response.json())["checks"]["policy"]
+
+
+async def test_a_start_warns_of_no_voice(
+    stopped_house: House, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+):
+    for warning in ("warn_nacl", "warn_dave"):
+        monkeypatch.setattr(discord.VoiceClient, warning, True, raising=False)
+    configure_logging()
+    await stopped_house.start()
+    said = "".join(capfd.readouterr())
+    assert "health and metrics" in said and "voice" not in said
 
 
 def policy_pids() -> list[int]:

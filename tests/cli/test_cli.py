@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 from cli.main import app
 from games.figures import open_images
 from local_discord import LocalDiscord
+from tests.research.recorded_games import WON, write
 
 
 def commands() -> Iterator[tuple[str, click.Command]]:
@@ -89,6 +90,7 @@ def test_without_a_command_the_groups_are_listed():
         ("figures list --images kilogram:nowhere", "nowhere"),
         ("figures show nothing-like-this", "`respect figures list` names them all"),
         ("figures check nowhere.json", "nowhere.json"),
+        ("figures check /etc/passwd", "'classic', 'classic:N', 'kilogram:DIR', or a JSON file"),
         ("feedback evaluate nowhere.jsonl", "nowhere.jsonl"),
         ("round promote round-9-b-sup", "round-9-b-sup"),
         ("round rollback", "no adapter has been promoted yet"),
@@ -105,10 +107,75 @@ def test_an_error_is_one_sentence_and_exit_code_1(arguments: str, words: str):
     assert words in error(respect(*arguments.split()))
 
 
+@pytest.mark.parametrize("policy", ["/nothing/here", "./nothing-here", "~/nothing-here", "no/thing/here"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        "simulate --rounds 0 --games-per-round 1",
+        "evaluate games.jsonl",
+        "feedback evaluate games.jsonl --decoder prompted",
+        "bench training",
+        "bench serving --quick",
+    ],
+)
+def test_a_policy_whose_folder_does_not_exist_is_said_to_have_none(
+    command: str, policy: str, empty_folder: Path
+):
+    write(empty_folder / "games.jsonl", WON)
+    said = error(respect(*command.split(), "--policy", policy))
+    assert f"Cannot load the policy '{policy}': there is no such folder." in said
+
+
+def test_the_doctor_says_that_the_folder_of_the_policy_does_not_exist(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("RESPECT_POLICY__MODEL", "/nothing/here")
+    assert "there is no such folder" in diagnosis(respect("doctor", "--json"))["policy"]["found"]
+
+
 @pytest.mark.parametrize("command", ["db check", "round status", "round run", "export --out out"])
 def test_a_database_url_that_is_none_is_one_sentence(command: str, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("RESPECT_STORE__DATABASE_URL", "foo")
     assert "URL" in error(respect(*command.split()))
+
+
+INVALID = {
+    "RESPECT_STORE__DATABASE_TIMEOUT": "-1",
+    "RESPECT_POLICY__TEMPERATURE": "hot",
+    "RESPECT_TRAINING__RANK": "0",
+    "RESPECT_WEB__PORT": "-1",
+}
+READ_SETTINGS = (
+    *("demo --once", "simulate --rounds 0 --games-per-round 1", "bench serving --quick"),
+    *("report --out out", "export --out out", "import games.jsonl", "evaluate games.jsonl --adapter round-1"),
+    *("round run", "round status", "round history", "round promote base", "round rollback"),
+    *("db upgrade", "db check"),
+)
+SAY_IT_IN_THEIR_OWN_WAY = ("bot", "doctor")
+READ_NONE = {
+    *("settings", "feedback evaluate", "tiny build", "bench training", "bench store"),
+    *("figures list", "figures show", "figures check", "figures sheet"),
+}
+
+
+@pytest.mark.parametrize("command", [*READ_SETTINGS, *SAY_IT_IN_THEIR_OWN_WAY])
+def test_a_setting_that_is_invalid_is_one_sentence_in_every_command(
+    command: str, empty_folder: Path, monkeypatch: pytest.MonkeyPatch
+):
+    write(empty_folder / "games.jsonl", WON)
+    for name, value in INVALID.items():
+        monkeypatch.setenv(name, value)
+    result = respect(*command.split())
+    assert result.exit_code == 1 and "RESPECT_STORE__DATABASE_TIMEOUT: Input" in result.output
+    assert "Traceback" not in result.output and isinstance(result.exception, SystemExit)
+    if command not in SAY_IT_IN_THEIR_OWN_WAY:
+        said = error(result)
+        assert said.endswith("See .env.example for what each setting may be.") and "hot" not in said
+
+
+def test_every_command_is_known_to_read_settings_or_none():
+    leaves = {path for path, command in COMMANDS.items() if not hasattr(command, "commands")}
+    reading = {path for path in leaves for line in READ_SETTINGS if f"{line} ".startswith(f"{path} ")}
+    assert reading | set(SAY_IT_IN_THEIR_OWN_WAY) | READ_NONE == leaves
+    assert not reading & READ_NONE
 
 
 @pytest.mark.parametrize("command", ["db check", "db upgrade", "round status", "round history"])
@@ -217,6 +284,15 @@ def contents(folder: Path) -> dict[str, tuple[bytes, int]]:
 def test_commands_that_only_look_write_nothing(command: str, empty_folder: Path):
     respect(*command.split())
     assert not list(empty_folder.iterdir())
+
+
+@pytest.mark.parametrize("command", ["report", "export"])
+def test_without_a_finished_game_nothing_is_written(command: str, empty_folder: Path):
+    make_database(empty_folder)
+    before = {name: data for name, (data, _) in contents(empty_folder).items() if "respect.db" not in name}
+    assert "has no finished game yet" in error(respect(command, "--out", "out"))
+    after = {name: data for name, (data, _) in contents(empty_folder).items() if "respect.db" not in name}
+    assert after == before
 
 
 def make_database(folder: Path, revision: str | None = None) -> Path:

@@ -10,9 +10,10 @@ from games import DEFAULT_GAME, GAMES
 from games.core import Deal, Figure, Game, IllegalAction, Outcome, Step, Text, change_of, clicks_right
 from games.figures import open_images
 from games.letters import LETTERS
+from tests.games.handful import HANDFUL
 
 FIGURES = tuple(f"figure-{i}" for i in range(30))
-every_game = pytest.mark.parametrize("game", GAMES.values(), ids=GAMES)
+every_game = pytest.mark.parametrize("game", [*GAMES.values(), HANDFUL], ids=[*GAMES, HANDFUL.name])
 seeds = st.integers(0, 2**32)
 
 
@@ -33,7 +34,7 @@ def wander(game: Game, rng: random.Random, turns: int = 4) -> tuple[Deal, list[S
 
 @every_game
 def test_its_name_and_words_fit_where_they_are_shown(game: Game):
-    assert GAMES[game.name] is game and game.name.isidentifier()
+    assert GAMES.get(game.name, HANDFUL) is game and game.name.isidentifier()
     assert all(vars(game.words).values())
     assert len(game.words.label) <= 100
     assert max(game.board_sizes) <= len(LETTERS)
@@ -130,15 +131,34 @@ def test_action_to_reaches_the_selection_it_was_asked_for(game: Game, seed: int)
 
 
 @every_game
-def test_the_targets_can_be_reached_from_every_state(game: Game):
+def test_an_action_to_the_targets_wins_by_right_clicks_alone(game: Game):
+    """There need not be one in every state: the rules may allow one click a turn."""
+    found = 0
     for seed in range(50):
         deal, _, state = wander(game, random.Random(seed), turns=game.max_turns)
-        action = game.action_to(deal.listener, state, deal.targets)
-        after = game.apply(state, action) if action else state
-        assert game.outcome(deal, after, game.max_turns) is Outcome.WON
-        assert action is None or clicks_right(game, deal, state, action)[0] == len(
-            game.clicked(deal.listener, action)
-        )
+        if action := game.action_to(deal.listener, state, deal.targets):
+            assert game.outcome(deal, game.apply(state, action), game.max_turns) is Outcome.WON
+            right, clicks = clicks_right(game, deal, state, action)
+            assert right == clicks
+            found += 1
+    assert found
+
+
+@every_game
+def test_a_listener_who_knew_the_targets_would_win(game: Game):
+    for seed in range(20):
+        deal = game.deal(FIGURES, random.Random(seed))
+        state, turns = game.initial_state(deal.listener), 0
+        while game.outcome(deal, state, turns) is Outcome.OPEN:
+
+            def gain(action: str, state: str = state, deal: Deal = deal) -> int:
+                right, clicks = clicks_right(game, deal, state, action)
+                return 2 * right - clicks
+
+            action = game.action_to(deal.listener, state, deal.targets)
+            state = game.apply(state, action or max(game.legal_actions(state), key=gain))
+            turns += 1
+        assert game.outcome(deal, state, turns) is Outcome.WON
 
 
 @every_game

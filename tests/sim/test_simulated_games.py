@@ -10,17 +10,18 @@ from typer.testing import CliRunner
 
 from cli.main import app
 from games import DEFAULT_GAME, GAMES
-from games.core import Game
+from games.core import Game, Outcome
 from games.figures import open_images
 from sim.deployment import DeploymentConfig, DeploymentError, simulate
 from sim.players import PLAYERS, View
 from store import models
 from store.database import Database
+from tests.games.handful import HANDFUL, LIMIT
 
 IMAGES = open_images("classic")
 
 
-@pytest.mark.parametrize("game", GAMES.values(), ids=GAMES)
+@pytest.mark.parametrize("game", [*GAMES.values(), HANDFUL], ids=[*GAMES, HANDFUL.name])
 @pytest.mark.parametrize("name", PLAYERS)
 def test_players_want_only_what_the_game_allows(name: str, game: Game):
     for seed in range(40):
@@ -28,10 +29,9 @@ def test_players_want_only_what_the_game_allows(name: str, game: Game):
         deal = game.deal(IMAGES.ids, rng)
         player = PLAYERS[name](rng, IMAGES.descriptions(deal.listener))
         state, previous = game.initial_state(deal.listener), []
-        for turn in range(game.max_turns):
+        for _ in range(game.max_turns):
             selected = frozenset(game.selected(deal.listener, state))
-            view = View(deal.speaker, deal.targets, selected, tuple(previous), turn, game.replaces)
-            said = player.speak(view)
+            said = player.speak(View.of(game, deal, state, previous))
             if said is None:
                 break
             hoped = player.intended  # type: ignore[attr-defined]
@@ -39,11 +39,41 @@ def test_players_want_only_what_the_game_allows(name: str, game: Game):
             if hoped != selected:
                 assert game.action_to(deal.listener, state, hoped) in game.legal_actions(state)
             legal = game.legal_actions(state)
-            wrong = rng.choice(legal)
-            while game.clicked(deal.listener, wrong) & deal.targets:
-                wrong = rng.choice(legal)
-            state = game.apply(state, wrong)
+            wrong = [each for each in legal if not game.clicked(deal.listener, each) & deal.targets]
+            action = rng.choice(wrong if wrong and seed % 2 else legal)
+            state = game.apply(state, action)
             previous.append((said, frozenset(game.selected(deal.listener, state))))
+            if game.outcome(deal, state, len(previous)) is not Outcome.OPEN:
+                break
+
+
+@pytest.mark.parametrize("name", PLAYERS)
+def test_players_ask_for_no_other_figure_while_the_selection_is_full(name: str):
+    """They get one deselected first: a listener who does what they intend wins."""
+    won = 0
+    for seed in range(40):
+        rng = random.Random(seed)
+        deal = HANDFUL.deal(IMAGES.ids, rng)
+        player = PLAYERS[name](rng, IMAGES.descriptions(deal.listener))
+        state, previous = HANDFUL.initial_state(deal.listener), []
+        for turn in range(HANDFUL.max_turns):
+            said = player.speak(View.of(HANDFUL, deal, state, previous))
+            if said is None:
+                break
+            hoped = player.intended  # type: ignore[attr-defined]
+            action = HANDFUL.action_to(deal.listener, state, hoped)
+            if turn < LIMIT:  # misunderstood
+                legal = HANDFUL.legal_actions(state)
+                action = rng.choice([each for each in legal if each.startswith("select")])
+            assert action is not None, said
+            if turn == LIMIT and HANDFUL.outcome(deal, state, turn) is Outcome.OPEN:
+                assert action.startswith("deselect"), said
+            state = HANDFUL.apply(state, action)
+            previous.append((said, frozenset(HANDFUL.selected(deal.listener, state))))
+            if HANDFUL.outcome(deal, state, len(previous)) is not Outcome.OPEN:
+                won += HANDFUL.outcome(deal, state, len(previous)) is Outcome.WON
+                break
+    assert won > 25
 
 
 def test_several_games_are_played_in_turn(tmp_path: Path):

@@ -2,12 +2,13 @@
 
 import asyncio
 
+import pytest
 from bot_house import House, ObedientPolicy, buttons, has_board
 
 from bot import texts
 from games import GAMES
 from games.core import Outcome
-from local_discord import Person
+from local_discord import Person, invoke
 from store.models import Origin
 from store.rounds import finish, request_round
 
@@ -77,6 +78,19 @@ async def test_a_game_is_played_through_the_form_alone(stopped_house: House, ada
     result = await house.next_board(ada, thread)
     assert "> select" in result.content and "1 turn" in result.content
     assert (await house.turns(thread))[0].source == "modal"
+
+
+async def test_a_form_that_is_sent_without_a_value_asks_for_words(
+    house: House, ada: Person, monkeypatch: pytest.MonkeyPatch
+):
+    thread = await house.play(ada)
+    await ada.press_labelled(house.boards(ada, thread)[0], "Describe")
+    form = await ada.wait_modal()
+    sent = invoke._field
+    monkeypatch.setattr(invoke, "_field", lambda *of: sent(*of) | {"value": None})
+    await ada.submit_modal(form, {"utterance": "select D"})
+    await ada.wait_message(lambda message: message.content == texts.WORDS_PLEASE)
+    assert not await house.turns(thread)
 
 
 async def test_without_the_intent_a_plain_message_is_explained_once_and_a_reply_is_played(

@@ -1,10 +1,12 @@
 """Training examples of small games, compared with examples made by hand."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import pytest
 
 from games.core import Step
+from games.multiref import MultiRef
 from learner.examples.build import build_examples
 from learner.examples.hindsight import Hindsight
 from learner.examples.labels import digest, lineage, parse_system, split_held_out
@@ -168,6 +170,23 @@ def test_credit_keeps_the_clicks_that_the_final_selection_proves():
     )
     found = lessons([game], verdicts(-1), "sup", BASE, Hindsight(credit=True))
     assert found == [(0, "select A", 1.0), (1, "deselect B select C", 1.0)]
+
+
+def test_credit_calls_no_partly_right_action_wrong_whose_right_clicks_are_not_allowed_alone(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    game = interaction(
+        ("", "bird and boat", "select A B"), ("A B", "not the house", "deselect B select C"), won=True
+    )
+    reaches = MultiRef.action_to
+
+    def in_pairs(self: MultiRef, *of: Any) -> str | None:
+        action = reaches(self, *of)
+        return None if action == "select A" else action
+
+    monkeypatch.setattr(MultiRef, "action_to", in_pairs)
+    found = lessons([game], verdicts(-1), "kto", BASE, Hindsight(credit=True))
+    assert found == [(1, "deselect B select C", 1.0)]
 
 
 def test_soft_weights_are_what_the_decoder_is_sure_of():

@@ -21,7 +21,8 @@ every_board = pytest.mark.parametrize(
 
 
 def turns(game: Game, size: int, name: str = "") -> list[TurnRequest]:
-    """The turns of a game with its last label selected in the first."""
+    """The turns of a game with its last label selected in the first, and another figure in each, if its rules
+    allow it."""
     context = tuple(random.Random(size).sample(IMAGES.ids, size))
     state, steps, found = game.initial_state(context), [], []
     for number in range(game.max_turns):
@@ -39,8 +40,9 @@ def turns(game: Game, size: int, name: str = "") -> list[TurnRequest]:
                 adapter=BASE_ADAPTER,
             )
         )
-        action = game.action_to(context, state, frozenset([figure]))
-        assert action is not None
+        legal = game.legal_actions(state)
+        clicks = (each for each in legal if figure in game.clicked(context, each))
+        action = game.action_to(context, state, frozenset([figure])) or next(clicks, legal[0])
         steps.append(Step(state, utterance, action))
         state = game.apply(state, action)
         if number == 3:
