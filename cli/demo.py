@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
@@ -49,7 +48,7 @@ def demo(
     try:
         open_players(speakers)
     except ValueError as error:
-        fail(escape(str(error)))
+        fail(str(error))
     options = DemoOptions(
         data_dir=data_dir,
         port=0 if once and port == 8080 else port,

@@ -68,7 +68,7 @@ def _policy(spec: str, adapter: str) -> "tuple[Policy, str]":
             return policy, BASE_ADAPTER
         policy.load_adapter("evaluated", folder)
     except (PolicyLoadError, AdapterError) as error:
-        fail(escape(str(error)))
+        fail(str(error))
     return policy, "evaluated"
 
 

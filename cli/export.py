@@ -48,13 +48,13 @@ def export(
     settings = StoreSettings().store
     secret = secret or settings.data_dir / SECRET
     if secret.resolve().is_relative_to(folder.resolve()):
-        fail(escape(f"The secret {secret} is inside {folder}: keep it outside the exported folder."))
+        fail(f"The secret {secret} is inside {folder}: keep it outside the exported folder.")
     try:
         database = Database(settings.url)
     except ArgumentError as error:
-        fail(escape(f"RESPECT_STORE__DATABASE_URL is not understood: {error}"))
+        fail(f"RESPECT_STORE__DATABASE_URL is not understood: {error}")
     if database.missing:
-        fail(escape(f"{database.url.render_as_string()} could not be read: it is not there yet."))
+        fail(f"{database.url.render_as_string()} could not be read: it is not there yet.")
     progress = Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -76,7 +76,7 @@ def export(
                 on_progress=lambda games, total: progress.update(task, completed=games, total=total),
             )
     except (ExportError, FolderError, SecretError) as error:
-        fail(escape(str(error)))
+        fail(str(error))
     except SQLAlchemyError as error:
         fail(
             escape(

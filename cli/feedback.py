@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 from rich.table import Table
 
 from cli.console import fail, out, print_json
@@ -60,9 +59,9 @@ def evaluate(
     try:
         interactions = read_interactions(file)
     except BadLine as error:
-        fail(escape(f"{file}: {error}."))
+        fail(f"{file}: {error}.")
     except OSError as error:
-        fail(escape(f"{file} cannot be read ({error.strerror}): give the path of a file of interactions."))
+        fail(f"{file} cannot be read ({error.strerror}): give the path of a file of interactions.")
     scorer = _scorer(policy) if decoder is DecoderName.PROMPTED else None
     scores = run_evaluate(interactions, open_decoder(decoder, scheme, scorer))
     if as_json:
@@ -78,7 +77,7 @@ def _scorer(policy: str) -> Scorer:
     try:
         return Policy.load(policy)
     except PolicyLoadError as error:
-        fail(escape(str(error)))
+        fail(str(error))
 
 
 def _print(scores: Scores, title: str) -> None:

@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-from rich.markup import escape
-
 from cli.console import fail
 from games.figures import ImageSet, open_images
 from learner.feedback.evaluate import BadLine
@@ -15,10 +13,10 @@ def read(file: Path, images: str) -> tuple[ImageSet, list[RecordedGame]]:
     try:
         image_set = open_images(images)
     except (ValueError, OSError) as error:
-        fail(escape(str(error)))
+        fail(str(error))
     try:
         return image_set, read_games(file, image_set)
     except BadLine as error:
-        fail(escape(f"{file}: {error}."))
+        fail(f"{file}: {error}.")
     except OSError as error:
-        fail(escape(f"{file} cannot be read ({error.strerror}): give the path of a file of interactions."))
+        fail(f"{file} cannot be read ({error.strerror}): give the path of a file of interactions.")

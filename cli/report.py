@@ -54,7 +54,7 @@ def report(
                 lambda at, total: progress.update(task, completed=at, total=total),
             )
     except (ReportError, FolderError) as error:
-        fail(escape(str(error)))
+        fail(str(error))
     if as_json:
         print_json(
             {

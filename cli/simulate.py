@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Annotated, Any, cast, get_args
 import typer
 from pydantic import ValidationError
 from rich.box import SIMPLE
-from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Column, Table
 
@@ -165,7 +164,7 @@ def simulate(
         if plot is not None:
             curves.plot(runs, plot)
     except (ValueError, OSError, DeploymentError, PolicyLoadError) as error:
-        fail(escape(str(error)))
+        fail(str(error))
     if as_json:
         print_json(runs[0] if len(runs) == 1 else {"runs": runs})
         return

@@ -35,8 +35,12 @@ def base_model_folder(model: str) -> Path:
 
 
 def missing_model(model: str) -> str | None:
-    """What is wrong with a base model that is given as a path where nothing is, which is told without loading torch."""
-    if not model.startswith(("/", "./", "../", "~")) or base_model_folder(model).exists():
+    """What is wrong with a base model that can only be a path, where there is nothing.
+
+    The id of a model is a name, or an owner and a name.
+    """
+    a_path = model.startswith((".", "~")) or Path(model).is_absolute() or len(Path(model).parts) > 2
+    if not a_path or base_model_folder(model).exists():
         return None
     return (
         f"Cannot load the policy {model!r}: there is no such folder. Give 'tiny', a folder saved with "

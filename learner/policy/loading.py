@@ -1,7 +1,6 @@
 """Loads a base model with its processor and chooses its backend."""
 
 import hashlib
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -22,7 +21,7 @@ from learner.policy.hf import HfBackend
 from learner.policy.tiny.backend import TinyBackend
 from learner.policy.tiny.modeling import TinyVlmConfig, register
 from learner.policy.tiny.tokenizer import letter_ids
-from learner.settings import base_model_folder
+from learner.settings import base_model_folder, missing_model
 
 PROCESSORS: dict[str, type[ProcessorMixin]] = {"smolvlm": Idefics3Processor}
 """Model type -> processor class to use instead of the model's own. SmolVLM's formats images as Idefics3's does, but
@@ -48,11 +47,8 @@ def load_base(spec: str, device: torch.device, dtype: torch.dtype | None = None)
     """
     register()
     folder = base_model_folder(spec)
-    if not folder.exists() and _names_a_folder(spec):
-        raise PolicyLoadError(
-            f"Cannot load the policy {spec!r}: there is no such folder. Give 'tiny', a folder saved with "
-            "save_pretrained, or the id of an image-text-to-text model with safetensors weights."
-        )
+    if wrong := missing_model(spec):
+        raise PolicyLoadError(wrong)
     source = str(folder) if folder.exists() else spec
     bars = transformers_logging.is_progress_bar_enabled()
     transformers_logging.disable_progress_bar()
@@ -80,11 +76,6 @@ def load_base(spec: str, device: torch.device, dtype: torch.dtype | None = None)
     finally:
         if bars:
             transformers_logging.enable_progress_bar()
-
-
-def _names_a_folder(spec: str) -> bool:
-    """Whether it can only be a path: the id of a model is a name, or an owner and a name."""
-    return spec.startswith((".", "~")) or Path(spec).is_absolute() or len(Path(spec).parts) > 2
 
 
 def fingerprint(model: torch.nn.Module) -> str:
