@@ -14,6 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from games.core import Board, Deal, Outcome
 from games.figures.images import Polygon, fit
+from games.figures.outline import outline
 
 if TYPE_CHECKING:
     from games.figures import ImageSet
@@ -39,6 +40,8 @@ NUMBERS = (
     "no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"
 )  # fmt: skip
 PLACES = ("first", "second", "third", "fourth", "fifth")
+ALT_LENGTH = 1_024
+"""Characters of an alternative text, as many as Discord takes."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +117,7 @@ def draw_board(
     polygons = tuple(images[figure].polygons for figure in deal.speaker)
     return Board(
         png=_png(polygons, marks, turns, max_turns, outcome),
-        alt=_alt(marks, turns, max_turns, outcome),
+        alt=_alt(marks, [outline(each) for each in polygons], turns, max_turns, outcome),
     )
 
 
@@ -132,8 +135,17 @@ def _headline(turns: int, max_turns: int, outcome: Outcome) -> str:
     }[outcome]
 
 
-def _alt(marks: Sequence[tuple[bool, bool]], turns: int, max_turns: int, outcome: Outcome) -> str:
-    """The state in words. Figures are given by position, because players would copy names into utterances."""
+def _alt(
+    marks: Sequence[tuple[bool, bool]],
+    outlines: Sequence[Sequence[str]],
+    turns: int,
+    max_turns: int,
+    outcome: Outcome,
+) -> str:
+    """The state in words, then the outline of each figure, as much of it as fits into `ALT_LENGTH`.
+
+    Figures are given by position and outline, because players would copy names into utterances.
+    """
     grid, targets = _Grid.of(len(marks)), sum(target for target, _ in marks)
 
     def where(wanted: Callable[[bool, bool], bool]) -> str:
@@ -154,7 +166,15 @@ def _alt(marks: Sequence[tuple[bool, bool]], turns: int, max_turns: int, outcome
         missed = "Missed targets" if targets > 1 else "Missed target"
         sentences.append(f"{missed}: {where(lambda target, selected: target and not selected)}.")
         sentences.append(f"Wrongly selected: {where(lambda target, selected: selected and not target)}.")
-    return " ".join(sentences)
+    said = " ".join(sentences)
+    for phrases in range(max(map(len, outlines)), 0, -1):
+        shapes = " ".join(
+            f"{f'Row {row + 1}, ' if column == 0 else ''}{PLACES[column]}: {'; '.join(shape[:phrases])}."
+            for (row, column), shape in zip(grid.places(), outlines, strict=True)
+        )
+        if len(said) + 1 + len(shapes) <= ALT_LENGTH:
+            return f"{said} {shapes}"
+    return said
 
 
 def _look(target: bool, selected: bool, over: bool) -> _Look:

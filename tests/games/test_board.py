@@ -11,6 +11,7 @@ from PIL import Image, ImageChops
 from games.board import WIDTH, draw_board
 from games.core import Board, Deal, Outcome
 from games.figures.classic import load_classic
+from games.figures.outline import outline
 from games.multiref import MultiRef
 
 IMAGES = load_classic()
@@ -167,6 +168,17 @@ def test_a_board_of_any_size_is_drawn_and_described_by_rows(size: int):
     assert len(set(boxes)) == size, "each figure has a cell of its own"
     assert all(0 <= left < right <= WIDTH for left, _, right, _ in boxes)
     assert len(board(*deal.speaker, deal=deal, turns=10, outcome=Outcome.GIVEN_UP).alt) <= 1024
+
+
+@pytest.mark.parametrize("turns", [0, 10])
+def test_the_alt_text_describes_the_outline_of_each_figure(turns: int):
+    alt = board(*DEAL.speaker[:6], turns=turns, outcome=Outcome.LOST if turns else Outcome.OPEN).alt
+    shapes = alt[alt.index("Row 1, first: ") :]
+    assert shapes.count("; ") >= 10
+    for figure in DEAL.speaker:
+        assert "; ".join(outline(IMAGES[figure].polygons)[:2]) in shapes
+        assert not any(name in alt for name in IMAGES[figure].names)
+    assert len(alt) <= 1024
 
 
 def test_the_alt_text_uses_the_singular_for_one_target():

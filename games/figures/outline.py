@@ -1,0 +1,131 @@
+"""The outline of a figure in plain words, from its geometry alone.
+
+It never names the figure: it helps people who cannot see the board, and gives nobody a description to copy.
+"""
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+import numpy as np
+
+from games.figures.images import Polygon, draw_figure
+
+SIZE = 96
+"""Pixels of the raster that is measured."""
+BAND = 0.07
+"""Share of the figure's height or width that counts as its edge."""
+ACROSS, DOWN = ("left", "middle", "right"), ("up", "middle", "down")
+"""Thirds of an edge."""
+
+
+@lru_cache(maxsize=4_096)
+def outline(polygons: tuple[Polygon, ...]) -> tuple[str, ...]:
+    """What the silhouette of a figure looks like: short phrases, the most telling first.
+
+    They say whether it is wide or tall, what it stands on, what is at its top and sides, where most of it is, and
+    whether it has holes, a narrow neck or the same halves.
+    """
+    ink = np.asarray(draw_figure(polygons, SIZE).convert("L")) < 128
+    rows, columns = ink.any(axis=1), ink.any(axis=0)
+    ink = ink[np.ix_(_filled(rows), _filled(columns))]
+    phrases = [
+        _proportion(ink),
+        _edge(ink[::-1], "bottom", ACROSS, "flat bottom"),
+        _edge(ink, "top", ACROSS, "flat top"),
+        _edge(ink.T, "left", DOWN, "straight left side"),
+        _edge(ink[:, ::-1].T, "right", DOWN, "straight right side"),
+        _neck(ink),
+        _hole(ink),
+        _weight(ink),
+        _symmetry(ink),
+    ]
+    return tuple(phrase for phrase in phrases if phrase)
+
+
+def _filled(has: np.ndarray) -> np.ndarray:
+    """[n] bool to the indices from the first to the last true one."""
+    where = np.flatnonzero(has)
+    return np.arange(where[0], where[-1] + 1)
+
+
+def _proportion(ink: np.ndarray) -> str:
+    ratio = ink.shape[0] / ink.shape[1]
+    for least, words in (
+        (1.8, "tall and narrow"),
+        (1.2, "taller than wide"),
+        (0.83, "as wide as tall"),
+        (0.55, "wider than tall"),
+    ):
+        if ratio >= least:
+            return words
+    return "long and low"
+
+
+def _runs(row: np.ndarray) -> list[tuple[int, int]]:
+    """(first, last + 1) of each run of true values."""
+    steps = np.flatnonzero(np.diff(np.concatenate([[0], row.astype(np.int8), [0]])))
+    return list(zip(steps[::2].tolist(), steps[1::2].tolist(), strict=True))
+
+
+def _edge(ink: np.ndarray, name: str, places: Sequence[str], whole: str) -> str:
+    """What is at the first rows of `ink`: flat parts and points, each with its place of `places`, or `whole`."""
+    height, width = ink.shape
+    depth = max(1, round(BAND * height))
+    runs = _runs(ink[:depth].any(axis=0))
+    parts = []
+    for first, last in runs:
+        length = int(ink[: max(1, depth // 3), first:last].any(axis=0).sum())
+        if length > 0.6 * width:
+            return whole
+        place = places[min(2, int(3 * ((first + last - 1) / 2) / width))]
+        kind = "point" if length < 0.12 * width else "flat"
+        parts.append(kind if place == "middle" and len(runs) == 1 else f"{kind} {place}")
+    return f"{name}: {', '.join(parts)}"
+
+
+def _neck(ink: np.ndarray) -> str:
+    """A part at the top that is joined by a narrow place."""
+    height = len(ink)
+    widths = ink.sum(axis=1)
+    upper = widths[: height * 2 // 3]
+    for row in range(round(0.12 * height), len(upper)):
+        above, below = widths[:row].max(), widths[row:].max()
+        if widths[row] < 0.45 * above and widths[row] < 0.45 * below:
+            middle = np.flatnonzero(ink[:row].any(axis=0)).mean()
+            place = ACROSS[min(2, int(3 * middle / ink.shape[1]))]
+            return "narrow neck" if place == "middle" else f"narrow neck {place}"
+    return ""
+
+
+def _hole(ink: np.ndarray) -> str:
+    """Background that the outside does not reach."""
+    outside = np.zeros((ink.shape[0] + 2, ink.shape[1] + 2), dtype=bool)
+    free = np.pad(~ink, 1, constant_values=True)
+    outside[0, 0] = True
+    while True:
+        grown = outside.copy()
+        grown[1:] |= outside[:-1]
+        grown[:-1] |= outside[1:]
+        grown[:, 1:] |= outside[:, :-1]
+        grown[:, :-1] |= outside[:, 1:]
+        grown &= free
+        if (grown == outside).all():
+            break
+        outside = grown
+    return "a hole" if (free & ~outside).sum() > 0.004 * ink.size else ""
+
+
+def _weight(ink: np.ndarray) -> str:
+    """Where most of it is."""
+    y, x = (places.mean() / (length - 1) for places, length in zip(np.nonzero(ink), ink.shape, strict=True))
+    names = [
+        name
+        for off, name in ((y - 0.5, "bottom"), (0.5 - y, "top"), (0.5 - x, "left"), (x - 0.5, "right"))
+        if off > 0.06
+    ]
+    return f"broadest {' '.join(names)}" if names else ""
+
+
+def _symmetry(ink: np.ndarray) -> str:
+    same = (ink & ink[:, ::-1]).sum() / (ink | ink[:, ::-1]).sum()
+    return "halves alike" if same > 0.93 else ""
