@@ -5,6 +5,7 @@ It never names the figure: it helps people who cannot see the board, and gives n
 
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -26,8 +27,8 @@ def outline(polygons: tuple[Polygon, ...]) -> tuple[str, ...]:
     whether it has holes, a narrow neck or the same halves.
     """
     ink = np.asarray(draw_figure(polygons, SIZE).convert("L")) < 128
-    rows, columns = ink.any(axis=1), ink.any(axis=0)
-    ink = ink[np.ix_(_filled(rows), _filled(columns))]
+    rows, columns = np.nonzero(ink)
+    ink = ink[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
     phrases = [
         _proportion(ink),
         _edge(ink[::-1], "bottom", ACROSS, "flat bottom"),
@@ -40,12 +41,6 @@ def outline(polygons: tuple[Polygon, ...]) -> tuple[str, ...]:
         _symmetry(ink),
     ]
     return tuple(phrase for phrase in phrases if phrase)
-
-
-def _filled(has: np.ndarray) -> np.ndarray:
-    """[n] bool to the indices from the first to the last true one."""
-    where = np.flatnonzero(has)
-    return np.arange(where[0], where[-1] + 1)
 
 
 def _proportion(ink: np.ndarray) -> str:
@@ -61,8 +56,8 @@ def _proportion(ink: np.ndarray) -> str:
     return "long and low"
 
 
-def _runs(row: np.ndarray) -> list[tuple[int, int]]:
-    """(first, last + 1) of each run of true values."""
+def _runs(row: Any) -> list[tuple[int, int]]:
+    """(first, last + 1) of each run of true values in [n] bool."""
     steps = np.flatnonzero(np.diff(np.concatenate([[0], row.astype(np.int8), [0]])))
     return list(zip(steps[::2].tolist(), steps[1::2].tolist(), strict=True))
 
@@ -71,7 +66,7 @@ def _edge(ink: np.ndarray, name: str, places: Sequence[str], whole: str) -> str:
     """What is at the first rows of `ink`: flat parts and points, each with its place of `places`, or `whole`."""
     height, width = ink.shape
     depth = max(1, round(BAND * height))
-    runs = _runs(ink[:depth].any(axis=0))
+    runs = _runs(np.any(ink[:depth], axis=0))
     parts = []
     for first, last in runs:
         length = int(ink[: max(1, depth // 3), first:last].any(axis=0).sum())
