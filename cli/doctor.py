@@ -12,11 +12,11 @@ from typing import Annotated, Literal
 
 import aiohttp
 import typer
-from apscheduler.triggers.cron import CronTrigger
 from pydantic import ValidationError
 from rich.markup import escape
 from sqlalchemy.exc import SQLAlchemyError
 
+from bot.rounds.cron import Cron
 from bot.settings import BotSettings
 from cli.console import out, print_json
 from games.figures import open_images
@@ -163,7 +163,7 @@ def _rounds(settings: BotSettings) -> Check:
         return Check("rounds", "failed", f"RESPECT_ROUNDS__HINDSIGHT: {error}", "Correct or unset it.")
     try:
         if asked.schedule:
-            CronTrigger.from_crontab(asked.schedule)
+            Cron(asked.schedule)
     except ValueError as error:
         found = f"RESPECT_ROUNDS__SCHEDULE {asked.schedule!r} is not a cron expression: {error}"
         return Check("rounds", "failed", found, "Example: '0 4 * * *' is every day at four.")

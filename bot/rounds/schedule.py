@@ -12,12 +12,12 @@ from pathlib import Path
 
 import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
-from apscheduler.triggers.cron import CronTrigger
 from filelock import FileLock, Timeout
 from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import func, select
 
 from bot.errors import StartupError
+from bot.rounds.cron import Cron
 from bot.settings import BotSettings
 from learner.registry import AdapterError, AdapterRegistry
 from learner.rounds import LOCK_FILE, command
@@ -62,7 +62,7 @@ class RoundSchedule:
         missed = False
         if self._settings.rounds.schedule:
             try:
-                trigger = CronTrigger.from_crontab(self._settings.rounds.schedule)
+                trigger = Cron(self._settings.rounds.schedule)
             except ValueError as error:
                 raise StartupError(
                     f"RESPECT_ROUNDS__SCHEDULE {self._settings.rounds.schedule!r} is not a cron expression: "
@@ -129,7 +129,7 @@ class RoundSchedule:
         except AdapterError:
             return None
 
-    def _missed(self, trigger: CronTrigger) -> bool:
+    def _missed(self, trigger: Cron) -> bool:
         """Whether a scheduled round was due while the bot was not running."""
         with self._database.session() as session:
             last = session.exec(select(func.max(Round.created_at)).where(Round.trigger == "schedule")).one()
