@@ -209,7 +209,7 @@ def _png(
     over = outcome is not Outcome.OPEN
     for place, figure, (target, selected) in zip(grid.places(), polygons, marks, strict=True):
         _draw_cell(draw, *grid.corner(*place), grid.cell, figure, _look(target, selected, over))
-    _draw_legend(draw, height - FOOTER / 2, marks, over)
+    _draw_legend(draw, height - FOOTER / 2, legend(marks, over))
 
     picture = canvas.reduce(SCALE).convert("RGBA")
     picture.putalpha(_card_mask(picture.size))
@@ -260,10 +260,11 @@ def _draw_cell(
             GLYPHS[badge](draw, left + side - inset, top + side - inset, BADGE)
 
 
-def _draw_legend(
-    draw: ImageDraw.ImageDraw, middle: float, marks: Iterable[tuple[bool, bool]], over: bool
-) -> None:
-    marks = list(marks)
+def legend(marks: Sequence[tuple[bool, bool]], over: bool) -> list[tuple[str, str]]:
+    """(glyph, text) of each entry below the figures. `marks`: whether each figure is a target, and selected.
+
+    Right and other figures are counted apart: as many selected figures as targets do not mean that all are found.
+    """
     targets = sum(target for target, _ in marks)
     selected = sum(selected for _, selected in marks)
     right = sum(target and selected for target, selected in marks)
@@ -271,11 +272,14 @@ def _draw_legend(
         entries = [("star", _count("target", targets)), ("right", f"{right} found")]
         entries += [("missed", f"{targets - right} missed")] if targets > right else []
         entries += [("cross", f"{selected - right} wrong")] if selected > right else []
-    else:
-        entries = [
-            ("star", f"{_count('target', targets)} to describe"),
-            ("check", f"{selected} selected so far"),
-        ]
+        return entries
+    if not selected:
+        return [("star", f"{_count('target', targets)} to describe")]
+    others = [("check", f"{_count('other', selected - right)} selected")] if selected > right else []
+    return [("star", f"{right} of {_count('target', targets)} selected"), *others]
+
+
+def _draw_legend(draw: ImageDraw.ImageDraw, middle: float, entries: Iterable[tuple[str, str]]) -> None:
     left = MARGIN
     for glyph, text in entries:
         GLYPHS[glyph](draw, left + 21, middle, 21)

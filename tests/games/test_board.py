@@ -8,7 +8,7 @@ import threading
 import pytest
 from PIL import Image, ImageChops
 
-from games.board import WIDTH, draw_board
+from games.board import WIDTH, draw_board, legend
 from games.core import Board, Deal, Outcome
 from games.figures.classic import load_classic
 from games.figures.outline import outline
@@ -168,6 +168,27 @@ def test_a_board_of_any_size_is_drawn_and_described_by_rows(size: int):
     assert len(set(boxes)) == size, "each figure has a cell of its own"
     assert all(0 <= left < right <= WIDTH for left, _, right, _ in boxes)
     assert len(board(*deal.speaker, deal=deal, turns=10, outcome=Outcome.GIVEN_UP).alt) <= 1024
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "texts"),
+    [
+        (0, 0, ["4 targets to describe"]),
+        (3, 0, ["3 of 4 targets selected"]),
+        (3, 1, ["3 of 4 targets selected", "1 other selected"]),
+        (0, 2, ["0 of 4 targets selected", "2 others selected"]),
+    ],
+)
+def test_as_many_selected_as_targets_does_not_read_as_finished(right: int, wrong: int, texts: list[str]):
+    marks = [(place < 4, place < right or 4 <= place < 4 + wrong) for place in range(10)]
+    assert [text for _, text in legend(marks, over=False)] == texts
+
+
+def test_the_legend_of_a_game_with_one_target():
+    assert [text for _, text in legend([(True, False), (False, True)], over=False)] == [
+        "0 of 1 target selected",
+        "1 other selected",
+    ]
 
 
 @pytest.mark.parametrize("turns", [0, 10])
