@@ -108,7 +108,7 @@ class RespectBot(commands.AutoShardedBot):
         """Override: the bot has no text commands."""
 
     async def on_ready(self) -> None:
-        """Signed in, for the first time or after a session was lost."""
+        """The bot signed in, for the first time or after a session was lost."""
         log.info("ready", bot=self.user.id if self.user else None, guilds=len(self.guilds))
         try:
             await self.inbox.resume()
@@ -193,7 +193,7 @@ async def serve(settings: BotSettings, *, ready: asyncio.Event | None = None) ->
         except (OSError, UnicodeError) as error:
             why = error.strerror if isinstance(error, OSError) else "no host's name"
             raise StartupError(
-                f"{settings.web.host}:{settings.web.port} cannot be had for the health page ({why}): set "
+                f"{settings.web.host}:{settings.web.port} cannot be listened on for the health page ({why}): set "
                 "RESPECT_WEB__PORT to another port, or to 0, and RESPECT_WEB__HOST to an address of this machine."
             ) from error
         log.info("health and metrics", url=pages.url)
@@ -227,7 +227,7 @@ async def _run(bot: RespectBot, token: str) -> None:
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """One bot at a time works with a data folder. The lock goes with the process, however it ends."""
+    """Hold the data folder's lock, so that only one bot uses it. The system releases it if the process dies."""
     try:
         private_folder(folder)
         with FileLock(folder / LOCK_FILE, blocking=False):

@@ -11,7 +11,7 @@ GATEWAY = DiscordWebSocket.DEFAULT_GATEWAY
 
 
 def redirect(settings: BotSettings) -> None:
-    """Point discord.py, which keeps these for the whole process, to the service of the settings."""
+    """Set discord.py's addresses, which hold for the whole process, to those of the settings."""
     Route.BASE = settings.discord.api.rstrip("/") if settings.discord.api else API
     DiscordWebSocket.DEFAULT_GATEWAY = (
         yarl.URL(settings.discord.gateway) if settings.discord.gateway else GATEWAY

@@ -11,8 +11,8 @@ from store.models import Origin
 
 
 def _on_this_machine(url: str | None) -> str | None:
-    """The URL of a service on this machine. Raises ValueError for any other: it would be sent the bot's token, and
-    its games would count as local, where Discord's rules on training do not hold."""
+    """Raises ValueError for the URL of a service on another machine: it would get the bot's token, and its games would
+    count as local, to which Discord's rules on training are not applied."""
     if url is None:
         return None
     parsed = yarl.URL(url)  # raises ValueError
@@ -100,5 +100,5 @@ class BotSettings(LearnerSettings):
 
     @property
     def origin(self) -> Origin:
-        """Where games come from. Only a service on this machine is local (`DiscordConfig` refuses any other)."""
+        """Origin of the games. Only a service on this machine is local (`DiscordConfig` refuses others)."""
         return Origin.LOCAL if self.discord.api else Origin.DISCORD

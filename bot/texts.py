@@ -191,7 +191,7 @@ def round_status(
 
 
 def affected_adapters(found: Mapping[str, str]) -> str | None:
-    """What is said of adapters that learnt from erased or withdrawn turns; `found`: name -> why."""
+    """The note on adapters that learnt from erased or withdrawn turns; `found`: name -> why."""
     if not found:
         return None
     told = "\n".join(f"`{name}` {why}." for name, why in sorted(found.items()))

@@ -3,7 +3,7 @@
 from typing import Annotated
 
 import typer
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 
 from cli.console import fail, out, print_json
 from store.database import Database
@@ -32,7 +32,7 @@ def upgrade() -> None:
 def check(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Say whether the database is sound, migrated and as the models want it. Exit code 1 if not."""
+    """Check that the database is intact, migrated and equal to the models. Exit code 1 if not."""
     database = _open(read_only=True)
     if database.missing:
         _, head = revisions(Database("sqlite://"))
@@ -71,7 +71,4 @@ def check(
 
 
 def _open(read_only: bool = False) -> Database:
-    try:
-        return Database(StoreSettings().store.url, read_only=read_only)
-    except ArgumentError as error:
-        fail(f"RESPECT_STORE__DATABASE_URL is not understood: {error}")
+    return Database(StoreSettings().store.url, read_only=read_only)

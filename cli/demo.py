@@ -38,7 +38,7 @@ def demo(
         typer.Option(help="Folder for games and adapters. Default: data/demo, or a new folder with --once."),
     ] = None,
 ) -> None:
-    """Play in the browser with simulated players beside you, while the bot learns. Needs no account."""
+    """Play in the browser together with simulated players, while the bot learns. Needs no account."""
     from sim.demo import DemoError, DemoOptions  # discord.py is loaded only when the demo runs
 
     settings = BotSettings()

@@ -120,7 +120,7 @@ def _database(settings: BotSettings) -> Check:
     name = "database"
     try:
         database = Database(settings.store.url, read_only=True)
-    except Exception as error:  # SQLAlchemy raises many kinds for a URL it cannot read
+    except Exception as error:  # SQLAlchemy raises several types for a URL that it cannot open
         return Check(
             name, "failed", f"RESPECT_STORE__DATABASE_URL: {error}", "Give an SQLAlchemy URL or unset it."
         )
@@ -155,7 +155,7 @@ def _database(settings: BotSettings) -> Check:
 
 
 def _rounds(settings: BotSettings) -> Check:
-    """What the bot and a round will make of the settings of rounds."""
+    """Whether the bot and a round will accept the settings of rounds."""
     asked = settings.rounds
     try:
         Hindsight.parse(asked.hindsight)

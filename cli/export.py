@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 
 from cli.console import err, fail, out, print_json
 from store.database import Database
@@ -49,10 +49,7 @@ def export(
     secret = secret or settings.data_dir / SECRET
     if secret.resolve().is_relative_to(folder.resolve()):
         fail(f"The secret {secret} is inside {folder}: keep it outside the exported folder.")
-    try:
-        database = Database(settings.url)
-    except ArgumentError as error:
-        fail(f"RESPECT_STORE__DATABASE_URL is not understood: {error}")
+    database = Database(settings.url)
     if database.missing:
         fail(f"{database.url.render_as_string()} could not be read: it is not there yet.")
     progress = Progress(

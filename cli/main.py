@@ -31,7 +31,7 @@ from store.version import code_version
 
 
 class Program(TyperGroup):
-    """The commands. Settings that a command cannot read end it with a sentence for each, whichever command it is."""
+    """The commands. Invalid settings end any of them with a sentence for each setting."""
 
     def invoke(self, ctx: Any) -> Any:
         try:
@@ -64,11 +64,11 @@ def respect(
     ] = False,
 ) -> None:
     """A Discord bot that plays tangram reference games and learns from what people say next."""
-    configure_logging(level=logging.WARNING)  # on standard error: standard output is for what was asked
+    configure_logging(level=logging.WARNING)  # to standard error: standard output is for results
     try:
         configure_logging(StoreSettings().log.json, logging.WARNING)
     except ValidationError:
-        return  # `Program` says what is wrong, or the command does in its own way
+        return  # `Program` reports it, or the command in its own form
 
 
 app.command("demo")(demo.demo)

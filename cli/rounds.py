@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session, select
 
 from cli.console import err, fail, out, print_json
@@ -62,7 +62,7 @@ def run(
 
 @app.command()
 def status(as_json: AsJson = False) -> None:
-    """Say which adapter is current and how the latest round stands."""
+    """Show the current adapter and the state of the latest round."""
     with _opened(read_only=True) as (settings, database), database.session() as session:
         current = AdapterRegistry(settings.adapters_dir).current()
         rows = latest_rounds(session, 1)
@@ -153,15 +153,12 @@ def rollback(as_json: AsJson = False) -> None:
 
 @contextmanager
 def _opened(read_only: bool = False) -> Iterator[tuple[LearnerSettings, Database]]:
-    """Settings and the migrated database; errors that an operator can fix end the program with a sentence.
+    """Settings and the migrated database. Ends the program with a sentence on errors that an operator can fix.
 
-    `read_only` migrates nothing and makes no file: a database that is not there is an empty one in memory.
+    `read_only` migrates nothing and creates no file: an empty database in memory stands for one that is missing.
     """
     settings = LearnerSettings()
-    try:
-        database = Database(settings.store.url, read_only=read_only)
-    except ArgumentError as error:
-        fail(f"RESPECT_STORE__DATABASE_URL is not understood: {error}")
+    database = Database(settings.store.url, read_only=read_only)
     if empty := read_only and database.missing:
         database = Database("sqlite://")
     try:

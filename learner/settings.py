@@ -49,7 +49,7 @@ def missing_model(model: str) -> str | None:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host's name or address is this machine's own, which nobody else reaches."""
+    """Whether a host's name or address can be reached from this machine only."""
     try:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:

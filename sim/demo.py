@@ -39,7 +39,7 @@ log = structlog.get_logger(__name__)
 CHANNEL = "play"
 RESTART_SECONDS = 1.0
 STOP_SECONDS = 5.0
-"""How long the bot may take to end; whatever it is doing continues after the next start."""
+"""Time for the bot to end before it is killed. What was interrupted is resumed at the next start."""
 MAX_STARTS = 3
 """Number of exits before it is online after which the bot is given up."""
 SILENT_SECONDS = 300.0
@@ -68,7 +68,7 @@ class DemoOptions:
     player_spec: str = "people"
     seed: int = 0
     settings: BotSettings = field(default_factory=BotSettings)
-    """The operator's; of where things are kept they count for nothing."""
+    """The operator's settings, except for those of the store (`own_settings`)."""
 
     @property
     def own_settings(self) -> BotSettings:
@@ -201,7 +201,7 @@ class Demo:
 
 @asynccontextmanager
 async def running_demo(options: DemoOptions, once: bool = False) -> AsyncIterator[Demo]:
-    """Start everything, wait until the bot is online, and stop everything at the end."""
+    """Start everything and wait until the bot is online; stop everything at the end."""
     database = Database(options.own_settings.store.url)
     await asyncio.to_thread(upgrade, database)
     pace = Pace() if once else LIVELY
@@ -264,7 +264,7 @@ async def _online(service: LocalDiscord, person: Person, bot: BotProcess, keeper
 
 
 def _environment(options: DemoOptions, service: LocalDiscord, once: bool) -> dict[str, str]:
-    """The bot's: the demo's settings, and those of the bot that a demo needs."""
+    """The bot's environment: the demo's settings and those that the bot needs in a demo."""
     chosen = any(RENAMED.get(name, name) == "RESPECT_PLAY__IMAGES" for name in variables())
     settings = options.own_settings.changed(
         play={"cooldown": 0.0, **({} if chosen else {"images": IMAGES})},

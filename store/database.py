@@ -25,9 +25,9 @@ class Database:
     `close()`."""
 
     def __init__(self, url: str, busy_seconds: float = BUSY_SECONDS, *, read_only: bool = False) -> None:
-        """`busy_seconds`: how long SQLite waits for a file that another process has locked.
+        """`busy_seconds`: seconds that SQLite waits for a file that another process has locked.
 
-        `read_only` (the sync engine) makes and changes no file of SQLite's.
+        With `read_only`, the sync engine creates and changes no file.
         """
         self.url = make_url(url)
         self._busy_seconds = busy_seconds
@@ -120,7 +120,7 @@ class Database:
             yield session
 
     def scrub(self) -> bool:
-        """Empty SQLite's write-ahead log, in which deleted rows stand until then; call it after an erasure.
+        """Empty SQLite's write-ahead log, which holds deleted rows until then. To be called after an erasure.
 
         False if another process kept it from being emptied for as long as this one waits for a locked file.
         """

@@ -1,4 +1,4 @@
-"""Files and folders for this user alone, and a folder that appears at once, complete, or not at all."""
+"""Files and folders that only this user can read, and folders that are created atomically."""
 
 import os
 import shutil
@@ -13,14 +13,14 @@ class FolderError(RuntimeError):
 
 
 def private_folder(folder: Path) -> Path:
-    """A folder that is made, with those on the way to it, for this user alone where it is not there yet."""
+    """Create a folder and its parents, where they are missing, readable by this user only."""
     for missing in reversed([path for path in (folder, *folder.parents) if not path.exists()]):
         missing.mkdir(mode=0o700, exist_ok=True)
     return folder
 
 
 def private_file(path: Path) -> Path:
-    """An empty file that is made, with its folder, for this user alone where it is not there yet."""
+    """Create an empty file and its folder, where they are missing, readable by this user only."""
     private_folder(path.parent)
     path.touch(mode=0o600, exist_ok=True)
     return path

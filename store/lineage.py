@@ -10,7 +10,7 @@ from store.players import consenting_players
 
 @dataclass(frozen=True)
 class Affected:
-    """Why an adapter may not be used."""
+    """The reason why an adapter may not be used."""
 
     erased: int
     """Turns that it was trained on and that their players have since had erased."""

@@ -1,4 +1,4 @@
-"""Logs of every process: one form, and never what a person said, their name or a token.
+"""Logging of every process in one format, without what people said, their names, or tokens.
 
 Coloured text for people or JSON lines for machines, on standard error. What is removed:
 
@@ -50,7 +50,7 @@ _ASYNCIO = re.compile(r"(exception=\w+)\(.*\)", re.DOTALL)
 
 
 def configure_logging(json: bool = False, level: int = logging.INFO) -> None:
-    """Send every log, ours and the libraries', to standard error in one form. For programs to call first."""
+    """Send all log messages, also those of libraries, to standard error in one format. Programs call it first."""
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_logger_name,
@@ -169,7 +169,7 @@ def _crashed(kind: type[BaseException], error: BaseException, trace: TracebackTy
 
 
 class _StandardError(logging.Handler):
-    """Writes to whatever standard error is at the moment."""
+    """Writes to the current `sys.stderr`."""
 
     def emit(self, record: logging.LogRecord) -> None:
         # A log that cannot be written stops nothing, and logging's own report of that would show the record's values.

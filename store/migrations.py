@@ -50,7 +50,7 @@ def refuse_newer(database: Database) -> None:
 
 
 def upgrade(database: Database, revision: str = "head") -> None:
-    """Bring the database up to a revision. Raises `NewerDatabase`."""
+    """Upgrade the database to a revision. Raises `NewerDatabase`."""
     refuse_newer(database)
     alembic.command.upgrade(alembic_config(database), revision)
 

@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import func
 from sqlmodel import Session, col, delete, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
+from sqlmodel.sql.expression import SelectOfScalar
 
 from store.models import (
     Adapter,
@@ -133,7 +134,10 @@ async def erase_player(session: AsyncSession, player_id: int) -> int:
 
 def consenting_players(session: Session, kind: ConsentKind) -> set[int]:
     """Ids of the players whose latest answer to an opt-in is yes."""
-    answers: dict[int, bool] = {}
-    for row in session.exec(select(Consent).where(Consent.kind == kind).order_by(col(Consent.id))):
-        answers[row.player_id] = row.granted
-    return {player for player, granted in answers.items() if granted}
+    return set(session.exec(agreed(kind)))
+
+
+def agreed(kind: ConsentKind) -> SelectOfScalar[int]:
+    """The query for the ids of the players whose latest answer to an opt-in is yes."""
+    latest = select(func.max(Consent.id)).where(Consent.kind == kind).group_by(col(Consent.player_id))
+    return select(Consent.player_id).where(col(Consent.id).in_(latest), col(Consent.granted))

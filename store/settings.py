@@ -12,10 +12,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass as plain_dataclass
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Self, cast
+from typing import Annotated, Any, Self, cast
 
 import structlog
-from pydantic import Field, FiniteFloat, SecretStr, ValidationError, model_validator
+from pydantic import AfterValidator, Field, FiniteFloat, SecretStr, ValidationError, model_validator
 from pydantic.dataclasses import dataclass
 from pydantic.fields import FieldInfo
 from pydantic_settings import (
@@ -25,6 +25,8 @@ from pydantic_settings import (
     PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
 
 log = structlog.get_logger(__name__)
 
@@ -75,7 +77,7 @@ PASSED_ON = (
     *("KMP_", "GOMP_", "TORCH", "PYTORCH", "TRITON_", "TOKENIZERS_", "TRANSFORMERS_", "HF_", "HUGGINGFACE_"),
     *("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY", "SSL_CERT_", "REQUESTS_CA_BUNDLE", "COVERAGE_"),
 )
-"""How the names begin of what the machine's own environment has for Python, torch, model hubs and the network."""
+"""Beginnings of the names of environment variables that Python, torch, model hubs and the network need."""
 
 _warned: set[str] = set()
 """Old names for which this process has logged a warning."""
@@ -124,6 +126,7 @@ class Settings(BaseSettings):
         env_file_encoding="utf-8",
         extra="ignore",
         frozen=True,
+        hide_input_in_errors=True,
     )
 
     @model_validator(mode="before")
@@ -177,10 +180,9 @@ class Settings(BaseSettings):
         return init_settings, env_settings, dotenv_settings, _OldNames(settings_cls, given, known)
 
     def environment(self, kind: "type[Settings]") -> dict[str, str]:
-        """The environment of a process of its own that is to read settings of `kind` as they are here.
+        """Environment variables for a subprocess that shall read the same settings of `kind`.
 
-        It has what programs need of the machine (`PASSED_ON`) and these settings. Nothing else of this process's:
-        not the bot's token where `kind` is not the bot's.
+        It inherits only `PASSED_ON`: the bot's token, for example, reaches no process but the bot.
         """
         inherited = {
             name: value
@@ -288,7 +290,7 @@ def _setting_at(loc: tuple[int | str, ...]) -> str:
 
 
 def _passed_on(setting: Setting, settings: "Settings") -> str:
-    """A setting's value for a process of its own: empty where it is unset, whatever `.env` says."""
+    """A setting's value for a subprocess: empty if it is unset, so that `.env` does not set it."""
     value = setting.of(settings)
     return "" if value is None and setting.field.default is None else as_text(value)
 
@@ -302,12 +304,22 @@ def as_text(value: Any) -> str:
     return value.get_secret_value() if isinstance(value, SecretStr) else str(value)
 
 
+def _database(url: str | None) -> str | None:
+    """Raises ValueError for what is no URL of a database, without the value, which may hold a password."""
+    try:
+        if url is not None:
+            make_url(url)
+    except ArgumentError:
+        raise ValueError("this is no SQLAlchemy URL: write one like sqlite:///data/respect.db") from None
+    return url
+
+
 @dataclass(frozen=True)
 class StoreConfig:
     """Where things are kept"""
 
     data_dir: Path = Field(default=Path("data"), description="Folder for the database, adapters and logs.")
-    database_url: str | None = Field(
+    database_url: Annotated[str | None, AfterValidator(_database)] = Field(
         default=None,
         description="SQLAlchemy URL of another database; unset is SQLite in the data folder.",
         examples=["sqlite:///data/respect.db"],
@@ -333,7 +345,7 @@ class LogConfig:
 
 
 class StoreSettings(Settings):
-    """What the store needs to know, and how every process logs."""
+    """The settings of the store and of logs."""
 
     store: StoreConfig = StoreConfig()
     log: LogConfig = LogConfig()

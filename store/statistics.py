@@ -19,7 +19,7 @@ class RoundStatistics:
 
     round: int
     adapter: str
-    """That the games began with, or were moved to."""
+    """The adapter that the games were played with."""
     interactions: int
     success: float
     success_ci95: tuple[float, float]
@@ -46,10 +46,7 @@ def bootstrap_ci95(values: Sequence[float], resamples: int = 2000, seed: int = 0
 
 
 def round_statistics(session: Session, scheme: str = "binary") -> list[RoundStatistics]:
-    """One row for each policy that has finished games, in order of rounds: a round may have games of several.
-
-    Imported games belong to none.
-    """
+    """One row per round and adapter with finished games, in order of rounds, without imported games."""
     games = session.exec(
         select(Game)
         .where(Game.outcome != Outcome.OPEN, Game.origin != Origin.IMPORTED)

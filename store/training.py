@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import ColumnElement
-from sqlmodel import Session, col, delete, func, select
+from sqlmodel import Session, col, delete, select
 
 from games.core import Outcome, Step
 from store.games import steps_of
-from store.models import Adapter, AdapterTurn, Consent, ConsentKind, Feedback, Game, Origin, Turn
+from store.models import Adapter, AdapterTurn, ConsentKind, Feedback, Game, Origin, Turn
+from store.players import agreed
 from store.rounds import quarantined
 
 
@@ -58,10 +59,9 @@ def usable_interactions(
     """Finished games that may be trained on, oldest first; with `until`, only those that had ended by then.
 
     Discord forbids training on message content without its express permission (Developer Policy, rule 21):
-    its games are left out until the operator records that permission's reference, and then only games of
-    players who opted in are used. Games on the local service and simulated games are free of this; but those on
-    the local service are left out of a store with games from Discord, where anybody could have tried something
-    out, unless `local_games` says otherwise.
+    its games are left out unless `discord_permission` is that permission's reference, and then only games of
+    players who opted in are used. Games on the local service and simulated games are not restricted, but in a store
+    that also has games from Discord those on the local service are only used with `local_games`.
     """
     query = select(Game).where(*_usable(session, discord_permission, local_games))
     query = query.order_by(col(Game.ended_at), col(Game.id))
@@ -92,14 +92,11 @@ def has_usable_interactions(
 
 
 def _usable(session: Session, discord_permission: str | None, local_games: bool) -> list[ColumnElement[bool]]:
-    """What holds of the games that may be trained on."""
+    """The conditions on games that may be trained on."""
     conditions = [col(Game.outcome) != Outcome.OPEN]
     on_discord = col(Game.origin) == Origin.DISCORD
     if discord_permission:
-        latest = select(func.max(Consent.id)).where(Consent.kind == ConsentKind.TRAINING)
-        latest = latest.group_by(col(Consent.player_id))
-        agreed = select(Consent.player_id).where(col(Consent.id).in_(latest), col(Consent.granted))
-        conditions.append(~on_discord | col(Game.player_id).in_(agreed))
+        conditions.append(~on_discord | col(Game.player_id).in_(agreed(ConsentKind.TRAINING)))
     else:
         conditions.append(~on_discord)
     if not local_games and session.exec(select(Game.id).where(on_discord).limit(1)).first() is not None:

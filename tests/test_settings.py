@@ -83,6 +83,7 @@ def test_an_old_name_is_read_with_one_warning(old: str, where: str, monkeypatch:
     )
     value = {
         "DISCORD_TRAINING_PERMISSION": "ticket 1234",
+        "DATABASE_URL": "sqlite:///there.db",
         "DISCORD_API": "http://127.0.0.1:1/api",
         "DISCORD_GATEWAY": "ws://localhost:1",
     }.get(old.removeprefix("RESPECT_"), value)
@@ -282,6 +283,16 @@ def test_secrets_do_not_show(monkeypatch: pytest.MonkeyPatch):
         found = BotSettings()
     assert found.discord.token and found.discord.token.get_secret_value() == "very-secret"
     assert "very-secret" not in repr(found) + str(found) + repr(logs)
+
+
+def test_an_error_does_not_quote_what_may_be_a_secret(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("RESPECT_STORE__DATABASE_URL", "me:very-secret@there/respect")
+    with pytest.raises(ValidationError) as failed:
+        BotSettings()
+    assert "very-secret" not in str(failed.value)
+    assert what_is_wrong(failed.value) == [
+        "RESPECT_STORE__DATABASE_URL: this is no SQLAlchemy URL: write one like sqlite:///data/respect.db"
+    ]
 
 
 def written() -> list[Path]:

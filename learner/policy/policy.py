@@ -1,7 +1,6 @@
 """The policy π(a|x): a base model with adapters, which samples actions under the grammar and computes their exact
 log-probabilities."""
 
-import hashlib
 import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -33,7 +32,7 @@ from learner.policy.limits import check_length, most_tokens
 from learner.policy.loading import choose_device, load_base
 from learner.policy.lora import Adapters
 from learner.policy.prompt import Prompt, PromptBuilder
-from learner.policy.sampling import Sampler, TurnInputs
+from learner.policy.sampling import Sampler, TurnInputs, source_of
 from learner.protocol import BASE_ADAPTER, TurnRequest
 from learner.settings import LearnerSettings
 
@@ -394,12 +393,6 @@ class Policy:
         if name not in self._grammars:
             self._grammars[name] = Grammar(self.game(name), self.prompts.all_action_ids, self.prompts.end_id)
         return self._grammars[name]
-
-
-def source_of(seed: int, request_id: str) -> random.Random:
-    """The random generator of one request's samples."""
-    digest = hashlib.sha256(f"{seed}:{request_id}".encode()).digest()
-    return random.Random(int.from_bytes(digest[:8]))
 
 
 __all__ = ["IllegalAction", "Policy"]

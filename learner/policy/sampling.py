@@ -7,7 +7,9 @@ rejection: tokens are drawn from the model's own logits, so samples and probabil
 token.
 """
 
+import hashlib
 import math
+import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -209,3 +211,9 @@ def _draw(row: _Row, tree: _DraftTree, values: np.ndarray, vocabulary: np.ndarra
         at = found
         kept.append(first + at)
     row.cache.keep(kept)
+
+
+def source_of(seed: int, request_id: str) -> random.Random:
+    """The random generator of one request's samples."""
+    digest = hashlib.sha256(f"{seed}:{request_id}".encode()).digest()
+    return random.Random(int.from_bytes(digest[:8]))

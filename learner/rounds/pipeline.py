@@ -82,7 +82,7 @@ def run_round(
                 bound.exception("round failed", stage=work.stage)
                 sentence = f"The stage '{work.stage}' failed: {message_of(error)}"
             else:
-                bound.info("round failed", stage=work.stage, reason=sentence)  # whoever runs it tells
+                bound.info("round failed", stage=work.stage, reason=sentence)  # the caller reports it
             left = leave_affected(work)
             with database.session() as session:
                 return store_rounds.finish(session, round_id, error=sentence, **left)
@@ -348,7 +348,7 @@ def _counts(interactions: Sequence[Interaction], verdicts: dict[int, Feedback]) 
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """One round at a time works on a registry. The lock goes with the process, however it ends."""
+    """Hold the registry's lock, so that only one round runs at a time. The system releases it if the process dies."""
     lock = FileLock(private_file(folder / LOCK_FILE), blocking=False)
     try:
         lock.acquire()

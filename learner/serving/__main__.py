@@ -61,7 +61,7 @@ async def _until_told(parent: int | None) -> None:
 
 
 def main() -> None:
-    """Read settings and arguments, and serve."""
+    """Read settings and arguments, and serve the policy."""
     configure_logging()
     try:
         settings = LearnerSettings()

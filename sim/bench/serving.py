@@ -21,7 +21,7 @@ import torch
 from games.figures import ImageSet, open_images
 from learner.policy import Policy
 from learner.policy.loading import choose_device, load_base
-from learner.policy.policy import source_of
+from learner.policy.sampling import source_of
 from learner.protocol import BASE_ADAPTER
 from learner.registry import AdapterRegistry, Card
 from learner.serving.client import LocalPolicy

@@ -10,10 +10,10 @@ from typer.testing import CliRunner
 
 from cli.main import app
 from games import DEFAULT_GAME, GAMES
-from games.core import Game, Outcome
+from games.core import Deal, Game, Outcome
 from games.figures import open_images
 from sim.deployment import DeploymentConfig, DeploymentError, simulate
-from sim.players import PLAYERS, View
+from sim.players import PLAYERS, SimulatedPlayer, View
 from store import models
 from store.database import Database
 from tests.games.handful import HANDFUL, LIMIT
@@ -21,13 +21,18 @@ from tests.games.handful import HANDFUL, LIMIT
 IMAGES = open_images("classic")
 
 
+def dealt(name: str, game: Game, seed: int) -> tuple[random.Random, Deal, SimulatedPlayer]:
+    """A random generator, and a board and a player that it made."""
+    rng = random.Random(seed)
+    deal = game.deal(IMAGES.ids, rng)
+    return rng, deal, PLAYERS[name](rng, IMAGES.descriptions(deal.listener))
+
+
 @pytest.mark.parametrize("game", [*GAMES.values(), HANDFUL], ids=[*GAMES, HANDFUL.name])
 @pytest.mark.parametrize("name", PLAYERS)
 def test_players_want_only_what_the_game_allows(name: str, game: Game):
     for seed in range(40):
-        rng = random.Random(seed)
-        deal = game.deal(IMAGES.ids, rng)
-        player = PLAYERS[name](rng, IMAGES.descriptions(deal.listener))
+        rng, deal, player = dealt(name, game, seed)
         state, previous = game.initial_state(deal.listener), []
         for _ in range(game.max_turns):
             selected = frozenset(game.selected(deal.listener, state))
@@ -52,9 +57,7 @@ def test_players_ask_for_no_other_figure_while_the_selection_is_full(name: str):
     """They get one deselected first: a listener who does what they intend wins."""
     won = 0
     for seed in range(40):
-        rng = random.Random(seed)
-        deal = HANDFUL.deal(IMAGES.ids, rng)
-        player = PLAYERS[name](rng, IMAGES.descriptions(deal.listener))
+        rng, deal, player = dealt(name, HANDFUL, seed)
         state, previous = HANDFUL.initial_state(deal.listener), []
         for turn in range(HANDFUL.max_turns):
             said = player.speak(View.of(HANDFUL, deal, state, previous))
