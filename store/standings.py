@@ -11,7 +11,7 @@ from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from games.core import Outcome
-from store.models import Adapter, AdapterStatus, AdapterTurn, ConsentKind, Game, Origin, Turn
+from store.models import Adapter, AdapterStatus, AdapterTurn, ConsentKind, Game, Origin, Player, Turn
 from store.players import agreed
 
 USED = (AdapterStatus.CURRENT, AdapterStatus.RETIRED)
@@ -68,12 +68,17 @@ class Tally:
 
 @dataclass(frozen=True)
 class Standing:
-    """One player's place in a leaderboard."""
+    """How one player's games went."""
 
-    place: int
-    """From 1; equal for players whose games went equally, and the places after them are left out (1, 2, 2, 4)."""
-    player_id: int
+    user_id: str
+    """The player's id on the platform."""
     tally: Tally
+
+    @property
+    def quality(self) -> tuple[float, float]:
+        """Less is better. By the lower end of the success interval, so that many games count for more than a few
+        lucky ones; then by fewer turns a game."""
+        return -self.tally.success_ci95[0], self.tally.turns_per_game
 
 
 @dataclass(frozen=True)
@@ -167,38 +172,38 @@ async def standings(
 ) -> list[Standing]:
     """The players of a guild by their games that ended from `since` to before `until`, the best first.
 
-    The order is by the lower end of the success interval, so that many games count for more than few lucky ones, then
-    by fewer turns a game. Left out are players with fewer than `least_games` games, and those who do not want to be
-    listed.
+    Left out are players with fewer than `least_games` games, and those who do not want to be listed.
     """
     query = (
-        select(Game.player_id, func.count(), _WON, func.sum(_turns()))
+        select(Player.external_id, func.count(), _WON, func.sum(_turns()))
+        .select_from(Game)
+        .join(Player, col(Player.id) == Game.player_id)
         .where(
             *Scope(guild_id=guild_id).conditions(),
             col(Game.origin) == origin,
-            col(Game.player_id).not_in(agreed(ConsentKind.UNLISTED)),
+            col(Player.id).not_in(agreed(ConsentKind.UNLISTED)),
         )
-        .group_by(col(Game.player_id))
+        .group_by(col(Player.id), col(Player.external_id))
         .having(func.count() >= least_games)
+        .order_by(col(Player.id))
     )
     if since is not None:
         query = query.where(col(Game.ended_at) >= since)
     if until is not None:
         query = query.where(col(Game.ended_at) < until)
-    found = [(player, Tally(games, won, turns)) for player, games, won, turns in await session.exec(query)]
-    return _placed(found)
+    found = [
+        Standing(user, Tally(games, won, turns)) for user, games, won, turns in await session.exec(query)
+    ]
+    return sorted(found, key=lambda standing: standing.quality)
 
 
-def _placed(found: Sequence[tuple[int, Tally]]) -> list[Standing]:
-    def quality(tally: Tally) -> tuple[float, float]:
-        return -tally.success_ci95[0], tally.turns_per_game
-
-    ordered = sorted(found, key=lambda row: (quality(row[1]), row[0]))
-    placed: list[Standing] = []
-    for number, (player_id, tally) in enumerate(ordered, 1):
-        ties = placed and quality(placed[-1].tally) == quality(tally)
-        placed.append(Standing(placed[-1].place if ties else number, player_id, tally))
-    return placed
+def places(ordered: Sequence[Standing]) -> list[int]:
+    """The place of each, from 1. Equals share a place, and the places after it are left out: 1, 2, 2, 4."""
+    found: list[int] = []
+    for number, standing in enumerate(ordered, 1):
+        tied = number > 1 and ordered[number - 2].quality == standing.quality
+        found.append(found[-1] if tied else number)
+    return found
 
 
 async def finished_games_of(session: AsyncSession, player_id: int, limit: int = 25) -> Sequence[Game]:

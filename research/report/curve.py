@@ -61,7 +61,8 @@ def curve_png(title: str, x_label: str, points: Sequence[tuple[str, Estimate]]) 
 
     Not to be called by two threads at once: matplotlib's settings are global.
     """
-    with rc_context(STYLE | {"font.size": 11}):
+    style: dict[Any, Any] = {**STYLE, "font.size": 11}
+    with rc_context(style):
         figure = Figure(figsize=(7.2, 4.0), layout="constrained")
         axes = figure.subplots()
         xs = range(len(points))
