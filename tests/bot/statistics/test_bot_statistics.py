@@ -2,6 +2,7 @@
 
 import io
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from bot_house import House, ObedientPolicy
@@ -12,12 +13,27 @@ from bot import texts as bot_texts
 from bot.statistics import texts
 from bot.statistics.animation import Frame, animate
 from bot.statistics.cog import LEAST_GAMES, USES, season_of
+from bot.statistics.learning import LearningNotes
 from games.board import draw_board
 from games.core import Deal, Outcome
 from games.figures import open_images
 from local_discord import Person
 from local_discord.model import Channel, Message
-from store.models import Adapter, AdapterStatus, AdapterTurn, Game, Player, Turn, now
+from store.migrations import upgrade
+from store.models import (
+    Adapter,
+    AdapterStatus,
+    AdapterTurn,
+    Consent,
+    ConsentKind,
+    Game,
+    Origin,
+    Player,
+    Round,
+    RoundStatus,
+    Turn,
+    now,
+)
 from store.standings import Tally
 
 ADAPTER = "round-0001-b-sup"
@@ -140,6 +156,19 @@ async def test_nobody_sees_the_game_of_another_or_a_running_one(house: House, ad
     assert (await ask(house, ada, "replay", "play")).attachments  # the last finished one
 
 
+def finished_game(player_id: int, origin: Origin, **values: Any) -> Game:
+    board = {"speaker": ["a", "b"], "listener": ["b", "a"], "targets": ["a"]}
+    about = {"game": "pick", "images": "classic", "adapter": "base", "base_model": "obedient"}
+    result = {"outcome": Outcome.WON, "result_shown": True, "ended_at": now()}
+    return Game(**{**board, **about, **result, "player_id": player_id, "origin": origin, **values})
+
+
+def turn_of(game: Game) -> Turn:
+    states = {"state_before": "none of 4", "action": "select A", "state_after": "A of 4"}
+    policy = {"adapter": "base", "base_model": "obedient", "seconds": 0.1}
+    return Turn(**{"game_id": game.id, "number": 1, "utterance": "a boat", **states, **policy})
+
+
 async def played(house: House, person: Person, won: int, lost: int, ended: datetime) -> None:
     """Finished games in the store, each of one turn."""
     async with house.database.async_session() as session:
@@ -151,28 +180,14 @@ async def played(house: House, person: Person, won: int, lost: int, ended: datet
         await session.flush()
         assert player.id is not None
         for number in range(won + lost):
-            game = Game(
-                game="pick",
-                images="classic",
-                speaker=["a", "b"],
-                listener=["b", "a"],
-                targets=["a"],
-                player_id=player.id,
-                origin=house.settings.origin,
+            game = finished_game(
+                player.id,
+                house.settings.origin,
                 guild_id=str(house.discord.guild.id),
-                adapter="base",
-                base_model="obedient",
                 outcome=Outcome.WON if number < won else Outcome.LOST,
-                result_shown=True,
                 ended_at=ended,
             )
-            session.add(game)
-            session.add(
-                Turn(
-                    game_id=game.id, number=1, utterance="a boat", state_before="none of 4", action="select A",
-                    state_after="A of 4", adapter="base", base_model="obedient", seconds=0.1,
-                )
-            )  # fmt: skip
+            session.add_all([game, turn_of(game)])
 
 
 async def test_a_leaderboard_lists_members_who_want_to_be_listed(house: House, ada: Person, bob: Person):
@@ -222,13 +237,13 @@ def board() -> bytes:
 
 
 def test_a_replay_keeps_the_limit_of_uploads(board: bytes):
-    frames = [Frame(board, f"{number}. “鳥 🐦 the kneeling man {'x' * 60 * number}”") for number in range(6)]
+    frames = [Frame(board, f"{number}. “鳥 🐦 the kneeling man {'x' * 60 * number}”") for number in range(4)]
     whole = animate(frames, 10_000_000)
     small = animate(frames, len(whole) // 3)
     assert len(small) <= len(whole) // 3
-    fewer = animate(frames, 25_000)
+    fewer = animate(frames, 15_000)
     with Image.open(io.BytesIO(fewer)) as picture:
-        assert len(fewer) <= 25_000 and 1 <= picture.n_frames < 6  # pyright: ignore[reportAttributeAccessIssue]
+        assert len(fewer) <= 15_000 and 1 <= picture.n_frames < 4  # pyright: ignore[reportAttributeAccessIssue]
     with pytest.raises(ValueError, match="1000 bytes"):
         animate(frames, 1_000)
 
@@ -244,3 +259,35 @@ def test_texts_keep_discords_limits():
     assert len(texts.replay_alt(Outcome.WON, [("x" * 1000, 3, 4)] * 10, 5)) <= texts.LONGEST_ALT
     rows = [(number, "\\*" * 32, Tally(10_000, 9_000, 99_999)) for number in range(10)]
     assert len(texts.leaderboard("November 2026", rows, texts.own_below(100), 5)) <= bot_texts.LONGEST_MESSAGE
+
+
+@pytest.mark.parametrize(
+    ("permission", "agrees", "distrusted", "line"),
+    [
+        ("permission 1", True, False, texts.WILL_LEARN_AGREED),
+        ("permission 1", False, False, None),
+        ("permission 1", True, True, None),
+        (None, True, False, None),
+    ],
+)
+async def test_a_game_on_discord_says_that_it_will_be_used_only_if_it_may_be(
+    stopped_house: House, permission: str | None, agrees: bool, distrusted: bool, line: str | None
+):
+    database = stopped_house.database
+    upgrade(database)
+    with database.session() as session:
+        player = Player(platform=Origin.DISCORD, external_id="7", name="Ada")
+        session.add(player)
+        session.flush()
+        assert player.id is not None
+        trust = {"players": 1, "quarantined": {str(player.id): 0.1} if distrusted else {}, "capped": []}
+        session.add(
+            Round(number=1, active=None, system="b-sup", status=RoundStatus.DONE, results={"trust": trust})
+        )
+        session.add(
+            Consent(player_id=player.id, kind=ConsentKind.TRAINING, granted=agrees, source="/privacy")
+        )
+        game = finished_game(player.id, Origin.DISCORD, round=1)
+        session.add_all([game, turn_of(game)])
+    notes = LearningNotes(database, stopped_house.settings.changed(rounds={"discord_permission": permission}))
+    assert await notes.with_board(game, turns=1) == line
