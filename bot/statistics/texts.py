@@ -117,17 +117,20 @@ def leaderboard(
     own: str,
     least_games: int,
 ) -> str:
-    """`rows`: (place, display name with Markdown escaped, games). `own`: a sentence about the person who asked."""
+    """`rows`: (place, display name with Markdown escaped, games). `own`: a sentence about the person who asked.
+
+    Places are bold because Discord would number a list anew, and equals share a place.
+    """
     lines = [f"**Leaderboard of this server, {title}**"]
     lines += [
-        f"{place}. {name}: {tally.success:.0%} of {_count('game', tally.games)} won, "
+        f"**{place}.** {name}: {tally.success:.0%} of {_count('game', tally.games)} won, "
         f"{tally.turns_per_game:.1f} turns a game"
         for place, name, tally in rows
     ] or ["Nobody is ranked yet."]
     lines.append(own)
     lines.append(
-        f"-# Ranked by the least success that is likely (95%) for so many games; it takes {least_games} finished "
-        "games here. Months are in UTC. `/privacy` takes you off the list."
+        f"-# Ranked by the lower end of the 95% interval of success, so that many games count for more than a few "
+        f"lucky ones. It takes {least_games} finished games here. Months are in UTC. `/privacy` takes you off the list."
     )
     return "\n".join(lines)
 

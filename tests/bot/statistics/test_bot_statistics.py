@@ -198,7 +198,7 @@ async def test_a_leaderboard_lists_members_who_want_to_be_listed(house: House, a
     await house.discord.people.leave(dan)
     shown = (await ask(house, ada, "leaderboard")).content
     lines = shown.splitlines()
-    assert [line.split(":")[0] for line in lines[1:-2]] == ["1. Grace\\*", "2. Ada", "2. Bob"]
+    assert [line.split(":")[0] for line in lines[1:-2]] == ["**1.** Grace\\*", "**2.** Ada", "**2.** Bob"]
     assert texts.own_place(2) in shown and "of long ago" not in shown and "Dan" not in shown
     await ada.slash("play", "privacy")
     panel = await ada.wait_message(lambda message: "you can be listed" in message.content)
@@ -206,7 +206,7 @@ async def test_a_leaderboard_lists_members_who_want_to_be_listed(house: House, a
     await ada.wait_message(lambda message: "you are not listed" in message.content)
     shown = (await ask(house, ada, "leaderboard", season=texts.ALL_TIME)).content
     assert "Ada" not in shown and texts.OWN_UNLISTED in shown
-    assert "2. Bob" in shown and texts.OWN_MISSING in (await ask(house, eve, "leaderboard")).content
+    assert "**2.** Bob" in shown and texts.OWN_MISSING in (await ask(house, eve, "leaderboard")).content
     shown = (await ask(house, eve, "leaderboard", season=texts.LAST_MONTH)).content
     assert "Nobody is ranked yet." in shown
 
