@@ -87,7 +87,9 @@ class RespectBot(commands.AutoShardedBot):
         self.images = ImageSets()
         self.schedule = RoundSchedule(settings, database, metrics)
         display = BoardDisplay(self, self.images, settings.discord.message_content)
-        self.games = GameSessions(database, policy, display, metrics, self.schedule.game_finished)
+        self.games = GameSessions(
+            database, policy, display, metrics, settings.play.burst, self.schedule.game_finished
+        )
         self.opener = GameOpener(self, settings, database, policy, self.games, self.images)
         self.inbox = Inbox(self, database, self.games, settings.discord.message_content)
         self._ready_event = ready
