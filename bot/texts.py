@@ -36,7 +36,8 @@ def how_to_play(games: Iterable[Game]) -> str:
         "\n• Write in the thread like you'd talk to a friend: “the kneeling man”, “the one like a sailing boat”.\n"
         "• Put me right when I'm wrong: “no, the other boat”. A “yes, good” helps too!\n"
         + "".join(f"• `/play game:{game.name}`: {game.words.how}\n" for game in games)
-        + "• Lines that start with `//` or `((` are just for the others; I don't read them.\n"
+        + "• Messages right after one another are one description. “How do I play?” and “I give up” are answered, "
+        "“lol” and lines that start with `//` or `((` are left alone: none of them costs a turn.\n"
         "`/rules` shows an example, `/giveup` ends your game, `/privacy` shows what I keep and lets you export or "
         "erase it."
     )
@@ -300,7 +301,7 @@ LOCAL_GAMES = "This is a local service, not Discord: games here are learned from
 def privacy(games: int, training: bool, research: bool, local: bool) -> str:
     return (
         "**What I keep**: the games you played with me, what you wrote as instructions in them, "
-        "my answers, and your name and id to tell you from others. I read no other messages.\n"
+        "my answers, and your name and id to tell you from others. I keep no other messages.\n"
         f"**Games kept**: {games}\n"
         f"**Learning from your games**: {_yes(training)}. If you agree, what you said in games "
         "may be used to train me — only where Discord has permitted that to whoever runs me.\n"

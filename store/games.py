@@ -125,6 +125,11 @@ async def unshown_games(session: AsyncSession) -> Sequence[Game]:
     return (await session.exec(query)).all()
 
 
+async def games_with_instructions(session: AsyncSession) -> set[str]:
+    """The ids of games with a queue."""
+    return set((await session.exec(select(Instruction.game_id).distinct())).all())
+
+
 async def unfinished_games_of(session: AsyncSession, player_id: int) -> Sequence[Game]:
     """A player's games in progress in all guilds."""
     query = select(Game).where(Game.player_id == player_id, Game.outcome == Outcome.OPEN)

@@ -22,6 +22,7 @@ from store.games import (
     edit_instruction,
     explain_end,
     game_in_thread,
+    games_with_instructions,
     open_games,
     queue_instruction,
     record_heard,
@@ -75,14 +76,15 @@ class Inbox:
         """Resume every game: read missed messages, show missing boards. Gives the number of games."""
         async with self._database.async_session() as session:
             games = await unshown_games(session)
+            waiting = await games_with_instructions(session)
         for game in games:
-            if game.outcome is not Outcome.OPEN:
+            if game.id not in waiting:
                 self._games.wake(game.id)
-        for game in games:
+        for game in sorted(games, key=lambda game: game.id not in waiting):
             if game.outcome is Outcome.OPEN and game.thread_id is not None:
                 async with self._locks(int(game.thread_id)):
                     await self._catch_up(int(game.thread_id), again=True)
-                self._games.wake(game.id)  # not before: a missed message may continue the one that waits
+                self._games.wake(game.id)  # not before: what was missed may continue the message that waits
         if games:
             log.info("games resumed", games=len(games))
         return len(games)
