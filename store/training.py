@@ -91,6 +91,17 @@ def has_usable_interactions(
     return session.exec(query).first() is not None
 
 
+def may_be_trained_on(
+    session: Session, game_id: str, discord_permission: str | None, *, local_games: bool = False
+) -> bool:
+    """Whether `usable_interactions` would give this game."""
+    has_turns = select(Turn.id).where(Turn.game_id == Game.id).exists()
+    query = select(Game.id).where(
+        Game.id == game_id, *_usable(session, discord_permission, local_games), has_turns
+    )
+    return session.exec(query).first() is not None
+
+
 def _usable(session: Session, discord_permission: str | None, local_games: bool) -> list[ColumnElement[bool]]:
     """The conditions on games that may be trained on."""
     conditions = [col(Game.outcome) != Outcome.OPEN]
