@@ -78,11 +78,11 @@ HOW_TO_GO_ON = (
 NO_PLAIN_MESSAGES = "I can't read plain messages here: reply to my board, mention me, or press **Describe**."
 
 
-def not_a_command(name: str) -> str:
-    return (
-        f"If you mean the command `/{name}`: type it again and choose it from the list that opens while you type. "
-        "As a message it does nothing. It didn't cost you a turn."
-    )
+def typed_command(mention: str | None) -> str:
+    """The answer to a command that was sent as a message. `mention`: its name to press; None if there is none."""
+    if mention is None:
+        return "I have no such command: `/help` says which I have. It didn't cost you a turn."
+    return f"As a message, a command does nothing: press {mention} instead. It didn't cost you a turn."
 
 
 def too_long(length: int, limit: int) -> str:

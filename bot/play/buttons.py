@@ -8,7 +8,7 @@ import discord
 from bot import texts
 from bot.components import Button, Buttons, Form
 from bot.errors import AlreadyPlaying
-from bot.play.utterances import LONGEST, GiveUp, Unplayable, Utterance, read
+from bot.play.utterances import LONGEST, GiveUp, TypedCommand, Unplayable, Utterance, read
 from bot.respond import acknowledge, answer, kept_first
 from bot.services import BotInteraction, services_of
 from games import DEFAULT_GAME, GAMES
@@ -118,6 +118,9 @@ class DescribeForm(_OfGame, Form, title=texts.MODAL_TITLE):
                 await answer(interaction, texts.GAME_IS_OVER)
             case Unplayable(answer=sentence):
                 await answer(interaction, sentence)
+            case TypedCommand(typed=typed):
+                mention = services_of(interaction).command_mention(typed)
+                await answer(interaction, texts.typed_command(mention))
             case GiveUp():
                 question = give_up_buttons(self.game_id, interaction.user.id)
                 await answer(interaction, texts.GIVE_UP_SURE, view=question)

@@ -1,6 +1,7 @@
 """Turns messages in a game's thread into queued utterances: new, edited, deleted and missed messages."""
 
 import asyncio
+from collections.abc import Callable
 
 import discord
 import structlog
@@ -12,7 +13,7 @@ from bot.errors import OUTSIDE
 from bot.locks import KeyedLocks
 from bot.play.buttons import give_up_buttons
 from bot.play.session import GameSessions
-from bot.play.utterances import Content, GiveUp, Unplayable, Utterance, addresses, read
+from bot.play.utterances import Content, GiveUp, TypedCommand, Unplayable, Utterance, addresses, read
 from bot.respond import reply
 from games.core import Outcome
 from games.words import plain
@@ -55,11 +56,14 @@ class Inbox:
         database: Database,
         games: GameSessions,
         plain_messages: bool,
+        command_mention: Callable[[str], str | None],
     ) -> None:
+        """`command_mention`: the command that a text begins with, as a name to press."""
         self._client = client
         self._database = database
         self._games = games
         self._plain_messages = plain_messages
+        self._command_mention = command_mention
         self._locks = KeyedLocks()
         self._up_to_date: set[int] = set()
         """Threads whose messages have all been read since the last disconnection."""
@@ -175,6 +179,8 @@ class Inbox:
         match content:
             case Unplayable(answer=sentence):
                 await reply(message, sentence)
+            case TypedCommand(typed=typed):
+                await reply(message, texts.typed_command(self._command_mention(typed)))
             case GiveUp():
                 await reply(message, texts.GIVE_UP_SURE, view=give_up_buttons(game.id, message.author.id))
             case _:

@@ -12,7 +12,7 @@ from games.words import plain, spoken
 LONGEST = 1000
 """Longest utterance in characters."""
 CHATTER = ("//", "((", "（（")
-_COMMAND = re.compile(r"/([a-z][\w-]*)", re.IGNORECASE)
+_COMMAND = re.compile(r"/[a-z]", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -35,8 +35,17 @@ class GiveUp:
     """A message that asks to end the game. The player has to confirm it."""
 
 
-Content = Utterance | Unplayable | GiveUp | None
-"""What to do with a message: play it, answer it, ask whether to end the game, or (None) ignore it."""
+@dataclass(frozen=True)
+class TypedCommand:
+    """A command that was sent as a message."""
+
+    typed: str
+    """Without the slash."""
+
+
+Content = Utterance | Unplayable | GiveUp | TypedCommand | None
+"""What to do with a message: play it, answer it, ask whether to end the game, point to the command, or (None) ignore
+it."""
 
 
 def addresses(message: discord.Message, user: discord.ClientUser | None) -> bool:
@@ -54,8 +63,8 @@ def read(text: str, extras: bool = False) -> Content:
         return None
     if not text:
         return Unplayable(texts.NO_ATTACHMENTS) if extras else None
-    if command := _COMMAND.match(text):
-        return Unplayable(texts.not_a_command(command[1][:32]))
+    if _COMMAND.match(text):
+        return TypedCommand(text[1:])
     words = plain(text) if len(text) <= LONGEST else text
     length = len(words)
     if length > LONGEST:  # compatibility characters may be many letters: U+FDFA is 18

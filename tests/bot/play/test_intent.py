@@ -7,7 +7,7 @@ from bot_house import House, ObedientPolicy, buttons, has_board
 
 from bot import texts
 from bot.play.intent import Intent, intent_of
-from bot.play.utterances import GiveUp, Unplayable, Utterance, read
+from bot.play.utterances import GiveUp, TypedCommand, Unplayable, Utterance, read
 from games.core import Outcome
 from local_discord import Person
 
@@ -247,9 +247,8 @@ def test_what_has_an_instruction_beside_it_is_played(first: str, second: str):
 
 
 @pytest.mark.parametrize("written", ["/play", "/round start", "/HELP", "/giveup now", " /rules"])
-def test_a_command_sent_as_a_message_is_pointed_to(written: str):
-    name = written.strip().removeprefix("/").split()[0]
-    assert read(written) == Unplayable(texts.not_a_command(name))
+def test_a_command_sent_as_a_message_is_no_instruction(written: str):
+    assert read(written) == TypedCommand(written.strip().removeprefix("/"))
 
 
 @pytest.mark.parametrize("written", ["/\\ a roof", "the one like / and \\", "a/b"])
@@ -266,11 +265,18 @@ def test_a_long_message_is_read_in_no_time(unit: str):
 
 async def test_what_is_no_instruction_costs_no_turn(house: House, ada: Person, policy: ObedientPolicy):
     thread = await house.play(ada)
+    listed = [each for guild in house.discord.world.commands.values() for each in guild.values()]
+    commands = {each["name"]: each for each in listed}
+    play, start = (f"</play:{commands['play']['id']}>", f"</round start:{commands['round']['id']}>")
+    rounds = [start.replace("start", each["name"]) for each in commands["round"]["options"]]
     for written in ("lol", "Hi!", "brb", "thanks 😊"):
         await ada.say(thread, written)
     for written, answer in (
         ("How do I play?", texts.HOW_TO_GO_ON),
-        ("/round start", texts.not_a_command("round")),
+        ("/round start", texts.typed_command(start)),
+        ("/Play game:pick", texts.typed_command(play)),
+        ("/round", texts.typed_command(", ".join(rounds))),
+        ("/tp @everyone", texts.typed_command(None)),
         ("what’s this", texts.HOW_TO_GO_ON),
     ):
         said = await ada.say(thread, written)
@@ -284,7 +290,11 @@ async def test_what_is_no_instruction_costs_no_turn(house: House, ada: Person, p
 
 async def test_the_form_answers_a_question_too(house: House, ada: Person):
     thread = await house.play(ada)
-    for written, answer in (("help!", texts.HOW_TO_GO_ON), ("I give up", texts.GIVE_UP_SURE)):
+    for written, answer in (
+        ("help!", texts.HOW_TO_GO_ON),
+        ("/nothing", texts.typed_command(None)),
+        ("I give up", texts.GIVE_UP_SURE),
+    ):
         await ada.press_labelled(house.boards(ada, thread)[0], "Describe")
         await ada.submit_modal(await ada.wait_modal(), {"utterance": written})
         reply = await ada.wait_message(lambda message: message.ephemeral)
