@@ -60,20 +60,20 @@ _MOMENT = r"(?:sec|second|moment|min|minute)"
 
 _LAUGHTER = _any(
     r"""
-    a?h?(?:ha)+h?|b(?:wa)?haha(?:ha)*|(?:he){2,}h?|(?:hi){2,}|heh|lo+l+(?:o+l+)*|lmf?ao|lmfao|rofl|xd+|kek|lel|lulz?
+    a?h?(?:ha)+h?|b(?:wa)?haha(?:ha)*|(?:he){2,}h?|(?:hi){2,}|heh|lo+l+(?:o+l+)*|lmf?ao+|rofl|xd+|kek|lel|lulz?
     :joy:|:rofl:|:rolling_on_the_floor_laughing:|:laughing:|:sweat_smile:|:joy_cat:
     """
 )
-_WHO = r"(?: (?:there|bot|all|everyone|everybody|guys|folks|friend|friends|again|buddy|mate|man|dude))?"
+_WHO = r"(?: (?:there|bot|all|everyone|everybody|guys|folks|again|buddy|mate|dude))?"
 _CHAT_UNIT = _any(
     rf"""
     {_LAUGHTER}
     (?:hi+|hey+|hello+|hiya|heya|howdy|yo|good (?:morning|evening|afternoon|day)|gm){_WHO}
     (?:whats up|how are you(?: doing)?(?: today)?|how r u|nice to meet you)
-    (?:thanks|thank (?:you|u)|thankyou|thx|thnx|ty|tysm|tyvm)(?: (?:a lot|so much|very much|you))?{_WHO}
-    brb|bbl|bbs|afk|gtg|g2g|ttyl|cya|bye(?: bye)?{_WHO}|goodbye|see (?:you|ya|u)(?: (?:later|soon))?
+    (?:thanks|thank (?:you|u)|thankyou|thx|thnx|ty|tysm|tyvm)(?: (?:a lot|so much|very much|you))?(?: man|{_WHO})
+    brb|bbl|bbs|afk|gtg|g2g|ttyl|cya|bye{_WHO}|goodbye|see (?:you|ya|u)(?: (?:later|soon))?
     good night|gn|(?:ill |i will )?be right back|(?:i am |im )back now|im back
-    (?:(?:(?:just|give me|gimme|hold on|wait|hang on) )+a|(?:(?:just|give me|gimme|wait) )*(?:one|1)) {_MOMENT}
+    (?:(?:just|give me|gimme|hold on|wait|hang on) a|(?:(?:just|give me|gimme) )?(?:one|1)) {_MOMENT}
     (?:(?:ill |i will )?be )?back in a {_MOMENT}
     (?:hold|hang) on(?: please)?|wait
     ggs?|good game|wp|glhf|gl|good luck|have fun
@@ -103,7 +103,8 @@ _SMILE = _any(
     "\n".join(f":{name}:" for name, meaning in MEANINGS.items() if meaning == "yes" and name not in _VERDICTS)
     + "\n:wave:|:wink:|:sparkles:|:skull:"
 )
-_CHAT = re.compile(rf"(?:{_SMILE} )*{_CHAT_UNIT}(?: (?:{_CHAT_UNIT}|{_SMILE}))*")
+# Atomic groups: each word is read once, or a long row of "bye bye bye" would take minutes.
+_CHAT = re.compile(rf"(?:{_SMILE} )*+(?>{_CHAT_UNIT}(?: |$))(?>(?:{_CHAT_UNIT}|{_SMILE})(?: |$))*+")
 
 _YOU = r"(?:i|we|you|u|one)"
 _NOW = r"(?: (?:now|next|here|first|then|again|in (?:this|the) game))*"

@@ -110,6 +110,7 @@ Thanks!
 thanks 😊
 thanks a lot
 thanks bot
+thanks man
 thnaks
 thank you
 thx
@@ -169,6 +170,8 @@ a bird, thank you
 ‘hello’
 the one saying hi
 man waving hi
+hi man
+Hello, man
 a greeting man
 someone laughing
 someone calling for help
@@ -256,7 +259,10 @@ def test_a_slash_alone_is_no_command(written: str):
     assert read(written) == Utterance(written)
 
 
-@pytest.mark.parametrize("unit", ["ha", "hi ", "wait ", "one ", "please ", "lol ", "i ", "(", "how "])
+@pytest.mark.parametrize(
+    "unit",
+    ["ha", "hi ", "bye ", "lmfao ", "wait one sec ", "thanks a lot ", "please ", "lol ", "i ", "(", "how "],
+)
 def test_a_long_message_is_read_in_no_time(unit: str):
     started = time.perf_counter()
     intent_of((unit * 120)[:119] + "x")
