@@ -41,7 +41,7 @@ class Deal:
     """The target set, a subset of the figure ids."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Step:
     """One finished turn from the listener's side."""
 

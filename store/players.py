@@ -10,7 +10,7 @@ from sqlmodel.sql.expression import SelectOfScalar
 
 from store.models import (
     Adapter,
-    AdapterTurn,
+    AdapterPlayer,
     Consent,
     ConsentKind,
     Game,
@@ -105,11 +105,7 @@ async def erase_player(session: AsyncSession, player_id: int) -> int:
     """
     affected = (
         await session.exec(
-            select(AdapterTurn.adapter_id, func.count())
-            .join(Turn, col(Turn.id) == AdapterTurn.turn_id)
-            .join(Game)
-            .where(Game.player_id == player_id)
-            .group_by(col(AdapterTurn.adapter_id))
+            select(AdapterPlayer.adapter_id, AdapterPlayer.turns).where(AdapterPlayer.player_id == player_id)
         )
     ).all()
     for adapter_id, turns in affected:

@@ -308,7 +308,9 @@ async def test_an_adapter_of_those_who_withdrew_is_affected_and_what_came_of_it(
             session, first, [training.LineageEntry(turn_id, 1.0, 1.0) for turn_id in interaction.turn_ids]
         )
         assert affected_adapters(session) == {}
-        session.get_one(Game, game.id).origin = Origin.DISCORD
+        session.get_one(Game, game.id).origin = session.get_one(Player, game.player_id).platform = (
+            Origin.DISCORD
+        )
     for granted in (True, False):
         async with database.async_session() as session:
             await players.give_consent(session, game.player_id, ConsentKind.TRAINING, granted, "/privacy")
