@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any, cast
 
 import numpy as np
@@ -10,7 +9,7 @@ import sqlalchemy as sa
 from sqlmodel import Session, case, col, func, select
 
 from games import GAMES
-from games.core import Deal, Outcome, clicks_right
+from games.core import Outcome, change_by_place, places
 from store.models import Feedback, Game, Origin, Turn
 
 GAMES_AT_A_TIME = 500
@@ -130,11 +129,14 @@ class _Sums:
 
     def add(self, game: Any, turns: Sequence[tuple[int, str, str]], positive: Mapping[int, bool]) -> None:
         """Add a game with its turns as (id, state before, action); `positive`: turn id -> verdict."""
-        targets = frozenset(place for place, figure in enumerate(game.listener) if figure in game.targets)
+        size, rules = len(game.listener), GAMES[game.game]
+        targets = places(place for place in range(size) if game.listener[place] in game.targets)
         self.successes.append(float(game.outcome == Outcome.WON))
         self.turns += len(turns)
         for turn_id, state, action in turns:
-            right, clicks = _clicks_right(game.game, len(game.listener), targets, state, action)
+            change = change_by_place(rules, size, state, action)
+            clicks = len(change.clicked)
+            right = clicks - len(change.wrong(targets))
             self.right_clicks += right
             self.clicks += clicks
             if turn_id in positive:
@@ -157,17 +159,6 @@ class _Sums:
             decoder_precision=self.positive_faultless / self.positive if self.positive else None,
             decoder_recall=self.positive_faultless / self.faultless if self.faultless else None,
         )
-
-
-@lru_cache(maxsize=100_000)
-def _clicks_right(name: str, size: int, targets: frozenset[int], state: str, action: str) -> tuple[int, int]:
-    """`games.core.clicks_right` on a board of `size` figures, of which those at the places `targets` are wanted.
-
-    States and actions name places, so that it does not matter which figures these are, and few cases are different.
-    """
-    board = tuple(map(str, range(size)))
-    deal = Deal(speaker=board, listener=board, targets=frozenset(map(str, targets)))
-    return clicks_right(GAMES[name], deal, state, action)
 
 
 def _turns_by_game(session: Session, games: Sequence[str]) -> dict[str, list[tuple[int, str, str]]]:

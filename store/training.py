@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from itertools import groupby, islice
 from sys import intern
 from typing import Any, cast
@@ -164,14 +165,14 @@ def verdicts(session: Session, decoder: str, version: str, scheme: str) -> dict[
     query = select(Feedback.turn_id, Feedback.label, Feedback.confidence).where(
         Feedback.decoder == decoder, Feedback.version == version, Feedback.scheme == scheme
     )
-    one_of_each: dict[tuple[int, float], StoredVerdict] = {}
-    found: dict[int, StoredVerdict] = {}
-    for turn_id, label, confidence in session.exec(query.execution_options(yield_per=VERDICTS_AT_A_TIME)):
-        verdict = one_of_each.get((label, confidence))
-        if verdict is None:
-            verdict = one_of_each[label, confidence] = StoredVerdict(label, confidence)
-        found[turn_id] = verdict
-    return found
+    rows = session.exec(query.execution_options(yield_per=VERDICTS_AT_A_TIME))
+    return {turn_id: stored_verdict(label, confidence) for turn_id, label, confidence in rows}
+
+
+@lru_cache(maxsize=10_000)
+def stored_verdict(label: int, confidence: float) -> StoredVerdict:
+    """Equal verdicts as one object in memory."""
+    return StoredVerdict(label, confidence)
 
 
 def record_lineage(session: Session, adapter: Adapter, entries: Iterable[LineageEntry]) -> None:
