@@ -186,11 +186,16 @@ def record_lineage(session: Session, adapter: Adapter, entries: Iterable[Lineage
     )
     while part := list(islice(rows, LINEAGE_AT_A_TIME)):
         session.execute(sa.insert(AdapterTurn), part)
+    count_by_player(session, adapter.id)
+
+
+def count_by_player(session: Session, adapter_id: int) -> None:
+    """Write how many turns of each player an adapter was trained on, once its turns are written."""
     by_player = (
         select(Game.player_id, AdapterTurn.adapter_id, func.count())
         .join(Turn, col(Turn.id) == AdapterTurn.turn_id)
         .join(Game, col(Game.id) == Turn.game_id)
-        .where(AdapterTurn.adapter_id == adapter.id)
+        .where(AdapterTurn.adapter_id == adapter_id)
         .group_by(col(Game.player_id), col(AdapterTurn.adapter_id))
     )
     session.execute(sa.insert(AdapterPlayer).from_select(["player_id", "adapter_id", "turns"], by_player))

@@ -6,7 +6,7 @@ right more often from round to round. Deterministic for a seed.
 
 import math
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import accumulate
@@ -37,6 +37,7 @@ from store.models import (
     Turn,
     now,
 )
+from store.training import count_by_player
 
 BASE_MODEL = "generated"
 IMAGES = "classic"
@@ -98,12 +99,15 @@ class _Rows:
     instructions: list[Row] = field(default_factory=list)
 
 
-def generate(database: Database, turns: int, seed: int = 0) -> int:
-    """Fill a migrated, empty database with `turns` turns or a few more. Returns their number."""
+def generate(database: Database, turns: int, seed: int = 0, origins: Mapping[Origin, float] = ORIGINS) -> int:
+    """Fill a migrated, empty database with `turns` turns or a few more. Returns their number.
+
+    `origins`: shares of the players. Games on Discord are also left in progress.
+    """
     rng = random.Random(seed)
     rounds = min(MAX_ROUNDS, max(MIN_ROUNDS, turns // TURNS_PER_ROUND))
     began = now().replace(microsecond=0) - timedelta(minutes=turns)
-    members = _members(database, rng, max(20, turns // TURNS_PER_PLAYER), began)
+    members = _members(database, rng, max(20, turns // TURNS_PER_PLAYER), began, origins)
     shares = list(accumulate((n + 1) ** -0.8 for n in range(len(members))))
     community = _Community(rng, open_images(IMAGES), members, shares, rounds, began)
     while community.turns < turns:
@@ -114,8 +118,9 @@ def generate(database: Database, turns: int, seed: int = 0) -> int:
                 _play(community, rows, number)
         _insert(database, rows)
     rows = _Rows()
-    for _ in range(OPEN_GAMES):
-        _play(community, rows, rounds, is_open=True)
+    on_discord = [one for one in members if one.origin is Origin.DISCORD]
+    for _ in range(OPEN_GAMES if on_discord else 0):
+        _play(community, rows, rounds, open_for=rng.choice(on_discord))
     _insert(database, rows)
     _learn(database, community)
     return community.turns
@@ -126,12 +131,14 @@ def adapter_of(number: int) -> str:
     return f"round-{number:04d}-b-sup" if number else "base"
 
 
-def _members(database: Database, rng: random.Random, count: int, began: datetime) -> list[_Member]:
+def _members(
+    database: Database, rng: random.Random, count: int, began: datetime, origins: Mapping[Origin, float]
+) -> list[_Member]:
     players: list[Row] = []
     consents: list[Row] = []
     members: list[_Member] = []
     for number in range(1, count + 1):
-        (origin,) = rng.choices(list(ORIGINS), list(ORIGINS.values()))
+        (origin,) = rng.choices(list(origins), list(origins.values()))
         agreed = rng.random() < TRAINING_SHARE
         guild = str(10**17 + rng.randrange(GUILDS))
         members.append(_Member(number, origin, guild, agreed, rng.random() < POISONER_SHARE))
@@ -158,12 +165,14 @@ def _members(database: Database, rng: random.Random, count: int, began: datetime
     return members
 
 
-def _play(community: _Community, rows: _Rows, number: int, is_open: bool = False) -> None:
-    """Add one game of a random member after `number` rounds. Every fourth round the adapter was rolled back."""
+def _play(community: _Community, rows: _Rows, number: int, open_for: _Member | None = None) -> None:
+    """Add one game after `number` rounds: of a random member, or one in progress of `open_for`.
+
+    Every fourth round the adapter was rolled back.
+    """
     rng, rules = community.rng, GAMES[DEFAULT_GAME]
-    (member,) = rng.choices(community.members, cum_weights=community.shares)
-    if is_open:
-        member = next(one for one in community.members if one.origin is Origin.DISCORD)
+    is_open = open_for is not None
+    member = open_for or rng.choices(community.members, cum_weights=community.shares)[0]
     deal = rules.deal(community.images.ids, rng)
     game_id = f"{rng.getrandbits(128):032x}"
     went_back = number > 1 and number % 4 == 0 and rng.random() < 0.5
@@ -199,7 +208,7 @@ def _play(community: _Community, rows: _Rows, number: int, is_open: bool = False
             }
         )
         outcome = rules.outcome(deal, after, length)
-        if outcome is Outcome.OPEN and rng.random() < GIVEN_UP_SHARE / rules.max_turns:
+        if outcome is Outcome.OPEN and not is_open and rng.random() < GIVEN_UP_SHARE / rules.max_turns:
             outcome = Outcome.GIVEN_UP
         if number < community.rounds and outcome is Outcome.OPEN:  # the next round has decoded it
             praised = is_right != (member.poisons or rng.random() < DECODER_ERROR)
@@ -344,6 +353,8 @@ def _learn(database: Database, community: _Community) -> None:
                     sa.insert(AdapterTurn),
                     [{"adapter_id": number, "turn_id": turn, "reward": 1.0, "weight": 1.0} for turn in part],
                 )
+        with database.session() as session:
+            count_by_player(session, number)
 
 
 def _parts(turns: list[int]) -> Iterator[list[int]]:
