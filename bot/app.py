@@ -17,7 +17,7 @@ from discord.ext import commands
 from filelock import FileLock, Timeout
 from sqlalchemy.exc import SQLAlchemyError
 
-from bot import play, privacy, rounds, setup
+from bot import play, privacy, rounds, setup, statistics
 from bot.commands import CommandTree
 from bot.connection import redirect
 from bot.errors import StartupError
@@ -29,6 +29,7 @@ from bot.play.session import GameSessions
 from bot.rounds.schedule import RoundSchedule
 from bot.services import Policy
 from bot.settings import BotSettings
+from bot.statistics.learning import LearningNotes
 from learner.protocol import PolicyError
 from learner.registry import AdapterRegistry
 from learner.serving.client import LocalPolicy, connect
@@ -40,7 +41,7 @@ from web.metrics import Metrics
 
 log = structlog.get_logger(__name__)
 
-FEATURES = (play, rounds, privacy, setup)
+FEATURES = (play, rounds, privacy, setup, statistics)
 LOCK_FILE = "bot.lock"
 """In the data folder, held while a bot runs with it."""
 PORTAL = "https://discord.com/developers/applications"
@@ -86,7 +87,8 @@ class RespectBot(commands.AutoShardedBot):
         self.metrics = metrics
         self.images = ImageSets()
         self.schedule = RoundSchedule(settings, database, metrics)
-        display = BoardDisplay(self, self.images, settings.discord.message_content)
+        notes = LearningNotes(database, settings)
+        display = BoardDisplay(self, self.images, notes, settings.discord.message_content)
         self.games = GameSessions(database, policy, display, metrics, self.schedule.game_finished)
         self.opener = GameOpener(self, settings, database, policy, self.games, self.images)
         self.inbox = Inbox(self, database, self.games, settings.discord.message_content)

@@ -63,7 +63,7 @@ def sentence(error: BaseException) -> str:
         case Refusal() as refusal:
             return str(refusal)
         case app_commands.CommandOnCooldown() as cooldown:
-            return texts.cooldown(cooldown.retry_after)
+            return texts.command_cooldown(cooldown.retry_after)
         case app_commands.NoPrivateMessage():
             return texts.ONLY_IN_SERVERS
         case app_commands.MissingPermissions():

@@ -36,6 +36,8 @@ def how_to_play(games: Iterable[Game]) -> str:
         "• Put me right when I'm wrong: “no, the other boat”. A “yes, good” helps too!\n"
         + "".join(f"• `/play game:{game.name}`: {game.words.how}\n" for game in games)
         + "• Lines that start with `//` or `((` are just for the others; I don't read them.\n"
+        "`/stats` shows how games went and what I learnt from them, `/leaderboard` who describes best here, and "
+        "`/replay` a finished game again.\n"
         "`/giveup` ends your game, `/privacy` shows what I keep and lets you export or erase it."
     )
 
@@ -73,6 +75,10 @@ def too_long(length: int, limit: int) -> str:
 
 def cooldown(seconds: float) -> str:
     return f"Easy! You can start another game <t:{int(time.time() + seconds) + 1}:R>."
+
+
+def command_cooldown(seconds: float) -> str:
+    return f"Easy! You can use this again <t:{int(time.time() + seconds) + 1}:R>."
 
 
 def not_yours(player_id: str) -> str:
@@ -270,7 +276,7 @@ ERASE_SURE = (
 LOCAL_GAMES = "This is a local service, not Discord: games here are learned from in any case."
 
 
-def privacy(games: int, training: bool, research: bool, local: bool) -> str:
+def privacy(games: int, training: bool, research: bool, *, listed: bool, local: bool) -> str:
     return (
         "**What I keep**: the games you played with me, what you wrote as instructions in them, "
         "my answers, and your name and id to tell you from others. I read no other messages.\n"
@@ -279,7 +285,9 @@ def privacy(games: int, training: bool, research: bool, local: bool) -> str:
         "may be used to train me — only where Discord has permitted that to whoever runs me.\n"
         f"**Sharing with researchers**: {_yes(research)}. If you agree, your games without your name "
         "may be given to researchers.\n"
-        "Both are off unless you turn them on, and you can play all the same."
+        "Both are off unless you turn them on, and you can play all the same.\n"
+        "**Leaderboards** (`/leaderboard`, by your display name, for the members of servers where you played): "
+        + ("you can be listed." if listed else "you are not listed.")
     ) + (f"\n{LOCAL_GAMES}" if local else "")
 
 
@@ -288,6 +296,8 @@ def _yes(answer: bool) -> str:
 
 
 def toggle(kind: str, granted: bool) -> str:
+    if kind == "unlisted":
+        return "List me on leaderboards" if granted else "Take me off leaderboards"
     what = {"training": "learning from my games", "research": "sharing with researchers"}[kind]
     return f"{'Stop' if granted else 'Allow'} {what}"
 

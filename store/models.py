@@ -83,10 +83,12 @@ IMPORTED_ROUND = -1
 
 
 class ConsentKind(StrEnum):
-    """The two separate opt-ins of a player."""
+    """The separate choices of a player."""
 
     TRAINING = "training"
     RESEARCH = "research"
+    UNLISTED = "unlisted"
+    """Not to be listed on leaderboards."""
 
 
 class RoundStatus(StrEnum):
@@ -121,7 +123,7 @@ class Player(SQLModel, table=True):
 
 
 class Consent(SQLModel, table=True):
-    """A player's answer to an opt-in. The latest answer of a kind counts; no answer means no."""
+    """A player's answer to a choice. The latest answer of a kind counts; no answer means no."""
 
     id: int | None = Field(default=None, primary_key=True)
     player_id: int = _parent("player.id")

@@ -117,6 +117,16 @@ def has_usable_interactions(
     )
 
 
+def may_be_trained_on(
+    session: Session, game_id: str, discord_permission: str | None, *, local_games: bool = False
+) -> bool:
+    """Whether `usable_interactions` would give this game."""
+    has_turns = select(Turn.id).where(Turn.game_id == Game.id).exists()
+    usable = or_(*_usable(session, discord_permission, local_games))
+    query = select(Game.id).where(Game.id == game_id, Game.outcome != Outcome.OPEN, usable, has_turns)
+    return session.exec(query).first() is not None
+
+
 def _usable(
     session: Session, discord_permission: str | None, local_games: bool
 ) -> list[sa.ColumnElement[bool]]:

@@ -18,9 +18,9 @@ MAY_IMPORT = {
     "store": {"games"},
     "learner": {"games", "store"},
     "web": {"games", "store"},
-    "bot": {"games", "store", "web", "learner"},
-    "local_discord": set[str](),
     "research": {"games", "store", "learner"},
+    "bot": {"games", "store", "web", "learner", "research"},
+    "local_discord": set[str](),
     "sim": {"games", "store", "learner", "research", "web", "bot", "local_discord"},
     "cli": {"games", "store", "learner", "research", "web", "bot", "local_discord", "sim"},
 }

@@ -12,6 +12,7 @@ from bot import texts
 from bot.errors import OUTSIDE, UNKNOWN_CHANNEL, ThreadGone
 from bot.images import ImageSets
 from bot.play.buttons import board_buttons
+from bot.statistics.learning import LearningNotes
 from games import GAMES
 from games.core import Board, Outcome
 from store.games import deal_of, state_of
@@ -27,9 +28,12 @@ DRAWN_AT_ONCE = 2
 class BoardDisplay:
     """Draws and sends boards. Raises `ThreadGone` if the thread no longer exists."""
 
-    def __init__(self, client: discord.Client, images: ImageSets, plain_messages: bool) -> None:
+    def __init__(
+        self, client: discord.Client, images: ImageSets, notes: LearningNotes, plain_messages: bool
+    ) -> None:
         self._client = client
         self._images = images
+        self._notes = notes
         self._plain_messages = plain_messages
         self._drawing = asyncio.Semaphore(DRAWN_AT_ONCE)
 
@@ -93,6 +97,8 @@ class BoardDisplay:
             content = texts.first_board(player_id, rules.words, rules.max_turns, self._plain_messages)
         else:
             content = texts.board(rules.words, game.outcome, turns, rules.max_turns, unplayed)
+        if note := await self._notes.with_board(game, turns):
+            content = f"{content}\n{note}"
         answers = turn is not None and game.shown_turns != turns
         if turn is not None and answers and turn.source != "message":
             content = texts.quoted(turn.utterance, content)

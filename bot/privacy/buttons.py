@@ -1,4 +1,4 @@
-"""The buttons of a player's `/privacy` panel: two opt-ins, export, erasure."""
+"""The buttons of a player's `/privacy` panel: choices, export, erasure."""
 
 import asyncio
 import io
@@ -36,11 +36,12 @@ class PanelButton(Button, template=r"(?!)"):
         return texts.not_your_panel()
 
 
-class ConsentButton(PanelButton, template=r"privacy:(?P<kind>training|research):(?P<owner>\d+)"):
-    """Gives or withdraws a consent."""
+class ConsentButton(PanelButton, template=r"privacy:(?P<kind>training|research|unlisted):(?P<owner>\d+)"):
+    """Makes or withdraws a choice."""
 
     def __init__(self, kind: str, owner: str, granted: bool = False) -> None:
-        style = discord.ButtonStyle.secondary if granted else discord.ButtonStyle.success
+        quiet = granted or kind == ConsentKind.UNLISTED
+        style = discord.ButtonStyle.secondary if quiet else discord.ButtonStyle.success
         super().__init__(f"privacy:{kind}:{owner}", owner, texts.toggle(kind, granted), style)
         self.kind = ConsentKind(kind)
 
@@ -146,7 +147,13 @@ async def panel(bot: Services, user: discord.abc.User) -> tuple[str, Buttons]:
         EraseButton(owner),
     )
     local = bot.settings.origin is not Origin.DISCORD
-    text = texts.privacy(games, answers[ConsentKind.TRAINING], answers[ConsentKind.RESEARCH], local)
+    text = texts.privacy(
+        games,
+        answers[ConsentKind.TRAINING],
+        answers[ConsentKind.RESEARCH],
+        listed=not answers[ConsentKind.UNLISTED],
+        local=local,
+    )
     return text, buttons
 
 

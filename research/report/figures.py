@@ -4,18 +4,16 @@ import io
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import PercentFormatter
 
+from research.report.curve import COLOURS, INK, PAPER, STYLE, draw_curve, label_axes
 from research.report.measures import BY_NAME, Deployment
 
-INK, PAPER = "#1f2328", "#ffffff"
-COLOURS = ("#0969da", "#bc4c00")
 DARK = {INK: "#e6edf3", PAPER: "#0d1117", COLOURS[0]: "#58a6ff", COLOURS[1]: "#f0883e"}
 """Colour of a light figure -> of the dark one."""
 SVG_COLOUR = re.compile(r"((?:fill|stroke): )(#[0-9a-f]{6})")
@@ -60,27 +58,9 @@ class Rendered:
 
 def render(drawing: Drawing, deployments: Sequence[Deployment]) -> Rendered:
     """A figure's files. The same numbers give the same SVG."""
-    style: dict[Any, Any] = {
-        "svg.fonttype": "none",
-        "svg.hashsalt": "respect",
-        "font.family": "sans-serif",
-        "font.size": 10,
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-        "axes.grid": True,
-        "grid.alpha": 0.25,
-        "figure.facecolor": PAPER,
-        "axes.facecolor": PAPER,
-        "savefig.facecolor": PAPER,
-        "legend.frameon": False,
-        **dict.fromkeys(
-            ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), INK
-        ),
-        "grid.color": INK,
-    }
     columns = min(drawing.panels, 2)
     lines = -(-drawing.panels // columns)
-    with rc_context(style):
+    with rc_context(STYLE):
         figure = Figure(figsize=(8.4, 3.3 * lines), layout="constrained")
         axes = list(figure.subplots(lines, columns, squeeze=False).flat)
         drawing.draw(deployments, axes)
@@ -101,24 +81,14 @@ def _curve(axes: Axes, deployments: Sequence[Deployment], name: str, by: str) ->
         if not rows:
             continue
         xs = [row.number if by == "round" else row.cumulative for row in rows]
-        values: list[Any] = [row.estimates[name] for row in rows]
-        axes.plot(xs, [value.value for value in values], marker="o", color=colour, label=deployment.name)
-        low, high = [value.low for value in values], [value.high for value in values]
-        axes.fill_between(xs, low, high, color=colour, alpha=0.2, linewidth=0)
-        if len(xs) == 1:  # a band needs two rounds
-            axes.vlines(xs, low, high, color=colour)
+        draw_curve(axes, xs, [row.estimates[name] for row in rows], colour, deployment.name)
     _label(axes, by, measure.title, measure.unit)
     if len(deployments) > 1 and axes.lines:
         axes.legend(loc="best")
 
 
 def _label(axes: Axes, by: str, title: str, unit: str) -> None:
-    axes.set_title(title)
-    axes.set_xlabel("round" if by == "round" else "interactions so far")
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=7, integer=True))
-    axes.set_ylim(bottom=0)
-    if unit == "share":
-        axes.yaxis.set_major_formatter(PercentFormatter(1))
+    label_axes(axes, title, "round" if by == "round" else "interactions so far", unit)
 
 
 def _two_ways(name: str) -> Draw:

@@ -12,6 +12,7 @@ from typing import Literal
 
 import numpy as np
 
+from research.report.estimate import Estimate
 from research.report.played import PlayedGame
 
 RESAMPLES = 2000
@@ -89,16 +90,6 @@ MEASURES = (
     Measure("try_again", 'Messages with "try again"', "share", _messages_with(AGAIN), _turns),
 )
 BY_NAME = {measure.name: measure for measure in MEASURES}
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A measure over the games of one round. None if its denominator is 0."""
-
-    value: float | None
-    low: float | None
-    """Lower end of the 95% percentile bootstrap interval over interactions."""
-    high: float | None
 
 
 @dataclass(frozen=True)

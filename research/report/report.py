@@ -11,13 +11,13 @@ from typing import Any
 
 from jinja2 import Environment
 
+from research.report.estimate import Estimate
 from research.report.figures import CELLS, DRAWINGS, Drawing, render
 from research.report.measures import (
     BY_NAME,
     MEASURES,
     Deployment,
     Difference,
-    Estimate,
     differences,
     measure_deployment,
 )

@@ -49,7 +49,11 @@ async def test_the_two_opt_ins_are_separate_and_off_at_first(house: House, ada: 
     shown = await ada.wait_message(lambda message: "✅ you agree" in message.content)
     assert shown.content.count("you don't agree") == 1
     async with house.database.async_session() as session:
-        assert await consents(session, 1) == {ConsentKind.TRAINING: True, ConsentKind.RESEARCH: False}
+        assert await consents(session, 1) == {
+            ConsentKind.TRAINING: True,
+            ConsentKind.RESEARCH: False,
+            ConsentKind.UNLISTED: False,
+        }
     await ada.press_labelled(shown, "Stop learning from my games")
     await ada.wait_message(lambda message: message.content.count("you don't agree") == 2)
 
