@@ -197,13 +197,13 @@ async def test_erasing_a_player_reaches_turns_and_training_sets(database: Databa
         training.record_lineage(
             session, adapter, [training.LineageEntry(turn_id, 1.0, 1.0) for turn_id in interaction.turn_ids]
         )
-    async with database.async_session() as session:
-        exported = await players.export_player(session, game.player_id)
+    with database.session() as session:
+        exported = players.export_player(session, game.player_id)
         assert [row["action"] for row in exported["games"][0]["turns"]] == [
             "select A D",
             "deselect D select B C",
         ]
-        assert await players.erase_player(session, game.player_id) == 1
+        assert players.erase_player(session, game.player_id) == 1
     with database.session() as session:
         for table in (Player, Game, Turn, Instruction, AdapterTurn):
             assert session.exec(select(table)).all() == []
