@@ -272,13 +272,16 @@ class AdapterTurn(SQLModel, table=True):
 
 
 class AdapterPlayer(SQLModel, table=True):
-    """Lineage by player: the number of a player's turns that an adapter was trained on. Counts of `AdapterTurn`."""
+    """Lineage by player: the turns and games of a player that an adapter was trained on. Counts of `AdapterTurn`."""
 
     __tablename__ = "adapter_player"  # pyright: ignore[reportAssignmentType]
 
     player_id: int = Field(foreign_key="player.id", ondelete="CASCADE", primary_key=True)
     adapter_id: int = Field(foreign_key="adapter.id", ondelete="CASCADE", primary_key=True, index=True)
     turns: int
+    games: int
+    since: datetime = _time()
+    """When the first of these games began."""
 
 
 class Round(SQLModel, table=True):

@@ -200,12 +200,15 @@ def record_lineage(session: Session, adapter: Adapter, entries: Iterable[Lineage
 
 
 def count_by_player(session: Session, adapter_id: int) -> None:
-    """Write how many turns of each player an adapter was trained on, once its turns are written."""
+    """Write how many turns and games of each player an adapter was trained on, once its turns are written."""
+    games, since = func.count(_GAME.id.distinct()), func.min(_GAME.started_at)
     by_player = (
-        select(Game.player_id, AdapterTurn.adapter_id, func.count())
+        sa.select(_GAME.player_id, col(AdapterTurn.adapter_id), func.count(), games, since)
+        .select_from(AdapterTurn)
         .join(Turn, col(Turn.id) == AdapterTurn.turn_id)
         .join(Game, col(Game.id) == Turn.game_id)
-        .where(AdapterTurn.adapter_id == adapter_id)
+        .where(col(AdapterTurn.adapter_id) == adapter_id)
         .group_by(col(Game.player_id), col(AdapterTurn.adapter_id))
     )
-    session.execute(sa.insert(AdapterPlayer).from_select(["player_id", "adapter_id", "turns"], by_player))
+    columns = ["player_id", "adapter_id", "turns", "games", "since"]
+    session.execute(sa.insert(AdapterPlayer).from_select(columns, by_player))

@@ -32,6 +32,8 @@ def upgrade() -> None:
         sa.Column("player_id", sa.Integer(), nullable=False),
         sa.Column("adapter_id", sa.Integer(), nullable=False),
         sa.Column("turns", sa.Integer(), nullable=False),
+        sa.Column("games", sa.Integer(), nullable=False),
+        sa.Column("since", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(
             ["adapter_id"], ["adapter.id"], name=op.f("fk_adapter_player_adapter_id"), ondelete="CASCADE"
         ),
@@ -42,8 +44,9 @@ def upgrade() -> None:
     )
     op.create_index("ix_adapter_player_adapter_id", "adapter_player", ["adapter_id"])
     op.execute(
-        "INSERT INTO adapter_player (player_id, adapter_id, turns) "
-        "SELECT game.player_id, adapter_turn.adapter_id, count(*) FROM adapter_turn "
+        "INSERT INTO adapter_player (player_id, adapter_id, turns, games, since) "
+        "SELECT game.player_id, adapter_turn.adapter_id, count(*), count(DISTINCT game.id), min(game.started_at) "
+        "FROM adapter_turn "
         "JOIN turn ON turn.id = adapter_turn.turn_id JOIN game ON game.id = turn.game_id "
         "GROUP BY game.player_id, adapter_turn.adapter_id"
     )

@@ -25,9 +25,10 @@ from store.database import Database
 from store.export import Format
 from store.lineage import affected_adapters
 from store.migrations import upgrade
-from store.models import Game, Origin
+from store.models import Adapter, Game, Origin
 from store.players import consents
 from store.rounds import active_round, games_since_last_round, latest_rounds
+from store.standings import Scope, learnt_by, standings, tallies_by_adapter
 from store.statistics import latest_success, round_statistics
 from store.training import has_usable_interactions, usable_interactions
 
@@ -144,7 +145,9 @@ async def _ask_all(database: Database) -> dict[str, Measured]:
     with database.session() as session:
         of_discord = select(Game.player_id).where(Game.origin == Origin.DISCORD).group_by(col(Game.player_id))
         player = session.exec(of_discord.order_by(func.count().desc()).limit(1)).one()
-        thread = session.exec(select(Game.thread_id).where(Game.player_id == player).limit(1)).one() or ""
+        game = session.exec(select(Game).where(Game.player_id == player).limit(1)).one()
+        thread, guild = game.thread_id or "", game.guild_id or ""
+        newest = session.exec(select(Adapter.name).order_by(col(Adapter.id).desc()).limit(1)).one()
 
     async def catch_up(session: games.AsyncSession) -> None:
         await games.unshown_games(session)
@@ -172,6 +175,9 @@ async def _ask_all(database: Database) -> dict[str, Measured]:
         "a message": a_message,
         "/play": a_game,
         "/privacy": lambda session: consents(session, player),
+        "a first board: learnt from what?": lambda session: learnt_by(session, newest),
+        "/stats of all games": lambda session: tallies_by_adapter(session, Scope()),
+        "/leaderboard": lambda session: standings(session, Origin.DISCORD, guild, 1),
     }
     in_thread: dict[str, Callable[[Session], object]] = {
         "/round status": status,

@@ -100,7 +100,7 @@ def test_a_table_is_altered_without_losing_what_refers_to_it(database: Database)
     with database.engine.connect() as connection:
         assert connection.execute(sa.text("SELECT logp FROM turn")).scalars().all() == [-0.5]
         assert connection.execute(sa.text("SELECT turn_id FROM feedback")).scalars().all() == [1]
-        assert connection.execute(sa.text("SELECT * FROM adapter_player")).all() == [(1, 1, 1)]
+        assert connection.execute(sa.text("SELECT * FROM adapter_player")).all() == [(1, 1, 1, 1, 0)]
         assert connection.execute(sa.text("PRAGMA foreign_keys")).scalar_one() == 1
     with database.engine.begin() as connection:
         connection.execute(sa.text("UPDATE turn SET logp = NULL"))
