@@ -89,9 +89,11 @@ class RespectBot(commands.AutoShardedBot):
         self.schedule = RoundSchedule(settings, database, metrics)
         notes = LearningNotes(database, settings)
         display = BoardDisplay(self, self.images, notes, settings.discord.message_content)
-        self.games = GameSessions(database, policy, display, metrics, self.schedule.game_finished)
+        self.games = GameSessions(
+            database, policy, display, metrics, settings.play.burst, self.schedule.game_finished
+        )
         self.opener = GameOpener(self, settings, database, policy, self.games, self.images)
-        self.inbox = Inbox(self, database, self.games, settings.discord.message_content)
+        self.inbox = Inbox(self, database, self.games, settings.discord.message_content, self.command_mention)
         self._ready_event = ready
 
     async def setup_hook(self) -> None:
@@ -105,6 +107,11 @@ class RespectBot(commands.AutoShardedBot):
         assert isinstance(self.tree, CommandTree)
         await self.tree.sync_if_changed(self.settings.store.data_dir / "commands.sha256")
         await self.schedule.start()
+
+    def command_mention(self, typed: str) -> str | None:
+        """The command that a text begins with, as a name to press; None if it begins with none."""
+        assert isinstance(self.tree, CommandTree)
+        return self.tree.mention(typed)
 
     async def on_message(self, message: discord.Message, /) -> None:
         """Override: the bot has no text commands."""

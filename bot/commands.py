@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,9 @@ log = structlog.get_logger(__name__)
 class CommandTree(app_commands.CommandTree[Any]):
     """Compares commands before it sends them, because Discord allows only 200 command creations a day."""
 
+    _known: Mapping[str, app_commands.AppCommand] = {}
+    """Discord's record of each command, by name."""
+
     async def on_error(
         self, interaction: discord.Interaction[Any], error: app_commands.AppCommandError, /
     ) -> None:
@@ -30,13 +34,31 @@ class CommandTree(app_commands.CommandTree[Any]):
         text = json.dumps([self.client.application_id, payload], sort_keys=True, default=str)
         digest = hashlib.sha256(text.encode()).hexdigest()
         if _read(digest_file) == digest:
-            known = {command.name for command in await self.fetch_commands()}
-            if known == {command["name"] for command in payload}:
+            self._known = {command.name: command for command in await self.fetch_commands()}
+            if self._known.keys() == {command["name"] for command in payload}:
                 return False
-        await self.sync()
+        self._known = {command.name: command for command in await self.sync()}
         _write(digest_file, digest)
         log.info("commands synced", commands=len(payload))
         return True
+
+    def mention(self, typed: str) -> str | None:
+        """The command that a text begins with, as a name to press in Discord; None if it begins with none.
+
+        `typed`: without the slash, e.g. "round start". A group has no such name, so its commands are listed.
+        """
+        name, _, rest = typed.partition(" ")
+        known = self._known.get(name.lower())
+        groups = (
+            [each for each in known.options if isinstance(each, app_commands.AppCommandGroup)]
+            if known
+            else []
+        )
+        if known is None or not groups:
+            return known.mention if known else None
+        asked = rest.strip().lower().split(" ")[0]
+        asked_for = [each.mention for each in groups if each.name == asked]
+        return ", ".join(asked_for or [each.mention for each in groups])
 
 
 def _write(path: Path, text: str) -> None:

@@ -75,10 +75,12 @@ async def answer(
             raise
 
 
-async def reply(message: discord.Message, text: str) -> None:
+async def reply(
+    message: discord.Message, text: str, *, view: discord.ui.View = discord.utils.MISSING
+) -> None:
     """Reply to a message; a repeated call sends no second reply. A reply that cannot be sent is dropped."""
     with suppress(*OUTSIDE):
-        await message.reply(text, mention_author=False, nonce=f"a-{message.id}")
+        await message.reply(text, mention_author=False, nonce=f"a-{message.id}", view=view)
 
 
 async def answer_error(

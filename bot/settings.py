@@ -66,6 +66,13 @@ class PlayConfig:
         "for education and research only).",
     )
     cooldown: FiniteFloat = Field(default=10.0, ge=0, description="Seconds between one player's new games.")
+    burst: FiniteFloat = Field(
+        default=2.0,
+        ge=0,
+        le=30,
+        description="Messages that follow one another within this number of seconds are one instruction. The bot waits "
+        "this long after a message and shows that it is typing. 0 plays each message at once, on its own.",
+    )
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@ from games.core import Game, Outcome, Words
 LONGEST_MESSAGE = 2000
 """Discord's limit."""
 
-DESCRIBE, GIVE_UP, GIVE_UP_YES, NEW_GAME = "Describe", "Give up", "Yes, give up", "New game"
+DESCRIBE, GIVE_UP, NEW_GAME = "Describe", "Give up", "New game"
+GIVE_UP_YES, GIVE_UP_NO = "Yes, give up", "No, go on"
 MODAL_TITLE = "Describe figures to me"
 MODAL_LABEL = "What should I click?"
 MODAL_HINT = "e.g. the one that looks like a running dog"
@@ -35,11 +36,15 @@ def how_to_play(games: Iterable[Game]) -> str:
         "\n• Write in the thread like you'd talk to a friend: “the kneeling man”, “the one like a sailing boat”.\n"
         "• Put me right when I'm wrong: “no, the other boat”. A “yes, good” helps too!\n"
         + "".join(f"• `/play game:{game.name}`: {game.words.how}\n" for game in games)
-        + "• Lines that start with `//` or `((` are just for the others; I don't read them.\n"
-        "`/stats` shows how games went and what I learnt from them, `/leaderboard` who describes best here, and "
-        "`/replay` a finished game again.\n"
+        + "• Messages right after one another are one description. “How do I play?” and “I give up” are answered, "
+        "“lol” and lines that start with `//` or `((` are left alone: none of them costs a turn.\n"
+        "`/rules` shows an example, `/stats` how games went and what I learnt from them, `/leaderboard` who describes "
+        "best here, and `/replay` a finished game again.\n"
         "`/giveup` ends your game, `/privacy` shows what I keep and lets you export or erase it."
     )
+
+
+RULES_EXAMPLE = "The picture is an example of a board after one turn, as you would see it."
 
 
 WORDS_PLEASE = "I only understand words. Could you describe the figure to me?"
@@ -62,8 +67,22 @@ NO_GAME = "You have no game running here. `/play` starts one!"
 GAME_IS_OVER = "This game is over. Press **New game** or use `/play` for another one."
 GIVE_UP_SURE = "Give up this game? I'll show which figures it was."
 GIVEN_UP = "Given up. Let's see which ones it was."
+NOT_GIVEN_UP = "We go on: describe the next figure to me."
+GAME_WAS_OVER = "This game is over, so I don't play that. `/play` or **New game** above starts another one."
+HOW_TO_GO_ON = (
+    "Only you see the ★: write what a figure with a ★ looks like, and I'll click what I think you mean. "
+    "Tell me when I'm wrong (“no, the other one”). "
+    "`/rules` shows an example, `/giveup` ends the game. Asking didn't cost you a turn."
+)
 
 NO_PLAIN_MESSAGES = "I can't read plain messages here: reply to my board, mention me, or press **Describe**."
+
+
+def typed_command(mention: str | None) -> str:
+    """The answer to a command that was sent as a message. `mention`: its name to press; None if there is none."""
+    if mention is None:
+        return "I have no such command: `/help` says which I have. It didn't cost you a turn."
+    return f"As a message, a command does nothing: press {mention} instead. It didn't cost you a turn."
 
 
 def too_long(length: int, limit: int) -> str:
@@ -106,7 +125,15 @@ def already_open(thread_id: str) -> str:
     return f"You're in the middle of a game: <#{thread_id}>. Go on there, or give it up to start a new one."
 
 
-def first_board(player_id: str, words: Words, max_turns: int, plain_messages: bool) -> str:
+FIRST_GAME = (
+    "\nIt's your first game, so: say what a figure with a ★ looks like, as you would to a friend (“the kneeling man”). "
+    "If I click a wrong one, tell me so and say more (“no, the one with the longer tail”)."
+)
+
+
+def first_board(
+    player_id: str, words: Words, max_turns: int, plain_messages: bool, first_game: bool = False
+) -> str:
     how = (
         "just write here"
         if plain_messages
@@ -114,7 +141,7 @@ def first_board(player_id: str, words: Words, max_turns: int, plain_messages: bo
     )
     return (
         f"Hi <@{player_id}>! {words.task} {words.ask}, {how}, and I'll click. "
-        f"When I'm wrong, tell me. We have {max_turns} turns."
+        f"When I'm wrong, tell me. We have {max_turns} turns." + (FIRST_GAME if first_game else "")
     )
 
 
@@ -279,7 +306,7 @@ LOCAL_GAMES = "This is a local service, not Discord: games here are learned from
 def privacy(games: int, training: bool, research: bool, *, listed: bool, local: bool) -> str:
     return (
         "**What I keep**: the games you played with me, what you wrote as instructions in them, "
-        "my answers, and your name and id to tell you from others. I read no other messages.\n"
+        "my answers, and your name and id to tell you from others. I keep no other messages.\n"
         f"**Games kept**: {games}\n"
         f"**Learning from your games**: {_yes(training)}. If you agree, what you said in games "
         "may be used to train me — only where Discord has permitted that to whoever runs me.\n"

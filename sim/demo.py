@@ -55,6 +55,8 @@ class DemoError(RuntimeError):
 
 IMAGES = "classic:40"
 """Few figures, so that each is described often enough to be learnt during a demo."""
+BURST = 1.0
+"""Seconds to wait for more messages of a person. It slows down simulated players, so `once` does not wait."""
 
 
 @dataclass(frozen=True)
@@ -267,7 +269,7 @@ def _environment(options: DemoOptions, service: LocalDiscord, once: bool) -> dic
     """The bot's environment: the demo's settings and those that the bot needs in a demo."""
     chosen = any(RENAMED.get(name, name) == "RESPECT_PLAY__IMAGES" for name in variables())
     settings = options.own_settings.changed(
-        play={"cooldown": 0.0, **({} if chosen else {"images": IMAGES})},
+        play={"cooldown": 0.0, "burst": 0.0 if once else BURST, **({} if chosen else {"images": IMAGES})},
         discord={
             "token": SecretStr(service.token),
             "api": service.rest_url,

@@ -63,6 +63,7 @@ def finished_turn(
     source: str,
     asked_at: datetime,
     message_id: str | None = None,
+    earlier_message_ids: list[str] | None = None,
 ) -> Turn:
     """The row of a turn with the policy's answer. Raises `IllegalAction` for an illegal action."""
     return Turn(
@@ -70,6 +71,7 @@ def finished_turn(
         number=number,
         utterance=utterance,
         message_id=message_id,
+        earlier_message_ids=earlier_message_ids,
         source=source,
         state_before=state,
         action=answer.action,
@@ -123,6 +125,11 @@ async def unshown_games(session: AsyncSession) -> Sequence[Game]:
     return (await session.exec(query)).all()
 
 
+async def games_with_instructions(session: AsyncSession) -> set[str]:
+    """The ids of games with a queue."""
+    return set((await session.exec(select(Instruction.game_id).distinct())).all())
+
+
 async def unfinished_games_of(session: AsyncSession, player_id: int) -> Sequence[Game]:
     """A player's games in progress in all guilds."""
     query = select(Game).where(Game.player_id == player_id, Game.outcome == Outcome.OPEN)
@@ -173,10 +180,8 @@ async def queue_instruction(
     query = select(Game.outcome).where(Game.id == game_id).with_for_update()
     if (await session.exec(query)).first() is not Outcome.OPEN:
         return False
-    if message_id is not None:
-        played = await session.exec(select(Turn.id).where(Turn.message_id == message_id))
-        if played.first() is not None:
-            return False
+    if message_id is not None and await turn_of_message(session, game_id, message_id) is not None:
+        return False
     try:
         async with session.begin_nested():
             session.add(Instruction(game_id=game_id, text=text, message_id=message_id, source=source))
@@ -185,10 +190,10 @@ async def queue_instruction(
     return True
 
 
-async def next_instruction(session: AsyncSession, game_id: str) -> Instruction | None:
-    """The next utterance in the queue."""
-    query = select(Instruction).where(Instruction.game_id == game_id).order_by(col(Instruction.id)).limit(1)
-    return (await session.exec(query)).first()
+async def waiting_instructions(session: AsyncSession, game_id: str) -> Sequence[Instruction]:
+    """The queue, oldest first."""
+    query = select(Instruction).where(Instruction.game_id == game_id).order_by(col(Instruction.id))
+    return (await session.exec(query)).all()
 
 
 async def edit_instruction(session: AsyncSession, message_id: str, text: str) -> bool:
@@ -208,24 +213,38 @@ async def drop_instruction(session: AsyncSession, message_id: str) -> bool:
     return result.rowcount > 0
 
 
-async def drop_waiting(session: AsyncSession, instruction: Instruction) -> None:
-    """Remove an utterance from the queue without playing it."""
-    await session.exec(delete(Instruction).where(col(Instruction.id) == instruction.id))
+async def drop_waiting(session: AsyncSession, instructions: Sequence[Instruction]) -> None:
+    """Remove instructions from the queue."""
+    ids = [instruction.id for instruction in instructions]
+    await session.exec(delete(Instruction).where(col(Instruction.id).in_(ids)))
 
 
-async def turn_of_message(session: AsyncSession, message_id: str) -> Turn | None:
-    """The turn in which a message was played, if any."""
-    return (await session.exec(select(Turn).where(Turn.message_id == message_id))).one_or_none()
+async def turn_of_message(session: AsyncSession, game_id: str, message_id: str) -> Turn | None:
+    """The turn of a game in which a message was played, alone or with others, if any."""
+    turns = await turns_of(session, game_id)
+    return next(
+        (turn for turn in turns if message_id in (turn.message_id, *(turn.earlier_message_ids or ()))), None
+    )
 
 
-async def commit_turn(session: AsyncSession, instruction: Instruction, turn: Turn) -> None:
-    """Write a finished turn and remove its utterance from the queue, in one transaction.
+async def commit_turn(session: AsyncSession, instructions: Sequence[Instruction], turn: Turn) -> None:
+    """Write a finished turn and remove its instructions from the queue, in one transaction.
 
     Raises sqlalchemy's IntegrityError if the game already has a turn of this number or message.
     """
     session.add(turn)
-    await session.exec(delete(Instruction).where(col(Instruction.id) == instruction.id))
+    await drop_waiting(session, instructions)
     await session.flush()
+
+
+async def explain_end(session: AsyncSession, game_id: str) -> bool:
+    """Record that a message after a game's end is answered. False if one was answered before."""
+    result = await session.exec(
+        update(Game)
+        .where(col(Game.id) == game_id, col(Game.end_explained).is_(False))
+        .values(end_explained=True)
+    )
+    return result.rowcount > 0
 
 
 async def end_game(session: AsyncSession, game: Game, outcome: Outcome) -> int:

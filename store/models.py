@@ -165,6 +165,8 @@ class Game(SQLModel, table=True):
     """Number of turns on the last board that was shown; None before the first board."""
     result_shown: bool = Field(default=False, index=True)
     """Whether the game's end has been shown."""
+    end_explained: bool = False
+    """Whether a message that came after the end has been answered."""
     heard_message_id: str | None = None
     """Id of the newest handled message of the thread; reading continues after it when the bot restarts."""
     adapter: str
@@ -206,6 +208,9 @@ class Turn(SQLModel, table=True):
     """From 1."""
     utterance: str
     message_id: str | None = Field(default=None, unique=True)
+    """The platform's id of the message or interaction that was played; of several messages, the last."""
+    earlier_message_ids: list[str] | None = Field(default=None, sa_type=sa.JSON(none_as_null=True))  # pyright: ignore[reportArgumentType]
+    """Ids of the other messages, oldest first, if several were played as one utterance."""
     source: str = "message"
     state_before: str
     action: str

@@ -8,7 +8,7 @@ import discord
 from bot import texts
 from bot.components import Button, Buttons, Form
 from bot.errors import AlreadyPlaying
-from bot.play.utterances import LONGEST, Unplayable, Utterance, read
+from bot.play.utterances import LONGEST, GiveUp, TypedCommand, Unplayable, Utterance, read
 from bot.respond import acknowledge, answer, kept_first
 from bot.services import BotInteraction, services_of
 from games import DEFAULT_GAME, GAMES
@@ -54,8 +54,7 @@ class GiveUpButton(GameButton, template=rf"giveup:{_GAME}"):
     action, label = "giveup", texts.GIVE_UP
 
     async def pressed(self, interaction: BotInteraction) -> None:
-        confirm = Buttons(GiveUpYesButton(self.game_id, self.player_id))
-        await answer(interaction, texts.GIVE_UP_SURE, view=confirm)
+        await answer(interaction, texts.GIVE_UP_SURE, view=give_up_buttons(self.game_id, self.player_id))
 
 
 class GiveUpYesButton(GameButton, template=rf"giveup-yes:{_GAME}"):
@@ -69,6 +68,15 @@ class GiveUpYesButton(GameButton, template=rf"giveup-yes:{_GAME}"):
         await interaction.edit_original_response(
             content=texts.GIVEN_UP if ended else texts.GAME_IS_OVER, view=None
         )
+
+
+class GiveUpNoButton(GameButton, template=rf"giveup-no:{_GAME}"):
+    """Goes on with the game."""
+
+    action, label = "giveup-no", texts.GIVE_UP_NO
+
+    async def pressed(self, interaction: BotInteraction) -> None:
+        await interaction.response.edit_message(content=texts.NOT_GIVEN_UP, view=None)
 
 
 class NewGameButton(Button, template=r"newgame(?::(?P<name>\w+))?"):
@@ -110,11 +118,23 @@ class DescribeForm(_OfGame, Form, title=texts.MODAL_TITLE):
                 await answer(interaction, texts.GAME_IS_OVER)
             case Unplayable(answer=sentence):
                 await answer(interaction, sentence)
+            case TypedCommand(typed=typed):
+                mention = services_of(interaction).command_mention(typed)
+                await answer(interaction, texts.typed_command(mention))
+            case GiveUp():
+                question = give_up_buttons(self.game_id, interaction.user.id)
+                await answer(interaction, texts.GIVE_UP_SURE, view=question)
             case None:
                 await answer(interaction, texts.WORDS_PLEASE)
 
 
-BUTTONS = (DescribeButton, GiveUpButton, GiveUpYesButton, NewGameButton)
+BUTTONS = (DescribeButton, GiveUpButton, GiveUpYesButton, GiveUpNoButton, NewGameButton)
+
+
+def give_up_buttons(game_id: str, player_id: object) -> Buttons:
+    """The buttons under the question whether to end a game."""
+    owner = str(player_id)
+    return Buttons(GiveUpYesButton(game_id, owner), GiveUpNoButton(game_id, owner))
 
 
 def board_buttons(game: Game, player_id: str) -> Buttons:

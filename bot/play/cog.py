@@ -1,30 +1,39 @@
 """The commands for games, and the events in the threads of games."""
 
+import io
+
 import discord
 from discord import app_commands
 from discord.ext import commands
 
 from bot import texts
-from bot.components import Buttons
-from bot.play.buttons import DescribeForm, GiveUpYesButton, start_game
+from bot.play.buttons import DescribeForm, give_up_buttons, start_game
+from bot.play.example import example_of
+from bot.play.utterances import addresses
 from bot.respond import acknowledge, answer, reply
 from bot.services import BotInteraction, Services
 from games import DEFAULT_GAME, GAMES
 from store.games import open_game_of
 from store.players import known_player
 
+MENTIONS, MENTION_SECONDS = 3, 60.0
+"""How many mentions of the bot are answered in one channel, in this number of seconds."""
+_CHOICES = [app_commands.Choice(name=game.words.label, value=game.name) for game in GAMES.values()]
+
 
 class Play(commands.Cog):
-    """`/play`, `/giveup`, `/help`, and the messages, edits and deletions in games' threads."""
+    """`/play`, `/giveup`, `/help`, `/rules`, mentions of the bot, and the messages, edits and deletions in games'
+    threads."""
 
     def __init__(self, bot: Services) -> None:
         self.bot = bot
+        self._mentions = commands.CooldownMapping.from_cooldown(
+            MENTIONS, MENTION_SECONDS, commands.BucketType.channel
+        )
 
     @app_commands.command(description="Play a game of tangrams with me in a thread")
     @app_commands.describe(game="Which game")
-    @app_commands.choices(
-        game=[app_commands.Choice(name=game.words.label, value=game.name) for game in GAMES.values()]
-    )
+    @app_commands.choices(game=_CHOICES)
     @app_commands.guild_only()
     async def play(self, interaction: BotInteraction, game: str = DEFAULT_GAME) -> None:
         await start_game(interaction, game)
@@ -43,12 +52,21 @@ class Play(commands.Cog):
         if game is None:
             await answer(interaction, texts.NO_GAME)
             return
-        confirm = Buttons(GiveUpYesButton(game.id, str(interaction.user.id)))
-        await answer(interaction, texts.GIVE_UP_SURE, view=confirm)
+        await answer(interaction, texts.GIVE_UP_SURE, view=give_up_buttons(game.id, interaction.user.id))
 
     @app_commands.command(description="How to play")
     async def help(self, interaction: BotInteraction) -> None:
         await answer(interaction, texts.how_to_play(GAMES.values()))
+
+    @app_commands.command(description="How to play, with a picture of a board")
+    @app_commands.describe(game="Which game the picture shows")
+    @app_commands.choices(game=_CHOICES)
+    async def rules(self, interaction: BotInteraction, game: str = DEFAULT_GAME) -> None:
+        await acknowledge(interaction, thinking=True)
+        board = await example_of(game, self.bot.images)
+        picture = discord.File(io.BytesIO(board.png), "example.png", description=board.alt)
+        text = f"{texts.how_to_play(GAMES.values())}\n{texts.RULES_EXAMPLE}"
+        await answer(interaction, text, file=picture)
 
     @commands.Cog.listener()
     async def on_interaction(self, interaction: BotInteraction) -> None:
@@ -61,7 +79,16 @@ class Play(commands.Cog):
             if not message.author.bot:
                 await reply(message, texts.DM_ANSWER)
             return
-        await self.bot.inbox.message(message)
+        if not await self.bot.inbox.message(message):
+            await self._answer_mention(message)
+
+    async def _answer_mention(self, message: discord.Message) -> None:
+        """Say how to play to somebody who wrote the bot's name; a reply to the bot is no question to it."""
+        if message.author.bot or not addresses(message, self.bot.user):
+            return
+        bucket = self._mentions.get_bucket(message)
+        if bucket is not None and not bucket.update_rate_limit():
+            await reply(message, texts.how_to_play(GAMES.values()))
 
     @commands.Cog.listener()
     async def on_raw_message_edit(self, payload: discord.RawMessageUpdateEvent) -> None:

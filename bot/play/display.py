@@ -43,13 +43,21 @@ class BoardDisplay:
         return self._client.get_partial_messageable(int(game.thread_id), guild_id=guild_id)
 
     async def show(
-        self, game: Game, player_id: str, turns: Sequence[Turn], *, look_first: bool, unplayed: int = 0
+        self,
+        game: Game,
+        player_id: str,
+        turns: Sequence[Turn],
+        *,
+        look_first: bool,
+        unplayed: int = 0,
+        first_game: bool = False,
     ) -> str:
         """Make sure that the thread shows the current position. Gives the board's message id.
 
         A board is a new message that replies to the utterance, because people read the bottom of a thread and can
         scroll back to earlier positions. `look_first`: search the thread first, because a bot that was killed may
-        have sent the board without recording it; that message is then used.
+        have sent the board without recording it; that message is then used. `first_game`: the player has not
+        played before, so the first board explains more.
         """
         thread, turn = self._thread(game), turns[-1] if turns else None
         name = f"{len(turns)}{'' if game.outcome is Outcome.OPEN else '-end'}"
@@ -67,6 +75,7 @@ class BoardDisplay:
                     filename,
                     f"{game.id[:16]}-{name}",
                     unplayed,
+                    first_game,
                 )
         except discord.NotFound as error:
             if error.code == UNKNOWN_CHANNEL:
@@ -91,10 +100,13 @@ class BoardDisplay:
         filename: str,
         nonce: str,
         unplayed: int,
+        first_game: bool,
     ) -> int:
         rules = GAMES[game.game]
         if turn is None and game.outcome is Outcome.OPEN:
-            content = texts.first_board(player_id, rules.words, rules.max_turns, self._plain_messages)
+            content = texts.first_board(
+                player_id, rules.words, rules.max_turns, self._plain_messages, first_game
+            )
         else:
             content = texts.board(rules.words, game.outcome, turns, rules.max_turns, unplayed)
         if note := await self._notes.with_board(game, turns):

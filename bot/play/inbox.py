@@ -1,6 +1,7 @@
 """Turns messages in a game's thread into queued utterances: new, edited, deleted and missed messages."""
 
 import asyncio
+from collections.abc import Callable
 
 import discord
 import structlog
@@ -10,8 +11,9 @@ from tenacity import RetryCallState, retry, retry_if_exception_type, stop_after_
 from bot import texts
 from bot.errors import OUTSIDE
 from bot.locks import KeyedLocks
+from bot.play.buttons import give_up_buttons
 from bot.play.session import GameSessions
-from bot.play.utterances import Unplayable, Utterance, read
+from bot.play.utterances import Content, GiveUp, TypedCommand, Unplayable, Utterance, addresses, read
 from bot.respond import reply
 from games.core import Outcome
 from games.words import plain
@@ -19,7 +21,9 @@ from store.database import Database
 from store.games import (
     drop_instruction,
     edit_instruction,
+    explain_end,
     game_in_thread,
+    games_with_instructions,
     open_games,
     queue_instruction,
     record_heard,
@@ -52,11 +56,14 @@ class Inbox:
         database: Database,
         games: GameSessions,
         plain_messages: bool,
+        command_mention: Callable[[str], str | None],
     ) -> None:
+        """`command_mention`: the command that a text begins with, as a name to press."""
         self._client = client
         self._database = database
         self._games = games
         self._plain_messages = plain_messages
+        self._command_mention = command_mention
         self._locks = KeyedLocks()
         self._up_to_date: set[int] = set()
         """Threads whose messages have all been read since the last disconnection."""
@@ -73,12 +80,15 @@ class Inbox:
         """Resume every game: read missed messages, show missing boards. Gives the number of games."""
         async with self._database.async_session() as session:
             games = await unshown_games(session)
+            waiting = await games_with_instructions(session)
         for game in games:
-            self._games.wake(game.id)
-        for game in games:
+            if game.id not in waiting:
+                self._games.wake(game.id)
+        for game in sorted(games, key=lambda game: game.id not in waiting):
             if game.outcome is Outcome.OPEN and game.thread_id is not None:
                 async with self._locks(int(game.thread_id)):
                     await self._catch_up(int(game.thread_id), again=True)
+                self._games.wake(game.id)  # not before: what was missed may continue the message that waits
         if games:
             log.info("games resumed", games=len(games))
         return len(games)
@@ -90,26 +100,42 @@ class Inbox:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def message(self, message: discord.Message) -> None:
-        """A message was written in any channel; most do not belong to a game."""
+    async def message(self, message: discord.Message) -> bool:
+        """A message was written in any channel; most do not belong to a game. True if its author plays there."""
         if message.author.bot or not self._may_be_a_game(message.channel):
-            return
+            return False
         async with self._locks(message.channel.id):
             try:
-                await self._read(message)
+                return await self._read(message)
             except SQLAlchemyError as error:
                 log.error("message not read", message=message.id, error=str(error.__cause__ or error))
                 await reply(message, texts.NOT_KEPT)
+                return True
 
-    async def _read(self, message: discord.Message) -> None:
+    async def _read(self, message: discord.Message) -> bool:
         found = await self._game(message.channel.id)
         if found is None or found[1].external_id != str(message.author.id):
-            return
+            return False
+        if found[0].outcome is not Outcome.OPEN:
+            return await self._after_the_end(found[0], message)
         thread_id = message.channel.id
         if thread_id not in self._up_to_date and await self._catch_up(thread_id, again=True):
-            return
+            return True
         if thread_id not in self._retries:  # else it is read with what was missed before it
             await self._take(message)
+        return True
+
+    async def _after_the_end(self, game: Game, message: discord.Message) -> bool:
+        """Say once in a thread that its game is over. Chat, and what mentions the bot, is not answered here."""
+        if game.end_explained or message.type not in PLAYABLE or addresses(message, self._client.user):
+            return False
+        if read(message.content, _extras(message)) is None and (message.content or self._plain_messages):
+            return False
+        async with self._database.async_writing() as session:
+            first = await explain_end(session, game.id)
+        if first:
+            await reply(message, texts.GAME_WAS_OVER)
+        return first
 
     async def edited(self, message: discord.Message) -> None:
         """A message was edited. A waiting utterance is changed too, a played one is not."""
@@ -125,20 +151,19 @@ class Inbox:
                 answer = await self._follow_edit(found[0], message)
             except SQLAlchemyError as error:
                 log.error("edit not kept", game=found[0].id, error=str(error.__cause__ or error))
-                answer = texts.NOT_KEPT
-            if answer is not None:
-                await reply(message, answer)
+                answer = Unplayable(texts.NOT_KEPT)
+            await self._answer(found[0], message, answer)
             self._games.wake(found[0].id)
 
-    async def _follow_edit(self, game: Game, message: discord.Message) -> str | None:
+    async def _follow_edit(self, game: Game, message: discord.Message) -> Content:
         content, message_id = read(message.content, _extras(message)), str(message.id)
         async with self._database.async_writing() as session:
-            turn = await turn_of_message(session, message_id)
+            turn = await turn_of_message(session, game.id, message_id)
             if turn is not None:
-                changed = (
-                    plain(message.content) != turn.utterance
-                )  # for example pinning, which changes no words
-                return texts.EDITED_TOO_LATE if changed and game.outcome is Outcome.OPEN else None
+                words = plain(message.content)  # pinning, for example, changes none
+                same = words in turn.utterance if turn.earlier_message_ids else words == turn.utterance
+                too_late = not same and game.outcome is Outcome.OPEN
+                return Unplayable(texts.EDITED_TOO_LATE) if too_late else None
             if isinstance(content, Utterance):
                 if await edit_instruction(session, message_id, content.text):
                     return None
@@ -147,8 +172,19 @@ class Inbox:
                 if game.outcome is Outcome.OPEN and not later:  # for example, it was too long before
                     await queue_instruction(session, game.id, content.text, message_id)
                 return None
-            dropped = await drop_instruction(session, message_id)
-            return content.answer if dropped and isinstance(content, Unplayable) else None
+            return content if await drop_instruction(session, message_id) else None
+
+    async def _answer(self, game: Game, message: discord.Message, content: Content) -> None:
+        """Answer a message that is not played."""
+        match content:
+            case Unplayable(answer=sentence):
+                await reply(message, sentence)
+            case TypedCommand(typed=typed):
+                await reply(message, texts.typed_command(self._command_mention(typed)))
+            case GiveUp():
+                await reply(message, texts.GIVE_UP_SURE, view=give_up_buttons(game.id, message.author.id))
+            case _:
+                pass
 
     async def deleted(self, channel_id: int, message_ids: set[int]) -> None:
         """Messages were deleted: their waiting utterances are removed from the queue."""
@@ -261,12 +297,11 @@ class Inbox:
             await self._keep(game, message, content)
         except SQLAlchemyError as error:
             log.error("message not kept", message=message.id, error=str(error.__cause__ or error))
-            sentence = content.answer if isinstance(content, Unplayable) else texts.NOT_KEPT
-            await reply(message, sentence)
+            kept = content is not None and not isinstance(content, Utterance)
+            await self._answer(game, message, content if kept else Unplayable(texts.NOT_KEPT))
             return
-        if isinstance(content, Unplayable):
-            await reply(message, content.answer)
-        elif content is not None:
+        await self._answer(game, message, content)
+        if isinstance(content, Utterance):
             self._games.wake(game.id)
 
     @retry(
@@ -276,9 +311,7 @@ class Inbox:
         before_sleep=_log_retry,
         reraise=True,
     )
-    async def _keep(
-        self, game: Game, message: discord.Message, content: Utterance | Unplayable | None
-    ) -> None:
+    async def _keep(self, game: Game, message: discord.Message, content: Content) -> None:
         """Record that a message was read and, if it is an utterance, queue it. Raises SQLAlchemyError."""
         async with self._database.async_writing() as session:
             if isinstance(content, Utterance):

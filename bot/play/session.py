@@ -5,7 +5,6 @@ worker reads the game from the database before each step, so a restart only has 
 """
 
 import asyncio
-import hashlib
 import random
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -18,26 +17,25 @@ from sqlalchemy.exc import SQLAlchemyError
 from bot import texts
 from bot.errors import OUTSIDE, ThreadGone
 from bot.locks import KeyedLocks
+from bot.play.burst import Burst, first_burst
 from bot.play.display import BoardDisplay
+from bot.play.turn import request_of, turn_of
 from bot.services import Policy
 from games import GAMES
 from games.core import IllegalAction, Outcome
-from games.words import plain
-from learner.protocol import BASE_ADAPTER, PolicyError, TurnAnswer, TurnRequest, TurnTooLong, turn_request
+from learner.protocol import BASE_ADAPTER, PolicyError, TurnAnswer, TurnRequest, TurnTooLong
 from store.database import Database
 from store.games import (
     commit_turn,
     deal_of,
     drop_waiting,
     end_game,
-    finished_turn,
-    next_instruction,
+    games_played,
     open_games,
     queue_instruction,
     record_shown,
-    state_of,
-    steps_of,
     turns_of,
+    waiting_instructions,
 )
 from store.models import Game, Instruction, Player, Turn, now
 from store.rounds import in_quarantine
@@ -73,12 +71,14 @@ class GameSessions:
         policy: Policy,
         display: BoardDisplay,
         metrics: Metrics,
+        burst_seconds: float,
         on_finished: Callable[[], object] = lambda: None,
     ) -> None:
         self._database = database
         self._policy = policy
         self._display = display
         self._metrics = metrics
+        self._burst_seconds = burst_seconds
         self._on_finished = on_finished
         self._locks = KeyedLocks()
         self._workers: dict[str, _Worker] = {}
@@ -243,22 +243,47 @@ class GameSessions:
                 return False
             player = await session.get_one(Player, game.player_id)
             turns = await turns_of(session, game_id)
+            first_game = not turns and await games_played(session, game.player_id) == 1
             over = game.outcome is not Outcome.OPEN
-            waiting = None if over else await next_instruction(session, game_id)
+            waiting = () if over else await waiting_instructions(session, game_id)
             verdicts_heard = not await session.run_sync(in_quarantine, game)  # pyright: ignore[reportArgumentType]
         if game.shown_turns != len(turns) or (over and not game.result_shown):
-            await self._show(game, player, turns, worker)
+            await self._show(game, player, turns, worker, first_game)
             return True
-        if waiting is None:
+        if not waiting:
             return False
-        await self._play(game, turns, waiting, worker, verdicts_heard)
+        async with self._display.typing(game):
+            burst = await self._whole_burst(game_id, worker)
+            turn = await self._turn(game, turns, burst, worker, verdicts_heard) if burst is not None else None
+        if burst is not None and turn is not None:
+            await self._commit(game, burst, turn, worker)
         return True
 
-    async def _show(self, game: Game, player: Player, turns: Sequence[Turn], worker: _Worker) -> None:
+    async def _whole_burst(self, game_id: str, worker: _Worker) -> Burst | None:
+        """The next utterance, once no more of it is to be expected; None if it was taken back meanwhile."""
+        while not self._closing:
+            worker.woken.clear()
+            async with self._database.async_session() as session:
+                burst = first_burst(await waiting_instructions(session, game_id), self._burst_seconds)
+            left = burst.seconds_left(self._burst_seconds) if burst is not None else 0.0
+            if left <= 0:
+                return burst
+            with suppress(TimeoutError):
+                await asyncio.wait_for(worker.woken.wait(), left)
+        return None
+
+    async def _show(
+        self, game: Game, player: Player, turns: Sequence[Turn], worker: _Worker, first_game: bool
+    ) -> None:
         look_first = game.id not in self._recorded
         self._recorded.discard(game.id)
         message_id = await self._display.show(
-            game, player.external_id, turns, look_first=look_first, unplayed=worker.unplayed
+            game,
+            player.external_id,
+            turns,
+            look_first=look_first,
+            unplayed=worker.unplayed,
+            first_game=first_game,
         )
         over = game.outcome is not Outcome.OPEN
         async with self._database.async_writing() as session:
@@ -271,38 +296,23 @@ class GameSessions:
         if turns and game.shown_turns != len(turns):
             self._metrics.answer_seconds.observe((now() - turns[-1].asked_at).total_seconds())
 
-    async def _play(
-        self, game: Game, turns: Sequence[Turn], waiting: Instruction, worker: _Worker, verdicts_heard: bool
-    ) -> None:
-        number, state = len(turns) + 1, state_of(game, turns)
-        utterance = plain(waiting.text)
+    async def _turn(
+        self, game: Game, turns: Sequence[Turn], burst: Burst, worker: _Worker, verdicts_heard: bool
+    ) -> Turn | None:
+        """The policy's turn; None if there is none. Raises PolicyError if the policy is not available."""
+        number = len(turns) + 1
         try:
-            request = _request(game, turns, state, utterance, verdicts_heard)
-            async with self._display.typing(game):
-                answer = await self._ask(request, worker)
-            if answer is None:
-                return
-            turn = finished_turn(
-                game,
-                number,
-                state,
-                utterance,
-                answer,
-                source=waiting.source,
-                asked_at=waiting.received_at,
-                message_id=waiting.message_id,
-            )
+            answer = await self._ask(request_of(game, turns, burst, verdicts_heard), worker)
+            return turn_of(game, turns, burst, answer) if answer is not None else None
         except TurnTooLong as error:
             log.warning("turn too long", game=game.id, turn=number, error=str(error))
-            await self._drop(game, waiting, texts.TOO_MANY_WORDS)
-            return
+            await self._drop(game, burst, texts.TOO_MANY_WORDS)
         except (PolicyError, IllegalAction) as error:
             if isinstance(error, PolicyError) and error.retry:
                 raise
             log.error("policy refuses a turn", game=game.id, turn=number, error=str(error))
-            await self._work_around(game, waiting)
-            return
-        await self._commit(game, waiting, turn, worker)
+            await self._work_around(game, burst)
+        return None
 
     async def _ask(self, request: TurnRequest, worker: _Worker) -> TurnAnswer | None:
         """The policy's answer, or None if the game was given up meanwhile. Raises PolicyError."""
@@ -317,16 +327,17 @@ class GameSessions:
         finally:
             worker.thinking = None
 
-    async def _commit(self, game: Game, waiting: Instruction, turn: Turn, worker: _Worker) -> None:
+    async def _commit(self, game: Game, burst: Burst, turn: Turn, worker: _Worker) -> None:
         async with self._locks(game.id), self._database.async_writing() as session:
             fresh = await session.get(Game, game.id)
             if fresh is None or fresh.outcome is not Outcome.OPEN:
                 return
-            still = await session.get(Instruction, waiting.id)
-            if still is None or still.text != waiting.text:
-                return  # deleted or edited while the policy computed, so the answer is not used
+            for played in burst.instructions:
+                still = await session.get(Instruction, played.id)
+                if still is None or still.text != played.text:
+                    return  # deleted or edited while the policy computed, so the answer is not used
             outcome = GAMES[game.game].outcome(deal_of(fresh), turn.state_after, turn.number)
-            await commit_turn(session, waiting, turn)
+            await commit_turn(session, burst.instructions, turn)
             if outcome is not Outcome.OPEN:
                 worker.unplayed = await end_game(session, fresh, outcome)
         self._metrics.turns.inc()
@@ -336,7 +347,7 @@ class GameSessions:
             log.info("game ended", game=game.id, outcome=outcome.value, turns=turn.number)
             self._finished(outcome)
 
-    async def _work_around(self, game: Game, waiting: Instruction) -> None:
+    async def _work_around(self, game: Game, burst: Burst) -> None:
         """The policy refused the request for good: change the adapter, or else drop the utterance.
 
         Raises PolicyError if the policy service does not answer.
@@ -351,33 +362,14 @@ class GameSessions:
                     fresh.adapter = adapter
                     session.add(fresh)
             return
-        await self._drop(game, waiting, texts.NOT_UNDERSTOOD)
+        await self._drop(game, burst, texts.NOT_UNDERSTOOD)
 
-    async def _drop(self, game: Game, waiting: Instruction, reason: str) -> None:
+    async def _drop(self, game: Game, burst: Burst, reason: str) -> None:
         """Take an utterance off the queue unplayed, and say why."""
         async with self._database.async_writing() as session:
-            await drop_waiting(session, waiting)
+            await drop_waiting(session, burst.instructions)
         await self._display.say(game, reason)
 
     def _finished(self, outcome: Outcome) -> None:
         self._metrics.games_finished.labels(outcome=outcome.value).inc()
         self._on_finished()
-
-
-def _request(
-    game: Game, turns: Sequence[Turn], state: str, utterance: str, verdicts_heard: bool
-) -> TurnRequest:
-    return turn_request(
-        game_id=game.id,
-        game=game.game,
-        images=game.images,
-        context=game.listener,
-        steps=steps_of(turns),
-        state=state,
-        utterance=utterance,
-        verdicts_heard=verdicts_heard,
-        adapter=game.adapter,
-        community=game.guild_id or "",
-        # The words are part of the id, so that the answer to an edited message is not used for its new words.
-        key=hashlib.sha256(utterance.encode()).hexdigest()[:8],
-    )

@@ -271,7 +271,17 @@ export class Composer {
     this.drawFiles();
     this.suggest.hide();
     fit(this.input);
-    this.actions.send(text, replyTo, files);
+    this.actions.send(this.withMentions(text), replyTo, files);
+  }
+
+  /** With each name that was typed in full after "@" as a mention, as Discord's client does. */
+  withMentions(text) {
+    const users = [...this.store.users.values()];
+    return text.replace(/(?<=^|\s)@([\p{L}\p{N}_-]+(?:\.[\p{L}\p{N}_-]+)*)/gu, (typed, name) => {
+      const is = (own) => own.toLowerCase() === name.toLowerCase();
+      const user = users.find((u) => is(u.username) || is(displayName(u)));
+      return user ? `<@${user.id}>` : typed;
+    });
   }
 
   /** Puts back what could not be sent, unless something new has been written meanwhile. */

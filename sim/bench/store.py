@@ -157,7 +157,7 @@ async def _ask_all(database: Database) -> dict[str, Measured]:
         game = await games.game_in_thread(session, thread)
         assert game is not None
         await games.turns_of(session, game.id)
-        await games.next_instruction(session, game.id)
+        await games.waiting_instructions(session, game.id)
 
     async def a_game(session: games.AsyncSession) -> None:
         await games.open_game_of(session, player, "1")

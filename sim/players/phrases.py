@@ -35,7 +35,7 @@ CONFIRM = (
     "good pick",
     "bingo",
     "sweet",
-    "thanks",
+    "yes thanks",
     "alright",
     "wonderful",
     "yup",

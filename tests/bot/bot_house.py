@@ -201,7 +201,7 @@ async def house_of(
             "gateway": discord_service.gateway_url,
         },
         service={"url": policy.url},
-        play={"cooldown": 0},
+        play={"cooldown": 0, "burst": 0},
         web={"port": 0},
     )
     house = House(discord_service, policy, chosen, Database(chosen.store.url))

@@ -223,6 +223,15 @@ def test_others_are_seen_as_they_write(browser: Browser, stage: Stage):
     browser.wait(lambda: not browser.driver.title.startswith("("))
 
 
+def test_a_name_typed_in_full_is_a_mention(browser: Browser, stage: Stage):
+    browser.say("hey @Tangram-Bot, and @nobody: hello")
+    said = browser.one(".message", "and @nobody: hello")
+    assert [each.text for each in said.find_elements("css selector", ".mention")] == ["@tangram-bot"]
+    bot = stage.service.world.app.user
+    (message,) = [each for each in stage.join("Cleo").history("play") if "@nobody" in each.content]
+    assert message.content == f"hey <@{bot.id}>, and @nobody: hello" and message.mentions == [bot]
+
+
 def test_a_lost_connection_is_shown_and_nothing_is_missed(browser: Browser, stage: Stage):
     ada = stage.join("Ada")
     browser.driver.execute_cdp_cmd("Network.enable", {})

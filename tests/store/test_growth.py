@@ -219,7 +219,7 @@ async def test_the_bot_asks_nothing_that_reads_a_whole_table(community: Database
             await games.open_games(session)
             await games.game_in_thread(session, game.thread_id)
             await games.turns_of(session, game.id)
-            await games.next_instruction(session, game.id)
+            await games.waiting_instructions(session, game.id)
             await games.open_game_of(session, game.player_id, game.guild_id)
             await games.unfinished_games_of(session, game.player_id)
             await games.latest_game_of(session, game.player_id)

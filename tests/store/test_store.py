@@ -78,13 +78,30 @@ async def test_a_message_is_queued_once_and_played_once(database: Database):
         assert not await games.queue_instruction(session, game.id, "a swan", "m1")
         assert await games.queue_instruction(session, game.id, "a boat", "m2")
     async with database.async_session() as session:
-        first = await games.next_instruction(session, game.id)
-        assert first is not None and first.text == "a swan"
-        await games.commit_turn(session, first, turn(game, 1, "", "select A", "A", "m1"))
+        first, second = await games.waiting_instructions(session, game.id)
+        assert (first.text, second.text) == ("a swan", "a boat")
+        await games.commit_turn(session, [first], turn(game, 1, "", "select A", "A", "m1"))
     async with database.async_session() as session:
         assert not await games.queue_instruction(session, game.id, "a swan", "m1")
-        second = await games.next_instruction(session, game.id)
-        assert second is not None and second.text == "a boat"
+        (second,) = await games.waiting_instructions(session, game.id)
+        assert second.text == "a boat"
+
+
+async def test_messages_played_together_are_each_played_once(database: Database):
+    game = await new_game(database)
+    async with database.async_session() as session:
+        for message in ("m1", "m2"):
+            assert await games.queue_instruction(session, game.id, "a swan", message)
+        together = turn(game, 1, "", "select A", "A", "m2")
+        together.earlier_message_ids = ["m1"]
+        await games.commit_turn(session, await games.waiting_instructions(session, game.id), together)
+    async with database.async_session() as session:
+        assert not await games.waiting_instructions(session, game.id)
+        for message in ("m1", "m2"):
+            assert not await games.queue_instruction(session, game.id, "a swan", message)
+            found = await games.turn_of_message(session, game.id, message)
+            assert found is not None and found.number == 1
+        assert await games.turn_of_message(session, game.id, "m3") is None
 
 
 async def test_a_turn_that_cannot_be_committed_keeps_its_utterance(database: Database):
@@ -94,11 +111,10 @@ async def test_a_turn_that_cannot_be_committed_keeps_its_utterance(database: Dat
         session.add(turn(game, 1, "", "select A", "A"))
     with pytest.raises(IntegrityError):
         async with database.async_session() as session:
-            waiting = await games.next_instruction(session, game.id)
-            assert waiting is not None
+            waiting = await games.waiting_instructions(session, game.id)
             await games.commit_turn(session, waiting, turn(game, 1, "", "select B", "B", "m1"))
     async with database.async_session() as session:
-        assert await games.next_instruction(session, game.id) is not None
+        assert await games.waiting_instructions(session, game.id)
 
 
 async def test_edits_and_deletions_reach_messages_that_wait(database: Database):
@@ -108,10 +124,10 @@ async def test_edits_and_deletions_reach_messages_that_wait(database: Database):
         assert await games.edit_instruction(session, "m1", "a swan")
         assert not await games.edit_instruction(session, "m9", "a swan")
     async with database.async_session() as session:
-        waiting = await games.next_instruction(session, game.id)
-        assert waiting is not None and waiting.text == "a swan"
+        (waiting,) = await games.waiting_instructions(session, game.id)
+        assert waiting.text == "a swan"
         assert await games.drop_instruction(session, "m1")
-        assert await games.next_instruction(session, game.id) is None
+        assert not await games.waiting_instructions(session, game.id)
 
 
 async def test_ending_a_game_says_how_many_messages_will_not_be_played(database: Database):
