@@ -28,7 +28,7 @@ from sim.playing import Playground, Tally
 from store.database import Database
 from store.migrations import upgrade
 from store.rounds import request_round
-from store.statistics import round_statistics, success_of_others
+from store.statistics import has_finished_games, round_statistics, success_of_others
 from store.training import usable_interactions
 from store.version import code_version
 
@@ -140,7 +140,7 @@ def simulate(
     try:
         upgrade(database)
         with database.session() as session:
-            if round_statistics(session, scheme):
+            if has_finished_games(session):
                 raise DeploymentError(f"{data_dir} holds games already: choose an empty folder")
         policy = policy or Policy.of(settings, settings.policy.threads)
         world = _World(config, database, settings, policy, on_progress or (lambda _: None))
