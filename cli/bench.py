@@ -26,7 +26,7 @@ def training(
     repeats: Annotated[
         int, typer.Option(min=1, help="Measurements of each loop; the median is reported.")
     ] = 3,
-    policy: Annotated[str, typer.Option(help="Base model: tiny, a folder, or a model id.")] = "tiny",
+    policy: Annotated[str, typer.Option(help="Base model: tiny, novice, a folder, or a model id.")] = "tiny",
     as_json: AsJson = False,
 ) -> None:
     """Training turns per second, compared with a plain loop: one prompt a turn, images encoded each time."""
@@ -42,7 +42,7 @@ def training(
 
 @app.command()
 def serving(
-    policy: Annotated[str, typer.Option(help="Base model: tiny, a folder, or a model id.")] = "tiny",
+    policy: Annotated[str, typer.Option(help="Base model: tiny, novice, a folder, or a model id.")] = "tiny",
     quick: Annotated[
         bool, typer.Option("--quick", help="One minute instead of ten, with rough results.")
     ] = False,

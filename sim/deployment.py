@@ -22,7 +22,7 @@ from learner.protocol import BASE_ADAPTER
 from learner.registry import AdapterRegistry
 from learner.rounds.pipeline import run_round
 from learner.rounds.work import RoundProgress
-from learner.settings import LearnerSettings, Start, System, TrainingConfig
+from learner.settings import NOVICE, LearnerSettings, Start, System, TrainingConfig
 from sim.players import FreshPlayers, open_players
 from sim.playing import Playground, Tally
 from store.database import Database
@@ -55,7 +55,7 @@ class DeploymentConfig:
     poison_from: int = 0
     """The first round in which they do; before it they play like the others. Poison in the last round alone
     measures the loss by their play itself, without that by training on it."""
-    policy: str = "tiny"
+    policy: str = NOVICE
     decoder: str = "rules"
     games: tuple[str, ...] = (DEFAULT_GAME,)
     """Names of games, which the games of a round alternate between."""
