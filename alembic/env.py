@@ -29,30 +29,36 @@ def run() -> None:
     engine = context.config.attributes.get("engine") or context.config.attributes.get("connection")
     if engine is None:
         engine = Database(StoreSettings().store.url).engine
-    with engine.connect() as connection, _tables_may_be_recreated(connection), connection.begin():
+    with engine.connect() as connection, _tables_may_be_recreated(connection) as applied, connection.begin():
         context.configure(
             connection=connection,
             target_metadata=SQLModel.metadata,
             render_as_batch=True,
             compare_type=True,
             render_item=render_item,
+            on_version_apply=lambda step, **_: applied.append(step),
         )
         with context.begin_transaction():
             context.run_migrations()
 
 
 @contextmanager
-def _tables_may_be_recreated(connection: sa.Connection) -> Iterator[None]:
+def _tables_may_be_recreated(connection: sa.Connection) -> Iterator[list[object]]:
     """Disable foreign keys during a migration, outside of its transaction. SQLite alters a column by copying its
-    table and dropping the old one; with foreign keys enforced, the drop would delete all rows that refer to it."""
+    table and dropping the old one; with foreign keys enforced, the drop would delete all rows that refer to it.
+
+    Migrations that are applied are added to the list that it gives: without any, there is nothing to check, which
+    would read all tables.
+    """
+    applied: list[object] = []
     if connection.dialect.name != "sqlite":
-        yield
+        yield applied
         return
     connection.exec_driver_sql("PRAGMA foreign_keys=OFF")
     connection.commit()
     try:
-        yield
-        if broken := connection.exec_driver_sql("PRAGMA foreign_key_check").all():
+        yield applied
+        if applied and (broken := connection.exec_driver_sql("PRAGMA foreign_key_check").all()):
             raise RuntimeError(f"A migration left {len(broken)} rows without the row that they refer to")
     finally:
         connection.rollback()

@@ -26,7 +26,7 @@ def training(
     repeats: Annotated[
         int, typer.Option(min=1, help="Measurements of each loop; the median is reported.")
     ] = 3,
-    policy: Annotated[str, typer.Option(help="Base model: tiny, a folder, or a model id.")] = "tiny",
+    policy: Annotated[str, typer.Option(help="Base model: tiny, novice, a folder, or a model id.")] = "tiny",
     as_json: AsJson = False,
 ) -> None:
     """Training turns per second, compared with a plain loop: one prompt a turn, images encoded each time."""
@@ -42,7 +42,7 @@ def training(
 
 @app.command()
 def serving(
-    policy: Annotated[str, typer.Option(help="Base model: tiny, a folder, or a model id.")] = "tiny",
+    policy: Annotated[str, typer.Option(help="Base model: tiny, novice, a folder, or a model id.")] = "tiny",
     quick: Annotated[
         bool, typer.Option("--quick", help="One minute instead of ten, with rough results.")
     ] = False,
@@ -64,14 +64,38 @@ def serving(
 
 @app.command()
 def store(
-    turns: Annotated[int, typer.Option(min=1, help="Turns in the generated database.")] = 100_000,
+    turns: Annotated[
+        str, typer.Option(help="Turns of each generated database, separated by commas.")
+    ] = "10000,100000",
     kind: Annotated[Format, typer.Option("--format", help="File format of the export.")] = Format.PARQUET,
     as_json: AsJson = False,
 ) -> None:
-    """Generate a database of many turns and export it: seconds and peak memory of the export."""
+    """Generate databases, and measure what the bot and a round ask of them: seconds and peak memory."""
     from sim.bench.store import bench_store
 
-    _show("store", asdict(bench_store(turns, kind)), as_json)
+    sizes = [int(size) for size in turns.split(",") if size.strip().isdecimal()]
+    if len(sizes) < len(turns.split(",")) or min(sizes) < 1:
+        fail(f"--turns {turns!r}: expected numbers from 1, separated by commas, as in 10000,100000")
+    measured = [bench_store(size, kind) for size in sizes]
+    if as_json:
+        print_json({"databases": [asdict(one) for one in measured]})
+        return
+    table = Table("", *(f"{one.turns:,} turns" for one in measured), title="store")
+    table.add_row("games", *(f"{one.games:,}" for one in measured))
+    table.add_row("database", *(f"{one.megabytes:.0f} MB" for one in measured))
+    table.add_row("generated in", *(f"{one.generate_seconds:.0f} s" for one in measured), end_section=True)
+    for part in ("bot", "learner"):
+        for name in getattr(measured[0], part):
+            found = [getattr(one, part)[name] for one in measured]
+            table.add_row(
+                name,
+                *(
+                    f"{each.seconds:.3f} s (cpu {each.cpu_seconds:.3f}), {each.peak_memory_megabytes:.0f} MB"
+                    for each in found
+                ),
+            )
+        table.add_section()
+    out.print(table)
 
 
 def _show(title: str, measured: dict[str, Any], as_json: bool) -> None:

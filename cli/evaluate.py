@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 def evaluate(
     file: Annotated[Path, typer.Argument(help="Finished interactions, one JSON object a line.")],
-    policy: Annotated[str, typer.Option(help="Base model: tiny, a folder, or a model id.")] = "tiny",
+    policy: Annotated[str, typer.Option(help="Base model: tiny, novice, a folder, or a model id.")] = "tiny",
     images: Annotated[str, typer.Option(help="The image set that they were played with.")] = "classic",
     adapter: Annotated[
         str, typer.Option(help="The policy's adapter: a name from `respect round history`, or a folder.")

@@ -19,6 +19,7 @@ from cli.feedback import DecoderName
 from cli.options import with_options
 from games import DEFAULT_GAME, GAMES
 from learner.settings import (
+    NOVICE,
     FeedbackConfig,
     LearnerSettings,
     PolicyConfig,
@@ -82,7 +83,7 @@ def simulate(
         ),
     ] = 0.0,
     poison_from: Annotated[int, typer.Option(min=0, help="The first round in which they do so.")] = 0,
-    policy: Annotated[str, typer.Option(help=help_of(PolicyConfig, "model"))] = "tiny",
+    policy: Annotated[str, typer.Option(help=help_of(PolicyConfig, "model"))] = NOVICE,
     decoder: Annotated[
         DecoderName, typer.Option(help=help_of(FeedbackConfig, "decoder"))
     ] = DecoderName.RULES,

@@ -1,7 +1,9 @@
 """`respect tiny`: builds the embedded policy from scratch."""
 
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
@@ -29,15 +31,65 @@ def build(
         float,
         typer.Option(min=0.01, max=1.0, help="Share of each figure's descriptions that it is trained on."),
     ] = 1.0,
-    steps: Annotated[int, typer.Option(min=1, help="Steps of pretraining on dialogues.")] = 1200,
+    steps: Annotated[
+        int, typer.Option(min=1, help="Steps of pretraining on figures and descriptions.")
+    ] = 1500,
+    language: Annotated[
+        Path | None,
+        typer.Option(help="Folder of `respect tiny language`. Default: the language part that ships."),
+    ] = None,
     out_dir: Annotated[Path, typer.Option("--out", help="Folder to save the policy in.")] = Path("data/tiny"),
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Build and pretrain the embedded policy. It takes minutes on two cores. Use it with `--policy DIR`."""
+    """Pretrain the embedded policy on the figures of an image set. It takes minutes. Use it with `--policy DIR`."""
     from learner.policy.tiny.build import BuildSettings
     from learner.policy.tiny.build import build as run  # torch is loaded only when it is needed
-    from learner.policy.tiny.pretrain import PretrainSettings
+    from learner.policy.tiny.pretrain import AlignSettings
 
+    settings = BuildSettings(
+        images=images,
+        holdout=holdout,
+        seed=seed,
+        known_descriptions=known,
+        training=AlignSettings(steps=steps),
+    )
+    if language:
+        settings = replace(settings, language=str(language))
+    summary = _with_progress(lambda show: run(settings, out_dir, show))
+    if as_json:
+        print_json({**summary, "out": str(out_dir)})
+    else:
+        out.print(
+            f"It learnt {summary['figures']} figures in {summary['seconds']} s. Use it with --policy {out_dir} or"
+            f" RESPECT_POLICY__MODEL={out_dir}."
+        )
+
+
+@app.command()
+def language(
+    sentence_encoder: Annotated[
+        Path, typer.Option(help="Folder of a BERT-like sentence encoder, such as all-MiniLM-L6-v2.")
+    ],
+    seed: Annotated[int, typer.Option(help="The same seed builds the same model.")] = 0,
+    steps: Annotated[int, typer.Option(min=1, help="Steps of pretraining on dialogues.")] = 6000,
+    out_dir: Annotated[Path, typer.Option("--out", help="Folder to save it in.")] = Path("data/language"),
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Pretrain the language part of the embedded policy on scripted dialogues. It takes two hours. `respect tiny
+    build --language DIR` then makes policies that know figures."""
+    from learner.policy.tiny.build import LanguageBuild, build_language
+    from learner.policy.tiny.pretrain import LanguageSettings
+
+    settings = LanguageBuild(seed=seed, training=LanguageSettings(steps=steps))
+    summary = _with_progress(lambda show: build_language(settings, sentence_encoder, out_dir, show))
+    if as_json:
+        print_json({**summary, "out": str(out_dir)})
+    else:
+        out.print(f"{summary['parameters']:,} parameters in {out_dir}, in {summary['seconds']} s.")
+
+
+def _with_progress(run: Callable[[Callable[[str, int, int, float], None]], dict[str, Any]]) -> dict[str, Any]:
+    """What `run` gives, with its stages shown on the terminal."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=err) as progress:
         tasks: dict[str, TaskID] = {}
@@ -48,20 +100,6 @@ def build(
             progress.update(tasks[stage], completed=done, description=f"{stage} (loss {loss:.2f})")
 
         try:
-            settings = BuildSettings(
-                images=images,
-                holdout=holdout,
-                seed=seed,
-                known_descriptions=known,
-                pretraining=PretrainSettings(language_steps=steps),
-            )
-            summary = run(settings, out_dir, show)
+            return run(show)
         except (ValueError, OSError) as error:
             fail(str(error))
-    if as_json:
-        print_json({**summary, "out": str(out_dir)})
-    else:
-        out.print(
-            f"{summary['parameters']:,} parameters learnt {summary['figures']} figures in "
-            f"{summary['seconds']} s. Use it with --policy {out_dir} or RESPECT_POLICY__MODEL={out_dir}."
-        )

@@ -7,9 +7,10 @@ without knowing the game. To add a game, implement `Game` and add it to `games.G
 """
 
 import random
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ class Deal:
     """The target set, a subset of the figure ids."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Step:
     """One finished turn from the listener's side."""
 
@@ -223,6 +224,20 @@ def change_of(game: Game, context: Sequence[str], state: str, action: str) -> Ch
         after=frozenset(game.selected(context, game.apply(state, action))),
         clicked=game.clicked(context, action),
     )
+
+
+@lru_cache(maxsize=20_000)
+def change_by_place(game: Game, size: int, state: str, action: str) -> Change:
+    """`change_of` on a board of `size` figures whose ids are their places for the listener ("0", "1", ...).
+
+    States and actions name places, so this is `change_of` without the figures' names, and few changes are different.
+    """
+    return change_of(game, places(range(size)), state, action)
+
+
+def places(numbers: Iterable[int]) -> tuple[str, ...]:
+    """The ids of figures by their places, as `change_by_place` writes them."""
+    return tuple(map(str, numbers))
 
 
 def clicks_right(game: Game, deal: Deal, state: str, action: str) -> tuple[int, int]:

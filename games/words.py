@@ -15,6 +15,7 @@ _LINK = re.compile(r"<?\b[a-z][a-z0-9+.-]*://[^\s>]+>?", re.IGNORECASE)
 _STRUCK = re.compile(r"(?<!\\)~~(?=\S)(.+?)(?<=[^\\\s])~~", re.DOTALL)
 _QUOTE = re.compile(r"[ \t]*>(?:[ \t]+|>>[ \t]+)")
 _LINE_START = re.compile(r"^[ \t]*(?:>{1,3}[ \t]+|-#[ \t]+|#{1,3}[ \t]+|[-*+][ \t]+)+", re.MULTILINE)
+_NEXT_ITEM = re.compile(r"(?<=[^\s.,;:!?(-])[ \t]*\n\s*(?:[-*+]|\d{1,2}[.)])[ \t]+(?=\S)")
 _PAIRS = tuple(
     re.compile(rf"(?<!\\){re.escape(mark)}(?=\S)(.+?)(?<=[^\s\\]){re.escape(mark)}", re.DOTALL)
     for mark in ("***", "**", "__", "||", "``", "`", "*")
@@ -41,8 +42,9 @@ def plain(text: str) -> str:
 
     No markdown, mentions, links, control or invisible characters; what was struck out, and quoted lines beside
     words of one's own, are left out. Compatibility characters become ordinary ones (NFKC, so that lengths counted
-    here hold further on), quotation marks and apostrophes those of a keyboard, a line break a comma, a server's own
-    emoji its name between colons. Emoji and letters of every script stay. Idempotent.
+    here hold further on), quotation marks and apostrophes those of a keyboard, a line break a comma, the next item of a
+    list follows a semicolon, a server's own emoji becomes its name between colons. Emoji and letters of every script
+    stay. Idempotent.
     """
     while True:
         once = _plain(text)
@@ -60,6 +62,7 @@ def _plain(text: str) -> str:
     text = _CUSTOM_EMOJI.sub(r" :\1: ", text)
     text = _STRUCK.sub(" ", text)
     text = _without_quotes(text)
+    text = _NEXT_ITEM.sub("; ", text)
     text = _LINE_START.sub("", text)
     for pair in _PAIRS:
         text = pair.sub(r"\1", text)

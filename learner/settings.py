@@ -21,17 +21,20 @@ Decoder = Literal["rules", "prompted"]
 """How feedback is decoded."""
 
 
-TINY = "tiny"
-"""Name of the embedded model whose weights are shipped."""
+TINY, NOVICE = "tiny", "novice"
+"""Names of the embedded policies that are shipped: one that knows all figures of `classic`, and one that knows few of
+them, by few words, to show learning with."""
 TINY_MODEL_TYPE = "respect_tiny_vlm"
 """transformers' name of its kind, in config.json."""
 TINY_WEIGHTS = Path(__file__).parent / "policy" / "tiny" / "weights"
-"""Folder of the shipped weights, in transformers' own format."""
+NOVICE_WEIGHTS = TINY_WEIGHTS.with_name("novice")
+"""Folders of the shipped weights, in transformers' own format."""
+SHIPPED = {TINY: TINY_WEIGHTS, NOVICE: NOVICE_WEIGHTS}
 
 
 def base_model_folder(model: str) -> Path:
-    """The folder of a base model: the shipped one for 'tiny', else the given one, which is not there for a model id."""
-    return TINY_WEIGHTS if model == TINY else Path(model).expanduser()
+    """The folder of a base model: that of a shipped one, else the given one, which is not there for a model id."""
+    return SHIPPED.get(model) or Path(model).expanduser()
 
 
 def missing_model(model: str) -> str | None:
@@ -43,8 +46,8 @@ def missing_model(model: str) -> str | None:
     if not a_path or base_model_folder(model).exists():
         return None
     return (
-        f"Cannot load the policy {model!r}: there is no such folder. Give 'tiny', a folder saved with "
-        "save_pretrained, or the id of an image-text-to-text model with safetensors weights."
+        f"Cannot load the policy {model!r}: there is no such folder. Give 'tiny', 'novice', a folder saved "
+        "with save_pretrained, or the id of an image-text-to-text model with safetensors weights."
     )
 
 
@@ -86,9 +89,10 @@ class PolicyConfig:
     """The policy"""
 
     model: str = Field(
-        default="tiny",
-        description="Base model: 'tiny' for the embedded one, the folder of a transformers image-text-to-text model, "
-        "or the id of one to download from the Hugging Face Hub.",
+        default=TINY,
+        description="Base model: 'tiny' for the embedded one, 'novice' for one that still has to learn most figures, "
+        "the folder of a transformers image-text-to-text model, or the id of one to download from the Hugging Face "
+        "Hub.",
     )
     device: str = Field(default="auto", description="Device of the model: 'auto', 'cpu', 'cuda' or 'mps'.")
     threads: int = Field(

@@ -20,6 +20,7 @@ from games.core import Outcome
 from learner.examples.labels import parse_system
 from learner.feedback import open_decoder
 from learner.feedback.decode import decode_interactions
+from learner.settings import NOVICE
 from local_discord import LocalDiscord
 from local_discord.invoke import ActionRefused
 from local_discord.people import Person
@@ -267,9 +268,14 @@ async def _online(service: LocalDiscord, person: Person, bot: BotProcess, keeper
 
 def _environment(options: DemoOptions, service: LocalDiscord, once: bool) -> dict[str, str]:
     """The bot's environment: the demo's settings and those that the bot needs in a demo."""
-    chosen = any(RENAMED.get(name, name) == "RESPECT_PLAY__IMAGES" for name in variables())
+    chosen = {RENAMED.get(name, name) for name in variables()}
     settings = options.own_settings.changed(
-        play={"cooldown": 0.0, "burst": 0.0 if once else BURST, **({} if chosen else {"images": IMAGES})},
+        play={
+            "cooldown": 0.0,
+            "burst": 0.0 if once else BURST,
+            **({} if "RESPECT_PLAY__IMAGES" in chosen else {"images": IMAGES}),
+        },
+        policy={} if "RESPECT_POLICY__MODEL" in chosen else {"model": NOVICE},
         discord={
             "token": SecretStr(service.token),
             "api": service.rest_url,

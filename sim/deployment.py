@@ -22,13 +22,13 @@ from learner.protocol import BASE_ADAPTER
 from learner.registry import AdapterRegistry
 from learner.rounds.pipeline import run_round
 from learner.rounds.work import RoundProgress
-from learner.settings import LearnerSettings, Start, System, TrainingConfig
+from learner.settings import NOVICE, LearnerSettings, Start, System, TrainingConfig
 from sim.players import FreshPlayers, open_players
 from sim.playing import Playground, Tally
 from store.database import Database
 from store.migrations import upgrade
 from store.rounds import request_round
-from store.statistics import round_statistics, success_of_others
+from store.statistics import has_finished_games, round_statistics, success_of_others
 from store.training import usable_interactions
 from store.version import code_version
 
@@ -55,7 +55,7 @@ class DeploymentConfig:
     poison_from: int = 0
     """The first round in which they do; before it they play like the others. Poison in the last round alone
     measures the loss by their play itself, without that by training on it."""
-    policy: str = "tiny"
+    policy: str = NOVICE
     decoder: str = "rules"
     games: tuple[str, ...] = (DEFAULT_GAME,)
     """Names of games, which the games of a round alternate between."""
@@ -140,7 +140,7 @@ def simulate(
     try:
         upgrade(database)
         with database.session() as session:
-            if round_statistics(session, scheme):
+            if has_finished_games(session):
                 raise DeploymentError(f"{data_dir} holds games already: choose an empty folder")
         policy = policy or Policy.of(settings, settings.policy.threads)
         world = _World(config, database, settings, policy, on_progress or (lambda _: None))

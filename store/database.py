@@ -1,9 +1,10 @@
 """Database connections: async for the bot, sync for the learner."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import quote
 
 import sqlalchemy as sa
@@ -14,6 +15,8 @@ from sqlmodel import Session, create_engine
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from store.folder import private_file
+
+T = TypeVar("T")
 
 BUSY_SECONDS = 10.0
 
@@ -118,6 +121,19 @@ class Database:
         """
         async with self._turn_to_write, self.async_session() as session:
             yield session
+
+    async def write_in_thread(self, work: Callable[[Session], T]) -> T:
+        """What `work` gives, with a sync session in another thread: for what would keep the event loop busy.
+
+        It takes its turn among those who write with `async_writing`.
+        """
+
+        def run() -> T:
+            with self.session() as session:
+                return work(session)
+
+        async with self._turn_to_write:
+            return await asyncio.to_thread(run)
 
     def scrub(self) -> bool:
         """Empty SQLite's write-ahead log, which holds deleted rows until then. To be called after an erasure.

@@ -108,7 +108,7 @@ async def open_game_of(session: AsyncSession, player_id: int, guild_id: str | No
 
 async def game_in_thread(session: AsyncSession, thread_id: str) -> Game | None:
     """The newest game of a thread."""
-    query = select(Game).where(Game.thread_id == thread_id).order_by(col(Game.started_at).desc())
+    query = select(Game).where(Game.thread_id == thread_id).order_by(col(Game.started_at).desc()).limit(1)
     return (await session.exec(query)).first()
 
 
@@ -138,7 +138,7 @@ async def unfinished_games_of(session: AsyncSession, player_id: int) -> Sequence
 
 async def latest_game_of(session: AsyncSession, player_id: int) -> Game | None:
     """The game that a player began last, finished or not."""
-    query = select(Game).where(Game.player_id == player_id).order_by(col(Game.started_at).desc())
+    query = select(Game).where(Game.player_id == player_id).order_by(col(Game.started_at).desc()).limit(1)
     return (await session.exec(query)).first()
 
 

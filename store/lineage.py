@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from sqlmodel import Session, col, func, select
 
-from store.models import Adapter, AdapterTurn, ConsentKind, Game, Origin, Turn
-from store.players import consenting_players
+from store.models import Adapter, AdapterPlayer, ConsentKind, Origin, Player
+from store.players import agreed
 
 
 @dataclass(frozen=True)
@@ -35,12 +35,14 @@ class Affected:
 def affected_adapters(session: Session) -> dict[str, Affected]:
     """Name -> why it may not be used, for every adapter of which that holds. Lineage is transitive."""
     withdrawn = _withdrawn_turns(session)
-    adapters = session.exec(select(Adapter)).all()
-    parents = {adapter.name: adapter.parent for adapter in adapters}
+    # Not whole rows: a card lists every game that its adapter was trained on.
+    columns = select(Adapter.id, Adapter.name, Adapter.parent, Adapter.erased_turns)
+    adapters = session.exec(columns).all()
+    parents = {name: parent for _, name, parent, _ in adapters}
     own = {
-        adapter.name: Affected(adapter.erased_turns, withdrawn.get(adapter.id or 0, 0))
-        for adapter in adapters
-        if adapter.erased_turns or adapter.id in withdrawn
+        name: Affected(erased, withdrawn.get(adapter_id or 0, 0))
+        for adapter_id, name, _, erased in adapters
+        if erased or adapter_id in withdrawn
     }
     found = dict(own)
     for name in parents.keys() - own.keys():
@@ -55,17 +57,13 @@ def affected_adapters(session: Session) -> dict[str, Affected]:
 
 
 def _withdrawn_turns(session: Session) -> dict[int, int]:
-    """Adapter id -> turns of games on Discord whose players do not agree to training, or no longer."""
-    query = (
-        select(AdapterTurn.adapter_id, Game.player_id, func.count())
-        .join(Turn, col(Turn.id) == AdapterTurn.turn_id)
-        .join(Game, col(Game.id) == Turn.game_id)
-        .where(Game.origin == Origin.DISCORD)
-        .group_by(col(AdapterTurn.adapter_id), col(Game.player_id))
+    """Adapter id -> turns of players on Discord who do not agree to training, or no longer."""
+    withdrew = select(Player.id).where(
+        Player.platform == Origin.DISCORD, col(Player.id).not_in(agreed(ConsentKind.TRAINING))
     )
-    allowed = consenting_players(session, ConsentKind.TRAINING)
-    counts: dict[int, int] = {}
-    for adapter_id, player_id, turns in session.exec(query):
-        if player_id not in allowed:
-            counts[adapter_id] = counts.get(adapter_id, 0) + turns
-    return counts
+    query = (
+        select(AdapterPlayer.adapter_id, func.sum(AdapterPlayer.turns))
+        .where(col(AdapterPlayer.player_id).in_(withdrew))
+        .group_by(col(AdapterPlayer.adapter_id))
+    )
+    return {adapter_id: int(turns) for adapter_id, turns in session.exec(query)}

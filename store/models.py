@@ -62,8 +62,8 @@ def _choice(values: type[StrEnum], **kwargs: Any) -> Any:
     return Field(sa_type=stored, **kwargs)  # pyright: ignore[reportArgumentType, reportCallIssue]
 
 
-def _parent(column: str, **kwargs: Any) -> Any:
-    return Field(foreign_key=column, ondelete="CASCADE", index=True, **kwargs)
+def _parent(column: str, *, index: bool = True, **kwargs: Any) -> Any:
+    return Field(foreign_key=column, ondelete="CASCADE", index=index, **kwargs)
 
 
 class Origin(StrEnum):
@@ -135,7 +135,19 @@ class Consent(SQLModel, table=True):
 
 
 class Game(SQLModel, table=True):
-    """One game. `targets` is used for the rules, the speaker's picture and evaluation, never for training."""
+    """One game. `targets` is used for the rules, the speaker's picture and evaluation, never for training.
+
+    The indexes are those of the bot's questions: a player's newest game and game in progress, games that a round may
+    use, games that ended since a time, games that are not shown yet, success by round and adapter.
+    """
+
+    __table_args__ = (
+        sa.Index(None, "player_id", "started_at"),
+        sa.Index(None, "outcome", "player_id"),
+        sa.Index(None, "origin", "player_id"),
+        sa.Index(None, "ended_at", "id"),
+        sa.Index(None, "round", "adapter", "outcome", "origin"),
+    )
 
     id: str = Field(default_factory=lambda: uuid4().hex, primary_key=True)
     game: str
@@ -143,15 +155,15 @@ class Game(SQLModel, table=True):
     speaker: list[str] = Field(sa_type=sa.JSON)
     listener: list[str] = Field(sa_type=sa.JSON)
     targets: list[str] = Field(sa_type=sa.JSON)
-    player_id: int = _parent("player.id")
-    origin: Origin = _choice(Origin, index=True)
+    player_id: int = _parent("player.id", index=False)
+    origin: Origin = _choice(Origin)
     guild_id: str | None = None
     channel_id: str | None = None
     thread_id: str | None = Field(default=None, index=True)
     board_message_id: str | None = None
     shown_turns: int | None = None
     """Number of turns on the last board that was shown; None before the first board."""
-    result_shown: bool = False
+    result_shown: bool = Field(default=False, index=True)
     """Whether the game's end has been shown."""
     end_explained: bool = False
     """Whether a message that came after the end has been answered."""
@@ -165,10 +177,10 @@ class Game(SQLModel, table=True):
     """`games.figures.ImageSet.fingerprint` of its image set."""
     code_version: str | None = Field(default_factory=code_version)
     """Version of the program that dealt it (`store.version`); None for games older than this column."""
-    round: int = Field(default=0, index=True)
+    round: int = 0
     """Number of rounds finished when it began, that is, the round whose policy played it. `IMPORTED_ROUND` for
     imported games."""
-    outcome: Outcome = _choice(Outcome, default=Outcome.OPEN, index=True)
+    outcome: Outcome = _choice(Outcome, default=Outcome.OPEN)
     started_at: datetime = _time(default_factory=now)
     ended_at: datetime | None = _time(default=None, nullable=True)
 
@@ -262,6 +274,19 @@ class AdapterTurn(SQLModel, table=True):
     turn_id: int = Field(foreign_key="turn.id", ondelete="CASCADE", primary_key=True, index=True)
     reward: float
     weight: float
+
+
+class AdapterPlayer(SQLModel, table=True):
+    """Lineage by player: the turns and games of a player that an adapter was trained on. Counts of `AdapterTurn`."""
+
+    __tablename__ = "adapter_player"  # pyright: ignore[reportAssignmentType]
+
+    player_id: int = Field(foreign_key="player.id", ondelete="CASCADE", primary_key=True)
+    adapter_id: int = Field(foreign_key="adapter.id", ondelete="CASCADE", primary_key=True, index=True)
+    turns: int
+    games: int
+    since: datetime = _time()
+    """When the first of these games began."""
 
 
 class Round(SQLModel, table=True):

@@ -10,7 +10,7 @@ from sqlmodel.sql.expression import SelectOfScalar
 
 from store.models import (
     Adapter,
-    AdapterTurn,
+    AdapterPlayer,
     Consent,
     ConsentKind,
     Game,
@@ -57,17 +57,14 @@ async def consents(session: AsyncSession, player_id: int) -> dict[ConsentKind, b
     return answers
 
 
-async def export_player(session: AsyncSession, player_id: int) -> dict[str, Any]:
-    """Everything stored about a player, in JSON-compatible form."""
-    player = await session.get_one(Player, player_id)
-    games = (
-        await session.exec(select(Game).where(Game.player_id == player_id).order_by(col(Game.started_at)))
-    ).all()
-    turns = (
-        await session.exec(select(Turn).join(Game).where(Game.player_id == player_id).order_by(col(Turn.id)))
-    ).all()
-    answers = (await session.exec(select(Consent).where(Consent.player_id == player_id))).all()
-    waiting = (await session.exec(select(Instruction).join(Game).where(Game.player_id == player_id))).all()
+def export_player(session: Session, player_id: int) -> dict[str, Any]:
+    """Everything stored about a player, in JSON-compatible form. It can be much: not for the bot's loop."""
+    player = session.get_one(Player, player_id)
+    own = Game.player_id == player_id
+    games = session.exec(select(Game).where(own).order_by(col(Game.started_at))).all()
+    turns = session.exec(select(Turn).join(Game).where(own).order_by(col(Turn.id))).all()
+    answers = session.exec(select(Consent).where(Consent.player_id == player_id)).all()
+    waiting = session.exec(select(Instruction).join(Game).where(own)).all()
     of_game: dict[str, list[dict[str, Any]]] = {game.id: [] for game in games}
     for turn in turns:
         of_game[turn.game_id].append(turn.model_dump(mode="json"))
@@ -79,9 +76,9 @@ async def export_player(session: AsyncSession, player_id: int) -> dict[str, Any]
     }
 
 
-async def game_ids_of(session: AsyncSession, player_id: int) -> frozenset[str]:
+def game_ids_of(session: Session, player_id: int) -> frozenset[str]:
     """Ids of a player's games."""
-    return frozenset((await session.exec(select(Game.id).where(Game.player_id == player_id))).all())
+    return frozenset(session.exec(select(Game.id).where(Game.player_id == player_id)).all())
 
 
 def card_without(card: Mapping[str, Any], games: Collection[str], player_id: int) -> dict[str, Any]:
@@ -96,39 +93,29 @@ def card_without(card: Mapping[str, Any], games: Collection[str], player_id: int
     return kept
 
 
-async def erase_player(session: AsyncSession, player_id: int) -> int:
+def erase_player(session: Session, player_id: int) -> int:
     """Delete a player with all games, turns, verdicts and trust results. Returns the number of games.
 
     Adapters trained on the erased turns keep a count of them (`Adapter.erased_turns`): the next round starts
     again from the base model without those turns, and such an adapter and those trained from it are not used again
-    (`store.lineage`). Call `Database.scrub` once this is committed.
+    (`store.lineage`). Call `Database.scrub` once this is committed. It rewrites large cards: not for the bot's loop.
     """
-    affected = (
-        await session.exec(
-            select(AdapterTurn.adapter_id, func.count())
-            .join(Turn, col(Turn.id) == AdapterTurn.turn_id)
-            .join(Game)
-            .where(Game.player_id == player_id)
-            .group_by(col(AdapterTurn.adapter_id))
-        )
-    ).all()
-    for adapter_id, turns in affected:
-        await session.exec(
+    learnt = select(AdapterPlayer.adapter_id, AdapterPlayer.turns).where(AdapterPlayer.player_id == player_id)
+    for adapter_id, turns in session.exec(learnt).all():
+        session.exec(
             update(Adapter)
             .where(col(Adapter.id) == adapter_id)
             .values(erased_turns=Adapter.erased_turns + turns)
         )
-    player = await session.get_one(Player, player_id)
-    await session.exec(
-        update(Round).where(col(Round.requested_by) == player.external_id).values(requested_by=None)
-    )
-    await session.run_sync(forget_trust, player_id)  # pyright: ignore[reportArgumentType]
-    erased = await game_ids_of(session, player_id)
-    for adapter in (await session.exec(select(Adapter))).all():
+    player = session.get_one(Player, player_id)
+    session.exec(update(Round).where(col(Round.requested_by) == player.external_id).values(requested_by=None))
+    forget_trust(session, player_id)
+    erased = game_ids_of(session, player_id)
+    for adapter in session.exec(select(Adapter)).all():
         adapter.card = card_without(adapter.card, erased, player_id)
         session.add(adapter)
-    await session.flush()
-    await session.exec(delete(Player).where(col(Player.id) == player_id))
+    session.flush()
+    session.exec(delete(Player).where(col(Player.id) == player_id))
     return len(erased)
 
 

@@ -41,17 +41,16 @@ def latest_rounds(session: Session, limit: int = 10) -> Sequence[Round]:
     return session.exec(select(Round).order_by(col(Round.id).desc()).limit(limit)).all()
 
 
-def games_since_last_round(session: Session) -> int:
-    """Number of games that finished since the last round was requested, without imported ones."""
+def games_since_last_round(session: Session, at_most: int | None = None) -> int:
+    """Number of games that finished since the last round was requested, without imported ones.
+
+    With `at_most` it stops counting there, so that it reads no more games than that.
+    """
     last = session.exec(select(func.max(Round.created_at))).one()
-    query = (
-        select(func.count())
-        .select_from(Game)
-        .where(Game.outcome != Outcome.OPEN, Game.origin != Origin.IMPORTED)
-    )
+    query = select(Game.id).where(Game.outcome != Outcome.OPEN, Game.origin != Origin.IMPORTED)
     if last is not None:
         query = query.where(col(Game.ended_at) > last)
-    return session.exec(query).one()
+    return session.exec(select(func.count()).select_from(query.limit(at_most).subquery())).one()
 
 
 def quarantined(session: Session, number: int) -> frozenset[int]:

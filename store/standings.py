@@ -11,7 +11,17 @@ from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from games.core import Outcome
-from store.models import Adapter, AdapterStatus, AdapterTurn, ConsentKind, Game, Origin, Player, Turn
+from store.models import (
+    Adapter,
+    AdapterPlayer,
+    AdapterStatus,
+    AdapterTurn,
+    ConsentKind,
+    Game,
+    Origin,
+    Player,
+    Turn,
+)
 from store.players import agreed
 
 USED = (AdapterStatus.CURRENT, AdapterStatus.RETIRED)
@@ -136,11 +146,8 @@ async def count_learnt_from(session: AsyncSession, scope: Scope) -> int:
 async def learnt_by(session: AsyncSession, adapter: str) -> Learnt | None:
     """The games that an adapter was trained on; None for the base model and where all have been erased."""
     query = (
-        select(func.count(func.distinct(Game.id)), func.min(Game.started_at))
-        .select_from(Adapter)
-        .join(AdapterTurn, col(AdapterTurn.adapter_id) == Adapter.id)
-        .join(Turn, col(Turn.id) == AdapterTurn.turn_id)
-        .join(Game, col(Game.id) == Turn.game_id)
+        select(func.sum(AdapterPlayer.games), func.min(AdapterPlayer.since))
+        .join(Adapter, col(Adapter.id) == AdapterPlayer.adapter_id)
         .where(Adapter.name == adapter)
     )
     games, since = (await session.exec(query)).one()

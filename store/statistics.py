@@ -1,16 +1,25 @@
 """The paper's measures over finished games. For evaluation only: this module reads the targets."""
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
-from itertools import groupby
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, cast
 
 import numpy as np
-from sqlmodel import Session, col, select
+import sqlalchemy as sa
+from sqlmodel import Session, case, col, func, select
 
 from games import GAMES
-from games.core import Outcome, clicks_right
-from store.games import deal_of
+from games.core import Outcome, change_by_place, places
 from store.models import Feedback, Game, Origin, Turn
+
+GAMES_AT_A_TIME = 500
+IDS_AT_A_TIME = 5_000
+"""Limits of what one query asks for; SQLite allows 32,766 parameters."""
+DRAWS_AT_A_TIME = 1_000_000
+"""Numbers that the bootstrap holds in memory."""
+FINISHED_HERE = (col(Game.outcome) != Outcome.OPEN, col(Game.origin) != Origin.IMPORTED)
+
+_GAME = cast(Any, Game).__table__.c
 
 
 @dataclass(frozen=True)
@@ -39,70 +48,137 @@ def bootstrap_ci95(values: Sequence[float], resamples: int = 2000, seed: int = 0
     """95% percentile bootstrap interval of the mean, resampling interactions."""
     if not values:
         return (0.0, 0.0)
-    array = np.asarray(values, dtype=float)
-    picks = np.random.default_rng(seed).integers(0, len(array), size=(resamples, len(array)))
-    low, high = np.percentile(array[picks].mean(axis=1), [2.5, 97.5])
+    array, rng = np.asarray(values, dtype=float), np.random.default_rng(seed)
+    rows = max(1, DRAWS_AT_A_TIME // len(array))
+    means = np.concatenate(
+        [
+            array[rng.integers(0, len(array), size=(min(rows, resamples - done), len(array)))].mean(axis=1)
+            for done in range(0, resamples, rows)
+        ]
+    )
+    low, high = np.percentile(means, [2.5, 97.5])
     return (float(low), float(high))
 
 
+def latest_success(session: Session, limit: int) -> list[tuple[int, str, int, float]]:
+    """(round, adapter, finished games, share of them won) of the last `limit` pairs of round and adapter with
+    finished games, in order, without imported games."""
+    games, won = func.count(), func.sum(case((col(Game.outcome) == Outcome.WON, 1), else_=0))
+    query = (
+        select(Game.round, Game.adapter, games, won)
+        .where(*FINISHED_HERE)
+        .group_by(col(Game.round), col(Game.adapter))
+        .order_by(col(Game.round).desc(), col(Game.adapter).desc())
+        .limit(limit)
+    )
+    found = session.exec(query).all()
+    return [(number, adapter, games, int(won) / games) for number, adapter, games, won in reversed(found)]
+
+
+def has_finished_games(session: Session) -> bool:
+    """Whether `round_statistics` would give any row."""
+    return session.exec(select(Game.id).where(*FINISHED_HERE).limit(1)).first() is not None
+
+
 def round_statistics(session: Session, scheme: str = "binary") -> list[RoundStatistics]:
-    """One row per round and adapter with finished games, in order of rounds, without imported games."""
-    games = session.exec(
-        select(Game)
-        .where(Game.outcome != Outcome.OPEN, Game.origin != Origin.IMPORTED)
+    """One row per round and adapter with finished games, in order of rounds, without imported games.
+
+    Reads all turns, some thousand at a time.
+    """
+    query = (
+        sa.select(
+            _GAME.round, _GAME.adapter, _GAME.id, _GAME.game, _GAME.listener, _GAME.targets, _GAME.outcome
+        )
+        .where(*FINISHED_HERE)
         .order_by(col(Game.round), col(Game.adapter), col(Game.id))
-    ).all()
-    turns: dict[str, list[Turn]] = {}
-    for turn in session.exec(select(Turn).order_by(col(Turn.game_id), col(Turn.number))):
-        turns.setdefault(turn.game_id, []).append(turn)
-    positive = {
-        row.turn_id: row.label > 0
-        for row in session.exec(select(Feedback).where(Feedback.scheme == scheme).order_by(col(Feedback.id)))
-    }
-    return [
-        _statistics(number, adapter, list(played), turns, positive)
-        for (number, adapter), played in groupby(games, lambda game: (game.round, game.adapter))
-    ]
+    )
+    sums: dict[tuple[int, str], _Sums] = {}
+    for games in session.execute(query.execution_options(yield_per=GAMES_AT_A_TIME)).partitions():
+        turns = _turns_by_game(session, [game.id for game in games])
+        positive = _positive(session, [turn_id for rows in turns.values() for turn_id, _, _ in rows], scheme)
+        for game in games:
+            of_policy = sums.setdefault((game.round, game.adapter), _Sums())
+            of_policy.add(game, turns.get(game.id, []), positive)
+    return [of_policy.statistics(number, adapter) for (number, adapter), of_policy in sums.items()]
 
 
 def success_of_others(session: Session, number: int, players: Collection[int]) -> float | None:
     """Share of one round's finished games that were won, without the games of `players`; None if none is left."""
-    outcomes = session.exec(
-        select(Game.outcome).where(
-            Game.round == number, Game.outcome != Outcome.OPEN, col(Game.player_id).not_in(players)
-        )
-    ).all()
-    return sum(outcome == Outcome.WON for outcome in outcomes) / len(outcomes) if outcomes else None
-
-
-def _statistics(
-    number: int, adapter: str, games: Sequence[Game], turns: dict[str, list[Turn]], positive: dict[int, bool]
-) -> RoundStatistics:
-    played = [(game, turns.get(game.id, [])) for game in games]
-    successes = [float(game.outcome == Outcome.WON) for game, _ in played]
-    right = clicks = 0
-    faultless: set[int] = set()
-    for game, rows in played:
-        deal, rules = deal_of(game), GAMES[game.game]
-        for turn in rows:
-            good, total = clicks_right(rules, deal, turn.state_before, turn.action)
-            right += good
-            clicks += total
-            if good == total and turn.id is not None:
-                faultless.add(turn.id)
-    ids = [turn.id for _, rows in played for turn in rows if turn.id is not None]
-    decoded = {turn_id for turn_id in ids if turn_id in positive}
-    found_positive = {turn_id for turn_id in decoded if positive[turn_id]}
-    deserved = decoded & faultless
-    return RoundStatistics(
-        round=number,
-        adapter=adapter,
-        interactions=len(played),
-        success=float(np.mean(successes)),
-        success_ci95=bootstrap_ci95(successes),
-        turns=float(np.mean([len(rows) for _, rows in played])),
-        click_accuracy=right / clicks if clicks else 0.0,
-        positive_rate=len(found_positive) / len(ids) if decoded else None,
-        decoder_precision=len(found_positive & faultless) / len(found_positive) if found_positive else None,
-        decoder_recall=len(found_positive & faultless) / len(deserved) if deserved else None,
+    query = (
+        select(Game.outcome, func.count())
+        .where(Game.round == number, Game.outcome != Outcome.OPEN, col(Game.player_id).not_in(players))
+        .group_by(col(Game.outcome))
     )
+    games = dict(session.exec(query).all())
+    return games.get(Outcome.WON, 0) / sum(games.values()) if games else None
+
+
+@dataclass
+class _Sums:
+    """Sums over the games of one round and adapter, in turns and clicks."""
+
+    successes: list[float] = field(default_factory=list)
+    turns: int = 0
+    right_clicks: int = 0
+    clicks: int = 0
+    decoded: int = 0
+    positive: int = 0
+    faultless: int = 0
+    """Decoded turns whose clicks were all right."""
+    positive_faultless: int = 0
+
+    def add(self, game: Any, turns: Sequence[tuple[int, str, str]], positive: Mapping[int, bool]) -> None:
+        """Add a game with its turns as (id, state before, action); `positive`: turn id -> verdict."""
+        size, rules = len(game.listener), GAMES[game.game]
+        targets = places(place for place in range(size) if game.listener[place] in game.targets)
+        self.successes.append(float(game.outcome == Outcome.WON))
+        self.turns += len(turns)
+        for turn_id, state, action in turns:
+            change = change_by_place(rules, size, state, action)
+            clicks = len(change.clicked)
+            right = clicks - len(change.wrong(targets))
+            self.right_clicks += right
+            self.clicks += clicks
+            if turn_id in positive:
+                self.decoded += 1
+                self.positive += positive[turn_id]
+                self.faultless += right == clicks
+                self.positive_faultless += positive[turn_id] and right == clicks
+
+    def statistics(self, number: int, adapter: str) -> RoundStatistics:
+        games = len(self.successes)
+        return RoundStatistics(
+            round=number,
+            adapter=adapter,
+            interactions=games,
+            success=float(np.mean(self.successes)),
+            success_ci95=bootstrap_ci95(self.successes),
+            turns=self.turns / games,
+            click_accuracy=self.right_clicks / self.clicks if self.clicks else 0.0,
+            positive_rate=self.positive / self.turns if self.decoded else None,
+            decoder_precision=self.positive_faultless / self.positive if self.positive else None,
+            decoder_recall=self.positive_faultless / self.faultless if self.faultless else None,
+        )
+
+
+def _turns_by_game(session: Session, games: Sequence[str]) -> dict[str, list[tuple[int, str, str]]]:
+    """Game id -> its turns as (id, state before, action)."""
+    query = select(Turn.game_id, Turn.id, Turn.state_before, Turn.action).where(col(Turn.game_id).in_(games))
+    found: dict[str, list[tuple[int, str, str]]] = {}
+    for game_id, turn_id, state, action in session.exec(query):
+        assert turn_id is not None
+        found.setdefault(game_id, []).append((turn_id, state, action))
+    return found
+
+
+def _positive(session: Session, turns: Sequence[int], scheme: str) -> dict[int, bool]:
+    """Turn id -> whether its newest verdict in a scheme is positive, for those of `turns` that have one."""
+    found: dict[int, bool] = {}
+    for start in range(0, len(turns), IDS_AT_A_TIME):
+        query = (
+            select(Feedback.turn_id, Feedback.label)
+            .where(Feedback.scheme == scheme, col(Feedback.turn_id).in_(turns[start : start + IDS_AT_A_TIME]))
+            .order_by(col(Feedback.id))
+        )
+        found |= {turn_id: label > 0 for turn_id, label in session.exec(query)}
+    return found

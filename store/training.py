@@ -3,18 +3,29 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
+from itertools import groupby, islice
+from sys import intern
+from typing import Any, cast
 
-from sqlalchemy import ColumnElement
-from sqlmodel import Session, col, delete, select
+import sqlalchemy as sa
+from sqlmodel import Session, and_, col, delete, func, or_, select
 
 from games.core import Outcome, Step
-from store.games import steps_of
-from store.models import Adapter, AdapterTurn, ConsentKind, Feedback, Game, Origin, Turn
+from store.models import Adapter, AdapterPlayer, AdapterTurn, ConsentKind, Feedback, Game, Origin, Turn
 from store.players import agreed
 from store.rounds import quarantined
 
+GAMES_AT_A_TIME = 1_000
+VERDICTS_AT_A_TIME = 10_000
+LINEAGE_AT_A_TIME = 10_000
+"""Rows of one query or insert; SQLite allows 32,766 parameters."""
 
-@dataclass(frozen=True)
+
+_GAME, _TURN = (cast(Any, model).__table__.c for model in (Game, Turn))
+
+
+@dataclass(frozen=True, slots=True)
 class Interaction:
     """A finished game for training. It has no field for targets.
 
@@ -39,7 +50,16 @@ class Interaction:
     """Whether its player was in quarantine, so that feedback was left out of its prompts."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
+class StoredVerdict:
+    """What is learnt from a decoder's verdict on a turn (`store.models.Feedback`)."""
+
+    label: int
+    """+1 positive, 0 neutral, -1 negative."""
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
 class LineageEntry:
     """One turn of a training set, with its reward and its weight."""
 
@@ -63,23 +83,27 @@ def usable_interactions(
     players who opted in are used. Games on the local service and simulated games are not restricted, but in a store
     that also has games from Discord those on the local service are only used with `local_games`.
     """
-    query = select(Game).where(*_usable(session, discord_permission, local_games))
-    query = query.order_by(col(Game.ended_at), col(Game.id))
+    query = sa.select(
+        _GAME.id, _GAME.game, _GAME.images, _GAME.listener, _GAME.base_model, _GAME.adapter, _GAME.player_id,
+        _GAME.round, _GAME.outcome,
+    )  # fmt: skip
+    query = query.where(or_(*_usable(session, discord_permission, local_games)))
+    query = query.where(col(Game.outcome) != Outcome.OPEN).order_by(col(Game.ended_at), col(Game.id))
     if images is not None:
-        query = query.where(Game.images == images)
+        query = query.where(col(Game.images) == images)
     if until is not None:
         query = query.where(col(Game.ended_at) <= until)
-    games = session.exec(query).all()
-    turns: dict[str, list[Turn]] = {game.id: [] for game in games}
-    for turn in session.exec(select(Turn).order_by(col(Turn.game_id), col(Turn.number))):
-        if turn.game_id in turns:
-            turns[turn.game_id].append(turn)
-    distrusted = {number: quarantined(session, number) for number in {game.round for game in games}}
-    return [
-        _interaction(game, turns[game.id], game.player_id in distrusted[game.round])
-        for game in games
-        if turns[game.id]
-    ]
+    distrusted: dict[int, frozenset[int]] = {}
+    found: list[Interaction] = []
+    for games in session.execute(query.execution_options(yield_per=GAMES_AT_A_TIME)).partitions():
+        turns = _turns_by_game(session, [game.id for game in games])
+        for game in games:
+            if game.round not in distrusted:
+                distrusted[game.round] = quarantined(session, game.round)
+            if game.id in turns:
+                in_quarantine = game.player_id in distrusted[game.round]
+                found.append(_interaction(game, turns[game.id], in_quarantine))
+    return found
 
 
 def has_usable_interactions(
@@ -87,8 +111,10 @@ def has_usable_interactions(
 ) -> bool:
     """Whether `usable_interactions` would give any, without reading them."""
     has_turns = select(Turn.id).where(Turn.game_id == Game.id).exists()
-    query = select(Game.id).where(*_usable(session, discord_permission, local_games), has_turns).limit(1)
-    return session.exec(query).first() is not None
+    return any(  # one query each, so that an index answers it
+        session.exec(select(Game.id).where(usable, Game.outcome != Outcome.OPEN, has_turns).limit(1)).first()
+        for usable in _usable(session, discord_permission, local_games)
+    )
 
 
 def may_be_trained_on(
@@ -96,36 +122,47 @@ def may_be_trained_on(
 ) -> bool:
     """Whether `usable_interactions` would give this game."""
     has_turns = select(Turn.id).where(Turn.game_id == Game.id).exists()
-    query = select(Game.id).where(
-        Game.id == game_id, *_usable(session, discord_permission, local_games), has_turns
-    )
+    usable = or_(*_usable(session, discord_permission, local_games))
+    query = select(Game.id).where(Game.id == game_id, Game.outcome != Outcome.OPEN, usable, has_turns)
     return session.exec(query).first() is not None
 
 
-def _usable(session: Session, discord_permission: str | None, local_games: bool) -> list[ColumnElement[bool]]:
-    """The conditions on games that may be trained on."""
-    conditions = [col(Game.outcome) != Outcome.OPEN]
+def _usable(
+    session: Session, discord_permission: str | None, local_games: bool
+) -> list[sa.ColumnElement[bool]]:
+    """Conditions on the origin of games, one of which must hold for those that may be trained on."""
     on_discord = col(Game.origin) == Origin.DISCORD
-    if discord_permission:
-        conditions.append(~on_discord | col(Game.player_id).in_(agreed(ConsentKind.TRAINING)))
-    else:
-        conditions.append(~on_discord)
+    origins = set(Origin) - {Origin.DISCORD}
     if not local_games and session.exec(select(Game.id).where(on_discord).limit(1)).first() is not None:
-        conditions.append(col(Game.origin) != Origin.LOCAL)
+        origins.remove(Origin.LOCAL)
+    conditions: list[sa.ColumnElement[bool]] = [col(Game.origin).in_(sorted(origins))]
+    if discord_permission:
+        conditions.append(and_(on_discord, col(Game.player_id).in_(agreed(ConsentKind.TRAINING))))
     return conditions
 
 
-def _interaction(game: Game, turns: Sequence[Turn], in_quarantine: bool) -> Interaction:
+def _turns_by_game(session: Session, games: Sequence[str]) -> dict[str, list[sa.Row[Any]]]:
+    """Game id -> its turns in order, with the columns that `Interaction` has."""
+    query = (
+        sa.select(_TURN.game_id, _TURN.id, _TURN.utterance, _TURN.state_before, _TURN.action, _TURN.logp)
+        .where(col(Turn.game_id).in_(games))
+        .order_by(col(Turn.game_id), col(Turn.number))
+    )
+    return {game: list(rows) for game, rows in groupby(session.execute(query), lambda turn: turn.game_id)}
+
+
+def _interaction(game: sa.Row[Any], turns: Sequence[sa.Row[Any]], in_quarantine: bool) -> Interaction:
+    """Equal strings are one object in memory, except for the words."""
     return Interaction(
         game_id=game.id,
-        game=game.game,
-        images=game.images,
-        context=tuple(game.listener),
-        steps=tuple(steps_of(turns)),
-        turn_ids=tuple(turn.id for turn in turns if turn.id is not None),
+        game=intern(game.game),
+        images=intern(game.images),
+        context=tuple(map(intern, game.listener)),
+        steps=tuple(Step(intern(turn.state_before), turn.utterance, intern(turn.action)) for turn in turns),
+        turn_ids=tuple(turn.id for turn in turns),
         logps=tuple(turn.logp for turn in turns),
-        base_model=game.base_model,
-        adapter=game.adapter,
+        base_model=intern(game.base_model),
+        adapter=intern(game.adapter),
         player_id=game.player_id,
         round=game.round,
         won=game.outcome == Outcome.WON,
@@ -133,19 +170,45 @@ def _interaction(game: Game, turns: Sequence[Turn], in_quarantine: bool) -> Inte
     )
 
 
-def verdicts(session: Session, decoder: str, version: str, scheme: str) -> dict[int, Feedback]:
+def verdicts(session: Session, decoder: str, version: str, scheme: str) -> dict[int, StoredVerdict]:
     """turn id -> verdict, for the turns that this decoder has decoded."""
-    query = select(Feedback).where(
+    query = select(Feedback.turn_id, Feedback.label, Feedback.confidence).where(
         Feedback.decoder == decoder, Feedback.version == version, Feedback.scheme == scheme
     )
-    return {row.turn_id: row for row in session.exec(query)}
+    rows = session.exec(query.execution_options(yield_per=VERDICTS_AT_A_TIME))
+    return {turn_id: stored_verdict(label, confidence) for turn_id, label, confidence in rows}
+
+
+@lru_cache(maxsize=10_000)
+def stored_verdict(label: int, confidence: float) -> StoredVerdict:
+    """Equal verdicts as one object in memory."""
+    return StoredVerdict(label, confidence)
 
 
 def record_lineage(session: Session, adapter: Adapter, entries: Iterable[LineageEntry]) -> None:
-    """Write which turns an adapter was trained on, replacing earlier entries."""
+    """Write which turns an adapter was trained on, and how many of each player, replacing earlier entries."""
     assert adapter.id is not None
-    session.exec(delete(AdapterTurn).where(col(AdapterTurn.adapter_id) == adapter.id))
-    session.add_all(
-        AdapterTurn(adapter_id=adapter.id, turn_id=row.turn_id, reward=row.reward, weight=row.weight)
-        for row in entries
+    for table in (AdapterTurn, AdapterPlayer):
+        session.exec(delete(table).where(col(table.adapter_id) == adapter.id))
+    rows = iter(
+        {"adapter_id": adapter.id, "turn_id": entry.turn_id, "reward": entry.reward, "weight": entry.weight}
+        for entry in entries
     )
+    while part := list(islice(rows, LINEAGE_AT_A_TIME)):
+        session.execute(sa.insert(AdapterTurn), part)
+    count_by_player(session, adapter.id)
+
+
+def count_by_player(session: Session, adapter_id: int) -> None:
+    """Write how many turns and games of each player an adapter was trained on, once its turns are written."""
+    games, since = func.count(_GAME.id.distinct()), func.min(_GAME.started_at)
+    by_player = (
+        sa.select(_GAME.player_id, col(AdapterTurn.adapter_id), func.count(), games, since)
+        .select_from(AdapterTurn)
+        .join(Turn, col(Turn.id) == AdapterTurn.turn_id)
+        .join(Game, col(Game.id) == Turn.game_id)
+        .where(col(AdapterTurn.adapter_id) == adapter_id)
+        .group_by(col(Game.player_id), col(AdapterTurn.adapter_id))
+    )
+    columns = ["player_id", "adapter_id", "turns", "games", "since"]
+    session.execute(sa.insert(AdapterPlayer).from_select(columns, by_player))

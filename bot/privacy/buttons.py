@@ -3,6 +3,7 @@
 import asyncio
 import io
 import json
+from functools import partial
 
 import discord
 import structlog
@@ -12,6 +13,7 @@ from bot.components import Button, Buttons
 from bot.respond import acknowledge, answer
 from bot.services import BotInteraction, Services, services_of
 from learner.registry import AdapterError, AdapterRegistry
+from store.database import Database
 from store.games import games_played, unfinished_games_of
 from store.models import ConsentKind, Origin, Player
 from store.players import (
@@ -75,9 +77,7 @@ class ExportButton(PanelButton, template=r"privacy:export:(?P<owner>\d+)"):
         if player is None or player.id is None:
             await answer(interaction, texts.NOTHING_KEPT)
             return
-        async with bot.database.async_session() as session:
-            found = await export_player(session, player.id)
-        data = json.dumps(found, ensure_ascii=False, indent=2).encode()
+        data = await asyncio.to_thread(_exported, bot.database, player.id)
         await answer(
             interaction, texts.EXPORTED, file=discord.File(io.BytesIO(data), filename=texts.EXPORT_FILE)
         )
@@ -114,15 +114,12 @@ class EraseYesButton(PanelButton, template=r"privacy:erase-yes:(?P<owner>\d+)"):
             running = [game.id for game in await unfinished_games_of(session, player.id)]
         for game_id in running:
             await bot.games.give_up(game_id, "its player erased everything")
-        async with bot.database.async_session() as session:
-            played = await game_ids_of(session, player.id)
+        registry = AdapterRegistry(bot.settings.adapters_dir)
         try:
-            registry = AdapterRegistry(bot.settings.adapters_dir)
-            await asyncio.to_thread(registry.forget, played, player.id)
+            await asyncio.to_thread(_forget, registry, bot.database, player.id)
         except (AdapterError, OSError) as error:  # a broken folder must not keep anybody's words
             log.error("an adapter's card could not be rewritten", error=str(error))
-        async with bot.database.async_writing() as session:
-            games = await erase_player(session, player.id)
+        games = await bot.database.write_in_thread(partial(erase_player, player_id=player.id))
         if not await asyncio.to_thread(bot.database.scrub):
             log.warning("the database's log could not be emptied yet; it is when the last process closes it")
         log.info("player erased", games=games)
@@ -160,3 +157,16 @@ async def panel(bot: Services, user: discord.abc.User) -> tuple[str, Buttons]:
 async def _player(bot: Services, user: discord.abc.User) -> Player | None:
     async with bot.database.async_session() as session:
         return await known_player(session, bot.settings.origin, str(user.id))
+
+
+def _exported(database: Database, player_id: int) -> bytes:
+    with database.session() as session:
+        found = export_player(session, player_id)
+    return json.dumps(found, ensure_ascii=False, indent=2).encode()
+
+
+def _forget(registry: AdapterRegistry, database: Database, player_id: int) -> None:
+    """Take a player and the player's games out of the cards of adapters."""
+    with database.session() as session:
+        played = game_ids_of(session, player_id)
+    registry.forget(played, player_id)

@@ -18,7 +18,7 @@ from learner.protocol import PolicyError
 from store.lineage import affected_adapters
 from store.models import Adapter, GuildSettings, Origin, Round
 from store.rounds import RoundUnderWay, active_round, latest_rounds
-from store.statistics import round_statistics
+from store.statistics import latest_success
 
 log = structlog.get_logger(__name__)
 
@@ -117,13 +117,12 @@ class Rounds(commands.GroupCog, group_name="round", group_description="Rounds of
 
     def _success(self) -> list[tuple[int, str, int, float]]:
         with self.bot.database.session() as session:
-            found = round_statistics(session)
-        return [(row.round, row.adapter, row.interactions, row.success) for row in found][-SHOWN:]
+            return latest_success(session, SHOWN)
 
     def _history(self) -> list[dict[str, Any]]:
         with self.bot.database.session() as session:
             rows = latest_rounds(session, SHOWN)
-            names = {adapter.id: adapter.name for adapter in session.exec(select(Adapter))}
+            names = dict(session.exec(select(Adapter.id, Adapter.name)).all())
             return [
                 {
                     "number": row.number,

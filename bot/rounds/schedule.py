@@ -137,10 +137,11 @@ class RoundSchedule:
         return due is not None and due <= now()
 
     async def _count(self) -> None:
+        wanted = self._settings.rounds.every_games
+
         def enough() -> bool:
             with self._database.session() as session:
-                new = games_since_last_round(session)
-            return new >= self._settings.rounds.every_games
+                return games_since_last_round(session, wanted) == wanted
 
         try:
             if await asyncio.to_thread(enough):

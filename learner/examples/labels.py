@@ -23,7 +23,7 @@ REWARDS: dict[ObjectiveName, dict[int, float]] = {
 
 
 class DecodedFeedback(Protocol):
-    """A decoder's verdict on a turn (`store.models.Feedback`, `learner.feedback.Verdict`)."""
+    """A decoder's verdict on a turn (`store.training.StoredVerdict`, `learner.feedback.Verdict`)."""
 
     @property
     def label(self) -> int: ...
@@ -93,7 +93,11 @@ def lineage(games: Sequence[TrainingGame]) -> list[LineageEntry]:
 
 def digest(games: Sequence[TrainingGame]) -> str:
     """SHA-256 of a training set, in hex: equal for identical sets only."""
-    return hashlib.sha256(json.dumps([asdict(game) for game in games]).encode()).hexdigest()
+    digest = hashlib.sha256(b"[")
+    for number, game in enumerate(games):  # the JSON of the whole list, without holding it
+        digest.update((", " if number else "").encode() + json.dumps(asdict(game)).encode())
+    digest.update(b"]")
+    return digest.hexdigest()
 
 
 def split_held_out(

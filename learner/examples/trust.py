@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from games import GAMES
-from games.core import change_of
+from games.core import change_by_place
 from learner.examples.labels import DecodedFeedback
 from learner.feedback.verdict import says_something
 from store.training import Interaction
@@ -108,11 +108,11 @@ def by_outcome(interaction: Interaction, verdicts: Mapping[int, DecodedFeedback]
     A turn is weighted by the certainty of its verdict, 0 to 1, so that silence decoded as negative feedback has
     little weight. A turn with both right and wrong clicks does not count.
     """
-    game, last = GAMES[interaction.game], interaction.steps[-1]
-    final = set(game.selected(interaction.context, game.apply(last.state, last.action)))
+    game, last, size = GAMES[interaction.game], interaction.steps[-1], len(interaction.context)
+    final = change_by_place(game, size, last.state, last.action).after
     counts = {True: 0.0, False: 0.0}
     for step, turn_id in zip(interaction.steps[:-1], interaction.turn_ids, strict=False):
-        change = change_of(game, interaction.context, step.state, step.action)
+        change = change_by_place(game, size, step.state, step.action)
         wrong = change.wrong(final)
         verdict = verdicts.get(turn_id)
         if verdict is None or verdict.label == 0 or (wrong and wrong != change.clicked):
@@ -136,19 +136,19 @@ def by_certainty(
     positive: list[float] = []
     negative: list[float] = []
     for interaction in interactions:
-        game, context = GAMES[interaction.game], interaction.context
+        game, size = GAMES[interaction.game], len(interaction.context)
         rows = zip(interaction.steps[:-1], interaction.turn_ids, interaction.logps, strict=False)
         for step, turn_id, logp in rows:
             verdict = verdicts.get(turn_id)
-            change = change_of(game, context, step.state, step.action)
-            if logp is None or verdict is None or not says_something(verdict):
+            if logp is None or verdict is None or not says_something(verdict) or verdict.label == 0:
                 continue
-            if verdict.label != 0 and not change.dropped:
+            if not change_by_place(game, size, step.state, step.action).dropped:
                 (positive if verdict.label > 0 else negative).append(logp)
     if not positive or not negative:
         return 0.0, 0.0
-    surer = np.sign(np.asarray(positive)[:, None] - np.asarray(negative)[None, :])
-    share = float((surer + 1).mean()) / 2
+    ordered = np.sort(negative)
+    lower, not_higher = (np.searchsorted(ordered, positive, side) for side in ("left", "right"))
+    share = int(lower.sum() + not_higher.sum()) / (len(positive) * len(negative)) / 2  # a tie counts half
     worth = max(0.0, 3 * len(positive) * len(negative) / (len(positive) + len(negative) + 1) - 1)
     return share * worth, (1 - share) * worth
 
@@ -162,11 +162,11 @@ def within_caps(interactions: Sequence[Interaction]) -> list[Interaction]:
     turns: dict[tuple[int, int], int] = {}
     for one in interactions:
         turns[one.round, one.player_id] = turns.get((one.round, one.player_id), 0) + len(one.steps)
+    by_round: dict[int, list[int]] = {}
+    for (number, _), played in turns.items():
+        by_round.setdefault(number, []).append(played)
     caps = {
-        number: max(
-            MIN_TURN_CAP, MEDIANS_PER_PLAYER * median(n for (at, _), n in turns.items() if at == number)
-        )
-        for number, _ in turns
+        number: max(MIN_TURN_CAP, MEDIANS_PER_PLAYER * median(played)) for number, played in by_round.items()
     }
     chosen: set[str] = set()
     used = dict.fromkeys(turns, 0)

@@ -1,28 +1,31 @@
 """Decodes whole interactions and stores the verdicts."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from itertools import islice
 
 from games import GAMES
 from learner.feedback import Decoder, Exchange, exchange_of
 from store.database import Database
 from store.models import Feedback
-from store.training import Interaction, verdicts
+from store.training import Interaction, StoredVerdict, stored_verdict, verdicts
 
 TURNS_AT_A_TIME = 500
 
 
-def exchanges(interaction: Interaction) -> list[Exchange]:
-    """One exchange for each turn but the last, which no utterance follows.
+def _decodable(interaction: Interaction) -> Sequence[int]:
+    """Ids of the turns but the last, which no utterance follows. None if the game's rules are not known here."""
+    return interaction.turn_ids[:-1] if interaction.game in GAMES else ()
 
-    Empty if the game's rules are not known here.
-    """
-    game, steps = GAMES.get(interaction.game), interaction.steps
-    if game is None:
-        return []
-    return [
-        exchange_of(game, interaction.context, steps[:number], steps[number].utterance)
-        for number in range(1, len(steps))
-    ]
+
+def exchanges(
+    interactions: Iterable[Interaction], known: Container[int] = ()
+) -> Iterator[tuple[int, Exchange]]:
+    """(turn id, exchange) of every turn that an utterance follows, without the turns in `known`."""
+    for one in interactions:
+        for number, turn_id in enumerate(_decodable(one), 1):
+            if turn_id not in known:
+                said = one.steps[number].utterance
+                yield turn_id, exchange_of(GAMES[one.game], one.context, one.steps[:number], said)
 
 
 def decode_interactions(
@@ -30,20 +33,16 @@ def decode_interactions(
     interactions: Sequence[Interaction],
     decoder: Decoder,
     progress: Callable[[int, int], None] | None = None,
-) -> dict[int, Feedback]:
+) -> dict[int, StoredVerdict]:
     """Decode the turns that this decoder has not decoded yet. Returns all its verdicts by turn id, old and new.
 
     Verdicts are written in transactions of a few hundred turns, so that a killed process loses little.
     """
     with database.session() as session:
         known = verdicts(session, decoder.name, decoder.version, decoder.scheme)
-    todo = [
-        (turn_id, exchange)
-        for interaction in interactions
-        for turn_id, exchange in zip(interaction.turn_ids, exchanges(interaction), strict=False)
-        if turn_id not in known
-    ]
-    for done, part in _parts(todo):
+    total = sum(turn_id not in known for one in interactions for turn_id in _decodable(one))
+    done, todo = 0, exchanges(interactions, known)
+    while part := list(islice(todo, TURNS_AT_A_TIME)):
         found = decoder.decode([exchange for _, exchange in part])
         rows = [
             Feedback(
@@ -60,12 +59,8 @@ def decode_interactions(
         ]
         with database.session() as session:
             session.add_all(rows)
-        known |= {row.turn_id: row for row in rows}
+        known |= {row.turn_id: stored_verdict(row.label, row.confidence) for row in rows}
+        done += len(part)
         if progress is not None:
-            progress(done, len(todo))
+            progress(done, total)
     return known
-
-
-def _parts(todo: list[tuple[int, Exchange]]) -> Iterator[tuple[int, list[tuple[int, Exchange]]]]:
-    for start in range(0, len(todo), TURNS_AT_A_TIME):
-        yield min(start + TURNS_AT_A_TIME, len(todo)), todo[start : start + TURNS_AT_A_TIME]

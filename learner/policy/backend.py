@@ -175,6 +175,11 @@ class Backend(Protocol):
         """Drop what was cached of an adapter's weights, by default of all adapters', because they were changed or
         unloaded."""
 
+    def reusable(self, ids: Sequence[int]) -> int:
+        """How many of the first tokens of a prompt have the same keys and values whatever comes after `ids`. By default
+        all of them."""
+        return len(ids)
+
     def spell(self, utterance: str) -> str:
         """What a person said in the characters that the tokenizer knows. May be left out: most know all of Unicode."""
         return utterance

@@ -2,7 +2,7 @@
 
 import time
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -96,10 +96,16 @@ class KVCacheStore:
         return len(self._known)
 
     def take(
-        self, game: str, adapter: str, board: tuple[str, ...], ids: tuple[int, ...], least: int
+        self,
+        game: str,
+        adapter: str,
+        board: tuple[str, ...],
+        ids: tuple[int, ...],
+        least: int,
+        reusable: Callable[[Sequence[int]], int] = len,
     ) -> KVCache:
         """The cache of the longest common prefix with `ids`, without their last token; empty if shorter than
-        `least` tokens.
+        `least` tokens. `reusable` (`Backend.reusable`) says how much of the prefix may be kept.
 
         It is removed from the store until `put`, because only one turn at a time may write to it.
         """
@@ -111,6 +117,7 @@ class KVCacheStore:
             if ours != theirs:
                 break
             common += 1
+        common = reusable(ids[:common])
         if common < max(1, least):
             return KVCache()
         known.kv.cut(common)

@@ -40,7 +40,7 @@ def choose_device(device: str) -> torch.device:
 
 
 def load_base(spec: str, device: torch.device, dtype: torch.dtype | None = None) -> Backend:
-    """Load `spec`: 'tiny', a folder or a model id. Raises `PolicyLoadError`.
+    """Load `spec`: 'tiny', 'novice', a folder or a model id. Raises `PolicyLoadError`.
 
     `dtype` None means float32 on a CPU (exact propensities) and bfloat16 elsewhere for models that are not
     embedded.
@@ -70,8 +70,8 @@ def load_base(spec: str, device: torch.device, dtype: torch.dtype | None = None)
         return TinyBackend(model, processor, name) if embedded else HfBackend(model, processor, name, RASTER)
     except (OSError, ValueError, ImportError, KeyError, AttributeError) as error:
         raise PolicyLoadError(
-            f"Cannot load the policy {spec!r}: {error}. Give 'tiny', a folder saved with save_pretrained, or the id"
-            " of an image-text-to-text model with safetensors weights."
+            f"Cannot load the policy {spec!r}: {error}. Give 'tiny', 'novice', a folder saved with save_pretrained, or "
+            "the id of an image-text-to-text model with safetensors weights."
         ) from error
     finally:
         if bars:

@@ -67,7 +67,7 @@ class Policy:
 
     @classmethod
     def load(cls, spec: str = "tiny", device: str = "auto", threads: int = 0, **options: Any) -> "Policy":
-        """Load the policy of a base model: 'tiny' (embedded), a folder, or a model id.
+        """Load the policy of a base model: 'tiny' or 'novice' (embedded), a folder, or a model id.
 
         `threads` 0 keeps torch's number of threads; `options` are passed to the constructor. Raises
         `PolicyLoadError`, also if the turns of the model are not computed exactly (`learner.policy.verify`).

@@ -153,7 +153,9 @@ class Sampler:
         board, image = 0, self._backend.image_token_id
         for _ in range(turn.ids.count(image)):
             board = turn.ids.index(image, board) + 1
-        return _Row(turn, draw, self._caches.take(turn.game_id, turn.adapter, turn.board, turn.ids, board))
+        reusable = self._backend.reusable
+        cache = self._caches.take(turn.game_id, turn.adapter, turn.board, turn.ids, board, reusable)
+        return _Row(turn, draw, cache)
 
     def _forward(self, rows: Sequence[_Row]) -> None:
         """One forward pass over the new tokens and the draft of each row; then draw tokens as far as the draft

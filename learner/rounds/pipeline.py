@@ -33,8 +33,8 @@ from store.database import Database
 from store.folder import private_file
 from store.lineage import affected_adapters
 from store.logs import message_of
-from store.models import Feedback, Round, RoundStatus, now
-from store.training import Interaction, record_lineage, usable_interactions
+from store.models import Round, RoundStatus, now
+from store.training import Interaction, StoredVerdict, record_lineage, usable_interactions
 
 if TYPE_CHECKING:
     from learner.policy import Policy
@@ -157,7 +157,7 @@ def collect(work: RoundWork) -> list[Interaction]:
     return found
 
 
-def decode(work: RoundWork, interactions: Sequence[Interaction]) -> dict[int, Feedback]:
+def decode(work: RoundWork, interactions: Sequence[Interaction]) -> dict[int, StoredVerdict]:
     """Decode every turn that has a next utterance and no verdict yet. Returns all verdicts by turn id."""
     work.report("decode")
     scheme, _ = parse_system(work.system)
@@ -169,7 +169,7 @@ def decode(work: RoundWork, interactions: Sequence[Interaction]) -> dict[int, Fe
 
 
 def go_back_if_worse(
-    work: RoundWork, interactions: Sequence[Interaction], verdicts: dict[int, Feedback]
+    work: RoundWork, interactions: Sequence[Interaction], verdicts: dict[int, StoredVerdict]
 ) -> dict[str, Any]:
     """Roll back if the adapter in use does worse than the previous one. Returns what to add to the round's
     results."""
@@ -212,7 +212,7 @@ def leave_affected(work: RoundWork) -> dict[str, Any]:
 
 
 def examples(
-    work: RoundWork, interactions: Sequence[Interaction], verdicts: dict[int, Feedback]
+    work: RoundWork, interactions: Sequence[Interaction], verdicts: dict[int, StoredVerdict]
 ) -> tuple[list[TrainingGame], list[TrainingGame]]:
     """Returns (training examples of all rounds so far, held-out examples of the newest round for the gate)."""
     from learner.training.evaluation import held_out_labels
@@ -335,7 +335,7 @@ def publish(work: RoundWork, card: Card) -> None:
         work.registry.promote(session, card.name)
 
 
-def _counts(interactions: Sequence[Interaction], verdicts: dict[int, Feedback]) -> dict[str, Any]:
+def _counts(interactions: Sequence[Interaction], verdicts: dict[int, StoredVerdict]) -> dict[str, Any]:
     turns = [turn_id for interaction in interactions for turn_id in interaction.turn_ids]
     found = [verdicts[turn_id].label for turn_id in turns if turn_id in verdicts]
     return {

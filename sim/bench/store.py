@@ -1,193 +1,264 @@
-"""Benchmark of the export: generates a database of any size, and measures an export's time and memory.
+"""Benchmark of the store: time and memory of what bot and learner ask of databases that `sim.bench.generated` made.
 
-The games are random clicks with utterances from a short list: realistic in size, not in content.
+The bot's questions are measured in one process, and so are the stages of a round; the statistics and the export in one
+each.
 """
 
+import asyncio
 import multiprocessing
-import random
+import resource
 import sys
 import tempfile
 import time
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from statistics import median
 from typing import Any
 
-import sqlalchemy as sa
-from sqlmodel import col
+from sqlmodel import Session, col, func, select
 
-from games import DEFAULT_GAME, GAMES
-from games.core import Outcome
-from games.figures import open_images
+from sim.bench.generated import BASE_MODEL, generate
+from store import games
 from store.database import Database
 from store.export import Format
+from store.lineage import affected_adapters
 from store.migrations import upgrade
-from store.models import Feedback, Game, Origin, Player, Turn
+from store.models import Adapter, Game, Origin
+from store.players import consents
+from store.rounds import active_round, games_since_last_round, latest_rounds
+from store.standings import Scope, learnt_by, standings, tallies_by_adapter
+from store.statistics import latest_success, round_statistics
+from store.training import has_usable_interactions, usable_interactions
 
-GAMES_AT_A_TIME = 1000
-GAMES_A_ROUND = 330
-PLAYERS = 500
-IMAGES = "classic"
-BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
-UTTERANCES = (
-    "the one that looks like a kneeling man",
-    "yes, now a bird with its beak to the left",
-    "no, deselect that one and take the house with two chimneys",
-    "good, the last is a boat",
-    "try again, a running dog",
-)
+PERMISSION = "bench"
+"""Stands for the reference of Discord's permission."""
+EVERY_GAMES = 330
+SHOWN = 10
+"""Rounds in the bot's table."""
+REPEATS = 5
+"""The bot's questions are asked this often after a first time that does not count; the median is given."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One question."""
+
+    seconds: float
+    cpu_seconds: float
+    """Processor time: less than `seconds` where something else had the processor or the disk."""
+    peak_memory_megabytes: float
+    """Peak resident memory of its process so far, programs and libraries included."""
 
 
 @dataclass(frozen=True)
 class StoreBench:
-    """What was measured."""
+    """What was measured on one database."""
 
     turns: int
     games: int
     megabytes: float
     """Size of the database, in megabytes."""
     generate_seconds: float
-    export_seconds: float
-    export_megabytes: float
-    """Size of the exported folder, in megabytes."""
-    export_peak_memory_megabytes: float
-    """Peak resident memory, in megabytes, of a process that only exports."""
-
-
-def generate(database: Database, turns: int, seed: int = 0) -> int:
-    """Fill a migrated database with games and verdicts until there are `turns` turns. Returns the number of
-    turns."""
-    rng, figures, rules = random.Random(seed), open_images(IMAGES).ids, GAMES[DEFAULT_GAME]
-    with database.engine.begin() as connection:
-        connection.execute(
-            sa.insert(Player),
-            [
-                {"platform": Origin.SIMULATED, "external_id": str(i), "name": f"player {i}", "locale": "en"}
-                | {"created_at": BEGAN}
-                for i in range(PLAYERS)
-            ],
-        )
-        players = list(connection.execute(sa.select(col(Player.id))).scalars())
-    made = number = 0
-    while made < turns:
-        games: list[dict[str, Any]] = []
-        rows: list[dict[str, Any]] = []
-        verdicts: list[dict[str, Any]] = []
-        for _ in range(GAMES_AT_A_TIME):
-            if made >= turns:
-                break
-            began = BEGAN + timedelta(minutes=number)
-            deal = rules.deal(figures, rng)
-            state = rules.initial_state(deal.listener)
-            length = rng.randint(4, rules.max_turns)
-            for turn in range(1, length + 1):
-                made += 1
-                action = None
-                while action is None:
-                    wanted = frozenset(rng.sample(deal.listener, rng.randint(1, rules.max_targets)))
-                    action = rules.action_to(deal.listener, state, wanted)
-                after = rules.apply(state, action)
-                rows.append(
-                    {
-                        "id": made,
-                        "game_id": f"{number:08d}",
-                        "number": turn,
-                        "utterance": rng.choice(UTTERANCES),
-                        "source": "generated",
-                        "state_before": state,
-                        "action": action,
-                        "state_after": after,
-                        "logp": -rng.random() * 5,
-                        "adapter": "base",
-                        "base_model": "generated",
-                        "seconds": 0.1,
-                        "temperature": 1.0,
-                        "seed": 0,
-                        "asked_at": began + timedelta(seconds=20 * turn),
-                        "answered_at": began + timedelta(seconds=20 * turn + 1),
-                    }
-                )
-                if turn < length:
-                    verdicts.append(
-                        {
-                            "turn_id": made,
-                            "decoder": "generated",
-                            "version": "1",
-                            "scheme": "binary",
-                            "label": rng.choice((-1, 1)),
-                            "confidence": 0.9,
-                            "p_positive": 0.5,
-                            "cue": "generated",
-                            "decoded_at": began,
-                        }
-                    )
-                state = after
-            games.append(
-                {
-                    "id": f"{number:08d}",
-                    "game": rules.name,
-                    "images": IMAGES,
-                    "speaker": list(deal.speaker),
-                    "listener": list(deal.listener),
-                    "targets": sorted(deal.targets),
-                    "player_id": rng.choice(players),
-                    "origin": Origin.SIMULATED,
-                    "result_shown": True,
-                    "adapter": "base",
-                    "base_model": "generated",
-                    "round": number // GAMES_A_ROUND,
-                    "outcome": rng.choice((Outcome.WON, Outcome.LOST)),
-                    "started_at": began,
-                    "ended_at": began + timedelta(seconds=20 * length + 20),
-                }
-            )
-            number += 1
-        with database.engine.begin() as connection:
-            connection.execute(sa.insert(Game), games)
-            connection.execute(sa.insert(Turn), rows)
-            connection.execute(sa.insert(Feedback), verdicts)
-    return made
+    bot: dict[str, Measured]
+    """The bot's questions."""
+    learner: dict[str, Measured]
+    """Those of a round's process and of the command line."""
 
 
 def bench_store(turns: int, kind: Format = Format.PARQUET) -> StoreBench:
-    """Generate a database and export it in a subprocess."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        database = Database(f"sqlite:///{folder / 'respect.db'}")
+    """Generate a database and measure on it."""
+    with tempfile.TemporaryDirectory(prefix="respect-bench-") as folder:
+        database = Database(f"sqlite:///{Path(folder) / 'respect.db'}")
         upgrade(database)
         began = time.monotonic()
-        made = generate(database, turns)
-        generated = time.monotonic() - began
-        with database.engine.connect() as connection:
-            games = connection.execute(sa.select(sa.func.count()).select_from(Game)).scalar_one()
-        database.close()
-        with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-            seconds, peak = pool.submit(_export, str(database.url), folder, kind).result()
-        return StoreBench(
-            turns=made,
-            games=games,
-            megabytes=(folder / "respect.db").stat().st_size / 1e6,
-            generate_seconds=generated,
-            export_seconds=seconds,
-            export_megabytes=sum(
-                file.stat().st_size for file in (folder / "export").rglob("*") if file.is_file()
-            )
-            / 1e6,
-            export_peak_memory_megabytes=peak,
+        generate(database, turns)
+        return measure_store(database, Path(folder), kind, time.monotonic() - began)
+
+
+def measure_store(
+    database: Database, folder: Path, kind: Format = Format.PARQUET, generated: float = 0.0
+) -> StoreBench:
+    """Measure on a generated database. The verdicts of its newest games are added to it. Exports into `folder`."""
+    with database.session() as session:
+        turns, played = (
+            session.exec(select(func.count()).select_from(table)).one() for table in (games.Turn, Game)
         )
+    database.scrub()
+    database.close()
+    url, file = str(database.url), database.file
+    return StoreBench(
+        turns=turns,
+        games=played,
+        megabytes=file.stat().st_size / 1e6 if file is not None else 0.0,
+        generate_seconds=generated,
+        bot=_in_a_process(_bot, url),
+        learner={
+            **_in_a_process(_statistics, url),
+            **_in_a_process(_round, url),
+            **_in_a_process(_export, url, folder, kind),
+        },
+    )
 
 
-def _export(url: str, folder: Path, kind: Format) -> tuple[float, float]:
-    """(seconds, peak resident memory in megabytes) of an export."""
+def _in_a_process(measure: Callable[..., dict[str, Measured]], *arguments: Any) -> dict[str, Measured]:
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(measure, *arguments).result()
+
+
+class _Watch:
+    """Measures since it was made, or since it was last asked."""
+
+    def __init__(self) -> None:
+        self._began, self._cpu = time.perf_counter(), time.process_time()
+
+    def lap(self) -> Measured:
+        seconds, cpu = time.perf_counter() - self._began, time.process_time() - self._cpu
+        self._began, self._cpu = time.perf_counter(), time.process_time()
+        return Measured(seconds, cpu, _peak_megabytes())
+
+
+def _peak_megabytes() -> float:
+    """Peak resident memory of this process. Linux counts the process that started it in `ru_maxrss`."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        (peak,) = (line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+        return int(peak.split()[1]) / 1e3
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 1e6 if sys.platform == "darwin" else peak / 1e3
+
+
+# --- the bot ----------------------------------------------------------------------------------------------
+
+
+def _bot(url: str) -> dict[str, Measured]:
+    database = Database(url)
+    watch = _Watch()
+    upgrade(database)
+    found = {"start: migrations": watch.lap()}
+    return found | asyncio.run(_ask_all(database))
+
+
+async def _ask_all(database: Database) -> dict[str, Measured]:
+    """Each of the bot's questions, for the player and the thread with most to read."""
+    with database.session() as session:
+        of_discord = select(Game.player_id).where(Game.origin == Origin.DISCORD).group_by(col(Game.player_id))
+        player = session.exec(of_discord.order_by(func.count().desc()).limit(1)).one()
+        game = session.exec(select(Game).where(Game.player_id == player).limit(1)).one()
+        thread, guild = game.thread_id or "", game.guild_id or ""
+        newest = session.exec(select(Adapter.name).order_by(col(Adapter.id).desc()).limit(1)).one()
+
+    async def catch_up(session: games.AsyncSession) -> None:
+        await games.unshown_games(session)
+        await games.open_games(session)
+
+    async def a_message(session: games.AsyncSession) -> None:
+        game = await games.game_in_thread(session, thread)
+        assert game is not None
+        await games.turns_of(session, game.id)
+        await games.waiting_instructions(session, game.id)
+
+    async def a_game(session: games.AsyncSession) -> None:
+        await games.open_game_of(session, player, "1")
+        await games.latest_game_of(session, player)
+        await games.games_played(session, player)
+        await games.finished_rounds(session)
+
+    def status(session: Session) -> None:
+        active_round(session)
+        affected_adapters(session)
+        latest_success(session, SHOWN)
+
+    in_loop: dict[str, Callable[[games.AsyncSession], Awaitable[object]]] = {
+        "start: open games": catch_up,
+        "a message": a_message,
+        "/play": a_game,
+        "/privacy": lambda session: consents(session, player),
+        "a first board: learnt from what?": lambda session: learnt_by(session, newest),
+        "/stats of all games": lambda session: tallies_by_adapter(session, Scope()),
+        "/leaderboard": lambda session: standings(session, Origin.DISCORD, guild, 1),
+    }
+    in_thread: dict[str, Callable[[Session], object]] = {
+        "/round status": status,
+        "/round history": lambda session: latest_rounds(session, SHOWN),
+        "/round start: anything to learn?": lambda session: has_usable_interactions(session, PERMISSION),
+        "the same, training off": lambda session: has_usable_interactions(session, None),
+        "a game ended: round due?": lambda session: games_since_last_round(session, EVERY_GAMES),
+        "announcement": lambda session: latest_success(session, SHOWN),
+    }
+    found: dict[str, Measured] = {}
+    for name, ask in in_loop.items():
+        laps = []
+        for _ in range(REPEATS + 1):
+            watch = _Watch()
+            async with database.async_session() as session:
+                await ask(session)
+            laps.append(watch.lap())
+        found[name] = _middle(laps[1:])
+    for name, ask in in_thread.items():
+        laps = []
+        for _ in range(REPEATS + 1):
+            watch = _Watch()
+            with database.session() as session:
+                ask(session)
+            laps.append(watch.lap())
+        found[name] = _middle(laps[1:])
+    await database.aclose()
+    return found
+
+
+def _middle(laps: list[Measured]) -> Measured:
+    return Measured(
+        median(lap.seconds for lap in laps),
+        median(lap.cpu_seconds for lap in laps),
+        max(lap.peak_memory_megabytes for lap in laps),
+    )
+
+
+# --- the learner ------------------------------------------------------------------------------------------
+
+
+def _statistics(url: str) -> dict[str, Measured]:
+    database, watch = Database(url), _Watch()
+    with database.session() as session:
+        round_statistics(session)
+    database.close()
+    return {"statistics": watch.lap()}
+
+
+def _round(url: str) -> dict[str, Measured]:
+    """The stages of a round up to the training set's digest."""
+    from learner.examples.build import build_examples  # the bot's process does not load these
+    from learner.examples.hindsight import Hindsight
+    from learner.examples.labels import digest
+    from learner.examples.trust import filter_by_trust
+    from learner.feedback import open_decoder
+    from learner.feedback.decode import decode_interactions
+    from learner.settings import RoundsConfig
+
+    hindsight, found = Hindsight.parse(RoundsConfig().hindsight), {}
+    database, watch = Database(url), _Watch()
+    with database.session() as session:
+        interactions = usable_interactions(session, PERMISSION)
+    found["round: collect"] = watch.lap()
+    verdicts = decode_interactions(database, interactions, open_decoder("rules"))
+    found["round: verdicts, and those of new games"] = watch.lap()
+    interactions = filter_by_trust(interactions, verdicts).interactions
+    found["round: trust"] = watch.lap()
+    examples = build_examples(interactions, verdicts, "sup", BASE_MODEL, hindsight)
+    found["round: examples"] = watch.lap()
+    digest(examples)
+    found["round: digest"] = watch.lap()
+    database.close()
+    return found
+
+
+def _export(url: str, folder: Path, kind: Format) -> dict[str, Measured]:
     from store.export.export import export  # imported only in the measured process
     from store.export.pseudonyms import Pseudonyms
 
-    database, began = Database(url), time.monotonic()
+    database, watch = Database(url), _Watch()
     export(database, folder / "export", Pseudonyms.from_file(folder / "secret"), kind)
     database.close()
-    seconds = time.monotonic() - began
-    import resource  # POSIX only
-
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return seconds, peak / 1e6 if sys.platform == "darwin" else peak / 1e3
+    return {"export": watch.lap()}

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from cli.main import app
 from games.core import Outcome
-from sim.bench.store import generate
+from sim.bench.generated import generate
 from store import games, players
 from store.database import Database
 from store.export import Format
@@ -305,7 +305,7 @@ def test_an_existing_folder_is_never_overwritten(database: Database, tmp_path: P
 
 async def test_games_that_are_played_meanwhile_do_not_disturb_it(database: Database, tmp_path: Path):
     """The export is one snapshot, although another connection writes and erases between two pages."""
-    generate(database, 4000)
+    generate(database, 4000, origins={Origin.SIMULATED: 1.0})
     other = Database(str(database.url))
     seen: list[int] = []
 

@@ -80,6 +80,18 @@ def test_a_table_is_altered_without_losing_what_refers_to_it(database: Database)
                 **{"id": 1, "turn_id": 1, "decoder": "rules", "version": "1", "scheme": "binary", "label": 1},
                 **{"confidence": 1, "decoded_at": 0},
             },
+            "adapter": {
+                **{
+                    "id": 1,
+                    "name": "a",
+                    "base_model": "b",
+                    "system": "b-sup",
+                    "status": "current",
+                    "card": "{}",
+                },
+                **{"erased_turns": 0, "created_at": 0},
+            },
+            "adapter_turn": {"adapter_id": 1, "turn_id": 1, "reward": 1, "weight": 1},
         }.items():
             names = ", ".join(row)
             values = ", ".join(f":{name}" for name in row)
@@ -88,6 +100,7 @@ def test_a_table_is_altered_without_losing_what_refers_to_it(database: Database)
     with database.engine.connect() as connection:
         assert connection.execute(sa.text("SELECT logp FROM turn")).scalars().all() == [-0.5]
         assert connection.execute(sa.text("SELECT turn_id FROM feedback")).scalars().all() == [1]
+        assert connection.execute(sa.text("SELECT * FROM adapter_player")).all() == [(1, 1, 1, 1, 0)]
         assert connection.execute(sa.text("PRAGMA foreign_keys")).scalar_one() == 1
     with database.engine.begin() as connection:
         connection.execute(sa.text("UPDATE turn SET logp = NULL"))

@@ -10,7 +10,6 @@ from store.database import Database
 from store.models import (
     Adapter,
     AdapterStatus,
-    AdapterTurn,
     ConsentKind,
     Game,
     Origin,
@@ -30,7 +29,7 @@ from store.standings import (
     standings,
     tallies_by_adapter,
 )
-from store.training import may_be_trained_on, usable_interactions
+from store.training import LineageEntry, may_be_trained_on, record_lineage, usable_interactions
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
 
@@ -101,8 +100,8 @@ async def trained_on(database: Database, name: str, status: AdapterStatus, rewar
         session.add(adapter)
         await session.flush()
         assert adapter.id is not None
-        for turn_id, reward in rewards.items():
-            session.add(AdapterTurn(adapter_id=adapter.id, turn_id=turn_id, reward=reward, weight=1.0))
+        entries = [LineageEntry(turn_id, reward, 1.0) for turn_id, reward in rewards.items()]
+        await session.run_sync(record_lineage, adapter, entries)  # pyright: ignore[reportArgumentType]
 
 
 def test_the_interval_is_wilsons():
@@ -168,7 +167,7 @@ async def test_standings_leave_out_few_games_other_servers_and_who_does_not_want
         assert inside == found
         assert await standings(session, Origin.DISCORD, "9", 3, START + timedelta(seconds=1)) == []
         assert await standings(session, Origin.DISCORD, "9", 3, None, START) == []
-        await players.erase_player(session, ids["2"])
+        await session.run_sync(players.erase_player, ids["2"])  # pyright: ignore[reportArgumentType]
         assert [row.user_id for row in await standings(session, Origin.DISCORD, "9", 3)] == ["1", "3"]
 
 

@@ -213,13 +213,13 @@ async def test_erasing_a_player_reaches_turns_and_training_sets(database: Databa
         training.record_lineage(
             session, adapter, [training.LineageEntry(turn_id, 1.0, 1.0) for turn_id in interaction.turn_ids]
         )
-    async with database.async_session() as session:
-        exported = await players.export_player(session, game.player_id)
+    with database.session() as session:
+        exported = players.export_player(session, game.player_id)
         assert [row["action"] for row in exported["games"][0]["turns"]] == [
             "select A D",
             "deselect D select B C",
         ]
-        assert await players.erase_player(session, game.player_id) == 1
+        assert players.erase_player(session, game.player_id) == 1
     with database.session() as session:
         for table in (Player, Game, Turn, Instruction, AdapterTurn):
             assert session.exec(select(table)).all() == []
@@ -324,7 +324,9 @@ async def test_an_adapter_of_those_who_withdrew_is_affected_and_what_came_of_it(
             session, first, [training.LineageEntry(turn_id, 1.0, 1.0) for turn_id in interaction.turn_ids]
         )
         assert affected_adapters(session) == {}
-        session.get_one(Game, game.id).origin = Origin.DISCORD
+        session.get_one(Game, game.id).origin = session.get_one(Player, game.player_id).platform = (
+            Origin.DISCORD
+        )
     for granted in (True, False):
         async with database.async_session() as session:
             await players.give_consent(session, game.player_id, ConsentKind.TRAINING, granted, "/privacy")

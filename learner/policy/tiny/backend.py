@@ -15,10 +15,11 @@ from learner.policy.hf import HfBackend
 from learner.policy.tiny.engine import PackedEngine
 from learner.policy.tiny.grounding import Grounding
 from learner.policy.tiny.matcher import Matching
+from learner.policy.tiny.tagger import Marker
 from learner.registry import LANGUAGE_LAYERS
 
-MATCHER = r"model\.(matcher\.(query|key)|language_model\.embed_tokens)"
-"""Modules of the matcher and the word embeddings, which adapters change too."""
+MATCHER = r"model\.matcher\.(words|query|key)"
+"""Modules of the matcher, which adapters change too."""
 MATCHER_RANK_FACTOR = 8
 """Factor on the LoRA rank for those modules: names of hundreds of figures do not fit into a low rank."""
 
@@ -33,11 +34,13 @@ class TinyBackend(HfBackend):
         lora = LoraTargets(rf"{LANGUAGE_LAYERS}|{MATCHER}", {MATCHER: MATCHER_RANK_FACTOR})
         super().__init__(model, processor, fingerprint, model.config.image_size, lora)
         self.matching = Matching(model.model)
+        self._marker = Marker(model.model, processor.tokenizer)
         self._engine = PackedEngine(model)
 
     def spell(self, utterance: str) -> str:
-        """See `Backend`. In lower case: capital letters are labels of figures."""
-        return spoken(utterance)
+        """See `Backend`. In lower case, because capital letters are labels of figures, and with marks around
+        descriptions."""
+        return self._marker.marked(spoken(utterance))
 
     def step(self, spans: Sequence[Span]) -> list[torch.Tensor]:
         """See `Backend`."""
@@ -46,6 +49,16 @@ class TinyBackend(HfBackend):
     def forget(self, adapter: str | None = None) -> None:
         """See `Backend`."""
         self._engine.forget(adapter)
+
+    def reusable(self, ids: Sequence[int]) -> int:
+        """See `Backend`. A token that opens a description depends on the words up to the one that closes it."""
+        config = self.model.config
+        for place in range(len(ids) - 1, -1, -1):
+            if ids[place] == config.closes_token_id:
+                break
+            if ids[place] == config.opens_token_id:
+                return place
+        return len(ids)
 
     def warm_start(
         self,

@@ -1,5 +1,8 @@
-"""Builds the embedded policy from scratch: tokenizer, model, pretraining, and a folder that transformers can
-load."""
+"""Builds the embedded policy in two steps.
+
+The language part is made once, from a sentence encoder's words and scripted dialogues. From it, policies that know the
+figures of an image set are made in minutes.
+"""
 
 import json
 import random
@@ -9,39 +12,70 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import LlamaConfig
+from transformers import AutoModelForImageTextToText, AutoTokenizer, LlamaConfig
 
 from games import DEFAULT_GAME
 from games.figures import ImageSet, held_out, open_images
 from games.letters import LETTERS
 from learner.examples.seed import SEED_FILE, SeedGame, SeedStep, write_seed_games
-from learner.policy.tiny.dialogues import ScriptedSpeaker
+from learner.policy.tiny.dialogues import ScriptedSpeaker, in_words
 from learner.policy.tiny.modeling import (
     TinyVlmConfig,
     TinyVlmForConditionalGeneration,
+    register,
     start_by_likeness,
 )
-from learner.policy.tiny.phrases import every_word
-from learner.policy.tiny.pretrain import BOARD, OnProgress, PretrainSettings, align, pictures, train_language
+from learner.policy.tiny.pretrain import (
+    BOARD,
+    AlignSettings,
+    LanguageSettings,
+    OnProgress,
+    align,
+    pictures,
+    train_language,
+    train_tagger,
+)
 from learner.policy.tiny.tokenizer import (
     ACT,
     ACTION_WORDS,
+    CLOSES,
     END,
     IMAGE,
+    OPENS,
     PAD,
     SUMMARY,
+    WORD,
     build_processor,
     build_tokenizer,
 )
+from learner.policy.tiny.vocabulary import read_vocabulary
+from learner.settings import TINY_WEIGHTS
 
 SELECTED_BIAS, RETURNED_BIAS = -1.0, -2.0
-"""See `TinyVlmConfig`. Set after pretraining: the listener of the pretraining dialogues errs at random, so there
-the wrong picks do not resemble the description."""
+"""See `TinyVlmConfig`."""
+WORD_SCALE = 0.25
+"""Standard deviation of words' embeddings; that of labels is 1, so that the language part tells them apart first."""
+
+
+@dataclass(frozen=True)
+class LanguageBuild:
+    """Parameters of the language part."""
+
+    seed: int = 0
+    vocabulary: int = 10_000
+    """Number of words and pieces of words that have vectors."""
+    width: int = 192
+    layers: int = 4
+    heads: int = 6
+    image_size: int = 64
+    images: str = "classic"
+    """Image set whose descriptions the tagger learns to find in utterances."""
+    training: LanguageSettings = field(default_factory=LanguageSettings)
 
 
 @dataclass(frozen=True)
 class BuildSettings:
-    """Parameters of the model to build."""
+    """Parameters of a policy that knows the figures of an image set."""
 
     images: str = "classic"
     holdout: int = 0
@@ -50,19 +84,70 @@ class BuildSettings:
     seed: int = 0
     known_descriptions: float = 1.0
     """Share of each figure's descriptions that the model is pretrained on, 0 to 1."""
-    vocabulary: int = 2500
-    width: int = 192
-    layers: int = 4
-    heads: int = 6
-    image_size: int = 64
+    language: str = str(TINY_WEIGHTS)
+    """Folder with the language part: of `build_language`, or any embedded policy."""
     seed_games: int = 400
     """Number of scripted dialogues to write as seed games, which rounds train on too."""
-    pretraining: PretrainSettings = field(default_factory=PretrainSettings)
+    turns: int = 9
+    """Maximum number of turns of a seed game."""
+    training: AlignSettings = field(default_factory=AlignSettings)
+
+
+def build_language(
+    settings: LanguageBuild, sentence_encoder: str | Path, out: Path, progress: OnProgress = lambda *_: None
+) -> dict[str, object]:
+    """Build the language part from a sentence encoder saved for transformers, and save it to `out`. Returns a summary.
+
+    The policy that it saves knows no figure yet. Raises OSError if the sentence encoder cannot be read.
+    """
+    began = time.monotonic()
+    torch.manual_seed(settings.seed)
+    vocabulary = read_vocabulary(sentence_encoder, settings.vocabulary, settings.width)
+    tokenizer = build_tokenizer(vocabulary.words)
+    of: Any = tokenizer.convert_tokens_to_ids
+    config = TinyVlmConfig(
+        text_config=LlamaConfig(
+            vocab_size=len(tokenizer),
+            hidden_size=settings.width,
+            intermediate_size=2 * settings.width,
+            num_hidden_layers=settings.layers,
+            num_attention_heads=settings.heads,
+            num_key_value_heads=settings.heads,
+            max_position_embeddings=2048,
+            pad_token_id=of(PAD),
+            eos_token_id=of(END),
+            bos_token_id=None,
+        ),
+        image_token_id=of(IMAGE),
+        summary_token_id=of(SUMMARY),
+        act_token_id=of(ACT),
+        end_token_id=of(END),
+        word_token_id=of(WORD),
+        opens_token_id=of(OPENS),
+        closes_token_id=of(CLOSES),
+        silent_token_ids=of([PAD, SUMMARY, ACT, END, WORD, OPENS, CLOSES, *ACTION_WORDS]),
+        image_size=settings.image_size,
+        selected_bias=SELECTED_BIAS,
+        returned_bias=RETURNED_BIAS,
+    )
+    model = TinyVlmForConditionalGeneration(config)
+    generator = torch.Generator().manual_seed(settings.seed)
+    start_by_likeness(model, generator)
+    learnt = _start_embeddings(model, of, vocabulary.words, vocabulary.vectors, generator)
+    images = open_images(settings.images)
+    descriptions = {figure: images[figure].words for figure in images.ids}
+    train_tagger(model, tokenizer, descriptions, settings.training, settings.seed, progress)
+    train_language(model, tokenizer, learnt, settings.training, settings.seed, progress)
+    _save(model, tokenizer, out)
+    summary = _summary(model, began)
+    card = {**asdict(settings), "summary": summary, "torch": torch.__version__}
+    (out / "language.json").write_text(json.dumps(card, indent=2) + "\n")
+    return summary
 
 
 def build(settings: BuildSettings, out: Path, progress: OnProgress = lambda *_: None) -> dict[str, object]:
-    """Build and pretrain a model and save it to `out`. Returns a summary. Raises ValueError if there are too few
-    figures."""
+    """Pretrain a policy on the figures of an image set and save it to `out`. Returns a summary. Raises ValueError if
+    there are too few figures."""
     began = time.monotonic()
     images = open_images(settings.images)
     left_out = set(held_out(images.ids, settings.holdout))
@@ -71,62 +156,82 @@ def build(settings: BuildSettings, out: Path, progress: OnProgress = lambda *_: 
         raise ValueError(f"{len(ids)} figures are left to learn from, {BOARD} are needed: lower --holdout")
     known = _known(images, ids, settings)
     torch.manual_seed(settings.seed)
-    texts = [words for figure in ids for words in images[figure].words] + every_word()
-    tokenizer = build_tokenizer(texts, settings.vocabulary)
-    ids_of: Any = tokenizer.convert_tokens_to_ids
-    config = TinyVlmConfig(
-        text_config=LlamaConfig(
-            vocab_size=len(tokenizer),
-            hidden_size=settings.width,
-            intermediate_size=3 * settings.width,
-            num_hidden_layers=settings.layers,
-            num_attention_heads=settings.heads,
-            num_key_value_heads=settings.heads,
-            max_position_embeddings=2048,
-            pad_token_id=ids_of(PAD),
-            eos_token_id=ids_of(END),
-            bos_token_id=None,
-        ),
-        image_token_id=ids_of(IMAGE),
-        summary_token_id=ids_of(SUMMARY),
-        act_token_id=ids_of(ACT),
-        end_token_id=ids_of(END),
-        silent_token_ids=ids_of([PAD, SUMMARY, ACT, END, *ACTION_WORDS]),
-        image_size=settings.image_size,
-    )
-    model = TinyVlmForConditionalGeneration(config)
-    start_by_likeness(model, torch.Generator().manual_seed(settings.seed))
-    pixels = pictures(images, ids, settings.image_size)
-    align(model, tokenizer, pixels, list(known.values()), settings.pretraining, settings.seed, progress)
-    train_language(model, tokenizer, pixels, known, settings.pretraining, settings.seed, progress)
-    config.selected_bias, config.returned_bias = SELECTED_BIAS, RETURNED_BIAS
-    out.mkdir(parents=True, exist_ok=True)
-    model.save_pretrained(out)
-    build_processor(tokenizer, settings.image_size).save_pretrained(out)
+    register()
+    model: Any = AutoModelForImageTextToText.from_pretrained(settings.language, dtype=torch.float32)
+    fresh = TinyVlmForConditionalGeneration(
+        model.config
+    )  # nothing that the folder's policy knows of figures stays
+    model.model.vision_model, model.model.matcher = fresh.model.vision_model, fresh.model.matcher
+    tokenizer = AutoTokenizer.from_pretrained(settings.language)
+    size = model.config.image_size
+    pixels = pictures(images, ids, size)
+    align(model, tokenizer, pixels, list(known.values()), settings.training, settings.seed, progress)
+    _save(model, tokenizer, out)
     write_seed_games(_seed_games(known, settings), out / SEED_FILE)
-    summary: dict[str, object] = {
+    summary = {
         "images": settings.images,
         "figures": len(ids),
         "held_out": len(left_out),
         "descriptions": sum(len(of) for of in known.values()),
-        "parameters": sum(parameter.numel() for parameter in model.parameters()),
-        "seconds": round(time.monotonic() - began, 1),
+        **_summary(model, began),
     }
-    card = {**asdict(settings), "summary": summary, "torch": torch.__version__}
+    card = {
+        **asdict(settings),
+        "language": Path(settings.language).name,
+        "summary": summary,
+        "torch": torch.__version__,
+    }
     (out / "build.json").write_text(json.dumps(card, indent=2) + "\n")
     return summary
 
 
+def _start_embeddings(
+    model: TinyVlmForConditionalGeneration,
+    of: Any,
+    words: tuple[str, ...],
+    vectors: torch.Tensor,
+    generator: torch.Generator,
+) -> list[int]:
+    """Set the embeddings before training: words have their vectors. Returns the ids of all other tokens."""
+    embed = model.get_input_embeddings().weight
+    with torch.no_grad():
+        embed.normal_(0, 1, generator=generator)
+        learnt = sorted({*range(len(embed))}.difference(of(list(words))))
+        embed[of(list(words))] = vectors * WORD_SCALE
+        act = of(ACT)
+        embed[act] *= 0.5
+        for alike in (SUMMARY, OPENS, CLOSES):  # so that the action looks at them
+            embed[of(alike)] = embed[act]
+        model.model.language_model.norm.weight.fill_(
+            0.1
+        )  # the output layer has the embeddings, which are large
+    return learnt
+
+
+def _save(model: TinyVlmForConditionalGeneration, tokenizer: Any, out: Path) -> None:
+    """Save in half precision: what is loaded is what was saved, in single precision."""
+    out.mkdir(parents=True, exist_ok=True)
+    model.half().save_pretrained(out)
+    build_processor(tokenizer, model.config.image_size).save_pretrained(out)
+
+
+def _summary(model: TinyVlmForConditionalGeneration, began: float) -> dict[str, object]:
+    return {
+        "parameters": sum(parameter.numel() for parameter in model.parameters()),
+        "seconds": round(time.monotonic() - began, 1),
+    }
+
+
 def _seed_games(known: dict[str, list[str]], settings: BuildSettings) -> list[SeedGame]:
-    """Scripted dialogues like those of the pretraining, without pictures, as seed games."""
+    """Scripted dialogues like those of the pretraining as seed games."""
     speaker = ScriptedSpeaker(known, random.Random(f"seed games {settings.seed}"))
     games = []
     for _ in range(settings.seed_games):
-        dialogue = speaker.play(LETTERS[:BOARD], settings.pretraining.turns, pictures=0.0)
+        dialogue = speaker.play(LETTERS[:BOARD], settings.turns)
         steps = tuple(
             SeedStep(
                 state=turn.state,
-                utterance=turn.utterance,
+                utterance=in_words(turn.utterance),
                 action=turn.action,
                 right=turn.learn if turn.learn == turn.action else None,
             )

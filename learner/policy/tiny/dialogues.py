@@ -5,24 +5,42 @@ requests to deselect all occur. The model is trained on the right actions, never
 """
 
 import random
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from games.letters import format_action, format_state
 from learner.policy.tiny import phrases
+from learner.policy.tiny.phrases import Phrase, Place
+
+
+@dataclass(frozen=True)
+class Description:
+    """A description of a figure, as part of an utterance."""
+
+    text: str
+    letter: str
+    """Of the figure on the board."""
+
+
+Utterance = tuple[str | Description, ...]
+"""Texts, each with the space after it, and descriptions."""
+
+
+def in_words(utterance: Utterance) -> str:
+    """The utterance as it is typed."""
+    return " ".join("".join(part if isinstance(part, str) else part.text for part in utterance).split())
 
 
 @dataclass(frozen=True)
 class DialogueTurn:
-    """One turn of a dialogue. `picture` is a figure that is shown instead of a description."""
+    """One turn of a dialogue."""
 
     state: str
-    utterance: str
+    utterance: Utterance
     action: str
     """What the listener did."""
     learn: str
     """What it should have done; it differs from `action` where the listener erred."""
-    picture: str | None = None
 
 
 @dataclass(frozen=True)
@@ -43,9 +61,16 @@ class Manner:
     says_no: float
     undoes: float
     redescribes: float
+    names_both: float
+    """Of corrections with a new description: the wrong figure is named too."""
     ignores: float
     """Of wrong picks: the speaker moves on without comment and returns to them later."""
-    two_at_once: float
+    several: float
+    """Of turns with several figures to describe: two or three are described at once."""
+    contrasts: float
+    """Of descriptions: another figure is named that is not meant."""
+    whims: float
+    """Of turns with selected figures: the speaker changes their mind about some of them, right or wrong."""
     clears: float
     """Of turns with several selected figures, some of them wrong: the speaker asks to deselect everything."""
     slips: float
@@ -60,10 +85,13 @@ class Manner:
             says_no=rng.betavariate(3.0, 0.7),
             undoes=rng.betavariate(1.0, 1.2),
             redescribes=rng.betavariate(3.0, 1.0),
+            names_both=rng.choice((0.0, 0.2, 0.5)),
             ignores=rng.choice((0.0, 0.1, 0.3, 0.5)),
-            two_at_once=rng.choice((0.0, 0.0, 0.1, 0.4)),
+            several=rng.choice((0.0, 0.1, 0.4, 0.8)),
+            contrasts=rng.choice((0.0, 0.0, 0.1, 0.4)),
+            whims=rng.choice((0.0, 0.05, 0.25)),
             clears=rng.choice((0.0, 0.05, 0.2)),
-            slips=rng.choice((0.0, 0.0, 0.02, 0.05)),
+            slips=rng.choice((0.0, 0.0, 0.02, 0.06)),
         )
 
 
@@ -76,6 +104,10 @@ class _Table:
     meant: frozenset[str]
     manner: Manner
     selected: frozenset[str] = frozenset()
+    order: tuple[str, ...] = ()
+    """The selected letters, those selected first at the front."""
+    latest: tuple[str, ...] = ()
+    """Letters that were selected in the last turn."""
     aim: tuple[str, ...] = ()
     """Letters described last."""
     wrong: frozenset[str] = frozenset()
@@ -84,6 +116,10 @@ class _Table:
     """Targets wrongly deselected in the last turn."""
     right: bool = False
     """Whether all of the last turn was right."""
+
+
+Mistakes = Callable[[str, Sequence[str]], str]
+"""Chooses which of some letters is picked in place of another one."""
 
 
 class ScriptedSpeaker:
@@ -96,82 +132,146 @@ class ScriptedSpeaker:
         self.rng = rng
         self._ids = list(self.descriptions)
 
-    def play(self, letters: str, turns: int, pictures: float) -> Dialogue:
-        """A dialogue of at most `turns` turns on a board with `letters`, in their order; `pictures` is how often a
-        picture is shown.
+    def play(
+        self,
+        letters: str,
+        turns: int,
+        figures: Sequence[str] | None = None,
+        mistakes: Mistakes | None = None,
+    ) -> Dialogue:
+        """A dialogue of at most `turns` turns on a board with `letters`, in their order.
+
+        By default figures, and the picks of a listener that errs, are random.
         """
         rng, size = self.rng, len(letters)
-        figures = tuple(rng.sample(self._ids, size))
+        shown = tuple(figures or rng.sample(self._ids, size))
         meant = frozenset(rng.sample(letters, rng.randint(min(3, size - 1), min(6, size - 1))))
-        table = _Table(letters, dict(zip(letters, figures, strict=True)), meant, Manner.draw(rng))
+        table = _Table(letters, dict(zip(letters, shown, strict=True)), meant, Manner.draw(rng))
         past: list[DialogueTurn] = []
         while len(past) < turns and table.selected != meant:
-            utterance, hoped, picture = self._speak(table, pictures, first=not past)
+            utterance, hoped = self._speak(table, first=not past)
             wanted = format_action(table.selected - hoped, hoped - table.selected)
             last = len(past) == turns - 1  # no error in the last turn, because no turn could correct it
-            played = hoped if last else self._listen(table, hoped)
+            played = hoped if last else self._listen(table, hoped, mistakes)
             action = format_action(table.selected - played, played - table.selected)
             state = format_state(table.selected)
-            past.append(DialogueTurn(state, self._typed(utterance, table), action, wanted, picture))
+            past.append(DialogueTurn(state, self._typed(utterance, table), action, wanted))
             table.wrong = played - table.selected - hoped
             table.lost = (table.selected - played) & meant & hoped
             table.right = played == hoped
+            table.latest = tuple(sorted(played - table.selected))
+            table.order = (*(letter for letter in table.order if letter in played), *table.latest)
             table.selected = played
-        return Dialogue(letters, figures, tuple(past))
+        return Dialogue(letters, shown, tuple(past))
 
-    def _speak(self, table: _Table, pictures: float, first: bool) -> tuple[str, frozenset[str], str | None]:
-        """(utterance, intended selection, picture shown instead of words)."""
+    def _speak(self, table: _Table, first: bool) -> tuple[Utterance, frozenset[str]]:
+        """(utterance, intended selection)."""
         rng, manner = self.rng, table.manner
         misplaced = table.selected - table.meant
+        if table.selected and rng.random() < manner.whims:
+            return self._change_mind(table)
+        if len(misplaced) == 2 == len(table.selected) and rng.random() < 0.3:
+            return self._filled(phrases.CLEAR_TWO, table, {}), frozenset()
         if misplaced and len(table.selected) > 1 and rng.random() < manner.clears:
-            return phrases.say(phrases.CLEAR, rng), frozenset(), None
+            return self._filled(phrases.CLEAR, table, {}), frozenset()
         ignored = (table.wrong or table.lost) and rng.random() < manner.ignores
         if not ignored and table.lost:
-            self._aim(table, tuple(rng.sample(sorted(table.lost), 1)))
-            return self._filled(phrases.PUT_BACK, table), table.selected | {*table.aim}, None
+            table.aim = tuple(rng.sample(sorted(table.lost), 1))
+            return self._about(phrases.PUT_BACK, table), table.selected | {*table.aim}
         if not ignored and table.wrong:
-            return *self._correct(table), None
-        opening = ""
+            return self._correct(table)
+        opening: Utterance = ()
         if not first and table.right and rng.random() < manner.confirms:
-            opening = phrases.say(phrases.YES, rng)
+            opening = self._filled(phrases.YES, table, {})
         missing = table.meant - table.selected
         if misplaced and (not missing or rng.random() < 0.4):
-            self._aim(table, tuple(rng.sample(sorted(misplaced), 1)))
-            said = self._joined(opening, self._filled(phrases.REMOVE, table))
+            said, gone = self._remove(table, misplaced)
             table.aim = ()
-            return said, table.selected - misplaced | (misplaced - self._named), None
-        two = len(missing) > 1 and rng.random() < manner.two_at_once
-        self._aim(table, tuple(rng.sample(sorted(missing), 1 + two)))
-        hoped = table.selected | {*table.aim}
-        if not two and rng.random() < pictures:
-            return opening, hoped, table.figure_of[table.aim[0]]
-        return self._joined(opening, self._filled(phrases.ASK, table)), hoped, None
+            return self._joined(opening, said), table.selected - gone
+        if not missing:  # all are selected, and more
+            return self._joined(opening, self._filled(phrases.CLEAR, table, {})), frozenset()
+        if len(missing) > 1 and rng.random() < manner.several:
+            count = min(len(missing), rng.choice((2, 2, 3)))
+            table.aim = tuple(rng.sample(sorted(missing), count))
+            kind = phrases.TWO if count == 2 else phrases.THREE
+            said = self._filled(kind, table, dict(zip("xyz", table.aim, strict=False)))
+            return self._joined(opening, said), table.selected | {*table.aim}
+        table.aim = tuple(rng.sample(sorted(missing), 1))
+        others = sorted(set(table.letters) - {*table.aim} - table.selected)
+        if others and rng.random() < manner.contrasts:
+            said = self._filled(phrases.ASK_NOT, table, {"x": table.aim[0], "y": rng.choice(others)})
+        else:
+            said = self._about(phrases.ASK, table)
+        return self._joined(opening, said), table.selected | {*table.aim}
 
-    def _correct(self, table: _Table) -> tuple[str, frozenset[str]]:
+    def _change_mind(self, table: _Table) -> tuple[Utterance, frozenset[str]]:
+        """(utterance, intended selection): some of what is selected goes, whether it is right or not."""
+        rng, order = self.rng, table.order
+        kinds = [phrases.CLEAR, phrases.REMOVE, phrases.REMOVE]
+        if len(table.latest) == 1:
+            kinds.append(phrases.UNDO)
+        if len(order) > 1:
+            kinds += [phrases.KEEP, phrases.UNDO_FIRST, *[phrases.REMOVE_SEVERAL] * 3]
+        if len(order) == 2:
+            kinds += [phrases.CLEAR_TWO] * 2
+        kind = rng.choice(kinds)
+        some = rng.sample(order, min(2, len(order)))
+        gone = {
+            id(phrases.REMOVE): some[:1], id(phrases.KEEP): some[:1], id(phrases.REMOVE_SEVERAL): some,
+            id(phrases.UNDO_FIRST): order[:1], id(phrases.UNDO): table.latest,
+        }.get(id(kind), order)  # fmt: skip
+        table.aim = ()
+        return self._filled(kind, table, dict(zip("xy", some, strict=False))), table.selected.difference(gone)
+
+    def _remove(self, table: _Table, misplaced: frozenset[str]) -> tuple[Utterance, frozenset[str]]:
+        """(utterance, letters that it asks to deselect)."""
+        rng = self.rng
+        gone = rng.sample(sorted(misplaced), min(len(misplaced), rng.choice((1, 1, 2))))
+        if len(gone) == 2:
+            return self._filled(phrases.REMOVE_SEVERAL, table, dict(zip("xy", gone, strict=True))), frozenset(
+                gone
+            )
+        kept = sorted(table.selected & table.meant)
+        if kept and rng.random() < 0.3:
+            return self._filled(phrases.KEEP, table, {"x": gone[0], "y": rng.choice(kept)}), frozenset(gone)
+        if len(table.order) > 1 and table.order[0] in misplaced and rng.random() < 0.3:
+            return self._filled(phrases.UNDO_FIRST, table, {}), frozenset(table.order[:1])
+        return self._filled(phrases.REMOVE, table, {"x": gone[0]}), frozenset(gone)
+
+    def _correct(self, table: _Table) -> tuple[Utterance, frozenset[str]]:
         """(utterance, intended selection) after a wrong pick."""
         rng, manner, wrong = self.rng, table.manner, table.wrong
         left = tuple(letter for letter in table.aim if letter in table.meant - table.selected)
-        parts = [phrases.say(phrases.NO, rng)] if rng.random() < manner.says_no else []
         hoped = table.selected - wrong
-        named = rng.random() < 0.3
+        if len(wrong) == 1 and left and rng.random() < manner.names_both:
+            table.aim = left[:1]
+            said = self._filled(phrases.SWAP, table, {"x": left[0], "y": next(iter(wrong))})
+            return said, hoped | {*table.aim}
+        parts = [self._filled(phrases.NO, table, {})] if rng.random() < manner.says_no else []
+        taken = False
         if rng.random() < manner.undoes or not left:
-            if named:
-                self._aim(table, tuple(sorted(wrong)))
-                parts.append(self._filled(phrases.REMOVE, table))
-                table.aim = left
+            if len(wrong) <= 2 and rng.random() < 0.3:
+                kind = phrases.REMOVE if len(wrong) == 1 else phrases.REMOVE_SEVERAL
+                parts.append(self._filled(kind, table, dict(zip("xy", sorted(wrong), strict=False))))
             else:
-                parts.append(phrases.say(phrases.UNDO, rng))
+                parts.append(self._filled(phrases.UNDO, table, {}))
+            taken = True
         if left and (rng.random() < manner.redescribes or not parts):
-            self._aim(table, left[:1] if rng.random() < 0.8 else left)
-            parts.append(self._filled(phrases.INSTEAD if parts else phrases.ASK, table))
+            table.aim = left[:1] if rng.random() < 0.8 else left
+            if len(table.aim) > 1:
+                kind = phrases.TWO if len(table.aim) == 2 else phrases.THREE
+                parts.append(self._filled(kind, table, dict(zip("xyz", table.aim, strict=False))))
+            else:
+                kind = phrases.INSTEAD if parts else rng.choice((phrases.INSTEAD_ALONE, phrases.ASK))
+                parts.append(self._about(kind, table))
             hoped |= {*table.aim}
-        elif left and (len(parts) == 1 and not _takes_back(parts[0])):
+        elif left and len(parts) == 1 and not taken:
             if rng.random() < 0.7:
-                parts.append(phrases.say(phrases.AGAIN, rng))
+                parts.append(self._filled(phrases.AGAIN, table, {}))
             hoped |= {*left}
         return self._joined(*parts), hoped
 
-    def _listen(self, table: _Table, hoped: frozenset[str]) -> frozenset[str]:
+    def _listen(self, table: _Table, hoped: frozenset[str], mistakes: Mistakes | None) -> frozenset[str]:
         """The selection after the listener's turn: the intended one, or an error."""
         rng = self.rng
         select, deselect = hoped - table.selected, table.selected - hoped
@@ -187,49 +287,57 @@ class ScriptedSpeaker:
             played = hoped - {rng.choice(sorted(table.selected))}
         elif select:
             free = sorted(set(table.letters) - table.selected - select)
-            swap = {rng.choice(sorted(select))}
-            played = hoped - swap | ({rng.choice(free)} if free else set())
+            swapped = rng.choice(sorted(select))
+            played = hoped - {swapped}
+            if free:
+                played |= {mistakes(swapped, free) if mistakes else rng.choice(free)}
         else:
             played = hoped
         return played if played != table.selected else hoped
 
-    def _aim(self, table: _Table, letters: tuple[str, ...]) -> None:
-        table.aim = letters
-        self._named = frozenset(letters)
+    def _about(self, kind: tuple[Phrase, ...], table: _Table) -> Utterance:
+        return self._filled(kind, table, {"x": table.aim[0]})
 
-    def _filled(self, kind: tuple[phrases.Phrase, ...], table: _Table) -> str:
-        """A phrase filled with descriptions of the figures in `table.aim`."""
-        rng = self.rng
-        bare = [rng.choice(self.descriptions[table.figure_of[letter]]) for letter in table.aim]
-        frame = phrases.say(kind, rng)
-        if len(bare) == 1:
-            return frame.format(d=bare[0], the=phrases.with_article(bare[0]))
-        both = rng.choice(phrases.AND)
-        the = [phrases.with_article(words) for words in bare]
-        return frame.format(d=both.format(a=bare[0], b=bare[1]), the=both.format(a=the[0], b=the[1]))
+    def _filled(self, kind: tuple[Phrase, ...], table: _Table, letters: Mapping[str, str]) -> Utterance:
+        """A phrase with descriptions of the figures with these letters."""
+        parts: list[str | Description] = []
+        for part in phrases.say(kind, self.rng):
+            if isinstance(part, Place):
+                letter = letters[part.name]
+                words = self.rng.choice(self.descriptions[table.figure_of[letter]])
+                parts.append(Description(phrases.with_article(words) if part.definite else words, letter))
+            else:
+                parts.append(part)
+        return tuple(parts)
 
-    def _joined(self, *parts: str) -> str:
-        said = ""
-        for part in parts:
-            said = f"{said}{self.rng.choice(phrases.BREAK)}{part}" if said and part else said or part
-        return said
+    def _joined(self, *said: Utterance) -> Utterance:
+        joined: Utterance = ()
+        for part in said:
+            joined = (*joined, self.rng.choice(phrases.BREAK), *part) if joined and part else joined or part
+        return joined
 
-    def _typed(self, text: str, table: _Table) -> str:
-        """Add this speaker's typing errors: a letter left out, doubled or swapped with the next one."""
-        if not table.manner.slips:
-            return text
+    def _typed(self, utterance: Utterance, table: _Table) -> Utterance:
+        """With this speaker's typing errors."""
+        slips = table.manner.slips
+        if not slips:
+            return utterance
+        return tuple(
+            self._mistyped(part, slips)
+            if isinstance(part, str)
+            else replace(part, text=self._mistyped(part.text, slips))
+            for part in utterance
+        )
+
+    def _mistyped(self, text: str, slips: float) -> str:
+        """With some letters left out, doubled or swapped with the next one."""
         words = text.split(" ")
         for i, word in enumerate(words):
-            if len(word) > 3 and word.isalpha() and self.rng.random() < table.manner.slips:
+            if len(word) > 3 and word.isalpha() and self.rng.random() < slips:
                 at = self.rng.randrange(1, len(word) - 1)
-                slips = (
+                options = (
                     word[at + 1 :],
                     word[at] * 2 + word[at + 1 :],
                     word[at + 1] + word[at] + word[at + 2 :],
                 )
-                words[i] = word[:at] + self.rng.choice(slips)
+                words[i] = word[:at] + self.rng.choice(options)
         return " ".join(words)
-
-
-def _takes_back(text: str) -> bool:
-    return any(word in text for word in (*phrases.TAKE_BACK, "back"))

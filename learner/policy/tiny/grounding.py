@@ -39,17 +39,17 @@ SEED_WEIGHT = 0.3
 
 @dataclass(frozen=True)
 class Reference:
-    """One utterance with the figures that it may describe."""
+    """One description in an utterance, with the figures that it may describe."""
 
     turn: tuple[str, int]
     """The game's id and the number of the turn in it, from 0."""
     images: str
     words: tuple[int, ...]
-    """Token ids of the utterance, at least one."""
+    """Token ids of the description, at least one."""
     figures: tuple[str, ...]
     """The label's figures; empty if the label only tells which figures the utterance does not describe."""
     others: tuple[str, ...]
-    """Other figures that the utterance may describe."""
+    """Other figures that it may describe."""
     weight: float
 
 
@@ -61,25 +61,26 @@ class Grounding:
         self._trainee = trainee
 
     def references(self, games: Sequence[TrainingGame]) -> list[Reference]:
-        """The references of games: of each positive label that selects a figure or deselects a named one, and of
-        each rejected turn."""
+        """The references of games: of each description in turns with a positive label that selects a figure or
+        deselects a named one, and in rejected turns."""
         found = []
         for game in games:
             labels = sorted((*game.labels, *game.rejected), key=lambda label: label.step)
-            words = self._matching.words(self._trainee.prompt_of(to_example(game, labels)).ids)
+            said = self._matching.descriptions(self._trainee.prompt_of(to_example(game, labels)).ids)
             for label in labels:
-                about, instead = _referents(game, label)
-                if words[label.step] and (about or instead):
-                    found.append(
+                about, instead = _referents(game, label, several=len(said[label.step]) > 1)
+                if about or instead:
+                    found += [
                         Reference(
                             turn=(game.game_id, label.step),
                             images=game.images,
-                            words=words[label.step],
+                            words=words,
                             figures=tuple(sorted(about)),
                             others=tuple(sorted(instead)),
-                            weight=label.weight,
+                            weight=label.weight / len(said[label.step]),
                         )
-                    )
+                        for words in said[label.step]
+                    ]
         return found
 
     def train(
@@ -146,10 +147,10 @@ class Grounding:
                 batch = references[number : number + BATCH_REFERENCES]
                 for images in sorted({each.images for each in batch}):
                     some = [each for each in batch if each.images == images]
-                    prior, _ = _beliefs(some, places[images])
-                    posterior = _joint(self._logps(some, places[images]), prior).softmax(-1)
+                    posterior = self._joint(some, places[images]).softmax(-1)
                     for row, each in enumerate(some):
-                        sure[each.turn] = float(posterior[row, places[images][each.figures[0]]])
+                        belief = float(posterior[row, places[images][each.figures[0]]])
+                        sure[each.turn] = max(belief, sure.get(each.turn, 0.0))
         return [
             replace(
                 game,
@@ -163,27 +164,31 @@ class Grounding:
 
     def _loss(self, batch: Sequence[Reference], places: Places) -> torch.Tensor:
         """Partial-label negative log-likelihood, summed over the batch, all of one image set."""
-        logps = self._logps(batch, places)
-        one_of, all_of = (beliefs.to(logps) for beliefs in _beliefs(batch, places))
-        weights = logps.new_tensor([each.weight for each in batch])
-        one = _joint(logps, one_of).logsumexp(-1)
-        return -(weights * torch.where(one_of.any(-1), one, (all_of * logps).sum(-1))).sum()
+        joint = self._joint(batch, places)
+        weights = joint.new_tensor([each.weight for each in batch])
+        return -(weights * joint.logsumexp(-1)).sum()
 
-    def _logps(self, batch: Sequence[Reference], places: Places) -> torch.Tensor:
-        """[batch, figures] log-probability that an utterance describes a figure."""
+    def _joint(self, batch: Sequence[Reference], places: Places) -> torch.Tensor:
+        """[batch, figures] log-probability that a description is of a figure, plus log prior, with the prior at least
+        1e-9."""
         features = self._trainee.figures.encode(batch[0].images, list(places)).rows()
-        return self._matching.logps([each.words for each in batch], features)
+        logps = self._matching.logps([each.words for each in batch], features)
+        return logps + _prior(batch, places).to(logps).clamp(min=1e-9).log()
 
 
-def _referents(game: TrainingGame, label: TurnLabel) -> tuple[set[str], set[str]]:
-    """(figures of a label, other figures that the utterance may describe); both empty if nothing is known."""
+def _referents(game: TrainingGame, label: TurnLabel, several: bool) -> tuple[set[str], set[str]]:
+    """(figures of a label, other figures that a description may be of); both empty if nothing is known.
+
+    Where there are `several` descriptions, one may be of a figure that was deselected.
+    """
     step = game.steps[label.step]
     change = change_of(GAMES[game.game], game.context, step.state, label.action)
     open_to_pick = set(game.possible or game.context) - change.before - change.after
     if label in game.rejected:
         return set(), open_to_pick
     if label.reward > 0 and change.picked:
-        return set(change.picked), open_to_pick
+        dropped = change.dropped if several else frozenset[str]()
+        return {*change.picked, *dropped}, open_to_pick
     if label.reward > 0 and change.dropped and names_what_to_take_back(step.utterance):
         return set(change.dropped), set(change.before & change.after)
     return set(), set()
@@ -195,27 +200,14 @@ def _with_fewer_words(reference: Reference, dropout: float, rng: random.Random) 
     return replace(reference, words=words or reference.words)
 
 
-def _joint(logps: torch.Tensor, prior: torch.Tensor) -> torch.Tensor:
-    """[batch, figures] log-probability plus log prior, with the prior at least 1e-9."""
-    return logps + prior.to(logps).clamp(min=1e-9).log()
-
-
-def _beliefs(batch: Sequence[Reference], places: Places) -> tuple[torch.Tensor, torch.Tensor]:
-    """Priors of what each utterance describes: (one of several figures, all of several figures), two [batch,
-    figures].
-
-    Each row sums to 1 in one of the two and is 0 in the other.
-    """
-    one_of, all_of = torch.zeros(2, len(batch), len(places))
+def _prior(batch: Sequence[Reference], places: Places) -> torch.Tensor:
+    """[batch, figures] prior probability of what each description is of: rows sum to 1."""
+    prior = torch.zeros(len(batch), len(places))
     for row, each in enumerate(batch):
-        of_label = [places[figure] for figure in each.figures]
-        if len(of_label) > 1:
-            all_of[row, of_label] = 1 / len(of_label)
-        else:
-            share = 1 / (LABEL_ODDS * len(of_label) + len(each.others))
-            one_of[row, [places[figure] for figure in each.others]] = share
-            one_of[row, of_label] = LABEL_ODDS * share
-    return one_of, all_of
+        share = 1 / (LABEL_ODDS * len(each.figures) + len(each.others))
+        prior[row, [places[figure] for figure in each.others]] = share
+        prior[row, [places[figure] for figure in each.figures]] = LABEL_ODDS * share
+    return prior
 
 
 def _places(games: Sequence[TrainingGame]) -> dict[str, Places]:

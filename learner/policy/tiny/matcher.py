@@ -12,7 +12,7 @@ import torch
 
 
 class Matching:
-    """The matcher of a model, with the embeddings of its words."""
+    """The matcher of a model."""
 
     def __init__(self, model: Any) -> None:
         """`model`: a `TinyVlmModel`."""
@@ -21,34 +21,48 @@ class Matching:
 
     def parameters(self, trainable: Sequence[torch.nn.Parameter]) -> list[torch.nn.Parameter]:
         """The parameters of `trainable` that belong to the matcher."""
-        own = {*self._model.matcher.parameters(), *self._model.get_input_embeddings().parameters()}
+        own = {*self._model.matcher.parameters()}
         return [parameter for parameter in trainable if parameter in own]
 
-    def words(self, ids: Sequence[int]) -> list[tuple[int, ...]]:
-        """For each message of a prompt, the token ids that are matched."""
+    def descriptions(self, ids: Sequence[int]) -> list[list[tuple[int, ...]]]:
+        """For each message of a prompt, the token ids of each description: of the marked ones, or else of all that was
+        said. A message without words has none."""
         config = self._model.config
         labels = {
             label
             for label, token in pairwise(ids)
             if token == config.image_token_id and label in config.label_token_ids
         }
-        found: list[list[int]] = [[]]
+        found: list[list[list[int]]] = [[]]
+        words: list[list[int]] = [[]]
+        inside = False
         for token in ids:
             if token == config.end_token_id:
                 found.append([])
+                words.append([])
+            elif token == config.opens_token_id:
+                inside = True
+                found[-1].append([])
+            elif token == config.closes_token_id:
+                inside = False
+            elif inside:
+                found[-1][-1].append(token)
             elif token not in self._silent and token not in labels:
-                found[-1].append(token)
-        return [tuple(message) for message in found]
+                words[-1].append(token)
+        return [
+            [tuple(description) for description in marked or [said] if description]
+            for marked, said in zip(found, words, strict=True)
+        ]
 
-    def logps(self, messages: Sequence[Sequence[int]], features: torch.Tensor) -> torch.Tensor:
-        """[M, N] log-probability that each of M messages (at least one token each) describes each of N figures with
+    def logps(self, descriptions: Sequence[Sequence[int]], features: torch.Tensor) -> torch.Tensor:
+        """[M, N] log-probability that each of M descriptions (at least one token each) describes each of N figures with
         features [N, D]."""
         device = self._model.device
-        lengths = torch.tensor([len(message) for message in messages], device=device)
-        row = torch.repeat_interleave(torch.arange(len(messages), device=device), lengths)
-        words = self._model.get_input_embeddings()(
-            torch.tensor([token for message in messages for token in message], device=device)
+        lengths = torch.tensor([len(description) for description in descriptions], device=device)
+        row = torch.repeat_interleave(torch.arange(len(descriptions), device=device), lengths)
+        words = self._model.matcher.words(
+            torch.tensor([token for description in descriptions for token in description], device=device)
         )
-        said = words.new_zeros(len(messages), words.shape[-1]).index_add(0, row, words) / lengths[:, None]
+        said = words.new_zeros(len(descriptions), words.shape[-1]).index_add(0, row, words) / lengths[:, None]
         shown = features.to(device, words.dtype)
         return self._model.matcher.likeness(said[None], shown[None])[0].log_softmax(-1)

@@ -1,13 +1,18 @@
-"""The embedded vision-language model: a small convolutional encoder and a small Llama, as a transformers model.
+"""The embedded vision-language model: a small encoder and a small Llama, as a transformers model.
 
-One image is one position of the prompt. Each utterance is followed by a summary token and an act token. A matcher
-compares the mean embedding of the utterance's words with the features of each figure on the board. The letters of
-the matching figures are added to the summary token's embedding, and those of the matching selected figures to the
-act token's. Selected figures have a lower prior than others, and figures that were selected and deselected a still
-lower one. The language part does not see figures in any other way: it learns what to do with letters in a dialogue,
-the matcher learns names of figures, and each can be trained without the other.
+One image is one position of the prompt. In an utterance, descriptions of figures stand between two tokens, `opens` and
+`closes`, and each utterance is followed by a summary token and an act token. A matcher compares the mean of a
+description's words with the features of each figure on the board. The letters of the matching figures are added to the
+embedding of its closing token, and those of the matching selected figures to that of its opening token. The summary and
+the act token have the same for all descriptions of the utterance together. Selected figures have a lower prior than
+others, and figures that were selected and deselected a still lower one.
+
+The language part sees neither figures nor the words of descriptions: it learns what to do with letters in a dialogue.
+The matcher learns which words fit which figures. Each can be trained without the other.
 """
 
+import math
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -35,12 +40,14 @@ from learner.settings import TINY_MODEL_TYPE
 
 
 class TinyVlmConfig(PreTrainedConfig):
-    """`text_config` is a LlamaConfig; `channels` are the widths of the encoder's four stages.
+    """`text_config` is a LlamaConfig; `channels` are the widths of the encoder's three stages.
 
-    A message starts after an `end_token_id` and ends with a `summary_token_id` and an `act_token_id`.
-    `silent_token_ids` do not count in the mean of its words, and neither do the labels of the board's figures, from
-    `label_token_ids`; a board may have more labels than the model was built with. The summary's logits get
-    `selected_bias` for selected figures, and `returned_bias` for figures that were selected and then deselected.
+    A message starts after an `end_token_id` and ends with a `summary_token_id` and an `act_token_id`. Its descriptions
+    stand between `opens_token_id` and `closes_token_id`; the language part reads `word_token_id` for each of their
+    tokens. In a message without descriptions, all of its words are one, except for those of `silent_token_ids` and the
+    labels of the board's figures, from `label_token_ids`; a board may have more labels than the model was built with.
+    Logits over all figures have `selected_bias` for selected figures, and `returned_bias` for figures that were
+    selected and then deselected. `tagger_width` is that of `learner.policy.tiny.tagger`.
     """
 
     model_type = TINY_MODEL_TYPE
@@ -53,15 +60,18 @@ class TinyVlmConfig(PreTrainedConfig):
         summary_token_id: int = 2,
         act_token_id: int = 3,
         end_token_id: int = 4,
+        word_token_id: int = 5,
+        opens_token_id: int = 6,
+        closes_token_id: int = 7,
         silent_token_ids: tuple[int, ...] | list[int] = (),
         label_token_ids: tuple[int, ...] | list[int] = (),
         image_size: int = 64,
-        channels: tuple[int, ...] | list[int] = (32, 64, 96, 128),
-        feature_scale: float = 1.0,
-        match_temperature: float = 0.07,
-        points_at_selected: bool = True,
+        channels: tuple[int, ...] | list[int] = (64, 96, 128),
+        tagger_width: int = 96,
+        match_temperature: float = 0.1,
         selected_bias: float = 0.0,
         returned_bias: float = 0.0,
+        tie_word_embeddings: bool = True,
         **kwargs: Any,
     ) -> None:
         if isinstance(text_config, dict):
@@ -71,20 +81,33 @@ class TinyVlmConfig(PreTrainedConfig):
         self.summary_token_id = summary_token_id
         self.act_token_id = act_token_id
         self.end_token_id = end_token_id
+        self.word_token_id = word_token_id
+        self.opens_token_id = opens_token_id
+        self.closes_token_id = closes_token_id
         self.silent_token_ids = list(silent_token_ids)
         self.label_token_ids = list(label_token_ids)
         self.image_size = image_size
         self.channels = list(channels)
-        self.feature_scale = feature_scale
+        self.tagger_width = tagger_width
         self.match_temperature = match_temperature
-        self.points_at_selected = points_at_selected
         self.selected_bias = selected_bias
         self.returned_bias = returned_bias
-        super().__init__(**kwargs)
+        super().__init__(**kwargs, tie_word_embeddings=tie_word_embeddings)  # pyright: ignore[reportCallIssue]
+
+
+PATCH = 4
+"""Pixels of a side of a patch."""
+DIRECTIONS = 8
+"""Directions of edges that are told apart."""
+TAGS = 3
+"""Tags of a token: outside of descriptions, the first of one, inside of one."""
 
 
 class TinyVisionEncoder(nn.Module):
-    """[n, 3, S, S] pictures, black on white in 0..1, to [n, D] standardised features."""
+    """[n, 3, S, S] pictures, black on white in 0..1, to [n, D] standardised features.
+
+    The first stage is fixed: the ink of patches of 4 x 4 pixels, and the edges in them by direction.
+    """
 
     mean: torch.Tensor
     deviation: torch.Tensor
@@ -93,45 +116,74 @@ class TinyVisionEncoder(nn.Module):
         super().__init__()
         width = config.text_config.hidden_size
         stages: list[nn.Module] = []
-        before = 1
-        for channels in config.channels:
+        before, side = PATCH**2 + DIRECTIONS, config.image_size // PATCH
+        for number, channels in enumerate(config.channels):
+            stride = 2 if number else 1
             stages += [
-                nn.Conv2d(before, channels, 3, stride=2, padding=1),
+                nn.Conv2d(before, channels, 3, stride=stride, padding=1),
                 nn.GroupNorm(8, channels),
                 nn.GELU(),
             ]
-            before = channels
-        side = config.image_size // 2 ** len(config.channels)
+            before, side = channels, side // stride
         self.stages = nn.Sequential(*stages)
         self.project = nn.Linear(before * side * side, width)
-        self.scale = config.feature_scale
         self.register_buffer("mean", torch.zeros(width))
         self.register_buffer("deviation", torch.ones(width))
 
-    def raw(self, pixels: torch.Tensor) -> torch.Tensor:
-        """Features before standardisation, as trained by the contrastive alignment."""
+    def patches(self, pixels: torch.Tensor) -> torch.Tensor:
+        """[n, C, S, S] pictures to [n, PATCH² + DIRECTIONS, S / PATCH, S / PATCH]."""
         ink = 1.0 - pixels[:, :1]
-        return self.project(self.stages(ink).flatten(1))
+        sobel = ink.new_tensor([[-1.0, 0.0, 1.0], [-2.0, 0.0, 2.0], [-1.0, 0.0, 1.0]]) / 4
+        x, y = functional.conv2d(ink, torch.stack([sobel, sobel.T])[:, None], padding=1).split(1, dim=1)
+        strength, angle = (x**2 + y**2).sqrt(), torch.atan2(y, x)
+        directions = torch.arange(DIRECTIONS, device=ink.device) * (2 * math.pi / DIRECTIONS)
+        edges = (angle - directions[:, None, None]).cos().clamp(min=0) ** 4 * strength
+        return torch.cat(
+            [functional.pixel_unshuffle(ink, PATCH), functional.avg_pool2d(edges, PATCH) * PATCH], dim=1
+        )
+
+    def raw(self, patches: torch.Tensor) -> torch.Tensor:
+        """Features of patches before standardisation, as trained by the contrastive alignment."""
+        return self.project(self.stages(patches).flatten(1))
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
-        return (self.raw(pixels) - self.mean) / self.deviation * self.scale
+        return (self.raw(self.patches(pixels)) - self.mean) / self.deviation
 
 
 class Matcher(nn.Module):
-    """Scores figures of a board by their features and the mean embedding of the words."""
+    """Scores figures of a board by their features and the mean vector of the words of a description."""
 
-    def __init__(self, width: int, temperature: float) -> None:
+    def __init__(self, config: TinyVlmConfig) -> None:
         super().__init__()
+        width = config.text_config.hidden_size
+        self.words = nn.Embedding(config.text_config.vocab_size, width)
         self.query = nn.Linear(width, width, bias=False)
         self.key = nn.Linear(width, width, bias=False)
-        self.sharpness = nn.Parameter(torch.tensor(1 / temperature))
+        self.sharpness = nn.Parameter(torch.tensor(1 / config.match_temperature))
 
     def likeness(self, said: torch.Tensor, figures: torch.Tensor) -> torch.Tensor:
-        """[B, M, D] messages and [B, N, D] figures to [B, M, N] logits."""
+        """[B, M, D] descriptions and [B, N, D] figures to [B, M, N] logits."""
         with torch.autocast(said.device.type, enabled=False):
             query = functional.normalize(self.query(said), dim=-1)
             key = functional.normalize(self.key(figures), dim=-1)
             return self.sharpness * query @ key.transpose(1, 2)
+
+
+class Tagger(nn.Module):
+    """Finds the descriptions in an utterance: a bidirectional GRU over the frozen vectors of its tokens."""
+
+    def __init__(self, config: TinyVlmConfig) -> None:
+        super().__init__()
+        self.reads = nn.GRU(
+            config.text_config.hidden_size, config.tagger_width, batch_first=True, bidirectional=True
+        )
+        self.tags = nn.Linear(2 * config.tagger_width, TAGS)
+
+    def forward(self, vectors: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        """[B, L, D] vectors of utterances with `lengths` [B] tokens to [B, L, TAGS] logits."""
+        packed = nn.utils.rnn.pack_padded_sequence(vectors, lengths, batch_first=True, enforce_sorted=False)
+        read, _ = nn.utils.rnn.pad_packed_sequence(self.reads(packed)[0], batch_first=True)
+        return self.tags(read)
 
 
 class TinyVlmPreTrainedModel(PreTrainedModel):
@@ -144,21 +196,44 @@ class TinyVlmPreTrainedModel(PreTrainedModel):
     _no_split_modules = ["LlamaDecoderLayer"]  # noqa: RUF012
 
 
+@dataclass(frozen=True)
+class Layout:
+    """Where the parts of prompts [B, L] are. In each prompt, messages are counted from 0, descriptions from 1."""
+
+    described: torch.Tensor
+    """[B, L] bool: words of descriptions, and the words of messages without one."""
+    inside: torch.Tensor
+    """[B, L] bool: tokens between those that open and close a description."""
+    message: torch.Tensor
+    """[B, L] number of the message."""
+    description: torch.Tensor
+    """[B, L] number of the last description that was opened."""
+    letters: torch.Tensor
+    """[B, N] token ids of the board's labels; [B, 0] is of no figure."""
+    places: torch.Tensor
+    """[B, N] positions of the board's images."""
+    present: torch.Tensor
+    """[B, N] bool: which of them there are."""
+    held: torch.Tensor
+    """[B, messages, N] bool: selected before a message."""
+
+
 class TinyVlmModel(TinyVlmPreTrainedModel):
     """Encoder and language part without the output layer."""
 
     def __init__(self, config: TinyVlmConfig) -> None:
         super().__init__(config)
         self.vision_model = TinyVisionEncoder(config)
-        self.matcher = Matcher(config.text_config.hidden_size, config.match_temperature)
+        self.matcher = Matcher(config)
+        self.tagger = Tagger(config)
         self.language_model = LlamaModel(config.text_config)
         self._kinds: torch.Tensor | None = None
         """[2, vocabulary] bool: whether a token is silent on every board, and whether it may be a figure's
         label."""
         self.post_init()
 
-    def get_input_embeddings(self) -> nn.Module:
-        return self.language_model.embed_tokens
+    def get_input_embeddings(self) -> nn.Embedding:
+        return self.language_model.embed_tokens  # pyright: ignore[reportReturnType]
 
     def _silent_and_labels(self, words: torch.Tensor) -> torch.Tensor:
         """[2, *words.shape] bool: whether a token is silent on every board, and whether it may be a figure's
@@ -170,15 +245,6 @@ class TinyVlmModel(TinyVlmPreTrainedModel):
             self._kinds = kinds.to(words.device)
         return self._kinds[:, words]
 
-    def _read(self, words: torch.Tensor) -> torch.Tensor:
-        """Embeddings for the language part, without the adapter's change.
-
-        An adapter changes embeddings for the matcher, so that words fit figures. For the language part, words such
-        as "remove" must keep the embedding that it was pretrained with.
-        """
-        embeddings = self.get_input_embeddings()
-        return getattr(embeddings, "base_layer", embeddings)(words)
-
     def set_input_embeddings(self, value: nn.Module) -> None:
         self.language_model.embed_tokens = value  # pyright: ignore[reportAttributeAccessIssue]
 
@@ -187,52 +253,104 @@ class TinyVlmModel(TinyVlmPreTrainedModel):
         features = self.vision_model(pixel_values.to(self.dtype))
         return BaseModelOutputWithPooling(pooler_output=list(features[:, None]))  # type: ignore[arg-type]
 
-    def merge_embeddings(self, input_ids: torch.Tensor, features: torch.Tensor | None) -> torch.Tensor:
-        """Embeddings [B, L, D] of token ids [B, L], with features [images, D] (in order) at the image positions.
+    def layout(self, input_ids: torch.Tensor) -> Layout | None:
+        """Where the parts of prompts [B, L] are; None without a board or without a message.
 
-        Images of the board follow a label or a silent token; each has the embedding of its letter. Any other image
-        has its feature plus the embedding of the last word before it. A summary token has its own embedding plus
-        those of the letters of matched figures, weighted by their probability. The act token after it has the same
-        over selected figures only, if the model uses it. A message is all tokens since the last end token that are
-        not silent; the letters before its summary are the state, that is, the selection. So an embedding depends on
-        the board, on its own message and on earlier states.
+        Images of the board follow a label or a silent token. The letters before a message's summary and outside of
+        its words are the state, that is, the selection.
         """
-        if features is None:
-            return self._read(input_ids)
-        images = input_ids == self.config.image_token_id
+        config = self.config
+        images = input_ids == config.image_token_id
+        summaries = input_ids == config.summary_token_id
         index = torch.arange(input_ids.shape[1], device=input_ids.device).expand_as(input_ids)
         words = input_ids.gather(1, index.masked_fill(images, 0).cummax(dim=1).values)
-        named = self._read(words)
-        shown = torch.zeros_like(named).index_put(images.nonzero(as_tuple=True), features.to(named.dtype))
         silent, labels = self._silent_and_labels(words)
-        board, summaries = images & (silent | labels), input_ids == self.config.summary_token_id
-        embeddings = torch.where(board[..., None], named, named + shown)
+        board = images & (silent | labels)
         if not board.any() or not summaries.any():
-            return embeddings
-        message = (input_ids == self.config.end_token_id).cumsum(dim=1)
+            return None
+        ends = input_ids == config.end_token_id
+        message = ends.cumsum(dim=1)
         number = board.cumsum(dim=1)
         places = index.new_zeros(len(index), int(number.max()) + 1)
         places = places.scatter(1, number.masked_fill(~board, 0), index)
-        figures, letters = _at(shown, places), _at(named, places)
-        present = torch.arange(figures.shape[1], device=input_ids.device) <= number[:, -1:]
-        present = present & (torch.arange(figures.shape[1], device=input_ids.device) > 0)
-        names = words.gather(1, places)
-        silent = silent | ((words[..., None] == names[:, None]) & present[:, None]).any(-1)
-        said = _mean(self.get_input_embeddings()(words) + shown, message, ~silent)
+        present = torch.arange(places.shape[1], device=input_ids.device) <= number[:, -1:]
+        present = present & (torch.arange(places.shape[1], device=input_ids.device) > 0)
+        letters = words.gather(1, places)
+        silent = silent | ((words[..., None] == letters[:, None]) & present[:, None]).any(-1)
+        opens, closes = input_ids == config.opens_token_id, input_ids == config.closes_token_id
+        description = opens.cumsum(dim=1)
+        inside = (description > closes.cumsum(dim=1)) & ~opens
+        messages = int(message.max()) + 1
+        described = index.new_zeros(len(index), messages).scatter_add(1, message, inside.long()) > 0
+        whole = ~described.gather(1, message) & ~silent & ~images & ~opens & ~closes
         summed = summaries.cumsum(dim=1)
-        before = summed == (summed * (input_ids == self.config.end_token_id)).cummax(dim=1).values
-        state = before & ~images & ~images.roll(-1, dims=1)
-        listed = ((input_ids[..., None] == names[:, None]) & state[..., None]).to(named.dtype)
-        held = listed.new_zeros(*said.shape[:2], names.shape[1])
-        held = held.scatter_add(1, message[..., None].expand_as(listed), listed) > 0
-        returned = (held.cumsum(dim=1) > 0) & ~held
-        likeness = self.matcher.likeness(said, figures)
-        bias = self.config.selected_bias * held + self.config.returned_bias * returned
-        every, taken = _shares(likeness + bias, present[:, None]), _shares(likeness, present[:, None] & held)
-        acts = (input_ids == self.config.act_token_id) & self.config.points_at_selected
-        for shares, pointing in ((every, summaries), (taken, acts)):
-            row, place = pointing.nonzero(as_tuple=True)
-            pointed = (shares @ letters)[row, message[row, place]].to(embeddings.dtype)
+        before = summed == (summed * ends).cummax(dim=1).values
+        state = before & ~images & ~images.roll(-1, dims=1) & ~inside
+        listed = (input_ids[..., None] == letters[:, None]) & state[..., None]
+        held = torch.zeros(len(index), messages, places.shape[1], device=input_ids.device)
+        held = held.scatter_add(1, message[..., None].expand_as(listed), listed.to(held.dtype)) > 0
+        return Layout(inside | whole, inside, message, description, letters, places, present, held)
+
+    def likeness(self, input_ids: torch.Tensor, features: torch.Tensor, layout: Layout) -> torch.Tensor:
+        """[B, messages + descriptions + 1, N] logits of each message, and of each description (the first is none), for
+        each figure of the board. `features` [images, D] are those of all images, in order."""
+        images = input_ids == self.config.image_token_id
+        shown = features.new_zeros(*input_ids.shape, features.shape[-1])
+        shown = shown.index_put(images.nonzero(as_tuple=True), features)
+        vectors = self.matcher.words(input_ids)
+        said = torch.cat(
+            [
+                _mean(vectors, layout.message, layout.described),
+                _mean(vectors, layout.description, layout.inside),
+            ],
+            dim=1,
+        )
+        return self.matcher.likeness(said, _at(shown, layout.places))
+
+    def merge_embeddings(self, input_ids: torch.Tensor, features: torch.Tensor | None) -> torch.Tensor:
+        """Embeddings [B, L, D] of token ids [B, L], with features [images, D] (in order) at the image positions.
+
+        Any image that is not on the board has its feature plus the embedding of the last word before it. An embedding
+        depends on the board, on its own message and on earlier states.
+        """
+        layout = None if features is None else self.layout(input_ids)
+        if features is None or layout is None:
+            embeddings = self.get_input_embeddings()(input_ids)
+            images = input_ids == self.config.image_token_id
+            return (
+                embeddings
+                if features is None
+                else embeddings.index_put(images.nonzero(as_tuple=True), features)
+            )
+        return self.pointed(input_ids, self.likeness(input_ids, features, layout), layout)
+
+    def pointed(self, input_ids: torch.Tensor, likeness: torch.Tensor, layout: Layout) -> torch.Tensor:
+        """Embeddings [B, L, D] of token ids [B, L] with the letters of matched figures, see `likeness`."""
+        config = self.config
+        embed = self.get_input_embeddings()
+        index = torch.arange(input_ids.shape[1], device=input_ids.device).expand_as(input_ids)
+        images = input_ids == config.image_token_id
+        named = input_ids.gather(1, index.masked_fill(images, 0).cummax(dim=1).values)
+        read = torch.where(layout.inside, config.word_token_id, torch.where(images, named, input_ids))
+        embeddings, letters = embed(read), embed(layout.letters)
+        messages = layout.held.shape[1]
+        of = layout.description.new_zeros(len(input_ids), likeness.shape[1] - messages)
+        opens = input_ids == config.opens_token_id
+        of = of.scatter(1, layout.description.masked_fill(~opens, 0), layout.message)  # of each description
+        held = torch.cat([layout.held, _at(layout.held, of)], dim=1)
+        returned = (layout.held.cumsum(dim=1) > 0) & ~layout.held
+        returned = torch.cat([returned, _at(returned, of)], dim=1)
+        bias = config.selected_bias * held + config.returned_bias * returned
+        every = _shares(likeness + bias, layout.present[:, None]) @ letters
+        taken = _shares(likeness, layout.present[:, None] & held) @ letters
+        for shares, token, number in (
+            (every, config.summary_token_id, layout.message),
+            (taken, config.act_token_id, layout.message),
+            (every, config.closes_token_id, layout.description + messages),
+            (taken, config.opens_token_id, layout.description + messages),
+        ):
+            row, place = (input_ids == token).nonzero(as_tuple=True)
+            pointed = shares[row, number[row, place]].to(embeddings.dtype)
             embeddings = embeddings.index_put((row, place), pointed, accumulate=True)
         return embeddings
 
@@ -271,13 +389,15 @@ class TinyVlmModel(TinyVlmPreTrainedModel):
 class TinyVlmForConditionalGeneration(TinyVlmPreTrainedModel, GenerationMixin):
     """The whole model, with transformers' `generate` and its cache."""
 
+    _tied_weights_keys = {"lm_head.weight": "model.language_model.embed_tokens.weight"}  # noqa: RUF012
+
     def __init__(self, config: TinyVlmConfig) -> None:
         super().__init__(config)
         self.model = TinyVlmModel(config)
         self.lm_head = nn.Linear(config.text_config.hidden_size, config.text_config.vocab_size, bias=False)
         self.post_init()
 
-    def get_input_embeddings(self) -> nn.Module:
+    def get_input_embeddings(self) -> nn.Embedding:
         return self.model.get_input_embeddings()
 
     def set_input_embeddings(self, value: nn.Module) -> None:
@@ -355,8 +475,6 @@ def start_by_likeness(
     width = model.config.text_config.hidden_size
     layers: Any = model.model.language_model.layers
     with torch.no_grad():
-        for projection in (model.model.matcher.query, model.model.matcher.key):
-            projection.weight.copy_(torch.eye(width))
         for layer in layers:
             attention, mlp = layer.self_attn, layer.mlp
             attention.q_proj.weight.normal_(0, likeness * width**-0.5, generator=generator)

@@ -1,10 +1,13 @@
-"""Phrases around descriptions in scripted dialogues: plain data. A phrase is one choice from each of its parts.
+"""Phrases of scripted dialogues: plain data. A phrase is one choice from each of its parts.
 
-`{d}` is a description as it was written, `{the}` one with an article. They were written for this module; none is
-copied from games of people, and simulated players use other phrases.
+`{x}`, `{y}` and `{z}` stand for descriptions of figures as they were written, `{the x}` for one with an article,
+`{x2}` for a second description of the same figure. They were written for this module; none is copied from games of
+people, and simulated players use other phrases.
 """
 
 import random
+import re
+from dataclasses import dataclass
 
 Phrase = tuple[tuple[str, ...], ...]
 """Parts in order; one option of each is taken, and empty options are skipped."""
@@ -12,119 +15,225 @@ Phrase = tuple[tuple[str, ...], ...]
 YES: tuple[Phrase, ...] = (
     (("yes", "yeah", "yep", "yup", "ok", "okay", "right", "correct", "good", "great", "nice", "perfect", "exactly",
       "excellent", "awesome", "cool", "super", "fine", "true", "thanks", "sweet", "alright", "wonderful", "bingo",
-      "amazing", "lovely", "brilliant", "👍", "✅", "fantastic", "very good", "very nice", "all right"),),
+      "amazing", "lovely", "brilliant", "👍", "✅", "fantastic", "very good", "very nice", "all right", "lol yes"),),
     (("good", "great", "nice", "excellent"), ("job", "work", "one", "pick", "choice", "guess")),
     (("", "yes", "ok", "great", "yeah", "yep"),
      ("that's it", "that is it", "that's right", "that is right", "that's correct", "that is correct", "well done",
       "you got it", "got it", "that's the one", "that one is right", "spot on", "this is right", "it is correct",
-      "that was right", "just like that", "that works", "you did it", "good")),
+      "that was right", "just like that", "that works", "you did it", "good", "keep that", "keep it",
+      "that one stays", "leave that one")),
+    (("yes", "good", "", ""),
+     ("you have two right", "you have three right", "that's two", "one more to go", "two more to go", "two left",
+      "only one left", "almost there", "we are nearly done", "all of these are right", "those are both right")),
 )  # fmt: skip
 NO: tuple[Phrase, ...] = (
     (("no", "nope", "nah", "wrong", "incorrect", "not that", "no no", "not it", "false", "oops", "nooo", "bad", "❌",
-      "👎", "not quite", "not really", "uh no", "no sorry", "sorry no", "hmm no", "not correct", "not right"),),
+      "👎", "not quite", "not really", "uh no", "no sorry", "sorry no", "hmm no", "not correct", "not right", "noo",
+      "ugh no", "no way", "argh", "hmm not really", "n", "negative", "nuh uh", "close but no", "almost"),),
     (("", "no", "nope", "sorry", "oops", "hmm"),
      ("not that one", "wrong one", "that's wrong", "that is wrong", "that's not it", "that is not it", "that isn't it",
       "that's not right", "that is not right", "that's not the one", "that's incorrect", "that was wrong",
       "this is wrong", "that one is wrong", "it is wrong", "not this one", "you picked the wrong one",
-      "that was the wrong one", "not what i meant", "that's not what i meant", "that is not correct",
-      "wrong choice", "wrong pick", "bad choice", "not the one", "that doesn't look right")),
+      "that was the wrong one", "not what i meant", "that's not what i meant", "that is not correct", "that isnt it",
+      "wrong choice", "wrong pick", "bad choice", "not the one", "that doesn't look right", "thats wrong",
+      "that wasn't it", "it isn't that one", "that's the wrong figure", "you got the wrong one", "i don't mean that",
+      "that's a different one", "wrong image", "you misunderstood me")),
 )  # fmt: skip
 AGAIN: tuple[Phrase, ...] = (
     (("", "please"),
      ("try again", "try another", "try another one", "try the other one", "pick another one", "pick a different one",
-      "the other one", "another one", "look again", "choose again", "a different one", "guess again")),
+      "the other one", "another one", "look again", "choose again", "a different one", "guess again", "look closer",
+      "have another look", "think again", "the one that looks almost the same")),
 )  # fmt: skip
 TAKE_BACK = (
     "undo", "deselect", "unselect", "remove", "take back", "take away", "drop", "delete", "unclick", "get rid of",
-    "de-select", "take out", "uncheck", "lose", "cancel",
+    "de-select", "take out", "uncheck", "lose", "cancel", "unpick", "clear", "discard", "un-select", "untick", "revert",
 )  # fmt: skip
 THAT = (
     "that", "it", "that one", "this one", "the last one", "the last selection", "the last image", "the last pick",
     "your last choice", "the one you just picked", "the last image you selected", "the last thing you picked",
-    "the previous one", "your last pick", "the last figure", "the one you selected",
+    "the previous one", "your last pick", "the last figure", "the one you selected", "the latest one",
+    "the most recent one", "what you just picked", "the one you added",
 )  # fmt: skip
 UNDO: tuple[Phrase, ...] = (
-    (
-        (
-            "undo",
-            "please undo",
-            "undo it",
-            "deselect",
-            "take it back",
-            "put it back",
-            "go back",
-            "undo please",
-        ),
-    ),
-    (("", "", "please", "now", "can you", "could you"), TAKE_BACK, THAT),
+    (("undo", "please undo", "undo it", "deselect", "take it back", "put it back", "go back", "undo please",
+      "take that back", "undo that", "go back one", "back", "not that one, undo", "unselect", "deselect please"),),
+    (("", "", "please", "now", "can you", "could you", "just"), TAKE_BACK, THAT),
+)  # fmt: skip
+ORDINAL = (
+    "the first one",
+    "the first",
+    "the one you picked first",
+    "the first one you picked",
+    "your first pick",
 )
+UNDO_FIRST: tuple[Phrase, ...] = ((("", "please", "no,", "can you"), TAKE_BACK, ORDINAL),)
 REMOVE: tuple[Phrase, ...] = (
-    (("", "", "please", "now", "but", "also", "next", "you need to", "can you"), TAKE_BACK, ("{the}", "{the}", "{d}")),
-    (("not {the}", "{the} is wrong", "{the} was wrong", "{the} should not be selected", "{the} isn't right",
-      "{the} is not one of them", "we don't need {the}", "{the} has to go"),),
+    (("", "", "please", "now", "but", "also", "next", "you need to", "can you"), TAKE_BACK,
+     ("{the x}", "{the x}", "{x}")),
+    (("not {the x}", "{the x} is wrong", "{the x} was wrong", "{the x} should not be selected", "{the x} isn't right",
+      "{the x} is not one of them", "we don't need {the x}", "{the x} has to go", "i never wanted {the x}",
+      "{the x} is not part of it", "{the x} should go", "you should not have {the x}", "put {the x} back",
+      "{the x} doesn't belong", "without {the x}", "everything but {the x}", "all but {the x} are right"),),
+)  # fmt: skip
+REMOVE_SEVERAL: tuple[Phrase, ...] = (
+    (("", "please", "no,"), TAKE_BACK,
+     ("{the x} and {the y}", "{the x} and {y}", "both {the x} and {the y}", "{x} and {y}", "{the x}, {the y}")),
+    (("{the x} and {the y} are wrong", "neither {the x} nor {the y}", "{the x} and {the y} have to go",
+      "not {the x} and not {the y}"),),
+)  # fmt: skip
+KEEP: tuple[Phrase, ...] = (
+    (("keep {the y}, remove {the x}", "remove {the x} but keep {the y}", "{the y} is right, {the x} is not",
+      "{the y} stays, {the x} goes", "{the y} is fine, deselect {the x}", "only {the y} is right, not {the x}",
+      "{the y} yes, {the x} no", "leave {the y}, take away {the x}", "{the y} is good but undo {the x}",
+      "{the x} is wrong, {the y} is right", "don't remove {the y}, remove {the x}", "i want {the y} but not {the x}",
+      "keep {the y}. drop {the x}", "take back {the x}, not {the y}"),),
 )  # fmt: skip
 PUT_BACK: tuple[Phrase, ...] = (
     (("no", "wrong", "oops", ""),
-     ("put {the} back", "select {the} again", "bring back {the}", "reselect {the}", "{the} was right, select it again",
-      "pick {the} again", "add {the} again", "you should not have removed {the}", "i still need {the}")),
+     ("put {the x} back", "select {the x} again", "bring back {the x}", "reselect {the x}",
+      "{the x} was right, select it again", "pick {the x} again", "add {the x} again",
+      "you should not have removed {the x}", "i still need {the x}", "{the x} should be selected")),
 )  # fmt: skip
 CLEAR: tuple[Phrase, ...] = (
     (("", "please", "ok", "no", "let's"),
      ("clear everything", "deselect all", "deselect everything", "start over", "reset", "remove all of them",
       "undo everything", "clear all", "unselect all images", "start again", "remove everything", "deselect them all",
-      "start from scratch", "take all of them away")),
+      "start from scratch", "take all of them away", "clear the board", "all of them are wrong", "undo all",
+      "none of them", "remove all", "wipe them all")),
+)  # fmt: skip
+CLEAR_TWO: tuple[Phrase, ...] = (
+    (("", "please", "ok", "no", "sorry"),
+     ("remove both", "deselect both", "deselect both of them", "both are wrong", "undo both", "take both back",
+      "neither of them", "both of these are wrong", "neither is right", "unselect the two", "remove the two of them",
+      "those two are wrong")),
 )  # fmt: skip
 LEAD = (
     "now", "next", "then", "and", "also", "next is", "next one is", "the next one is", "now it's", "after that",
     "another one is", "now we need", "next up is", "one more", "last", "last one is", "the last one is", "finally",
     "first", "the first one is", "first is", "let's start with", "now for", "next one", "the next one looks like",
-    "then there is", "next up", "lastly",
+    "then there is", "next up", "lastly", "hey", "hi,", "hello,", "so", "ok so", "umm", "well", "first one:", "next:",
+    "second one:", "1.", "2.", "another:", "start with", "we also need", "last one:", "uh", "alright,", "and then",
 )  # fmt: skip
 VERB = (
     "select", "pick", "choose", "click", "click on", "find", "get", "grab", "take", "look for", "go for", "mark",
     "tap", "please select", "please pick", "please choose", "can you find", "could you select", "i need", "i want",
-    "there is", "i see", "try", "add",
+    "there is", "i see", "try", "add", "could you find", "can you pick", "would you select", "i'm looking for",
+    "i am looking for", "we need", "give me", "do you see", "is there", "there should be", "show me",
+    "it's", "i'd like",
 )  # fmt: skip
 LIKE = (
     "looks like", "it looks like", "kind of like", "sort of like", "maybe", "something like", "could be",
     "one that looks like", "the one that looks like", "it's like", "this one is like", "it is", "it's", "like",
     "the image that looks like", "the shape of", "this looks like", "it resembles", "i would say", "a figure like",
-    "the figure looks like", "i think it is", "an image of",
+    "the figure looks like", "i think it is", "an image of", "i guess", "the one that looks kinda like",
+    "the one that looks a bit like", "reminds me of", "this one looks like", "this is", "the one with", "the one like",
+    "this one could be", "imagine", "think of", "looks kind of like", "to me it's", "picture of", "shape like",
+    "it has", "something that looks like", "the figure that resembles", "some kind of", "basically",
+    "you can see", "similar to",
+)  # fmt: skip
+TAIL = (
+    "please", "i think", "lol", "i guess", "maybe", "if you can", "thanks", "haha", "pls", "or something", "next",
+    "too", "as well", "now", "first", "there", "or so", "sort of", "you know", "again", "this time", "!", "?", "...",
 )  # fmt: skip
 ASK: tuple[Phrase, ...] = (
-    (("{d}",),),
-    (("{d}",),),
-    (("{the}",),),
-    (LEAD, ("{d}", "{the}")),
-    (VERB, ("{the}", "{the}", "{d}")),
-    (LIKE, ("{d}",)),
-    (LEAD, VERB, ("{the}", "{the}", "{d}")),
-    (VERB, ("the one", "the image", "the figure", "one"), ("that looks like", "like", "which looks like", "with"),
-     ("{d}",)),
+    (("{x}",),),
+    (("{x}",),),
+    (("{the x}",),),
+    (("", "", *LEAD), ("{x}", "{the x}"), ("", *TAIL)),
+    (("", "", *LEAD), VERB, ("{the x}", "{the x}", "{x}"), ("", "", *TAIL)),
+    (("", "", *LEAD), LIKE, ("{x}",), ("", "", *TAIL)),
+    (LEAD, VERB, ("{the x}", "{the x}", "{x}")),
+    (VERB, ("the one", "the image", "the figure", "one", "the shape", "the picture"),
+     ("that looks like", "like", "which looks like", "with", "that looks kind of like", "that could be", "of"),
+     ("{x}",), ("", "", *TAIL)),
+    (("{x}, {x2}", "{x}. {x2}", "{x} or {x2}", "{x}, or maybe {x2}", "{x}, looks like {x2}", "{the x}, it has {x2}",
+      "{x}, more like {x2}", "{x}. it's {x2}", "{x} ... {x2}", "{x}, could also be {x2}", "either {x} or {x2}"),),
 )  # fmt: skip
-INSTEAD: tuple[Phrase, ...] = (
-    (("{d}", "{d}", "{the}", "{d} instead", "{the} instead", "try {the} instead"),),
+ASK_NOT: tuple[Phrase, ...] = (
+    (("", "", "no,", "please", "next"),
+     ("not {the y}, {the x}", "not {the y} but {the x}", "{the x}, not {the y}", "{the x} not {the y}",
+      "don't pick {the y}, pick {the x}", "pick {the x}, not {the y}", "{the x} instead of {the y}",
+      "{the y}... no wait, {the x}", "{the y}, i mean {the x}", "{the y}, sorry, {the x}", "{the y} no sorry {the x}",
+      "i don't want {the y}, i want {the x}", "looks like {y} but it's {x}", "{the x} rather than {the y}",
+      "{the x} and not {the y}", "similar to {the y} but {the x}", "select {the x}, do not select {the y}",
+      "it's not {the y}, it's {the x}", "{the y} - no, {the x}", "never mind {the y}, {the x}",
+      "{the y} scratch that {the x}", "ignore {the y}, find {the x}", "isn't {the y}, is {the x}")),
+)  # fmt: skip
+INSTEAD_ALONE: tuple[Phrase, ...] = (
     (("i meant", "i mean", "it's", "it is", "it looks like", "it looks more like", "more like", "the one i mean is",
       "it should be", "i want", "i was thinking of", "i said", "it's more like", "look for", "find", "pick", "choose",
-      "select", "the one that looks like", "the other one,", "another", "the other", "try", "should be", "click"),
-     ("{d}", "{d}", "{the}")),
-    (("and select", "and pick", "and choose", "then pick", "then select", "now pick", "and find", "and try"),
-     ("{the}", "{the}", "{d}")),
+      "select", "the one that looks like", "the other one,", "another", "the other", "try", "should be", "click",
+      "i wanted", "i asked for", "it was", "should have been", "swap it for", "swap that for", "replace it with",
+      "change it to", "change that to", "switch it to", "make it", "rather", "instead", "exchange it for",
+      "i was looking for", "what i want is", "what i meant was", "you should pick", "go for", "use", "trade it for"),
+     ("{x}", "{the x}", "{the x}"), ("", "", "", "instead", "please", "this time")),
 )  # fmt: skip
-AND = (
-    "{a} and {b}",
-    "{a}, {b}",
-    "{a} and also {b}",
-    "both {a} and {b}",
-    "{a} as well as {b}",
-    "{a} then {b}",
-)
-BREAK = (", ", ". ", "! ", " ", " - ", "... ", "; ", ", but ")
+INSTEAD: tuple[Phrase, ...] = (
+    (("{x}", "{x}", "{the x}", "{x} instead", "{the x} instead", "try {the x} instead"),),
+    *INSTEAD_ALONE,
+    (("and select", "and pick", "and choose", "then pick", "then select", "now pick", "and find", "and try"),
+     ("{the x}", "{the x}", "{x}")),
+)  # fmt: skip
+SWAP: tuple[Phrase, ...] = (
+    (("", "", "no,", "no", "sorry,", "wrong,", "please"),
+     ("not {the y}, {the x}", "{the x}, not {the y}", "replace {the y} with {the x}", "swap {the y} for {the x}",
+      "that's {the y}, i said {the x}", "that was {the y}, i want {the x}", "that is {y}, i need {x}",
+      "you picked {the y}, i meant {the x}", "instead of {the y} take {the x}", "{the x} instead of {the y}",
+      "change {the y} to {the x}", "remove {the y} and select {the x}", "deselect {the y}, select {the x}",
+      "unselect {the y} and pick {the x}", "{the y} is wrong, {the x}", "{the y} is wrong. it's {the x}",
+      "switch {the y} with {the x}", "i wanted {the x}, not {the y}", "{the x} and not {the y}",
+      "take {the x} rather than {the y}", "{the y} should be {the x}", "drop {the y}, add {the x}",
+      "you chose {y}, but i want {x}", "select {the x} and remove {the y}", "pick {the x} and drop {the y}",
+      "exchange {the y} for {the x}", "not {y} but {x}", "it isn't {the y}, it's {the x}")),
+)  # fmt: skip
+TWO: tuple[Phrase, ...] = (
+    (("", "", "", *LEAD), ("", "", *VERB),
+     ("{the x} and {the y}", "{x} and {y}", "{the x}, {the y}", "{x}, {y}", "{the x} and also {the y}",
+      "both {the x} and {the y}", "{the x} as well as {the y}", "{the x}, then {the y}", "{the x} & {the y}",
+      "{the x} and then {the y}", "{x} + {y}", "{x}; {y}", "{x}; {y}", "{the x} plus {the y}", "{x}. {y}",
+      "{x}, and {y}",
+      "one is {x} and the other is {y}", "first {the x}, then {the y}", "two: {x} and {y}", "{x} / {y}",
+      "{the x} together with {the y}", "{the x}, also {the y}", "{x} and one that looks like {y}",
+      "{the x} and the one that looks like {y}", "1. {x}, 2. {y}", "{the x}. also {the y}", "{the x}. then {the y}"),
+     ("", "", "", *TAIL)),
+)  # fmt: skip
+THREE: tuple[Phrase, ...] = (
+    (("", "", "", *LEAD), ("", "", *VERB),
+     ("{the x}, {the y} and {the z}", "{x}, {y}, {z}", "{x}, {y} and {z}", "{the x}, {the y}, and {the z}",
+      "{the x} and {the y} and {the z}", "1. {x}, 2. {y}, 3. {z}", "{x}; {y}; {z}", "{x}; {y}; {z}", "{x}. {y}. {z}",
+      "three of them: {x}, {y}, {z}", "{the x}, then {the y}, then {the z}", "first {x}, second {y}, third {z}",
+      "all three: {the x}, {the y}, {the z}", "{the x}, {the y}, {the z}", "{x} / {y} / {z}"),
+     ("", "", "", *TAIL)),
+)  # fmt: skip
+BREAK = (", ", ". ", "! ", " ", " - ", "... ", "; ", ", but ", ": ", " lol ", ", ok ")
+
+KINDS = (
+    YES, NO, AGAIN, UNDO, UNDO_FIRST, REMOVE, REMOVE_SEVERAL, KEEP, PUT_BACK, CLEAR, CLEAR_TWO, ASK, ASK_NOT,
+    INSTEAD_ALONE, INSTEAD, SWAP, TWO, THREE,
+)  # fmt: skip
+_PLACE = re.compile(r"\{(the )?([xyz])(2?)\}")
 
 
-def say(phrases: tuple[Phrase, ...], rng: random.Random) -> str:
-    """A random phrase, with its placeholders not yet filled."""
-    return " ".join(part for part in map(rng.choice, rng.choice(phrases)) if part)
+@dataclass(frozen=True)
+class Place:
+    """A placeholder in a phrase: where a description of a figure comes."""
+
+    name: str
+    """"x", "y" or "z"."""
+    definite: bool = False
+    """Whether it has the article "the"."""
+
+
+def say(phrases: tuple[Phrase, ...], rng: random.Random) -> list[str | Place]:
+    """A random phrase: texts, and the places of descriptions."""
+    text = " ".join(part for part in map(rng.choice, rng.choice(phrases)) if part)
+    parts: list[str | Place] = []
+    at = 0
+    for found in _PLACE.finditer(text):
+        parts += [text[at : found.start()], Place(found[2], bool(found[1]))]
+        at = found.end()
+    return [part for part in (*parts, text[at:]) if part]
 
 
 def with_article(description: str) -> str:
@@ -135,6 +244,5 @@ def with_article(description: str) -> str:
 
 def every_word() -> list[str]:
     """All parts of all phrases, for the tokenizer."""
-    kinds = (YES, NO, AGAIN, UNDO, REMOVE, PUT_BACK, CLEAR, ASK, INSTEAD)
-    parts = [part for phrases in kinds for phrase in phrases for options in phrase for part in options]
-    return [part.format(d="", the="", a="", b="") for part in (*parts, *AND, *BREAK)]
+    parts = [part for phrases in KINDS for phrase in phrases for options in phrase for part in options]
+    return [_PLACE.sub(" ", part) for part in (*parts, *BREAK)]

@@ -1,5 +1,8 @@
-"""Pretrains the embedded model from scratch: the encoder against words, then the language part on scripted
-dialogues."""
+"""Pretrains the embedded model from scratch.
+
+The tagger and the language part learn from scripted dialogues, without figures. The encoder and the matcher's words
+learn from figures with descriptions.
+"""
 
 import math
 import random
@@ -16,50 +19,60 @@ from games import DEFAULT_GAME, GAMES
 from games.figures.images import ImageSet
 from games.letters import DESELECT, LETTERS, SELECT, selection_in_words
 from games.words import spoken
-from learner.policy.tiny.dialogues import Dialogue, ScriptedSpeaker
+from learner.policy.tiny.dialogues import Description, Dialogue, ScriptedSpeaker
 from learner.policy.tiny.modeling import TinyVlmForConditionalGeneration
-from learner.policy.tiny.phrases import every_word
-from learner.policy.tiny.tokenizer import ACT, ACTION_WORDS, END, IMAGE, SPECIAL, SUMMARY
+from learner.policy.tiny.tagger import tagged
+from learner.policy.tiny.tokenizer import ACT, CLOSES, END, IMAGE, OPENS, SUMMARY, WORD
 
 OnProgress = Callable[[str, int, int, float], None]
 """Called with (stage, steps done, steps in all, loss)."""
 
 BOARD = max(GAMES[DEFAULT_GAME].board_sizes)
 """Number of figures on the board of a dialogue."""
-LENGTH_STEP = 64
+BATCHES_AT_A_TIME = 8
+DESCRIPTION_TOKENS = (1, 2, 2, 3, 3, 4, 5, 6, 8, 12)
+"""Lengths of descriptions, in tokens. The language part must not take a long one for two."""
+LENGTH_STEP = 16
 """Dialogues are padded to a multiple of this number of tokens, because oneDNN caches code for every length that
 occurs."""
 
 
 @dataclass(frozen=True)
-class PretrainSettings:
-    """Hyper-parameters. The defaults take about half an hour on one core."""
+class AlignSettings:
+    """Hyper-parameters of `align`. The defaults take a few minutes on one core."""
 
-    align_steps: int = 1000
-    align_batch: int = 192
-    align_rate: float = 2e-3
+    steps: int = 1500
+    batch: int = 192
+    rate: float = 2e-3
+    words_rate: float = 0.3
+    """Factor on the rate for the words, so that they stay near the vectors that they started with."""
     temperature: float = 0.2
     """Temperature of the contrastive alignment. Descriptions fit several figures, so a lower one overfits to the
     training figures."""
-    language_steps: int = 1200
-    language_batch: int = 32
-    language_rate: float = 1e-3
-    finish_steps: int = 350
-    """Additional steps, in which the act token's embedding has the matched selected figures; from the start on this
-    would slow learning."""
-    finish_rate: float = 4e-4
+    dropout: float = 0.3
+    """Share of the words of a description that are left out."""
+    views: int = 8
+    """Number of slightly rotated and shifted pictures of each figure."""
+
+
+@dataclass(frozen=True)
+class LanguageSettings:
+    """Hyper-parameters of `train_tagger` and `train_language`. The defaults take two hours on one core."""
+
+    tagger_steps: int = 3000
+    tagger_batch: int = 16
+    """Dialogues."""
+    tagger_rate: float = 2e-3
+    strange: float = 0.3
+    """Share of the words of descriptions that are replaced by random ones, so that the tagger does not rely on them."""
+    steps: int = 6000
+    batch: int = 16
+    """Dialogues."""
+    rate: float = 1e-3
     turns: int = 9
     """Maximum number of turns of a dialogue."""
-    pictures: float = 0.1
-    """Share of descriptions that are replaced by a picture of the figure."""
-    strange: float = 0.5
-    """Share of messages whose descriptions are replaced by other words for the language part, so that it does not
-    rely on them."""
-    unknown: float = 0.15
-    """Share of messages whose descriptions are replaced for the matcher too, so that it matches arbitrary figures
-    and the action depends on the rest of the message."""
-    views: int = 6
-    """Number of slightly rotated and shifted pictures of each figure for the language part."""
+    unmarked: float = 0.05
+    """Share of messages whose descriptions are not marked, as if the tagger had missed them."""
 
 
 def pictures(images: ImageSet, ids: Sequence[str], size: int) -> torch.Tensor:
@@ -85,113 +98,201 @@ def align(
     tokenizer: PreTrainedTokenizerFast,
     pixels: torch.Tensor,
     descriptions: Sequence[Sequence[str]],
-    settings: PretrainSettings,
+    settings: AlignSettings,
     seed: int,
     progress: OnProgress,
 ) -> None:
-    """Align encoder and token embeddings on (figure, description) pairs with a symmetric InfoNCE loss.
+    """Align encoder and the matcher's words on (figure, description) pairs with a symmetric InfoNCE loss.
 
-    Afterwards the features are standardised over all figures, and the embeddings are scaled to match.
+    A word's vector is a learnt linear map of its embedding, plus a learnt difference for words that occur in
+    descriptions. Afterwards the features are standardised over all figures.
     """
     rng, generator = random.Random(seed), torch.Generator().manual_seed(seed)
-    encoder, embeddings = model.model.vision_model, model.model.language_model.embed_tokens
+    encoder, vectors = model.model.vision_model, model.get_input_embeddings().weight.detach()
     bags = [
-        [torch.tensor(tokenizer.encode(words, add_special_tokens=False)) for words in of]
+        [ids for words in of if (ids := tokenizer.encode(spoken(words), add_special_tokens=False))]
         for of in descriptions
     ]
     with torch.no_grad():
-        embeddings.weight.normal_(0, 0.1, generator=generator)
-    parameters = [*encoder.parameters(), embeddings.weight]
-    optimiser = torch.optim.AdamW(parameters, lr=settings.align_rate, weight_decay=0.02)
-    batch = min(settings.align_batch, len(bags))
-    for step in range(settings.align_steps):
-        _rate(optimiser, settings.align_rate, step, settings.align_steps)
+        views = [encoder.patches(pixels)]
+        views += [encoder.patches(jitter(pixels, generator)) for _ in range(settings.views - 1)]
+        seen = torch.stack(views, 1)
+    width = vectors.shape[1]
+    mapped = torch.nn.Linear(width, width, bias=False)
+    own = torch.nn.Embedding(len(vectors), width)
+    torch.nn.init.zeros_(own.weight)
+    optimiser = torch.optim.AdamW(
+        [
+            {"params": [*encoder.parameters()], "factor": 1.0},
+            {"params": [*mapped.parameters(), *own.parameters()], "factor": settings.words_rate},
+        ],
+        weight_decay=0.02,
+    )
+    batch = min(settings.batch, len(bags))
+    for step in range(settings.steps):
+        _rate(optimiser, settings.rate, step, settings.steps)
         chosen = rng.sample(range(len(bags)), batch)
-        said = [rng.choice(bags[i]) for i in chosen]
-        offsets = torch.tensor([0, *(len(words) for words in said[:-1])]).cumsum(0)
-        words = functional.embedding_bag(torch.cat(said), embeddings.weight, offsets, mode="mean")
-        seen = encoder.raw(jitter(pixels[chosen], generator))
-        seen = (seen - seen.mean(0)) / (seen.std(0) + 1e-4)
+        said = [_thinned(rng.choice(bags[i]), settings.dropout, rng) for i in chosen]
+        offsets = torch.tensor([0, *map(len, said[:-1])]).cumsum(0)
+        ids = torch.tensor([token for words in said for token in words])
+        words = mapped(functional.embedding_bag(ids, vectors, offsets, mode="mean"))
+        words = words + functional.embedding_bag(ids, own.weight, offsets, mode="mean")
+        shown = encoder.raw(seen[chosen, torch.randint(settings.views, (batch,), generator=generator)])
+        shown = (shown - shown.mean(0)) / (shown.std(0) + 1e-4)
         likeness = (
-            functional.normalize(seen, dim=1) @ functional.normalize(words, dim=1).T / settings.temperature
+            functional.normalize(shown, dim=1) @ functional.normalize(words, dim=1).T / settings.temperature
         )
         same = torch.arange(batch)
         loss = (functional.cross_entropy(likeness, same) + functional.cross_entropy(likeness.T, same)) / 2
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
-        progress("align", step + 1, settings.align_steps, loss.item())
+        progress("align", step + 1, settings.steps, loss.item())
     with torch.no_grad():
-        features = encoder.raw(pixels)
+        features = encoder.raw(seen[:, 0])
         encoder.mean.copy_(features.mean(0))
         encoder.deviation.copy_(features.std(0) + 1e-6)
-        counts = torch.cat([words for of in bags for words in of])
-        scale = model.config.feature_scale
-        embeddings.weight.mul_(scale / embeddings.weight[counts].std())
-        unseen = torch.ones(len(embeddings.weight), dtype=torch.bool)
-        unseen[counts] = False
-        embeddings.weight[unseen] = (
-            torch.randn(int(unseen.sum()), embeddings.weight.shape[1], generator=generator) * scale
+        matcher = model.model.matcher
+        matcher.words.weight.copy_(mapped(vectors) + own.weight)
+        matcher.words.weight.div_(
+            matcher.words.weight[[token for of in bags for ids in of for token in ids]].std()
         )
-        unseen[model.config.silent_token_ids] = False
-        embeddings.weight[unseen] *= (
-            0.25  # words of no figure: the mean of a message is to be about the others
+        for projection in (matcher.query, matcher.key):
+            projection.weight.copy_(torch.eye(width))
+
+
+def _thinned(words: Sequence[int], dropout: float, rng: random.Random) -> Sequence[int]:
+    """Words without a random share of them, at least one."""
+    return [word for word in words if rng.random() >= dropout] or [rng.choice(words)]
+
+
+def train_tagger(
+    model: TinyVlmForConditionalGeneration,
+    tokenizer: PreTrainedTokenizerFast,
+    descriptions: Mapping[str, Sequence[str]],
+    settings: LanguageSettings,
+    seed: int,
+    progress: OnProgress,
+) -> None:
+    """Train the tagger on the utterances of scripted dialogues. Loss: cross-entropy of the tags."""
+    rng = random.Random(f"tagger {seed}")
+    speaker = ScriptedSpeaker(descriptions, rng)
+    tokenise = _tokenise(tokenizer)
+    strange = _plain_words(tokenizer)
+    tagger, embed = model.model.tagger, model.get_input_embeddings()
+    optimiser = torch.optim.AdamW(tagger.parameters(), weight_decay=0.01)
+    for step in range(settings.tagger_steps):
+        _rate(optimiser, settings.tagger_rate, step, settings.tagger_steps)
+        rows = []
+        for _ in range(settings.tagger_batch):
+            for turn in speaker.play(some_letters(rng), settings.turns).turns:
+                ids, tags = tagged(turn.utterance, tokenise)
+                if ids:
+                    rows.append(
+                        ([rng.choice(strange) if tag and rng.random() < settings.strange else id
+                          for id, tag in zip(ids, tags, strict=True)], tags)
+                    )  # fmt: skip
+        lengths = torch.tensor([len(ids) for ids, _ in rows])
+        ids = torch.nn.utils.rnn.pad_sequence([torch.tensor(ids) for ids, _ in rows], batch_first=True)
+        tags = torch.nn.utils.rnn.pad_sequence(
+            [torch.tensor(tags) for _, tags in rows], batch_first=True, padding_value=-100
         )
-        act, summary = tokenizer.convert_tokens_to_ids([ACT, SUMMARY])  # pyright: ignore[reportGeneralTypeIssues]
-        embeddings.weight[act] *= 0.5
-        embeddings.weight[summary] = embeddings.weight[act]  # alike, so that the action looks at the summary
-        model.lm_head.weight.copy_(embeddings.weight * 0.1 / scale)
+        with torch.no_grad():
+            vectors = embed(ids)
+        logits = tagger(vectors, lengths)
+        loss = functional.cross_entropy(logits.transpose(1, 2), tags)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        progress("tagger", step + 1, settings.tagger_steps, loss.item())
 
 
 @dataclass(frozen=True)
 class Encoded:
-    """A dialogue as token ids, with the positions of its pictures and of the actions to learn."""
+    """A dialogue as token ids, with what the matcher would say of each message and description."""
 
     ids: list[int]
-    figures: list[str]
     learn: list[int]
     """Positions of tokens to be predicted."""
+    messages: list[np.ndarray]
+    """[N] logits of the board's figures for each message."""
+    descriptions: list[np.ndarray]
+    """[N] logits for each marked description."""
+
+
+class ScriptedMatcher:
+    """Stands in for the matcher in pretraining: what it would say of the figures of one board.
+
+    Its skill is drawn for each dialogue, from knowing nearly nothing to nearly everything. It takes certain figures for
+    certain others again and again, as a real one does.
+    """
+
+    def __init__(self, letters: str, rng: random.Random) -> None:
+        self._rng = rng
+        self._numbers = np.random.default_rng(rng.getrandbits(32))
+        self._place = {letter: place for place, letter in enumerate(letters)}
+        self._skill = rng.choice((rng.uniform(0, 4), rng.uniform(3, 10)))
+        self._habit = rng.uniform(0, 2) * self._numbers.standard_normal((len(letters), len(letters)))
+        self._noise = rng.uniform(0.3, 1.5)
+
+    def logits(self, letter: str | None) -> np.ndarray:
+        """[N] logits for a description of the figure with this letter, or for words about no figure."""
+        noise = self._noise * self._numbers.standard_normal(len(self._place))
+        if letter is None:
+            return noise
+        place = self._place[letter]
+        found = self._habit[place] + noise
+        found[place] += self._skill * self._rng.uniform(0.6, 1.2)
+        return found
+
+    def mistake(self, letter: str, free: Sequence[str]) -> str:
+        """See `Mistakes`: more often than not the most similar figure."""
+        if self._rng.random() < 0.4:
+            return self._rng.choice(free)
+        return max(free, key=lambda other: self._habit[self._place[letter], self._place[other]])
 
 
 class Encoder:
     """Encodes dialogues as token ids, in exactly the form of the policy's prompts."""
 
     def __init__(self, tokenizer: PreTrainedTokenizerFast) -> None:
-        self._tokens = lru_cache(maxsize=200_000)(
-            lambda text: tuple(tokenizer.encode(text, add_special_tokens=False))
-        )
+        self._tokens = _tokenise(tokenizer)
         of = tokenizer.convert_tokens_to_ids
-        self.image, self.summary, self.act, self.end = of([IMAGE, SUMMARY, ACT, END])  # type: ignore[misc]
-        plain = {token for words in (*every_word(), *ACTION_WORDS) for token in self._tokens(words)}
-        self._plain = torch.tensor([*plain, *map(of, SPECIAL)])
-        self.words = torch.tensor([*{*range(len(tokenizer))}.difference(self._plain.tolist())])
-        """Tokens that descriptions are made of."""
+        self.image, self.summary, self.act, self.end, self.word, self.opens, self.closes = of(
+            [IMAGE, SUMMARY, ACT, END, WORD, OPENS, CLOSES]
+        )  # type: ignore[misc]
         self.vocabulary = [
             self.end, *(self._tokens(word)[0] for word in (SELECT, DESELECT, *LETTERS))
         ]  # fmt: skip
 
-    def descriptions(self, ids: torch.Tensor) -> torch.Tensor:
-        """[B, L] bool: tokens of descriptions, as opposed to the phrases around them."""
-        return ~torch.isin(ids, self._plain)
-
-    def __call__(self, dialogue: Dialogue) -> Encoded:
+    def __call__(
+        self, dialogue: Dialogue, matcher: ScriptedMatcher, unmarked: float, rng: random.Random
+    ) -> Encoded:
         ids: list[int] = []
         learn: list[int] = []
-        figures = list(dialogue.figures)
+        messages: list[np.ndarray] = []
+        descriptions: list[np.ndarray] = []
         for letter in dialogue.letters:
             ids += [*self._tokens(letter), self.image]
         for turn in dialogue.turns:
             ids += self._tokens(f"{selection_in_words(turn.state)}.")
-            ids += self._tokens(spoken(turn.utterance))
-            if turn.picture:
-                ids += [*self._tokens("this"), self.image]
-                figures.append(turn.picture)
+            marks = rng.random() >= unmarked
+            found = []
+            for part in turn.utterance:
+                if isinstance(part, Description):
+                    found.append(matcher.logits(part.letter))
+                    said = [self.word] * rng.choice(DESCRIPTION_TOKENS)
+                    ids += [self.opens, *said, self.closes] if marks else said
+                else:
+                    ids += self._tokens(spoken(part))
+            messages.append(np.mean(found, axis=0) if found else matcher.logits(None))
+            descriptions += found if marks else []
             ids += [self.summary, self.act]
             action = [*self._tokens(turn.action), self.end]
             if turn.action == turn.learn:
                 learn += range(len(ids), len(ids) + len(action))
             ids += action
-        return Encoded(ids, figures, learn)
+        return Encoded(ids, learn, messages, descriptions)
 
 
 def some_letters(rng: random.Random) -> str:
@@ -199,85 +300,102 @@ def some_letters(rng: random.Random) -> str:
     return "".join(sorted(rng.sample(LETTERS, BOARD)))
 
 
-def _some_messages(ends: torch.Tensor, share: float, generator: torch.Generator) -> torch.Tensor:
-    """From the ends of messages [B, L], select a random share of the messages: [B, L] bool of all their
-    positions."""
-    message = ends.cumsum(dim=1)
-    drawn = torch.rand(len(ends), int(message.max()) + 1, generator=generator) < share
-    return drawn.gather(1, message)
-
-
 def train_language(
     model: TinyVlmForConditionalGeneration,
     tokenizer: PreTrainedTokenizerFast,
-    pixels: torch.Tensor,
-    descriptions: Mapping[str, Sequence[str]],
-    settings: PretrainSettings,
+    learnt: Sequence[int],
+    settings: LanguageSettings,
     seed: int,
     progress: OnProgress,
 ) -> None:
-    """Train the language part to act in dialogues on full boards, in two stages, with the encoder frozen.
+    """Train the language part to act in dialogues on full boards, with a scripted matcher. The embeddings of the tokens
+    `learnt` are trained too, those of words are not.
 
     Loss: cross-entropy of the right actions, over the tokens that actions consist of.
     """
-    generator = torch.Generator().manual_seed(seed)
+    rng = random.Random(f"language {seed}")
     encoder = Encoder(tokenizer)
-    speaker = ScriptedSpeaker(descriptions, random.Random(seed))
-    index = {figure: i for i, figure in enumerate(descriptions)}
-    with torch.no_grad():
-        views = [model.model.vision_model(pixels)]
-        views += [model.model.vision_model(jitter(pixels, generator)) for _ in range(settings.views - 1)]
-        features = torch.stack(views, 1)
+    speaker = ScriptedSpeaker({str(figure): ["thing"] for figure in range(2 * BOARD)}, rng)
     vocabulary = torch.tensor(encoder.vocabulary)
     place = torch.full((len(tokenizer),), -1)
     place[vocabulary] = torch.arange(len(vocabulary))
-    trained = (model.model.language_model, model.model.matcher, model.lm_head)
-    parameters = [parameter for part in trained for parameter in part.parameters()]
-    optimiser = torch.optim.AdamW(parameters, lr=settings.language_rate, weight_decay=0.01, betas=(0.9, 0.98))
+    embed = model.get_input_embeddings().weight
+    own = torch.zeros(len(embed), 1)
+    own[list(learnt)] = 1.0
+    hook = embed.register_hook(lambda gradient: gradient * own)
+    layers = [p for p in model.model.language_model.parameters() if p is not embed]
+    optimiser = torch.optim.AdamW(
+        [{"params": layers, "weight_decay": 0.01}, {"params": [embed], "weight_decay": 0.0}],
+        betas=(0.9, 0.98),
+    )
     model.train()
-    halves = torch.cpu._is_avx512_bf16_supported()
-    finish = settings.language_steps
-    total = finish + settings.finish_steps
-    for step in range(total):
-        model.config.points_at_selected = step >= finish
-        if step == finish:
-            optimiser.state.clear()
-        if step < finish:
-            _rate(optimiser, settings.language_rate, step, finish)
-        else:
-            _rate(optimiser, settings.finish_rate, step - finish, settings.finish_steps)
-        encoded = [
-            encoder(speaker.play(some_letters(speaker.rng), settings.turns, settings.pictures))
-            for _ in range(settings.language_batch)
-        ]
+    ready: list[list[Encoded]] = []
+    for step in range(settings.steps):
+        _rate(optimiser, settings.rate, step, settings.steps)
+        if not ready:  # dialogues of similar lengths in a batch need little padding
+            many = [
+                _dialogue(speaker, encoder, settings, rng) for _ in range(BATCHES_AT_A_TIME * settings.batch)
+            ]
+            many.sort(key=lambda dialogue: len(dialogue.ids))
+            ready = [many[at : at + settings.batch] for at in range(0, len(many), settings.batch)]
+            rng.shuffle(ready)
+        encoded = ready.pop()
         length = -(-max(len(dialogue.ids) for dialogue in encoded) // LENGTH_STEP) * LENGTH_STEP
         ids = torch.tensor([dialogue.ids + [0] * (length - len(dialogue.ids)) for dialogue in encoded])
-        seen = torch.tensor([index[figure] for dialogue in encoded for figure in dialogue.figures])
-        view = torch.randint(settings.views, (len(seen),), generator=generator)
-        read, heard = ids.clone(), ids.clone()
-        for words, share in ((heard, settings.unknown), (read, settings.strange)):
-            swapped = encoder.descriptions(ids) & _some_messages(ids == encoder.end, share, generator)
-            drawn = torch.randint(len(encoder.words), (int(swapped.sum()),), generator=generator)
-            words[swapped] = encoder.words[drawn]
-        embeddings = model.model.merge_embeddings(heard, features[seen, view])
-        embeddings = torch.where((read != ids)[..., None], model.get_input_embeddings()(read), embeddings)
+        layout = model.model.layout(ids)
+        if layout is None:
+            raise RuntimeError("The dialogues have no board")
+        embeddings = model.model.pointed(ids, _likeness(encoded, layout.held.shape[1]), layout)
         rows = torch.tensor([row for row, dialogue in enumerate(encoded) for _ in dialogue.learn])
         at = torch.tensor([position for dialogue in encoded for position in dialogue.learn])
-        with torch.autocast("cpu", torch.bfloat16, enabled=halves):
-            hidden = model.model.language_model(inputs_embeds=embeddings, use_cache=False).last_hidden_state
-        logits = hidden.float()[rows, at - 1] @ model.lm_head.weight[vocabulary].T
-        right = place[ids[rows, at]]
-        loss = functional.cross_entropy(logits, right)
+        hidden = model.model.language_model(inputs_embeds=embeddings, use_cache=False).last_hidden_state
+        logits = hidden[rows, at - 1] @ embed[vocabulary].T
+        loss = functional.cross_entropy(logits, place[ids[rows, at]])
         optimiser.zero_grad()
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+        torch.nn.utils.clip_grad_norm_([*layers, embed], 1.0)
         optimiser.step()
-        progress("language", step + 1, total, loss.item())
-    model.config.points_at_selected = True
+        progress("language", step + 1, settings.steps, loss.item())
+    hook.remove()
     model.eval()
+
+
+def _dialogue(
+    speaker: ScriptedSpeaker, encoder: Encoder, settings: LanguageSettings, rng: random.Random
+) -> Encoded:
+    """A dialogue on a random board, heard by a random matcher."""
+    letters = some_letters(rng)
+    matcher = ScriptedMatcher(letters, rng)
+    dialogue = speaker.play(letters, settings.turns, mistakes=matcher.mistake)
+    return encoder(dialogue, matcher, settings.unmarked, rng)
+
+
+def _likeness(encoded: Sequence[Encoded], messages: int) -> torch.Tensor:
+    """[B, messages + descriptions + 1, N + 1] logits as `TinyVlmModel.likeness` gives them."""
+    most = max(len(dialogue.descriptions) for dialogue in encoded)
+    logits = np.zeros((len(encoded), messages + most + 1, BOARD + 1), dtype=np.float32)
+    for row, dialogue in enumerate(encoded):
+        logits[row, : len(dialogue.messages), 1:] = dialogue.messages
+        if dialogue.descriptions:
+            logits[row, messages + 1 : messages + 1 + len(dialogue.descriptions), 1:] = dialogue.descriptions
+    return torch.from_numpy(logits)
+
+
+def _tokenise(tokenizer: PreTrainedTokenizerFast) -> Callable[[str], tuple[int, ...]]:
+    return lru_cache(maxsize=200_000)(lambda text: tuple(tokenizer.encode(text, add_special_tokens=False)))
+
+
+def _plain_words(tokenizer: PreTrainedTokenizerFast) -> list[int]:
+    """Ids of whole words."""
+    return [
+        id
+        for word, id in sorted(tokenizer.get_vocab().items())
+        if word.isalpha() and word.islower() and len(word) > 2
+    ]
 
 
 def _rate(optimiser: torch.optim.Optimizer, rate: float, step: int, steps: int) -> None:
     warm = min(1.0, (step + 1) / 40)
     for group in optimiser.param_groups:
-        group["lr"] = rate * warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * step / steps)))
+        factor = group.get("factor", 1.0)
+        group["lr"] = factor * rate * warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * step / steps)))

@@ -5,20 +5,21 @@ Capital letters are tokens of their own: labels of figures. What people say is s
 """
 
 import string
-from collections.abc import Iterable
+from collections.abc import Sequence
 
-from tokenizers import Tokenizer
+from tokenizers import Tokenizer, normalizers
 from tokenizers.models import WordPiece
-from tokenizers.normalizers import NFKC, Sequence, StripAccents
 from tokenizers.pre_tokenizers import Whitespace
-from tokenizers.trainers import WordPieceTrainer
 from transformers import CLIPImageProcessorPil, LlavaProcessor, PreTrainedTokenizerFast
 
 from games.letters import LETTERS, WORDS
-from games.words import spoken
 
 PAD, IMAGE, SUMMARY, ACT, END, UNKNOWN = "<pad>", "<image>", "<summary>", "<act>", "<end>", "<unk>"
-SPECIAL = (PAD, IMAGE, SUMMARY, ACT, END, UNKNOWN)
+WORD = "<word>"
+"""What the language part reads for each token of a description."""
+SPECIAL = (PAD, IMAGE, SUMMARY, ACT, END, WORD, UNKNOWN)
+OPENS, CLOSES = "«", "»"
+"""They stand around descriptions. Nobody can type them: `games.words.plain` makes them quotation marks."""
 ACTION_WORDS = (*LETTERS, *WORDS)
 
 CHAT_TEMPLATE = (
@@ -34,27 +35,17 @@ CHAT_TEMPLATE = (
 """It writes every text as it is: what people say is spelt in lower case before (`TinyBackend.spell`)."""
 
 
-def build_tokenizer(texts: Iterable[str], size: int) -> PreTrainedTokenizerFast:
-    """A word-piece tokenizer of at most about `size` tokens: words of `texts`, then pieces, then characters."""
-    alphabet = list(string.ascii_letters + string.digits + string.punctuation)
-    pieces = [*alphabet, *(f"##{character}" for character in alphabet)]
-    trained = _word_pieces({UNKNOWN: 0})
-    trainer = WordPieceTrainer(
-        vocab_size=size,
-        special_tokens=[*SPECIAL, *pieces],  # listed, so that ties in frequency do not change their order
-        initial_alphabet=alphabet,
-        show_progress=False,
-    )
-    trained.train_from_iterator([spoken(text) for text in texts], trainer)
-    known = trained.get_vocab()
-    words = list(
-        dict.fromkeys([*SPECIAL, *ACTION_WORDS, *pieces, *sorted(known, key=lambda word: known[word])])
-    )
-    tokenizer = _word_pieces({word: number for number, word in enumerate(words)})
+def build_tokenizer(words: Sequence[str]) -> PreTrainedTokenizerFast:
+    """A word-piece tokenizer with these words and pieces ("##s"), in order, after its special tokens, the labels of
+    figures and all ASCII characters."""
+    characters = list(string.ascii_letters + string.digits + string.punctuation)
+    pieces = [f"##{character}" for character in characters]
+    known = list(dict.fromkeys([*SPECIAL, OPENS, CLOSES, *ACTION_WORDS, *characters, *pieces, *words]))
+    tokenizer = _word_pieces({word: number for number, word in enumerate(known)})
     fast = PreTrainedTokenizerFast(
         tokenizer_object=tokenizer, pad_token=PAD, eos_token=END, unk_token=UNKNOWN, padding_side="left"
     )
-    fast.add_special_tokens({"additional_special_tokens": [IMAGE, SUMMARY, ACT]})  # type: ignore[dict-item]
+    fast.add_special_tokens({"additional_special_tokens": [IMAGE, SUMMARY, ACT, WORD]})  # type: ignore[dict-item]
     fast.chat_template = CHAT_TEMPLATE
     return fast
 
@@ -67,7 +58,7 @@ def letter_ids(tokenizer: PreTrainedTokenizerFast) -> list[int]:
 
 def _word_pieces(vocabulary: dict[str, int]) -> Tokenizer:
     tokenizer = Tokenizer(WordPiece(vocabulary, unk_token=UNKNOWN, max_input_chars_per_word=64))
-    tokenizer.normalizer = Sequence([NFKC(), StripAccents()])  # type: ignore[assignment]
+    tokenizer.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.StripAccents()])  # type: ignore[assignment]
     tokenizer.pre_tokenizer = Whitespace()  # type: ignore[assignment]
     return tokenizer
 

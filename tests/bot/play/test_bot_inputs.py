@@ -14,7 +14,11 @@ from local_discord import Person, Upload
     [
         ("the **big** _dog_ with ~~three~~ `four` legs", "the big dog with four legs"),
         ("~~yes~~ no, the other duck", "no, the other duck"),
-        ("first line\n\n> quoted\n- item\n# heading", "first line, item, heading"),
+        ("first line\n\n> quoted\n- item\n# heading", "first line; item, heading"),
+        ("- The duck\n- a House\n* the tree!", "The duck; a House; the tree!"),
+        ("1. duck\n2) house\n\n3. tree", "1. duck; house; tree"),
+        ("no:\n- the duck\nthe house - a tall one", "no: the duck, the house - a tall one"),
+        ("-5\n-6 feet", "-5, -6 feet"),
         ("> the dog\nnot this one", "not this one"),
         (">>> yes", "yes"),
         ("that isn’t it, it’s the “big” one…", "that isn't it, it's the \"big\" one..."),

@@ -23,7 +23,6 @@ from store.migrations import upgrade
 from store.models import (
     Adapter,
     AdapterStatus,
-    AdapterTurn,
     Consent,
     ConsentKind,
     Game,
@@ -35,6 +34,7 @@ from store.models import (
     now,
 )
 from store.standings import Tally
+from store.training import LineageEntry, record_lineage
 
 ADAPTER = "round-0001-b-sup"
 
@@ -69,8 +69,10 @@ def train_on(house: House, rewards: tuple[float, ...], name: str = ADAPTER) -> N
         session.flush()
         assert adapter.id is not None
         turns = session.exec(select(Turn).order_by(Turn.asked_at)).all()  # pyright: ignore[reportArgumentType]
-        for turn, reward in zip(turns, rewards, strict=False):
-            session.add(AdapterTurn(adapter_id=adapter.id, turn_id=turn.id or 0, reward=reward, weight=1.0))
+        entries = [
+            LineageEntry(turn.id or 0, reward, 1.0) for turn, reward in zip(turns, rewards, strict=False)
+        ]
+        record_lineage(session, adapter, entries)
 
 
 def file_of(house: House, message: Message) -> bytes:

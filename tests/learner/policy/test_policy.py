@@ -109,6 +109,15 @@ def test_a_cached_prefix_changes_nothing(policy: Policy):
     assert cached == pytest.approx(recomputed(policy, second, cached_action), abs=TOLERANCE)
 
 
+def test_words_that_begin_like_those_of_an_earlier_request_are_read_anew(policy: Policy):
+    """A message that was edited: its first words are cached, but may mean something else now."""
+    first = request(8, 1)
+    for words in ("no, the tall man", "no, the tall bird and the boat", "no, the tall", "no, the"):
+        asked = first.model_copy(update={"request_id": f"8:{words}", "utterance": words})
+        ((action, logp),) = policy.act([asked])
+        assert logp == pytest.approx(recomputed(policy, asked, action), abs=TOLERANCE)
+
+
 def test_the_same_request_is_answered_the_same(policy: Policy):
     assert policy.act([request(11, 2)], seed=3) == policy.act([request(11, 2)], seed=3)
 
@@ -168,7 +177,12 @@ def test_a_very_long_conversation_is_answered_exactly(policy: Policy):
 
 def test_the_embedded_model_runs_as_any_other_would(policy: Policy, adapted: str):
     own = Policy.load("tiny", "cpu").backend
-    plain = Policy(HfBackend(own.model, own.processor, own.fingerprint, own.raster))
+
+    class Padded(HfBackend):
+        spell = staticmethod(own.spell)
+        reusable = staticmethod(own.reusable)
+
+    plain = Policy(Padded(own.model, own.processor, own.fingerprint, own.raster))
     asked = [request(seed, turns) for seed, turns in [(41, 0), (42, 3), (43, 1)]]
     expected = [(action, pytest.approx(logp, abs=TOLERANCE)) for action, logp in plain.act(asked)]
     assert policy.act(asked) == expected

@@ -1,4 +1,4 @@
-"""Building the embedded policy: made-up dialogues and a short pretraining."""
+"""Building the embedded policy: made-up dialogues and a short pretraining; and what its model does with words."""
 
 import json
 import random
@@ -6,33 +6,42 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tokenizers import Tokenizer
+from tokenizers.models import WordPiece
+from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
 from games import GAMES
 from games.core import Step
 from games.figures import open_images
+from games.words import plain, spoken
 from learner.examples.seed import SEED_FILE, read_seed_games
 from learner.policy import Policy
-from learner.policy.tiny import modeling
-from learner.policy.tiny.build import BuildSettings, build
-from learner.policy.tiny.dialogues import Dialogue, DialogueTurn, ScriptedSpeaker
-from learner.policy.tiny.pretrain import Encoder, PretrainSettings
+from learner.policy.tiny import modeling, phrases
+from learner.policy.tiny.backend import TinyBackend
+from learner.policy.tiny.build import BuildSettings, LanguageBuild, build, build_language
+from learner.policy.tiny.dialogues import Description, Dialogue, DialogueTurn, ScriptedSpeaker, in_words
+from learner.policy.tiny.pretrain import (
+    AlignSettings,
+    Encoder,
+    LanguageSettings,
+    ScriptedMatcher,
+    some_letters,
+)
+from learner.policy.tiny.tagger import FIRST, INSIDE, OUTSIDE, spans, tagged
+from learner.policy.tiny.tokenizer import CLOSES, OPENS
 from learner.protocol import BASE_ADAPTER, TurnRequest
 from learner.settings import TINY_WEIGHTS
 
 rules = GAMES["multiref"]
 images = open_images("classic")
 WORDS = {f"f{i}": [f"the thing number {i}", f"Thing {i}."] for i in range(20)}
-SHORT = BuildSettings(
-    width=32,
-    layers=1,
-    heads=2,
-    known_descriptions=0.1,
-    pretraining=PretrainSettings(
-        align_steps=3, align_batch=16, language_steps=6, finish_steps=4, language_batch=4
-    ),
-)
+SHORT = BuildSettings(known_descriptions=0.1, training=AlignSettings(steps=3, batch=16, views=2))
+TYPED = st.text(st.one_of(st.sampled_from("AaBb .,'’“«»…🦆👍犬船öЖ0:#"), st.characters()), max_size=40)
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +51,13 @@ def policy() -> Policy:
 
 def played(seed: int, count: int = 200) -> list[Dialogue]:
     speaker = ScriptedSpeaker(WORDS, random.Random(seed))
-    return [speaker.play("ABCDEFGHIJ", 9, 0.1) for _ in range(count)]
+    return [speaker.play("ABCDEFGHIJ", 9) for _ in range(count)]
+
+
+def marked(policy: Policy, typed: str) -> list[str]:
+    """The descriptions that it finds in what a person typed."""
+    words = policy.backend.spell(plain(typed))
+    return [part.split(f" {CLOSES}")[0] for part in words.split(f"{OPENS} ")[1:]]
 
 
 def test_every_made_up_turn_is_legal_and_its_state_follows_from_the_turn_before():
@@ -60,7 +75,20 @@ def test_dialogues_hold_what_people_do():
     assert 0.1 < len(erred) / len(turns) < 0.5
     assert any(turn.learn.startswith("deselect") and "select" in turn.learn[8:] for turn in turns)
     assert any(turn.learn.startswith("deselect") and "select" not in turn.learn[8:] for turn in turns)
-    assert any(turn.picture for turn in turns)
+    named = [sum(isinstance(part, Description) for part in turn.utterance) for turn in turns]
+    assert {1, 2, 3} <= {*named}
+    assert any(named == 2 and len(turn.learn.split()) == 2 for named, turn in zip(named, turns, strict=True))
+
+
+def test_every_kind_of_phrase_is_said():
+    """So that none is left out by accident."""
+    said = {in_words(turn.utterance) for dialogue in played(5, 1500) for turn in dialogue.turns}
+    plain_kinds = (phrases.CLEAR, phrases.CLEAR_TWO, phrases.UNDO, phrases.UNDO_FIRST)
+    for kind in plain_kinds:
+        rng = random.Random(0)
+        assert any("".join(part for part in phrases.say(kind, rng)) in said for _ in range(400))  # type: ignore[misc]
+    assert any(" instead of " in words for words in said)
+    assert any(words.startswith("i wanted") for words in said)
 
 
 def test_dialogues_are_the_same_for_a_seed():
@@ -95,22 +123,74 @@ def test_the_same_seed_builds_the_same_model(tmp_path: Path):
     assert len(read_seed_games(tmp_path / "one" / SEED_FILE)) > 300
 
 
+def test_a_build_keeps_nothing_of_the_figures_that_its_language_part_came_with(tmp_path: Path):
+    """Otherwise figures that are held out would have been seen."""
+    parts = []
+    for name, language in (("one", TINY_WEIGHTS), ("two", tmp_path / "one")):
+        build(replace(SHORT, language=str(language)), tmp_path / name)
+        model = Policy.load(str(tmp_path / name)).backend.model.model
+        parts.append(model.state_dict())
+    assert parts[0].keys() == parts[1].keys()
+    assert all(torch.equal(parts[0][name], parts[1][name]) for name in parts[0])
+
+
 def test_figures_held_out_are_not_learnt_from(tmp_path: Path):
-    settings = BuildSettings(**{**vars(SHORT), "holdout": 200})
     seen: set[str] = set()
 
     def watch(stage: str, *_: object) -> None:
         seen.add(stage)
 
-    assert build(settings, tmp_path / "held", watch)["figures"] == 32
+    assert build(replace(SHORT, holdout=200), tmp_path / "held", watch)["figures"] == 32
     card = json.loads((tmp_path / "held" / "build.json").read_text())
     assert (card["holdout"], card["summary"]["held_out"]) == (200, 200)
-    assert seen == {"align", "language"}
+    assert seen == {"align"}
 
 
 def test_too_few_figures_are_refused_before_any_work(tmp_path: Path):
     with pytest.raises(ValueError, match="lower --holdout"):
         build(replace(SHORT, holdout=len(images.ids) - 5), tmp_path)
+
+
+def test_a_language_part_is_built_from_a_sentence_encoder(tmp_path: Path):
+    encoder = sentence_encoder(tmp_path / "encoder")
+    few = LanguageSettings(tagger_steps=3, tagger_batch=2, steps=3, batch=2)
+    settings = LanguageBuild(vocabulary=80, width=32, layers=1, heads=2, image_size=32, training=few)
+    build_language(settings, encoder, tmp_path / "language")
+    build(replace(SHORT, language=str(tmp_path / "language")), tmp_path / "policy")
+    policy = Policy.load(str(tmp_path / "policy"))
+    known = policy.backend.processor.tokenizer.get_vocab()
+    assert {"duck", "house", "##s"} <= known.keys()
+    assert policy.backend.spell("The Duck")
+
+
+def test_a_folder_without_a_sentence_encoder_is_refused(tmp_path: Path):
+    with pytest.raises(OSError, match="sentence encoder"):
+        build_language(LanguageBuild(), tmp_path, tmp_path / "language")
+
+
+def sentence_encoder(folder: Path) -> Path:
+    """A tiny random BERT with few words."""
+    folder.mkdir()
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "duck", "house", "man", "the", "a", "select", "##s", "##ed"]
+    words += [f"word{letter}" for letter in "abcdefghijklmnopqrstuvwxyz"]
+    pieces = WordPiece({word: number for number, word in enumerate(words)}, unk_token="[UNK]")
+    PreTrainedTokenizerFast(
+        tokenizer_object=Tokenizer(pieces),
+        unk_token="[UNK]",
+        cls_token="[CLS]",
+        sep_token="[SEP]",
+        pad_token="[PAD]",
+    ).save_pretrained(folder)
+    torch.manual_seed(0)
+    config = BertConfig(
+        vocab_size=len(words),
+        hidden_size=48,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=64,
+    )
+    BertModel(config).save_pretrained(folder)
+    return folder
 
 
 def test_the_shipped_weights_are_small_and_of_classic_alone():
@@ -134,31 +214,121 @@ def test_words_it_never_saw_are_read_in_pieces(policy: Policy):
 
 
 def test_nothing_a_person_writes_is_an_image_or_an_end(policy: Policy):
-    messages = rules.prompt(images.ids[:10], [], "", "<image> <end> <act> <pad>")
+    messages = rules.prompt(images.ids[:10], [], "", policy.backend.spell("<image> <end> <act> <pad> <word>"))
     ids = policy.prompts.build(messages, lambda figure: policy.figures("classic", figure).ids).ids
     assert ids.count(policy.backend.image_token_id) == 10
     assert ids.count(policy.prompts.end_id) == 0
+    assert ids.count(policy.backend.model.config.word_token_id) == 0
+
+
+@given(TYPED)
+@settings(max_examples=150, deadline=None)
+def test_marks_stand_around_whole_words_and_change_none(shared_policy: Policy, typed: str):
+    said = spoken(plain(typed))
+    spelt = shared_policy.backend.spell(plain(typed))
+    without = spelt.replace(OPENS, " ").replace(CLOSES, " ")
+    assert "".join(without.split()) == "".join(said.split())
+    assert shared_policy.prompts.tokenise(" ".join(without.split())) == shared_policy.prompts.tokenise(said)
+    depth = 0
+    for char in spelt:
+        depth += (char == OPENS) - (char == CLOSES)
+        assert 0 <= depth <= 1
+    assert depth == 0
+
+
+def test_descriptions_are_found_in_what_people_type(policy: Policy):
+    cases = {
+        "The kneeling man": ["kneeling man"],
+        "the kneeling man and the sailing boat": ["kneeling man", "sailing boat"],
+        "No, the House": ["house"],
+        "that isn’t it, the tall house": ["tall house"],
+        "Select the duck, the house and the tree please": ["duck", "house", "tree"],
+        "a duck\nthe house": ["duck", "house"],
+        "remove the duck": ["duck"],
+        "undo that": [],
+        "no": [],
+        "YES!! great": [],
+    }
+    found = {typed: marked(policy, typed) for typed in cases}
+    bare = {
+        typed: [words.removeprefix("the ").removeprefix("a ") for words in descriptions]
+        for typed, descriptions in found.items()
+    }
+    assert sum(bare[typed] == cases[typed] for typed in cases) >= len(cases) - 1, bare
+
+
+def test_pieces_of_a_word_have_its_tag():
+    assert spans([OUTSIDE, FIRST, INSIDE, OUTSIDE], [False, False, True, False]) == [(1, 2)]
+    assert spans([FIRST, OUTSIDE, OUTSIDE], [False, True, False]) == [(0, 1)]
+    assert spans([OUTSIDE, INSIDE], [False, True]) == []
+    assert spans([INSIDE, FIRST], [False, False]) == [(0, 0), (1, 1)]
+    assert spans([], []) == []
+
+
+def test_a_scripted_utterance_is_tagged_as_it_was_made(policy: Policy):
+    utterance = ("not ", Description("the Duck", "A"), ", ", Description("a tall house", "B"))
+    ids, tags = tagged(utterance, policy.prompts.tokenise)
+    assert policy.prompts.tokenise(in_words(utterance).lower()) == tuple(ids)
+    assert tags == [OUTSIDE, FIRST, INSIDE, OUTSIDE, FIRST, INSIDE, INSIDE]
 
 
 def test_pretraining_reads_dialogues_as_the_policy_reads_games(policy: Policy):
+    """Apart from the words of descriptions, which the language part does not read."""
     figures = images.ids[20:30]
-    steps = (Step("", "Yes, the Bird", "select B"), Step("B", "no, a man", "deselect B select C"))
+    said = (
+        ("yes, ", Description("the Bird", "C")),
+        ("no, ", Description("a man", "D"), " and ", Description("tree", "E")),
+    )
+    actions, states = ("select B", "deselect B select D E"), ("", "B")
     dialogue = Dialogue(
         "ABCDEFGHIJ",
         figures,
-        tuple(DialogueTurn(step.state, step.utterance, step.action, step.action) for step in steps),
+        tuple(DialogueTurn(s, u, a, a) for s, u, a in zip(states, said, actions, strict=True)),
     )
-    encoded = Encoder(policy.backend.processor.tokenizer)(dialogue)
-    spelt = [Step(step.state, policy.backend.spell(step.utterance), step.action) for step in steps]
-    messages = rules.prompt(figures, spelt[:1], spelt[1].state, spelt[1].utterance)
+    rng = random.Random(0)
+    encoded = Encoder(policy.backend.processor.tokenizer)(
+        dialogue, ScriptedMatcher("ABCDEFGHIJ", rng), 0.0, rng
+    )
+    spelt = ("yes, « the bird »", "no, « a man » and « tree »")
+    steps = [Step(s, u, a) for s, u, a in zip(states, spelt, actions, strict=True)]
+    messages = rules.prompt(figures, steps[:1], states[1], spelt[1])
     ids = policy.prompts.build(messages, lambda figure: policy.figures("classic", figure).ids).ids
-    assert tuple(encoded.ids[: len(ids)]) == ids
-    assert encoded.learn[-5:] == list(range(len(ids), len(ids) + 5))
+    assert _without_words(
+        policy, encoded.ids[: -len(policy.prompts.tokenise(actions[1])) - 1]
+    ) == _without_words(policy, ids)
+    assert encoded.learn[-6:] == list(range(len(encoded.ids) - 6, len(encoded.ids)))
+    assert len(encoded.messages) == 2
+    assert len(encoded.descriptions) == 3
+
+
+def _without_words(policy: Policy, ids: Sequence[int]) -> list[int]:
+    config = policy.backend.model.config
+    kept, inside = [], False
+    for token in ids:
+        inside = (inside or token == config.opens_token_id) and token != config.closes_token_id
+        if not inside or token == config.opens_token_id:
+            kept.append(token)
+    return kept
+
+
+def test_boards_of_pretraining_have_every_label():
+    rng = random.Random(0)
+    seen = {letter for _ in range(50) for letter in some_letters(rng)}
+    assert len(seen) == 12
+
+
+def test_a_scripted_matcher_is_better_than_chance_and_errs():
+    rng = random.Random(0)
+    best = []
+    for _ in range(300):
+        matcher = ScriptedMatcher("ABCDEFGHIJ", rng)
+        best.append(int(np.argmax(matcher.logits("D"))) == 3)
+    assert 0.4 < np.mean(best) < 0.95
 
 
 @pytest.fixture
 def pointing(monkeypatch: pytest.MonkeyPatch):
-    """The matcher's distribution in each message over all and over the selected figures, [messages, 10] each."""
+    """The matcher's distribution over all and over the selected figures: [messages + descriptions, 10] each."""
     seen: list[torch.Tensor] = []
     shares = modeling._shares
 
@@ -170,20 +340,21 @@ def pointing(monkeypatch: pytest.MonkeyPatch):
 
     def point(policy: Policy, figures: Sequence[str], past: Sequence[Step], state: str, utterance: str):
         seen.clear()
-        spelt = [Step(step.state, policy.backend.spell(step.utterance), step.action) for step in past]
-        messages = rules.prompt(figures, spelt, state, policy.backend.spell(utterance))
+        messages = rules.prompt(figures, past, state, utterance)
         prompt = policy.prompts.build(messages, lambda figure: policy.figures("classic", figure).ids)
         features = policy.figures.encode("classic", figures).rows()
         policy.backend.model.model.merge_embeddings(torch.tensor([prompt.ids]), features)
-        return [shares[0, :, 1:][: len(past) + 1] for shares in seen]
+        rows = [each[0, :, 1:] for each in seen]
+        turns = len(past) + 1
+        return [(each[:turns], each[turns + 1 :]) for each in rows]
 
     return point
 
 
 def test_the_matcher_points_among_all_and_among_what_is_selected(policy: Policy, pointing):
     figures = images.ids[20:30]
-    past = [Step("", "the bird. A C", "select B"), Step("B", "a man", "select E J")]
-    every, taken = pointing(policy, figures, past, "B E J", "undo the man")
+    past = [Step("", "« the bird ». a c", "select B"), Step("B", "« a man »", "select E J")]
+    (every, _), (taken, _) = pointing(policy, figures, past, "B E J", "undo « the man »")
     held = torch.tensor([[letter in state for letter in "ABCDEFGHIJ"] for state in ("", "B", "B E J")])
     assert ((taken > 0) == held).all()
     assert every.sum(-1).tolist() == pytest.approx([1.0, 1.0, 1.0])
@@ -196,7 +367,7 @@ def test_what_is_selected_is_less_likely_meant_and_what_was_taken_back_less_stil
         Step("", "the same words", "select B C"),
         Step("B C", "the same words", "deselect B select D"),
     ]
-    every, _ = pointing(policy, figures, past, "C D", "the same words")
+    (every, _), _ = pointing(policy, figures, past, "C D", "the same words")
     odds = (every / every[:, :1]).log()
     change = odds - odds[0]
     expected = torch.zeros(3, 10)
@@ -207,16 +378,51 @@ def test_what_is_selected_is_less_likely_meant_and_what_was_taken_back_less_stil
     assert change.flatten().tolist() == pytest.approx(expected.flatten().tolist(), abs=1e-4)
 
 
-def test_word_embeddings_of_an_adapter_change_only_the_matcher(policy: Policy):
+def test_each_description_points_by_its_own_words(policy: Policy, pointing):
+    """Whatever else is said in the message; the message as a whole is the mean of all."""
+    figures = images.ids[20:30]
+    (_, each), _ = pointing(policy, figures, [], "", "« the kneeling man » and then « a boat »")
+    for place, words in enumerate(("« the kneeling man »", "« a boat »")):
+        (whole, alone), _ = pointing(policy, figures, [], "", f"hello. {words}")
+        assert torch.allclose(each[place], alone[0], atol=1e-6)
+        assert torch.allclose(whole[0], alone[0], atol=1e-6)
+
+
+def test_grounding_reads_the_descriptions_that_the_model_points_by(policy: Policy):
+    backend = policy.backend
+    assert isinstance(backend, TinyBackend)
+    messages = rules.prompt(
+        images.ids[:10], [Step("", "« a duck » and « a man »", "select A B")], "A B", "great"
+    )
+    ids = policy.prompts.build(messages, lambda figure: policy.figures("classic", figure).ids).ids
+    tokens = policy.prompts.tokenise
+    assert backend.matching.descriptions(ids) == [[tokens("a duck"), tokens("a man")], [tokens("great")]]
+
+
+def test_the_language_part_does_not_read_words_of_descriptions(policy: Policy):
+    embed = policy.backend.model.model.merge_embeddings
+    figures = images.ids[20:30]
+    features = policy.figures.encode("classic", figures).rows()
+    read = []
+    for words in ("« a house »", "« the duck »"):
+        messages = rules.prompt(figures, [], "", f"no, {words}")
+        ids = policy.prompts.build(messages, lambda figure: policy.figures("classic", figure).ids).ids
+        read.append(embed(torch.tensor([ids]), features)[0])
+    (differ,) = ((read[0] - read[1]).abs().amax(-1) > 1e-6).nonzero(as_tuple=True)
+    tokens = policy.backend.processor.tokenizer.convert_ids_to_tokens(list(ids))
+    assert {tokens[place] for place in differ} <= {CLOSES, "<summary>"}
+    assert len(differ) == 2
+
+
+def test_adapters_change_the_matchers_words_alone(policy: Policy):
     """Otherwise the language part would no longer know the meaning of "remove"."""
     policy.new_adapter("new", rank=4, alpha=8, dropout=0.0)
-    embeddings = policy.backend.model.get_input_embeddings()
     ids = torch.tensor([policy.prompts.tokenise("remove the bird")])
-    embed = policy.backend.model.model.merge_embeddings
-    read = embed(ids, None)
+    matcher, embed = policy.backend.model.model.matcher, policy.backend.model.model.merge_embeddings
+    read, before = embed(ids, None), matcher.words(ids)
     with torch.no_grad():
-        for parameter in embeddings.parameters():
+        for parameter in matcher.parameters():
             if parameter.requires_grad:
                 parameter.normal_()
-    assert not torch.equal(embeddings(ids), read)
+    assert not torch.equal(matcher.words(ids), before)
     assert torch.equal(embed(ids, None), read)

@@ -34,7 +34,7 @@ def test_a_round_learns_from_all_games_together(tmp_path: Path, policy: Policy):
         games = {game.id: game for game in session.exec(select(Game))}
         assert {game.game for game in games.values()} == set(GAMES)
         for one in usable_interactions(session, None):
-            for exchange in exchanges(one):
+            for _, exchange in exchanges([one]):
                 assert exchange.max_targets == GAMES[one.game].max_targets
         asked = request_round(session, "b-sup")
         session.flush()

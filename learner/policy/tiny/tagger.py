@@ -1,0 +1,70 @@
+"""Finds the descriptions of figures in what a person said, and writes it with marks around them."""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+import torch
+
+from games.words import spoken
+from learner.policy.tiny.dialogues import Utterance
+from learner.policy.tiny.tokenizer import CLOSES, OPENS
+
+OUTSIDE, FIRST, INSIDE = range(3)
+"""Tags of tokens."""
+
+
+class Marker:
+    """Marks the descriptions in utterances with a model's tagger."""
+
+    def __init__(self, model: Any, tokenizer: Any) -> None:
+        """`model`: a `TinyVlmModel`."""
+        self._model = model
+        self._encode = tokenizer.backend_tokenizer.encode
+        self.marked = lru_cache(maxsize=20_000)(self._marked)
+        """An utterance as `spoken` gives it, with its descriptions between `OPENS` and `CLOSES`."""
+
+    def _marked(self, utterance: str) -> str:
+        encoding = self._encode(utterance, add_special_tokens=False)
+        if not encoding.ids:
+            return utterance
+        with torch.inference_mode():
+            vectors = self._model.get_input_embeddings()(
+                torch.tensor([encoding.ids], device=self._model.device)
+            )
+            logits = self._model.tagger(vectors, torch.tensor([len(encoding.ids)]))
+        tags = logits[0].argmax(-1).tolist()
+        marked, end = "", 0
+        for first, last in spans(tags, [token.startswith("##") for token in encoding.tokens]):
+            start, stop = encoding.offsets[first][0], encoding.offsets[last][1]
+            marked += f"{utterance[end:start]} {OPENS} {utterance[start:stop]} {CLOSES} "
+            end = stop
+        return " ".join((marked + utterance[end:]).split())
+
+
+def spans(tags: Sequence[int], continues: Sequence[bool]) -> list[tuple[int, int]]:
+    """(first, last) token of each description. `continues`: whether a token is a piece of the word before it, which has
+    the same tag as the word."""
+    found: list[tuple[int, int]] = []
+    tag = OUTSIDE
+    for place, (own, continuing) in enumerate(zip(tags, continues, strict=True)):
+        before = tag
+        tag = (INSIDE if before else OUTSIDE) if continuing else own
+        if tag == OUTSIDE:
+            continue
+        if tag == FIRST or before == OUTSIDE:
+            found.append((place, place))
+        else:
+            found[-1] = (found[-1][0], place)
+    return found
+
+
+def tagged(utterance: Utterance, tokenise: Any) -> tuple[list[int], list[int]]:
+    """(token ids, tags) of a scripted utterance."""
+    ids: list[int] = []
+    tags: list[int] = []
+    for part in utterance:
+        own = tokenise(spoken(part if isinstance(part, str) else part.text))
+        ids += own
+        tags += [OUTSIDE] * len(own) if isinstance(part, str) else [FIRST, *[INSIDE] * (len(own) - 1)]
+    return ids, tags
