@@ -4,6 +4,7 @@ import ast
 import dataclasses
 import inspect
 from collections.abc import Iterator, Mapping, Sequence, Set
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,11 @@ LEARNER_FLOORS = (
 MODULES = sorted(path for room in MAY_IMPORT for path in (ROOT / room).rglob("*.py"))
 
 
+@cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
 def name_of(path: Path) -> str:
     """The module name of a file."""
     return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
@@ -63,7 +69,7 @@ def modules_loaded_by(path: Path, modules: Set[str]) -> set[str]:
     Packages that the file itself is in do not count: they are loaded before it.
     """
     names = set()
-    for node in module_level_imports(ast.parse(path.read_text()).body):
+    for node in module_level_imports(tree_of(path).body):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         else:
@@ -91,9 +97,10 @@ def in_a_cycle(graph: Mapping[str, Set[str]]) -> set[str]:
     return {name for name in graph if name in reached(name)}
 
 
-def imports_of(path: Path) -> set[str]:
+@cache
+def imports_of(path: Path) -> Set[str]:
     names = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(tree_of(path)):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -213,12 +220,13 @@ def test_nobody_outside_games_knows_a_game(path: Path):
     """To add a game, only a module in `games` and an entry in `GAMES` are needed."""
     modules = {type(game).__module__ for game in GAMES.values()}
     assert not imports_of(path) & modules
-    tree = ast.parse(path.read_text())
+    tree = tree_of(path)
     named = [
         node.slice.value
         for node in ast.walk(tree)
         if isinstance(node, ast.Subscript)
-        and ast.unparse(node.value) == "GAMES"
+        and isinstance(node.value, ast.Name)
+        and node.value.id == "GAMES"
         and isinstance(node.slice, ast.Constant)
     ]
     named += [
@@ -244,7 +252,7 @@ def test_the_learner_never_reads_targets():
     readers = [
         str(path.relative_to(ROOT))
         for path in (ROOT / "learner").rglob("*.py")
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in ast.walk(tree_of(path))
         if (isinstance(node, ast.Attribute) and node.attr == "targets")
         or (isinstance(node, ast.Name) and node.id in {"deal_of", "Deal"})
     ]

@@ -38,6 +38,8 @@ START_SECONDS = 120.0
 PROBE_SECONDS = 5.0
 HANGING_PROBES = 6
 """Number of failed probes in a row after which the local service is considered hung."""
+STOP_SECONDS = 5.0
+"""Time for the service to end before it is killed."""
 RESTART_SECONDS = 0.5
 START_TRIES = 3
 """Of the first start, where something kills the service meanwhile."""
@@ -229,7 +231,7 @@ class LocalPolicy:
         with contextlib.suppress(ProcessLookupError):
             self._process.terminate()
             try:
-                await asyncio.wait_for(self._process.wait(), 5)
+                await asyncio.wait_for(self._process.wait(), STOP_SECONDS)
             except TimeoutError:
                 self._process.kill()
                 await self._process.wait()

@@ -106,7 +106,12 @@ def _turns(example: Example) -> list[Example]:
     ]
 
 
-def bench_training(games: int = 80, repeats: int = 3, policy: str = "tiny") -> TrainingBench:
+ONE_EPOCH = TrainingConfig(epochs=1, least_steps=0, warmup_steps=0, grounding_epochs=0)
+
+
+def bench_training(
+    games: int = 80, repeats: int = 3, policy: str = "tiny", config: TrainingConfig = ONE_EPOCH
+) -> TrainingBench:
     """Play `games` games, then train on their labelled turns, alternating between both ways, `repeats` times
     each."""
     loops: dict[str, Policy] = {
@@ -115,7 +120,6 @@ def bench_training(games: int = 80, repeats: int = 3, policy: str = "tiny") -> T
     }
     training = _played(games, loops["ours"])
     turns = sum(len(game.labels) for game in training)
-    config = TrainingConfig(epochs=1, least_steps=0, warmup_steps=0, grounding_epochs=0)
     seconds: dict[str, list[float]] = {name: [] for name in loops}
     losses: dict[str, list[float]] = {}
     for repeat in range(repeats + 1):

@@ -52,23 +52,23 @@ async def test_a_start_warns_of_no_voice(
     assert "health and metrics" in said and "voice" not in said
 
 
-def policy_pids() -> list[int]:
-    """Policy services that this process has started."""
+def policy_pids(folder: Path) -> list[int]:
+    """Policy services that this process has started with `folder` as the data folder."""
     mine = f"--parent\0{os.getpid()}\0".encode()
     found = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         try:
-            line = path.read_bytes()
+            line, environment = path.read_bytes(), path.with_name("environ").read_bytes()
         except OSError:
             continue
-        if b"learner.serving" in line and mine in line:
+        if b"learner.serving" in line and mine in line and os.fsencode(folder) in environment:
             found.append(int(path.parent.name))
     return found
 
 
-async def kill_first_policy() -> int:
+async def kill_first_policy(folder: Path) -> int:
     """Kill the policy service as soon as there is one, and give its process id."""
-    while not (pids := policy_pids()):  # noqa: ASYNC110 - there is no event for it
+    while not (pids := policy_pids(folder)):  # noqa: ASYNC110 - there is no event for it
         await asyncio.sleep(0.02)
     os.kill(pids[0], signal.SIGKILL)
     return pids[0]
@@ -80,13 +80,13 @@ async def test_a_policy_killed_at_its_start_and_during_a_turn_loses_nothing(
 ):
     house = stopped_house
     house.with_settings(service={"url": None}, policy={"device": "cpu", "threads": 1})
-    killing = asyncio.create_task(kill_first_policy())
+    killing = asyncio.create_task(kill_first_policy(house.settings.store.data_dir))
     await house.start(timeout=300)
     killed = await killing
     thread = await house.play(ada)
     await ada.say(thread, "the one that looks like a running man")
     await house.next_board(ada, thread)
-    (pid,) = policy_pids()
+    (pid,) = policy_pids(house.settings.store.data_dir)
     assert pid != killed
     await ada.say(thread, "no, the other one")
     os.kill(pid, signal.SIGKILL)
@@ -96,4 +96,4 @@ async def test_a_policy_killed_at_its_start_and_during_a_turn_loses_nothing(
     assert [turn.number for turn in turns] == [1, 2, 3]
     assert all(turn.logp < 0 and turn.base_model for turn in turns)
     await house.stop()
-    await house.eventually(lambda: not policy_pids())
+    await house.eventually(lambda: not policy_pids(house.settings.store.data_dir))

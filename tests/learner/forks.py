@@ -1,6 +1,9 @@
-"""Processes that are forked from one that has already imported torch, which takes most of the time of a start."""
+"""Processes that are forked from one that has already imported torch and loaded the embedded policy, which takes most
+of the time of a start."""
 
 import multiprocessing
 
 forks = multiprocessing.get_context("forkserver")
-forks.set_forkserver_preload(["learner.policy", "learner.rounds.pipeline", "learner.training.train"])
+forks.set_forkserver_preload(
+    ["learner.rounds.pipeline", "learner.training.train", "tests.learner.loaded_policy"]
+)

@@ -37,6 +37,9 @@ class Bot(commands.Bot):
         self.readies += 1
         self.changed.set()
 
+    async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:
+        """Without discord.py's wait of five seconds."""
+
     async def until(self, check: Callable[[], Any]) -> None:
         async with asyncio.timeout(PATIENCE_SECONDS):
             while not check():
@@ -305,6 +308,9 @@ async def test_sharded_clients_are_served(service: LocalDiscord):
     class Sharded(commands.AutoShardedBot):
         async def on_message(self, message: discord.Message) -> None:
             heard.set()
+
+        async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:
+            """Without discord.py's wait of five seconds."""
 
     heard = asyncio.Event()
     intents = discord.Intents.default()

@@ -93,14 +93,14 @@ def test_fresh_poisoners_use_the_same_words():
 
 
 def played(folder: Path, policy: Policy, players: PlayerFactory) -> list[str]:
-    """What was said in twelve games of six players, in order."""
+    """What was said in eight games of four players, in order."""
     folder.mkdir()
     policy.cache.forget()
     database = Database(f"sqlite:///{folder / 'respect.db'}")
     upgrade(database)
     images = open_images("classic:40")
-    playground = Playground(database, policy, [GAMES["multiref"]], images, images.ids, players, 6, seed=0)
-    playground.play(0, 12, BASE_ADAPTER, lambda _: None)
+    playground = Playground(database, policy, [GAMES["multiref"]], images, images.ids, players, 4, seed=0)
+    playground.play(0, 8, BASE_ADAPTER, lambda _: None)
     with database.session() as session:
         said = session.exec(select(Turn.utterance).join(Game).order_by(col(Game.id), col(Turn.number))).all()
     database.close()
@@ -116,7 +116,7 @@ def test_a_deployment_is_the_same_for_the_same_seed(tmp_path: Path, policy: Poli
 
 
 def test_how_much_was_repeated_is_reported():
-    arguments = ["simulate", "--images", "classic:10", "--rounds", "0", "--games-per-round", "40", "--json"]
+    arguments = ["simulate", "--images", "classic:10", "--rounds", "0", "--games-per-round", "24", "--json"]
     result = CliRunner().invoke(app, [*arguments, "--players", "fresh"])
     assert result.exit_code == 0, result.stderr
     found = json.loads(result.stdout)

@@ -19,7 +19,7 @@ from store.database import Database
 from store.models import Game, Turn
 from store.statistics import bootstrap_ci95
 
-SHORT = ("simulate", "--rounds", "0", "--games-per-round", "2", "--json")
+SHORT = ("simulate", "--rounds", "0", "--games-per-round", "1", "--json")
 
 
 def row(number: int, interactions: int, success: float) -> dict[str, Any]:
@@ -105,7 +105,7 @@ def test_a_run_that_fails_in_its_process_is_reported(tmp_path: Path):
     configs = [DeploymentConfig(rounds=0, games_per_round=2, seed=seed, figures=9999) for seed in (0, 1)]
     with pytest.raises(ValueError, match="9999 were asked for"):
         simulate_all(configs, tmp_path, 2)
-    used = [DeploymentConfig(rounds=0, games_per_round=2)]
+    used = [DeploymentConfig(rounds=0, games_per_round=1)]
     simulate_all(used, tmp_path / "used")
     with pytest.raises(DeploymentError, match="choose an empty folder"):
         simulate_all(used, tmp_path / "used")
@@ -115,7 +115,7 @@ def test_poison_may_begin_in_a_later_round(tmp_path: Path, policy: Policy):
     def said(begins: int) -> dict[int, list[str]]:
         """round -> utterances, in order."""
         config = DeploymentConfig(
-            system="control", rounds=1, games_per_round=3, poison=1.0, poison_from=begins
+            system="control", rounds=1, games_per_round=2, poison=1.0, poison_from=begins
         )
         policy.cache.forget()
         simulate(config, tmp_path / str(begins), policy)

@@ -8,7 +8,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import discord
 import psutil
+import pytest
 from bot_house import House, ObedientPolicy, buttons, has_board
 
 from games.core import Outcome
@@ -174,7 +176,13 @@ async def test_a_board_whose_request_was_interrupted_is_not_sent_twice(house: Ho
     assert len(house.boards(ada, thread)) == 3
 
 
-async def test_a_lost_gateway_session_loses_no_message(house: House, ada: Person):
+async def test_a_lost_gateway_session_loses_no_message(
+    house: House, ada: Person, monkeypatch: pytest.MonkeyPatch
+):
+    async def at_once(*_: object, **__: object) -> None:
+        """In place of discord.py's wait of five seconds before a new session."""
+
+    monkeypatch.setattr(discord.Client, "before_identify_hook", at_once)
     thread = await house.play(ada)
     await house.turn(ada, thread, "select A")
     await house.discord.gateway.strike("invalidate", resumable=False)

@@ -243,7 +243,7 @@ def test_real_poisoners_are_found_and_nobody_else(tmp_path: Path, policy: Policy
 def test_a_round_does_not_train_on_players_in_quarantine(played: Path, tmp_path: Path, policy: Policy):
     house = House(copy_of(played, tmp_path))
     liar = house.games()[0].player_id
-    ids = {game.id for game in house.games()[:9]}
+    ids = {game.id for game in house.games()[:5]}
     with house.database.session() as session:
         session.exec(update(Game).where(col(Game.id).in_(ids)).values(player_id=liar))
         found = usable_interactions(session, None)

@@ -31,8 +31,10 @@ def run_until(round_id: int, stage: str, environment: dict[str, str]) -> None:
         if at.stage == stage and (at.stage != "train" or at.done == 1):
             os.kill(os.getpid(), signal.SIGKILL)
 
+    from tests.learner.loaded_policy import policy  # before this process was forked
+
     settings = LearnerSettings()  # pyright: ignore[reportCallIssue]
-    run_round(Database(settings.store.url), settings, round_id, on_progress=on_progress)
+    run_round(Database(settings.store.url), settings, round_id, policy, on_progress=on_progress)
 
 
 class House:
@@ -137,9 +139,6 @@ def test_a_round_killed_from_outside_during_training_is_resumed_by_another_proce
         process.join()
     assert progress["total"] > progress["done"]
     assert progress["loss"] > 0 and progress["seconds_left"] > 0
-    ended = subprocess.run(
-        command(house.round_id), env=house.environment, capture_output=True, text=True, check=False
-    )
-    assert ended.returncode == 0, ended.stderr
+    assert house.run_until("") == 0
     assert (house.row().status, house.row().results["promoted"]) == ("done", True)
     assert house.registry.current() == house.row().results["adapter"]

@@ -9,24 +9,20 @@ import resource
 import signal
 import socket
 import time
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import aiohttp
 import psutil
 import pytest
-import pytest_asyncio
 from pydantic import SecretStr
 
-import learner.serving.client
 from games import GAMES
 from games.core import Step
 from games.figures import open_images
 from learner.policy import Policy
 from learner.policy.batch import within_budget
 from learner.protocol import BASE_ADAPTER, PolicyError, TurnRequest, TurnTooLong, turn_request
-from learner.serving.client import LocalPolicy, PolicyClient
-from learner.settings import LearnerSettings
+from learner.serving.client import PolicyClient
+from tests.learner.serving.started import Started
 
 rules = GAMES["multiref"]
 images = open_images("classic")
@@ -52,47 +48,7 @@ def request(name: str, said: str | None = None, steps: int = 0) -> TurnRequest:
     )
 
 
-def settings_in(folder: Path) -> LearnerSettings:
-    return LearnerSettings().changed(
-        store={"data_dir": folder},
-        policy={"device": "cpu", "threads": 1},
-        service={"secret": SecretStr("between us")},
-    )
-
-
-SITECUSTOMIZE = """
-import ctypes, signal, threading
-def end_the_worker(*_):
-    for thread in threading.enumerate():
-        if thread.name == "policy":
-            ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(SystemExit))
-signal.signal(signal.SIGUSR1, end_the_worker)
-"""
-"""In the service, this signal ends the worker's thread."""
-
-
-@pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def service(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LocalPolicy]:
-    """A service that was killed while it started."""
-    folder = tmp_path_factory.mktemp("service")
-    (folder / "sitecustomize.py").write_text(SITECUSTOMIZE)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", f"{folder}{os.pathsep}{os.environ.get('PYTHONPATH', Path.cwd())}")
-        policy = LocalPolicy(settings_in(folder))
-        killing = asyncio.create_task(kill(policy))
-        async with policy:
-            await killing
-            yield policy
-
-
-async def kill(policy: LocalPolicy) -> None:
-    """Kill the service as soon as there is one."""
-    while policy.pid is None:  # noqa: ASYNC110 - there is no event for it
-        await asyncio.sleep(0.01)
-    os.kill(policy.pid, signal.SIGKILL)
-
-
-async def seconds_of_turns(policy: LocalPolicy, name: str, turns: int = 10) -> float:
+async def seconds_of_turns(policy: Started, name: str, turns: int = 10) -> float:
     """The median of so many first turns."""
     found = []
     for number in range(turns):
@@ -102,14 +58,14 @@ async def seconds_of_turns(policy: LocalPolicy, name: str, turns: int = 10) -> f
     return sorted(found)[turns // 2]
 
 
-@pytest.mark.asyncio(loop_scope="module")
-async def test_a_service_killed_while_it_starts_is_started_again(service: LocalPolicy):
+@pytest.mark.asyncio(loop_scope="session")
+async def test_a_service_killed_while_it_starts_is_started_again(service: Started):
     assert (await service.act(request("started"))).adapter == BASE_ADAPTER
     assert service.starts >= 2
 
 
-@pytest.mark.asyncio(loop_scope="module")
-async def test_what_is_more_than_the_model_takes_is_refused_in_words(service: LocalPolicy):
+@pytest.mark.asyncio(loop_scope="session")
+async def test_what_is_more_than_the_model_takes_is_refused_in_words(service: Started):
     await service.act(request("before"))
     assert service.pid is not None
     before = psutil.Process(service.pid).memory_info().rss
@@ -122,8 +78,8 @@ async def test_what_is_more_than_the_model_takes_is_refused_in_words(service: Lo
     assert (await service.act(usual)).adapter == BASE_ADAPTER
 
 
-@pytest.mark.asyncio(loop_scope="module")
-async def test_a_game_that_said_a_lot_can_still_be_played_to_its_end(service: LocalPolicy, policy: Policy):
+@pytest.mark.asyncio(loop_scope="session")
+async def test_a_game_that_said_a_lot_can_still_be_played_to_its_end(service: Started, policy: Policy):
     said = "the dog " * 100
     spent = 0
     while spent < rules.max_turns:
@@ -148,8 +104,8 @@ async def test_a_game_that_said_a_lot_can_still_be_played_to_its_end(service: Lo
     assert (await service.act(last)).adapter == BASE_ADAPTER
 
 
-@pytest.mark.asyncio(loop_scope="module")
-async def test_requests_over_the_limits_are_refused_before_they_are_read(service: LocalPolicy):
+@pytest.mark.asyncio(loop_scope="session")
+async def test_requests_over_the_limits_are_refused_before_they_are_read(service: Started):
     headers = {"Authorization": "Bearer between us"}
     long = {**request("long").model_dump(), "utterance": "word " * 40_000}
     async with aiohttp.ClientSession(headers=headers) as session:
@@ -164,8 +120,8 @@ async def test_requests_over_the_limits_are_refused_before_they_are_read(service
     assert (await service.act(request("after"))).adapter == BASE_ADAPTER
 
 
-@pytest.mark.asyncio(loop_scope="module")
-async def test_half_open_connections_take_no_place_from_turns(service: LocalPolicy):
+@pytest.mark.asyncio(loop_scope="session")
+async def test_half_open_connections_take_no_place_from_turns(service: Started):
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft < HALF_OPEN + 200:
         resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, HALF_OPEN + 500), hard))
@@ -194,7 +150,7 @@ async def test_half_open_connections_take_no_place_from_turns(service: LocalPoli
     assert (await service.status()).turns > 0
 
 
-@pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.asyncio(loop_scope="session")
 async def test_a_body_that_never_ends_is_closed(monkeypatch: pytest.MonkeyPatch):
     from aiohttp import web
 
@@ -232,11 +188,8 @@ async def test_a_body_that_never_ends_is_closed(monkeypatch: pytest.MonkeyPatch)
         await runner.cleanup()
 
 
-@pytest.mark.asyncio(loop_scope="module")
-async def test_a_service_whose_worker_has_ended_is_started_again(
-    service: LocalPolicy, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setattr(learner.serving.client, "HANGING_PROBES", 2)
+@pytest.mark.asyncio(loop_scope="session")
+async def test_a_service_whose_worker_has_ended_is_started_again(service: Started, quickly_restarted: None):
     assert (await service.act(request("one"))).adapter == BASE_ADAPTER
     assert service.pid is not None
     starts = service.starts

@@ -2,31 +2,28 @@
 
 import asyncio
 import itertools
-import json
 import os
 import random
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import aiohttp
 import pytest
-import pytest_asyncio
 import torch
 from pydantic import SecretStr
 
-import learner.serving.client
 from games import GAMES
 from games.figures import open_images
 from learner.policy import Policy
-from learner.protocol import BASE_ADAPTER, PolicyError, TurnAnswer, TurnRequest
+from learner.protocol import BASE_ADAPTER, PolicyError, TurnRequest
 from learner.registry import AdapterRegistry, Card
 from learner.serving.__main__ import main
 from learner.serving.client import LocalPolicy, PolicyClient
 from learner.settings import LearnerSettings
+from tests.learner.serving.started import Started, point_at
 
 rules = GAMES["multiref"]
 images = open_images("classic")
@@ -75,170 +72,106 @@ def publish(settings: LearnerSettings, policy: Policy, shift: float = 0.05) -> s
     return name
 
 
-def point_at(settings: LearnerSettings, name: str) -> None:
-    settings.adapters_dir.mkdir(parents=True, exist_ok=True)
-    partial = settings.adapters_dir / "current.partial"
-    partial.write_text(json.dumps({"name": name, "before": []}))
-    partial.rename(settings.adapters_dir / "current.json")
+with_service = pytest.mark.asyncio(loop_scope="session")
 
 
-class Started(LocalPolicy):
-    """The service of all tests. Each plays games of other names: a request that is repeated is not played again."""
-
-    def __init__(self, settings: LearnerSettings) -> None:
-        super().__init__(settings)
-        self.games: set[str] = set()
-
-    async def act(self, request: TurnRequest) -> TurnAnswer:
-        self.games.add(request.game_id)
-        return await super().act(request)
-
-    async def over(self) -> None:
-        """End all games, and go back to the base model."""
-        while self.games:
-            await self.finished(self.games.pop())
-        point_at(self._settings, BASE_ADAPTER)
-        status = await self.client.reload()
-        assert (status.current, status.loaded) == (BASE_ADAPTER, ())
-
-
-@pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def started(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tuple[LearnerSettings, Started]]:
-    settings = LearnerSettings().changed(
-        store={"data_dir": tmp_path_factory.mktemp("service")},
-        policy={"device": "cpu", "threads": 1, "temperature": 0.7},
-        service={"secret": SecretStr("between us")},
-    )
-    async with Started(settings) as policy:
-        yield settings, policy
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def service(started: tuple[LearnerSettings, Started]) -> tuple[LearnerSettings, LocalPolicy]:
-    """The service without adapters and games."""
-    await started[1].over()
-    return started
-
-
-in_module = pytest.mark.asyncio(loop_scope="module")
-
-
-@in_module
-async def test_the_service_samples_at_the_temperature_that_is_set(
-    service: tuple[LearnerSettings, LocalPolicy],
-):
-    answer = await service[1].act(request("tempered"))
+@with_service
+async def test_the_service_samples_at_the_temperature_that_is_set(service: Started, shared_policy: Policy):
+    answer = await service.act(request("tempered"))
     for temperature, same in ((0.7, True), (1.0, False)):
-        policy = await asyncio.to_thread(Policy.load, "tiny", "cpu", 1, temperature=temperature)
+        policy = Policy(shared_policy.backend, temperature=temperature)
         logp = policy.all_action_logps(request("tempered"))[answer.action]
         assert (answer.logp == pytest.approx(logp, abs=1e-4)) is same
 
 
-@in_module
+@with_service
 async def test_a_game_stays_on_its_adapter_while_new_ones_take_the_next(
-    service: tuple[LearnerSettings, LocalPolicy], shared_policy: Policy
+    service: Started, shared_policy: Policy
 ):
-    settings, policy = service
-    assert (await policy.status()).current == BASE_ADAPTER
-    before = await policy.act(request("stays one"))
-    name = await asyncio.to_thread(publish, settings, shared_policy)
-    assert (await policy.client.reload()).current == name
+    assert (await service.status()).current == BASE_ADAPTER
+    before = await service.act(request("stays one"))
+    name = await asyncio.to_thread(publish, service.settings, shared_policy)
+    assert (await service.client.reload()).current == name
     again, new = await asyncio.gather(
-        policy.act(request("stays one-b")), policy.act(request("stays two", name))
+        service.act(request("stays one-b")), service.act(request("stays two", name))
     )
     assert (before.adapter, again.adapter, new.adapter) == (BASE_ADAPTER, BASE_ADAPTER, name)
 
 
-@in_module
+@with_service
 async def test_an_adapter_can_be_loaded_after_all_others_were_released(
-    service: tuple[LearnerSettings, LocalPolicy], shared_policy: Policy
+    service: Started, shared_policy: Policy
 ):
-    settings, policy = service
     for _ in range(2):
-        name = await asyncio.to_thread(publish, settings, shared_policy)
-        assert (await policy.client.reload()).current == name
-        point_at(settings, BASE_ADAPTER)
-        assert (await policy.client.reload()).loaded == ()
+        name = await asyncio.to_thread(publish, service.settings, shared_policy)
+        assert (await service.client.reload()).current == name
+        point_at(service.settings, BASE_ADAPTER)
+        assert (await service.client.reload()).loaded == ()
 
 
-@in_module
-async def test_an_adapter_is_released_when_the_last_game_on_it_ends(
-    service: tuple[LearnerSettings, LocalPolicy], shared_policy: Policy
-):
-    settings, policy = service
-    old = await asyncio.to_thread(publish, settings, shared_policy)
-    await policy.client.reload()
-    await asyncio.gather(policy.act(request("released one", old)), policy.act(request("released two", old)))
-    new = await asyncio.to_thread(publish, settings, shared_policy)
-    assert (await policy.client.reload()).loaded == (old, new)
-    await policy.finished("released one")
-    assert (await policy.status()).loaded == (old, new)
-    await policy.finished("released two")
-    assert (await policy.status()).loaded == (new,)
+@with_service
+async def test_an_adapter_is_released_when_the_last_game_on_it_ends(service: Started, shared_policy: Policy):
+    old = await asyncio.to_thread(publish, service.settings, shared_policy)
+    await service.client.reload()
+    await asyncio.gather(service.act(request("released one", old)), service.act(request("released two", old)))
+    new = await asyncio.to_thread(publish, service.settings, shared_policy)
+    assert (await service.client.reload()).loaded == (old, new)
+    await service.finished("released one")
+    assert (await service.status()).loaded == (old, new)
+    await service.finished("released two")
+    assert (await service.status()).loaded == (new,)
     assert (
-        await policy.act(request("released three", old))
+        await service.act(request("released three", old))
     ).adapter == old  # one that opened before the change
 
 
-@in_module
-async def test_a_broken_adapter_is_refused_and_changes_nothing(
-    service: tuple[LearnerSettings, LocalPolicy], shared_policy: Policy
-):
-    settings, policy = service
-    name = await asyncio.to_thread(publish, settings, shared_policy)
-    assert (await policy.client.reload()).current == name
-    broken = settings.adapters_dir / f"round-{next(numbers):04d}-b-sup"
+@with_service
+async def test_a_broken_adapter_is_refused_and_changes_nothing(service: Started, shared_policy: Policy):
+    name = await asyncio.to_thread(publish, service.settings, shared_policy)
+    assert (await service.client.reload()).current == name
+    broken = service.settings.adapters_dir / f"round-{next(numbers):04d}-b-sup"
     broken.mkdir()
-    for file in (settings.adapters_dir / name).iterdir():
+    for file in (service.settings.adapters_dir / name).iterdir():
         (broken / file.name).write_bytes(file.read_bytes()[:100])
-    point_at(settings, broken.name)
-    assert (await policy.client.reload()).current == name
+    point_at(service.settings, broken.name)
+    assert (await service.client.reload()).current == name
     with pytest.raises(PolicyError, match=broken.name):
-        await policy.act(request("broken three", broken.name))
-    assert (await policy.act(request("broken four", name))).adapter == name
+        await service.act(request("broken three", broken.name))
+    assert (await service.act(request("broken four", name))).adapter == name
 
 
-@in_module
-async def test_an_adapter_that_cannot_act_is_refused_after_a_probe(
-    service: tuple[LearnerSettings, LocalPolicy], shared_policy: Policy
-):
-    settings, policy = service
+@with_service
+async def test_an_adapter_that_cannot_act_is_refused_after_a_probe(service: Started, shared_policy: Policy):
     name = await asyncio.to_thread(
-        publish, settings, shared_policy, 1e30
+        publish, service.settings, shared_policy, 1e30
     )  # the values are finite, so the check of files passes
-    assert (await policy.client.reload()).current == BASE_ADAPTER
+    assert (await service.client.reload()).current == BASE_ADAPTER
     with pytest.raises(PolicyError, match="probe turn"):
-        await policy.act(request("probed one", name))
-    assert (await policy.status()).loaded == ()
-    assert (await policy.act(request("probed two"))).adapter == BASE_ADAPTER
+        await service.act(request("probed one", name))
+    assert (await service.status()).loaded == ()
+    assert (await service.act(request("probed two"))).adapter == BASE_ADAPTER
 
 
-@in_module
-async def test_a_service_that_hangs_is_started_again(
-    service: tuple[LearnerSettings, LocalPolicy], monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setattr(learner.serving.client, "PROBE_SECONDS", 0.5)
-    monkeypatch.setattr(learner.serving.client, "HANGING_PROBES", 2)
-    _, policy = service
-    assert policy.pid is not None
-    starts = policy.starts
-    os.kill(policy.pid, signal.SIGSTOP)
-    answer = await policy.act(request("hanging one"))
-    assert (answer.adapter, policy.starts) == (BASE_ADAPTER, starts + 1)
+@with_service
+async def test_a_service_that_hangs_is_started_again(service: Started, quickly_restarted: None):
+    assert service.pid is not None
+    starts = service.starts
+    os.kill(service.pid, signal.SIGSTOP)
+    answer = await service.act(request("hanging one"))
+    assert (answer.adapter, service.starts) == (BASE_ADAPTER, starts + 1)
 
 
-@in_module
+@with_service
 async def test_a_community_with_too_many_turns_is_refused_and_others_are_served(
-    service: tuple[LearnerSettings, LocalPolicy],
+    service: Started,
 ):
-    _, policy = service
 
     def of(community: str, number: int) -> TurnRequest:
         return request(f"{community} {number}").model_copy(update={"community": community})
 
     secret = SecretStr("between us")
-    async with PolicyClient(policy.client.url, secret, patience=0.0) as impatient:
-        busy = [asyncio.create_task(impatient.act(of("busy", number))) for number in range(300)]
+    async with PolicyClient(service.client.url, secret, patience=0.0) as impatient:
+        busy = [asyncio.create_task(impatient.act(of("busy", number))) for number in range(160)]
         await asyncio.sleep(0.2)
         assert (await impatient.act(of("quiet", 0))).adapter == BASE_ADAPTER
         answers = await asyncio.gather(*busy, return_exceptions=True)
@@ -249,50 +182,47 @@ async def test_a_community_with_too_many_turns_is_refused_and_others_are_served(
     }
 
 
-@in_module
-async def test_a_killed_service_comes_back_and_no_turn_is_lost(service: tuple[LearnerSettings, LocalPolicy]):
-    _, policy = service
-    first = await policy.act(request("killed one"))
-    assert policy.pid is not None
-    starts = policy.starts
-    turns = [asyncio.create_task(policy.act(request(f"killed {i}"))) for i in range(8)]
-    os.kill(policy.pid, signal.SIGKILL)
+@with_service
+async def test_a_killed_service_comes_back_and_no_turn_is_lost(service: Started):
+    first = await service.act(request("killed one"))
+    assert service.pid is not None
+    starts = service.starts
+    turns = [asyncio.create_task(service.act(request(f"killed {i}"))) for i in range(8)]
+    os.kill(service.pid, signal.SIGKILL)
     answers = await asyncio.gather(*turns)
     assert len(answers) == 8
-    assert policy.starts == starts + 1
-    repeated = await policy.act(request("killed one"))
+    assert service.starts == starts + 1
+    repeated = await service.act(request("killed one"))
     assert (repeated.action, repeated.logp) == (first.action, pytest.approx(first.logp, abs=1e-4))
 
 
-@in_module
-async def test_the_same_request_sent_twice_is_one_turn(service: tuple[LearnerSettings, LocalPolicy]):
-    _, policy = service
-    before = (await policy.status()).turns
-    one, other = await asyncio.gather(policy.act(request("twice one")), policy.act(request("twice one")))
+@with_service
+async def test_the_same_request_sent_twice_is_one_turn(service: Started):
+    before = (await service.status()).turns
+    one, other = await asyncio.gather(service.act(request("twice one")), service.act(request("twice one")))
     assert one == other
-    assert (await policy.status()).turns == before + 1
+    assert (await service.status()).turns == before + 1
 
 
-@in_module
+@with_service
 async def test_a_wrong_secret_and_a_wrong_request_are_refused_with_a_sentence(
-    service: tuple[LearnerSettings, LocalPolicy],
+    service: Started,
 ):
-    _, policy = service
-    async with PolicyClient(policy.client.url, SecretStr("guess")) as stranger:
+    async with PolicyClient(service.client.url, SecretStr("guess")) as stranger:
         with pytest.raises(PolicyError, match="RESPECT_SERVICE__SECRET"):
             await stranger.status()
     async with aiohttp.ClientSession() as http:
         for given in ("Bearer gu\xe9ss", "Bearer \u2603", "\xff", ""):
             headers = {"Authorization": given}
-            async with http.get(f"{policy.client.url}/v1/status", headers=headers) as response:
+            async with http.get(f"{service.client.url}/v1/status", headers=headers) as response:
                 assert response.status == 401
     with pytest.raises(PolicyError, match="Not a turn request") as refused:
-        await policy.client._ask("POST", "/v1/act", {"utterance": "the one like a swan", "game": 7})
+        await service.client._ask("POST", "/v1/act", {"utterance": "the one like a swan", "game": 7})
     assert "swan" not in str(refused.value)
     with pytest.raises(PolicyError, match="cannot play this turn"):
-        await policy.act(request("stranger one").model_copy(update={"state": "Z"}))
+        await service.act(request("stranger one").model_copy(update={"state": "Z"}))
     with pytest.raises(PolicyError, match="not-published"):
-        await policy.act(request("stranger one", "not-published"))
+        await service.act(request("stranger one", "not-published"))
 
 
 def test_a_service_for_other_machines_needs_a_secret(tmp_path: Path):

@@ -46,7 +46,7 @@ def games_of(
     policy: Policy, interactions: list[Interaction], objective: ObjectiveName = "sup"
 ) -> list[TrainingGame]:
     right = {turn: AlwaysRight() for interaction in interactions for turn in interaction.turn_ids}
-    return build_examples(interactions[:10], right, objective, policy.fingerprint)
+    return build_examples(interactions[:6], right, objective, policy.fingerprint)
 
 
 def tensors(policy: Policy) -> dict[str, torch.Tensor]:
@@ -94,7 +94,7 @@ def test_micro_batches_add_up_to_the_batch(policy: Policy, interactions):
 
 
 def test_training_is_the_same_for_the_same_seed(policy: Policy, interactions):
-    games = games_of(policy, interactions)
+    games = games_of(policy, interactions)[:3]
     config = replace(QUICK, epochs=1, dropout=0.1)
     losses = []
     for name, seed in (("one", 0), ("two", 0), ("three", 1)):
@@ -225,7 +225,7 @@ def test_the_other_objectives_train_too(policy: Policy, interactions, objective:
             self.label = 1 if turn % 2 else -1
 
     mixed = {turn: Alternating(turn) for interaction in interactions for turn in interaction.turn_ids}
-    games = build_examples(interactions[:10], mixed, objective, policy.fingerprint)
+    games = build_examples(interactions[:6], mixed, objective, policy.fingerprint)
     train(policy, "new", games, objective, replace(QUICK, epochs=4))
     change = action_logps(policy, games, "new") - action_logps(policy, games, "base")
     good = [label.reward > 0 for game in games for label in game.labels]

@@ -5,10 +5,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
-
 from learner.examples.labels import ObjectiveName, TrainingGame
-from learner.policy import Policy
 from learner.settings import TrainingConfig
 from learner.training.distributed import ProcessGroup
 from learner.training.train import train
@@ -23,9 +20,11 @@ def train_together(
 ) -> None:
     """Train with the other ranks that `environment` tells about. Rank 0 writes the metrics."""
     os.environ.update(environment)
-    torch.set_num_threads(1)
+    from tests.learner.loaded_policy import policy  # before this process was forked
+
     group = ProcessGroup(cpu=True)
-    result = train(Policy.load("tiny", device="cpu"), "new", games, objective, config)
+    policy.temperature = 1.0  # the default of a loaded policy
+    result = train(policy, "new", games, objective, config)
     if group.rank == 0:
         written.write_text(json.dumps(result.metrics()))
     group.destroy()
