@@ -19,7 +19,8 @@ from learner.policy.attention import use_float32_attention
 from learner.policy.backend import Backend, PolicyLoadError
 from learner.policy.hf import HfBackend
 from learner.policy.tiny.backend import TinyBackend
-from learner.policy.tiny.modeling import TinyVlmConfig, register
+from learner.policy.tiny.configuration import TinyVlmConfig
+from learner.policy.tiny.modeling import register
 from learner.policy.tiny.tokenizer import letter_ids
 from learner.settings import base_model_folder, missing_model
 

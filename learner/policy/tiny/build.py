@@ -18,9 +18,9 @@ from games import DEFAULT_GAME
 from games.figures import ImageSet, held_out, open_images
 from games.letters import LETTERS
 from learner.examples.seed import SEED_FILE, SeedGame, SeedStep, write_seed_games
+from learner.policy.tiny.configuration import TinyVlmConfig
 from learner.policy.tiny.dialogues import ScriptedSpeaker, in_words
 from learner.policy.tiny.modeling import (
-    TinyVlmConfig,
     TinyVlmForConditionalGeneration,
     register,
     start_by_likeness,
@@ -33,8 +33,8 @@ from learner.policy.tiny.pretrain import (
     align,
     pictures,
     train_language,
-    train_tagger,
 )
+from learner.policy.tiny.tagger_training import train_tagger
 from learner.policy.tiny.tokenizer import (
     ACT,
     ACTION_WORDS,

@@ -6,7 +6,7 @@ learn from figures with descriptions.
 
 import math
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -21,7 +21,6 @@ from games.letters import DESELECT, LETTERS, SELECT, selection_in_words
 from games.words import spoken
 from learner.policy.tiny.dialogues import Description, Dialogue, ScriptedSpeaker
 from learner.policy.tiny.modeling import TinyVlmForConditionalGeneration
-from learner.policy.tiny.tagger import tagged
 from learner.policy.tiny.tokenizer import ACT, CLOSES, END, IMAGE, OPENS, SUMMARY, WORD
 
 OnProgress = Callable[[str, int, int, float], None]
@@ -63,8 +62,9 @@ class LanguageSettings:
     tagger_batch: int = 16
     """Dialogues."""
     tagger_rate: float = 2e-3
-    strange: float = 0.3
-    """Share of the words of descriptions that are replaced by random ones, so that the tagger does not rely on them."""
+    strange: tuple[float, ...] = (0.0, 0.2, 0.5, 1.0)
+    """Share of the words of an utterance's descriptions that are replaced by random ones, one of these for each
+    utterance, so that the tagger finds words that nobody has said before."""
     steps: int = 6000
     batch: int = 16
     """Dialogues."""
@@ -130,7 +130,7 @@ def align(
     )
     batch = min(settings.batch, len(bags))
     for step in range(settings.steps):
-        _rate(optimiser, settings.rate, step, settings.steps)
+        set_rate(optimiser, settings.rate, step, settings.steps)
         chosen = rng.sample(range(len(bags)), batch)
         said = [_thinned(rng.choice(bags[i]), settings.dropout, rng) for i in chosen]
         offsets = torch.tensor([0, *map(len, said[:-1])]).cumsum(0)
@@ -164,47 +164,6 @@ def align(
 def _thinned(words: Sequence[int], dropout: float, rng: random.Random) -> Sequence[int]:
     """Words without a random share of them, at least one."""
     return [word for word in words if rng.random() >= dropout] or [rng.choice(words)]
-
-
-def train_tagger(
-    model: TinyVlmForConditionalGeneration,
-    tokenizer: PreTrainedTokenizerFast,
-    descriptions: Mapping[str, Sequence[str]],
-    settings: LanguageSettings,
-    seed: int,
-    progress: OnProgress,
-) -> None:
-    """Train the tagger on the utterances of scripted dialogues. Loss: cross-entropy of the tags."""
-    rng = random.Random(f"tagger {seed}")
-    speaker = ScriptedSpeaker(descriptions, rng)
-    tokenise = _tokenise(tokenizer)
-    strange = _plain_words(tokenizer)
-    tagger, embed = model.model.tagger, model.get_input_embeddings()
-    optimiser = torch.optim.AdamW(tagger.parameters(), weight_decay=0.01)
-    for step in range(settings.tagger_steps):
-        _rate(optimiser, settings.tagger_rate, step, settings.tagger_steps)
-        rows = []
-        for _ in range(settings.tagger_batch):
-            for turn in speaker.play(some_letters(rng), settings.turns).turns:
-                ids, tags = tagged(turn.utterance, tokenise)
-                if ids:
-                    rows.append(
-                        ([rng.choice(strange) if tag and rng.random() < settings.strange else id
-                          for id, tag in zip(ids, tags, strict=True)], tags)
-                    )  # fmt: skip
-        lengths = torch.tensor([len(ids) for ids, _ in rows])
-        ids = torch.nn.utils.rnn.pad_sequence([torch.tensor(ids) for ids, _ in rows], batch_first=True)
-        tags = torch.nn.utils.rnn.pad_sequence(
-            [torch.tensor(tags) for _, tags in rows], batch_first=True, padding_value=-100
-        )
-        with torch.no_grad():
-            vectors = embed(ids)
-        logits = tagger(vectors, lengths)
-        loss = functional.cross_entropy(logits.transpose(1, 2), tags)
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        progress("tagger", step + 1, settings.tagger_steps, loss.item())
 
 
 @dataclass(frozen=True)
@@ -256,7 +215,7 @@ class Encoder:
     """Encodes dialogues as token ids, in exactly the form of the policy's prompts."""
 
     def __init__(self, tokenizer: PreTrainedTokenizerFast) -> None:
-        self._tokens = _tokenise(tokenizer)
+        self._tokens = tokenise(tokenizer)
         of = tokenizer.convert_tokens_to_ids
         self.image, self.summary, self.act, self.end, self.word, self.opens, self.closes = of(
             [IMAGE, SUMMARY, ACT, END, WORD, OPENS, CLOSES]
@@ -331,7 +290,7 @@ def train_language(
     model.train()
     ready: list[list[Encoded]] = []
     for step in range(settings.steps):
-        _rate(optimiser, settings.rate, step, settings.steps)
+        set_rate(optimiser, settings.rate, step, settings.steps)
         if not ready:  # dialogues of similar lengths in a batch need little padding
             many = [
                 _dialogue(speaker, encoder, settings, rng) for _ in range(BATCHES_AT_A_TIME * settings.batch)
@@ -381,20 +340,12 @@ def _likeness(encoded: Sequence[Encoded], messages: int) -> torch.Tensor:
     return torch.from_numpy(logits)
 
 
-def _tokenise(tokenizer: PreTrainedTokenizerFast) -> Callable[[str], tuple[int, ...]]:
+def tokenise(tokenizer: PreTrainedTokenizerFast) -> Callable[[str], tuple[int, ...]]:
     return lru_cache(maxsize=200_000)(lambda text: tuple(tokenizer.encode(text, add_special_tokens=False)))
 
 
-def _plain_words(tokenizer: PreTrainedTokenizerFast) -> list[int]:
-    """Ids of whole words."""
-    return [
-        id
-        for word, id in sorted(tokenizer.get_vocab().items())
-        if word.isalpha() and word.islower() and len(word) > 2
-    ]
-
-
-def _rate(optimiser: torch.optim.Optimizer, rate: float, step: int, steps: int) -> None:
+def set_rate(optimiser: torch.optim.Optimizer, rate: float, step: int, steps: int) -> None:
+    """A linear warm-up, then a cosine."""
     warm = min(1.0, (step + 1) / 40)
     for group in optimiser.param_groups:
         factor = group.get("factor", 1.0)

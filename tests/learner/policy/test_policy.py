@@ -3,6 +3,7 @@
 import math
 import random
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -179,8 +180,11 @@ def test_the_embedded_model_runs_as_any_other_would(policy: Policy, adapted: str
     own = Policy.load("tiny", "cpu").backend
 
     class Padded(HfBackend):
-        spell = staticmethod(own.spell)
-        reusable = staticmethod(own.reusable)
+        def spell(self, utterance: str) -> str:
+            return own.spell(utterance)
+
+        def reusable(self, ids: Sequence[int]) -> int:
+            return own.reusable(ids)
 
     plain = Policy(Padded(own.model, own.processor, own.fingerprint, own.raster))
     asked = [request(seed, turns) for seed, turns in [(41, 0), (42, 3), (43, 1)]]
