@@ -1,5 +1,6 @@
 """Finds the descriptions of figures in what a person said, and writes it with marks around them."""
 
+import re
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
@@ -8,10 +9,15 @@ import torch
 
 from games.words import spoken
 from learner.policy.tiny.dialogues import Utterance
+from learner.policy.tiny.modules import TAGS
+from learner.policy.tiny.phrases import every_word
 from learner.policy.tiny.tokenizer import CLOSES, OPENS
 
 OUTSIDE, FIRST, INSIDE = range(3)
 """Tags of tokens."""
+STRANGE_LOGITS = 4.0
+"""How much less likely a word is to stand outside of descriptions if no phrase of the scripted dialogues has it."""
+_WORD = re.compile(r"\w+")
 
 
 class Marker:
@@ -21,6 +27,8 @@ class Marker:
         """`model`: a `TinyVlmModel`."""
         self._model = model
         self._encode = tokenizer.backend_tokenizer.encode
+        self._framing = frozenset(word for text in every_word() for word in _WORD.findall(spoken(text)))
+        """Words that are said around descriptions."""
         self.marked = lru_cache(maxsize=20_000)(self._marked)
         """An utterance as `spoken` gives it, with its descriptions between `OPENS` and `CLOSES`."""
 
@@ -32,8 +40,13 @@ class Marker:
             vectors = self._model.get_input_embeddings()(
                 torch.tensor([encoding.ids], device=self._model.device)
             )
-            logits = self._model.tagger(vectors, torch.tensor([len(encoding.ids)]))
-        tags = logits[0].argmax(-1).tolist()
+            logits = self._model.tagger(vectors, torch.tensor([len(encoding.ids)]))[0].cpu()
+        strange = torch.zeros(len(encoding.ids))
+        for word in _WORD.finditer(utterance):
+            token = encoding.char_to_token(word.start())
+            if token is not None and word[0] not in self._framing:
+                strange[token] = STRANGE_LOGITS
+        tags = (logits - strange[:, None] * torch.eye(TAGS)[OUTSIDE]).argmax(-1).tolist()
         marked, end = "", 0
         for first, last in spans(tags, [token.startswith("##") for token in encoding.tokens]):
             start, stop = encoding.offsets[first][0], encoding.offsets[last][1]
