@@ -6,7 +6,6 @@ each.
 
 import asyncio
 import multiprocessing
-import resource
 import sys
 import tempfile
 import time
@@ -125,6 +124,8 @@ def _peak_megabytes() -> float:
     if status.exists():
         (peak,) = (line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
         return int(peak.split()[1]) / 1e3
+    import resource  # not on Windows
+
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / 1e6 if sys.platform == "darwin" else peak / 1e3
 

@@ -151,7 +151,7 @@ READ_SETTINGS = (
 )
 SAY_IT_IN_THEIR_OWN_WAY = ("bot", "doctor")
 READ_NONE = {
-    *("settings", "feedback evaluate", "tiny build", "bench training", "bench store"),
+    *("settings", "feedback evaluate", "tiny build", "tiny language", "bench training", "bench store"),
     *("figures list", "figures show", "figures check", "figures sheet"),
 }
 

@@ -36,7 +36,7 @@ def settings_for(folder: Path, **sections: dict[str, object]) -> LearnerSettings
         .changed(
             store={"data_dir": folder, "database_url": None},
             rounds={"seed_games": "none"},
-            training={"epochs": 1, "least_steps": 0, "grounding_epochs": 4},
+            training={"epochs": 1, "least_steps": 0, "grounding_epochs": 4, "batch_turns": 16},
         )
         .changed(**sections)
     )

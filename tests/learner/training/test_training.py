@@ -169,7 +169,7 @@ def test_training_ends_with_the_best_weights(policy: Policy, interactions):
 def test_a_step_without_a_finite_loss_is_skipped(policy: Policy, interactions):
     first, *rest = games_of(policy, interactions)
     broken = replace(first, labels=tuple(replace(label, weight=math.nan) for label in first.labels))
-    result = train(policy, "new", [broken, *rest], "sup", QUICK)
+    result = train(policy, "new", [broken, *rest], "sup", replace(QUICK, batch_turns=8, micro_batch_turns=8))
     assert 0 < result.skipped < result.steps
     assert all(math.isfinite(loss) for loss in result.losses)
     assert all(torch.isfinite(value).all() for value in tensors(policy).values())
