@@ -75,7 +75,7 @@ def language(
     out_dir: Annotated[Path, typer.Option("--out", help="Folder to save it in.")] = Path("data/language"),
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Pretrain the language part of the embedded policy on scripted dialogues. It takes two hours. `respect tiny
+    """Pretrain the language part of the embedded policy on scripted dialogues. It takes about two hours. `respect tiny
     build --language DIR` then makes policies that know figures."""
     from learner.policy.tiny.build import LanguageBuild, build_language
     from learner.policy.tiny.pretrain import LanguageSettings

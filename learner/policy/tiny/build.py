@@ -158,9 +158,8 @@ def build(settings: BuildSettings, out: Path, progress: OnProgress = lambda *_: 
     torch.manual_seed(settings.seed)
     register()
     model: Any = AutoModelForImageTextToText.from_pretrained(settings.language, dtype=torch.float32)
-    fresh = TinyVlmForConditionalGeneration(
-        model.config
-    )  # nothing that the folder's policy knows of figures stays
+    # nothing that the folder's policy knows of figures stays
+    fresh = TinyVlmForConditionalGeneration(model.config)
     model.model.vision_model, model.model.matcher = fresh.model.vision_model, fresh.model.matcher
     tokenizer = AutoTokenizer.from_pretrained(settings.language)
     size = model.config.image_size

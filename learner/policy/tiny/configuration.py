@@ -15,7 +15,7 @@ class TinyVlmConfig(PreTrainedConfig):
     tokens. In a message without descriptions, all of its words are one, except for those of `silent_token_ids` and the
     labels of the board's figures, from `label_token_ids`; a board may have more labels than the model was built with.
     Logits over all figures have `selected_bias` for selected figures, and `returned_bias` for figures that were
-    selected and then deselected. `tagger_width` is that of `learner.policy.tiny.tagger`.
+    selected and then deselected. `tagger_width` is the hidden size of `Tagger` in each direction.
     """
 
     model_type = TINY_MODEL_TYPE

@@ -207,19 +207,16 @@ class ScriptedSpeaker:
     def _change_mind(self, table: _Table) -> tuple[Utterance, frozenset[str]]:
         """(utterance, intended selection): some of what is selected goes, whether it is right or not."""
         rng, order = self.rng, table.order
-        kinds = [phrases.CLEAR, phrases.REMOVE, phrases.REMOVE]
+        some = tuple(rng.sample(order, min(2, len(order))))
+        kinds = [(phrases.CLEAR, order), *[(phrases.REMOVE, some[:1])] * 2]
         if len(table.latest) == 1:
-            kinds.append(phrases.UNDO)
+            kinds.append((phrases.UNDO, table.latest))
         if len(order) > 1:
-            kinds += [phrases.KEEP, phrases.UNDO_FIRST, *[phrases.REMOVE_SEVERAL] * 3]
+            kinds += [(phrases.KEEP, some[:1]), (phrases.UNDO_FIRST, order[:1])]
+            kinds += [(phrases.REMOVE_SEVERAL, some)] * 3
         if len(order) == 2:
-            kinds += [phrases.CLEAR_TWO] * 2
-        kind = rng.choice(kinds)
-        some = rng.sample(order, min(2, len(order)))
-        gone = {
-            id(phrases.REMOVE): some[:1], id(phrases.KEEP): some[:1], id(phrases.REMOVE_SEVERAL): some,
-            id(phrases.UNDO_FIRST): order[:1], id(phrases.UNDO): table.latest,
-        }.get(id(kind), order)  # fmt: skip
+            kinds += [(phrases.CLEAR_TWO, order)] * 2
+        kind, gone = rng.choice(kinds)
         table.aim = ()
         return self._filled(kind, table, dict(zip("xy", some, strict=False))), table.selected.difference(gone)
 

@@ -319,8 +319,8 @@ def start_by_likeness(
     """Initialise the language part so that positions attend to similar positions and copy their values.
 
     In each layer the keys' projection equals the queries' and the output's is the values' transposed
-    ("mimetic initialisation", Trockman and Kolter 2023, arXiv 2305.09828). The model then learns to match a
-    description with a picture in minutes; with random initialisation it takes far longer.
+    ("mimetic initialisation", Trockman and Kolter 2023, arXiv 2305.09828). The action then copies the letters of
+    matched figures from the first steps on.
     """
     width = model.config.text_config.hidden_size
     layers: Any = model.model.language_model.layers

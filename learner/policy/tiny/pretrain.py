@@ -1,7 +1,7 @@
-"""Pretrains the embedded model from scratch.
+"""Pretrains the embedded model from scratch, but for its tagger (`learner.policy.tiny.tagger_training`).
 
-The tagger and the language part learn from scripted dialogues, without figures. The encoder and the matcher's words
-learn from figures with descriptions.
+The language part learns from scripted dialogues, without figures. The encoder and the matcher's words learn from
+figures with descriptions.
 """
 
 import math
@@ -56,7 +56,8 @@ class AlignSettings:
 
 @dataclass(frozen=True)
 class LanguageSettings:
-    """Hyper-parameters of `train_tagger` and `train_language`. The defaults take two hours on one core."""
+    """Hyper-parameters of `train_tagger` and `train_language`. The defaults take about two hours on one
+    core."""
 
     tagger_steps: int = 3000
     tagger_batch: int = 16

@@ -13,7 +13,7 @@ from learner.policy.tiny.modules import TAGS
 from learner.policy.tiny.phrases import every_word
 from learner.policy.tiny.tokenizer import CLOSES, OPENS
 
-OUTSIDE, FIRST, INSIDE = range(3)
+OUTSIDE, FIRST, INSIDE = range(TAGS)
 """Tags of tokens."""
 STRANGE_LOGITS = 4.0
 """How much less likely a word is to stand outside of descriptions if no phrase of the scripted dialogues has it."""
