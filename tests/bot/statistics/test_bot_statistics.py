@@ -57,6 +57,7 @@ async def finish(house: House, person: Person, *words: str, won: bool = True) ->
         await person.press_labelled(house.boards(person, thread)[-1], "Give up")
         sure = await person.wait_message(lambda message: message.content == bot_texts.GIVE_UP_SURE)
         await person.press_labelled(sure, "Yes, give up")
+        await person.wait_message(lambda message: message.content == bot_texts.GIVEN_UP)
     await house.settled(thread)
     return thread
 
