@@ -23,6 +23,8 @@ from bot.connection import redirect
 from bot.errors import StartupError
 from bot.images import ImageSets
 from bot.play.display import BoardDisplay
+from bot.play.front import PlayMessages
+from bot.play.housekeeping import Housekeeping
 from bot.play.inbox import Inbox
 from bot.play.opening import GameOpener
 from bot.play.session import GameSessions
@@ -94,6 +96,8 @@ class RespectBot(commands.AutoShardedBot):
         )
         self.opener = GameOpener(self, settings, database, policy, self.games, self.images)
         self.inbox = Inbox(self, database, self.games, settings.discord.message_content, self.command_mention)
+        self.play_messages = PlayMessages(self, database, self.images)
+        self._housekeeping = Housekeeping(self, settings, database, self.games)
         self._ready_event = ready
 
     async def setup_hook(self) -> None:
@@ -121,6 +125,8 @@ class RespectBot(commands.AutoShardedBot):
         log.info("ready", bot=self.user.id if self.user else None, guilds=len(self.guilds))
         try:
             await self.inbox.resume()
+            self._housekeeping.start()
+            self.play_messages.start()
         finally:
             if self._ready_event is not None:
                 self._ready_event.set()
@@ -136,6 +142,8 @@ class RespectBot(commands.AutoShardedBot):
     async def close(self) -> None:
         """Stop the rounds, the games and then the connection. Everything continues after the next start."""
         await self.schedule.close()
+        await self._housekeeping.close()
+        await self.play_messages.close()
         await self.inbox.close()
         await self.games.close()
         await super().close()

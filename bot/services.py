@@ -1,6 +1,6 @@
 """The interface of the bot for commands, buttons and forms, so that they need not import `bot.app`."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from typing import Any, Protocol, cast
 
 import discord
@@ -10,7 +10,7 @@ from bot.images import ImageSets
 from bot.settings import BotSettings
 from learner.protocol import PolicyStatus, TurnAnswer, TurnRequest
 from store.database import Database
-from store.models import Round
+from store.models import EndReason, PlayChannel, Round
 
 
 class Policy(Protocol):
@@ -32,7 +32,9 @@ class Games(Protocol):
 
     async def player_of(self, game_id: str) -> str | None: ...
 
-    async def give_up(self, game_id: str, reason: str = ...) -> bool: ...
+    async def give_up(self, game_id: str, reason: EndReason = ...) -> bool: ...
+
+    async def show_again(self, game_id: str) -> None: ...
 
     def wake(self, game_id: str) -> None: ...
 
@@ -55,6 +57,18 @@ class Inbox(Protocol):
     async def deleted(self, channel_id: int, message_ids: set[int]) -> None: ...
 
     async def thread_gone(self, thread_id: int) -> None: ...
+
+    async def channel_gone(self, channel_id: int) -> None: ...
+
+
+class PlayMessages(Protocol):
+    """The messages with Play buttons (`bot.play.front.PlayMessages`)."""
+
+    async def show(self, channel_id: str, *, again: bool = False) -> bool: ...
+
+    async def remove(self, row: PlayChannel) -> None: ...
+
+    async def deleted(self, message_ids: Collection[int]) -> None: ...
 
     async def channel_gone(self, channel_id: int) -> None: ...
 
@@ -93,6 +107,9 @@ class Services(Protocol):
 
     @property
     def inbox(self) -> Inbox: ...
+
+    @property
+    def play_messages(self) -> PlayMessages: ...
 
     @property
     def schedule(self) -> Schedule: ...

@@ -66,6 +66,11 @@ class PlayConfig:
         "for education and research only).",
     )
     cooldown: FiniteFloat = Field(default=10.0, ge=0, description="Seconds between one player's new games.")
+    idle_hours: int = Field(
+        default=48,
+        ge=0,
+        description="Hours without a word after which a game ends, where a server has not chosen; 0 never.",
+    )
     burst: FiniteFloat = Field(
         default=2.0,
         ge=0,

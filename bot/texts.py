@@ -24,6 +24,10 @@ DISCORD_TROUBLE = "Discord didn't take my answer. Nothing is lost; please try ag
 POLICY_AWAY_NO_GAME = "I'm still waking up and can't start a game yet. Please try again in a minute."
 STORE_TROUBLE = "I can't save anything right now, so I did nothing. Please try again in a moment."
 SOMETHING_BROKE = "Something went wrong on my side. It's been noted; please try again."
+NO_IMAGES = (
+    "I can't open the figures that this server plays with. "
+    "A moderator can choose others with `/setup images:`."
+)
 TEXT_CHANNEL_ONLY = "I can only open games in an ordinary text channel. Please use `/play` in one."
 
 
@@ -47,6 +51,16 @@ def how_to_play(games: Iterable[Game]) -> str:
 RULES_EXAMPLE = "The picture is an example of a board after one turn, as you would see it."
 
 
+PLAY_HERE = (
+    "**Play tangrams with me!** You see a board of figures and describe some of them; I try to click the right ones. "
+    "Press a button: I open a thread for your game. `/rules` explains more."
+)
+
+
+def play_label(words: Words) -> str:
+    return f"Play: {words.title}"
+
+
 WORDS_PLEASE = "I only understand words. Could you describe the figure to me?"
 NO_ATTACHMENTS = "I can't look at attachments or stickers. Could you describe the figure in words?"
 EDITED_TOO_LATE = "I've already played that message, so the edit doesn't count. Just tell me what to change."
@@ -68,6 +82,9 @@ GAME_IS_OVER = "This game is over. Press **New game** or use `/play` for another
 GIVE_UP_SURE = "Give up this game? I'll show which figures it was."
 GIVEN_UP = "Given up. Let's see which ones it was."
 NOT_GIVEN_UP = "We go on: describe the next figure to me."
+GAME_ENDED_IDLE = (
+    "I ended this game because nothing was said in it for a long time. `/play` starts another one."
+)
 GAME_WAS_OVER = "This game is over, so I don't play that. `/play` or **New game** above starts another one."
 HOW_TO_GO_ON = (
     "Only you see the ★: write what a figure with a ★ looks like, and I'll click what I think you mean. "
@@ -107,6 +124,18 @@ def not_yours(player_id: str) -> str:
 def bot_lacks(permissions: Sequence[str]) -> str:
     names = ", ".join(f"**{name}**" for name in permissions)
     return f"I can't open a game here: I lack {names} in this channel. A moderator can give me that."
+
+
+def play_elsewhere(channel_ids: Iterable[str]) -> str:
+    return "Here games are played in " + ", ".join(f"<#{each}>" for each in channel_ids) + "."
+
+
+def not_played_here(words: Iterable[Words]) -> str:
+    return (
+        "That game isn't played in this server. "
+        + " or ".join(f"**{each.title}**" for each in words)
+        + " is!"
+    )
 
 
 def too_few_figures(needed: int) -> str:
@@ -338,50 +367,3 @@ def erased(games: int) -> str:
 
 def not_your_panel() -> str:
     return "That panel isn't yours. Use `/privacy` for your own."
-
-
-# --- setup ----------------------------------------------------------------------------------------------
-
-
-SETUP_MESSAGES = "Plain messages in a game's thread (otherwise people press Describe)"
-SETUP_POLICY = "The model that plays is running"
-SETUP_TRAINING = "Discord's permission to learn from games is recorded (`RESPECT_ROUNDS__DISCORD_PERMISSION`)"
-
-
-def setup_may_write(channel_id: int) -> str:
-    return f"May write in <#{channel_id}>"
-
-
-CLASSIC_IMAGES, DEFAULT_IMAGES = "classic", "default"
-"""The choices of `/setup images:`. `DEFAULT_IMAGES` restores the set that the operator chose."""
-
-NO_IMAGES = (
-    "I can't open the figures that this server plays with. "
-    "A moderator can choose others with `/setup images:`."
-)
-
-
-def images_refused(spec: str, reason: str) -> str:
-    return f"I can't play with `{spec[:100]}` here: {reason}. Nothing was changed."
-
-
-IMAGES_TO_CHOOSE = (
-    "a server can choose `classic`, some of it (`classic:40`, say) or `default`; "
-    "any other set is for whoever runs me to choose (`RESPECT_PLAY__IMAGES`)"
-)
-
-
-def setup_report(lines: Sequence[tuple[bool, str]], channel_id: str | None, images: str | None) -> str:
-    """The answer to `/setup`. `images`: the server's own image set, None for the default."""
-    rows = [f"{'✅' if good else '❌'} {text}" for good, text in lines]
-    rows.append(
-        f"📣 Moderators' channel: <#{channel_id}>"
-        if channel_id
-        else "📣 No moderators' channel yet: `/setup channel:` sets where I report rounds."
-    )
-    rows.append(
-        f"🧩 Figures: `{images}`"
-        if images
-        else "🧩 Figures: the default ones. `/setup images:` chooses others for this server."
-    )
-    return "\n".join(rows)

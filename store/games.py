@@ -10,7 +10,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from games import GAMES
 from games.core import Deal, Outcome, Step
-from store.models import Game, Instruction, Round, RoundStatus, Turn, now
+from store.models import EndReason, Game, Instruction, Round, RoundStatus, Turn, now
 
 
 def deal_of(game: Game) -> Deal:
@@ -158,6 +158,11 @@ async def record_shown(
     await session.exec(update(Game).where(col(Game.id) == game_id).values(**values))
 
 
+async def record_unshown(session: AsyncSession, game_id: str) -> None:
+    """Record that a game's newest board is not there any more, so that it is shown again."""
+    await session.exec(update(Game).where(col(Game.id) == game_id).values(shown_turns=None))
+
+
 async def record_heard(session: AsyncSession, game_id: str, message_id: str) -> None:
     """Record that a message of the thread and all before it have been handled."""
     await session.exec(update(Game).where(col(Game.id) == game_id).values(heard_message_id=message_id))
@@ -247,9 +252,44 @@ async def explain_end(session: AsyncSession, game_id: str) -> bool:
     return result.rowcount > 0
 
 
-async def end_game(session: AsyncSession, game: Game, outcome: Outcome) -> int:
+async def idle_games(session: AsyncSession, since: datetime) -> Sequence[tuple[Game, datetime]]:
+    """Games in progress in which nothing was said since a time, with the time of their last turn or of their start."""
+    newest = (
+        select(Turn.game_id, func.max(Turn.answered_at).label("at")).group_by(col(Turn.game_id)).subquery()
+    )
+    waiting = select(Instruction.id).where(Instruction.game_id == Game.id).exists()
+    query = (
+        select(Game, newest.c.at)
+        .outerjoin(newest, newest.c.game_id == Game.id)
+        .where(Game.outcome == Outcome.OPEN, col(Game.started_at) < since, ~waiting)
+    )
+    rows = [(game, at or game.started_at) for game, at in await session.exec(query)]
+    return [(game, at) for game, at in rows if at < since]
+
+
+async def threads_to_close(session: AsyncSession, ended_before: datetime, limit: int) -> Sequence[Game]:
+    """Finished games whose thread has not been archived yet, those that ended first first."""
+    query = (
+        select(Game)
+        .where(col(Game.thread_closed).is_(False), col(Game.ended_at) < ended_before)
+        .where(col(Game.result_shown), col(Game.thread_id).is_not(None))
+        .order_by(col(Game.ended_at))
+        .limit(limit)
+    )
+    return (await session.exec(query)).all()
+
+
+async def record_closed(session: AsyncSession, game_id: str) -> None:
+    """Record that the thread of a finished game has been archived, or cannot be."""
+    await session.exec(update(Game).where(col(Game.id) == game_id).values(thread_closed=True))
+
+
+async def end_game(
+    session: AsyncSession, game: Game, outcome: Outcome, reason: EndReason | None = None
+) -> int:
     """End a game. Returns the number of queued utterances that will not be played."""
     game.outcome = outcome
+    game.end_reason = reason
     game.ended_at = now()
     session.add(game)
     result = await session.exec(delete(Instruction).where(col(Instruction.game_id) == game.id))

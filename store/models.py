@@ -91,6 +91,18 @@ class ConsentKind(StrEnum):
     """Not to be listed on leaderboards."""
 
 
+class EndReason(StrEnum):
+    """Why a game ended before it was won or lost."""
+
+    PLAYER = "player"
+    MODERATOR = "moderator"
+    IDLE = "idle"
+    THREAD = "thread"
+    """Its thread or channel was deleted."""
+    ERASED = "erased"
+    """Its player erased everything."""
+
+
 class RoundStatus(StrEnum):
     """The status of a round."""
 
@@ -147,6 +159,7 @@ class Game(SQLModel, table=True):
         sa.Index(None, "origin", "player_id"),
         sa.Index(None, "ended_at", "id"),
         sa.Index(None, "round", "adapter", "outcome", "origin"),
+        sa.Index(None, "thread_closed", "ended_at"),
     )
 
     id: str = Field(default_factory=lambda: uuid4().hex, primary_key=True)
@@ -181,6 +194,10 @@ class Game(SQLModel, table=True):
     """Number of rounds finished when it began, that is, the round whose policy played it. `IMPORTED_ROUND` for
     imported games."""
     outcome: Outcome = _choice(Outcome, default=Outcome.OPEN)
+    end_reason: EndReason | None = _choice(EndReason, default=None, nullable=True)
+    """Why a game ended that was neither won nor lost."""
+    thread_closed: bool = Field(default=False, sa_column_kwargs={"server_default": sa.false()})
+    """Whether the thread of a finished game has been archived, or needs no archiving."""
     started_at: datetime = _time(default_factory=now)
     ended_at: datetime | None = _time(default=None, nullable=True)
 
@@ -316,11 +333,30 @@ class Round(SQLModel, table=True):
 
 
 class GuildSettings(SQLModel, table=True):
-    """Settings of a community."""
+    """Settings of a community. None means the operator's setting or, where there is none, the default."""
 
     __tablename__ = "guild_settings"  # pyright: ignore[reportAssignmentType]
 
     guild_id: str = Field(primary_key=True)
     images: str | None = None
+    games: list[str] | None = Field(default=None, sa_type=sa.JSON(none_as_null=True))  # pyright: ignore[reportArgumentType]
+    """Names of the games that may be played; None for all."""
     moderators_channel_id: str | None = None
+    cooldown: float | None = None
+    """Seconds between one player's new games."""
+    idle_hours: int | None = None
+    """Hours without a word after which a game ends; 0 never."""
+    lock_threads: bool = Field(default=False, sa_column_kwargs={"server_default": sa.false()})
+    """Whether the thread of a finished game is locked when it is archived."""
     updated_at: datetime = _time(default_factory=now)
+
+
+class PlayChannel(SQLModel, table=True):
+    """A channel that a community chose for games, with its message that has the Play button."""
+
+    __tablename__ = "play_channel"  # pyright: ignore[reportAssignmentType]
+
+    channel_id: str = Field(primary_key=True)
+    guild_id: str = Field(index=True)
+    message_id: str | None = None
+    """None while there is none, e.g. because the bot may not write there."""

@@ -1,7 +1,7 @@
 """The buttons and the form of a game."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import discord
 
@@ -84,10 +84,10 @@ class NewGameButton(Button, template=r"newgame(?::(?P<name>\w+))?"):
 
     label, style = texts.NEW_GAME, discord.ButtonStyle.success
 
-    def __init__(self, name: str | None = None) -> None:
+    def __init__(self, name: str | None = None, label: str | None = None) -> None:
         """`name` of the game; None in buttons of old versions."""
         self.name = name if name in GAMES else DEFAULT_GAME
-        super().__init__(f"newgame:{self.name}")
+        super().__init__(f"newgame:{self.name}", label=label)
 
     async def pressed(self, interaction: BotInteraction) -> None:
         await start_game(interaction, self.name)
@@ -142,6 +142,12 @@ def board_buttons(game: Game, player_id: str) -> Buttons:
     if game.outcome is Outcome.OPEN:
         return Buttons(DescribeButton(game.id, player_id), GiveUpButton(game.id, player_id))
     return Buttons(NewGameButton(game.game))
+
+
+def play_buttons(names: Sequence[str] | None) -> Buttons:
+    """The buttons that start a game, one for each of these games; None for all."""
+    offered = [game for name, game in GAMES.items() if names is None or name in names]
+    return Buttons(*(NewGameButton(game.name, texts.play_label(game.words)) for game in offered))
 
 
 async def start_game(interaction: BotInteraction, name: str) -> None:

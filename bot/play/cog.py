@@ -1,12 +1,14 @@
 """The commands for games, and the events in the threads of games."""
 
 import io
+from contextlib import suppress
 
 import discord
 from discord import app_commands
 from discord.ext import commands
 
 from bot import texts
+from bot.errors import OUTSIDE
 from bot.play.buttons import DescribeForm, give_up_buttons, start_game
 from bot.play.example import example_of
 from bot.play.utterances import addresses
@@ -18,6 +20,8 @@ from store.players import known_player
 
 MENTIONS, MENTION_SECONDS = 3, 60.0
 """How many mentions of the bot are answered in one channel, in this number of seconds."""
+REMOVED = (discord.MessageType.thread_created, discord.MessageType.pins_add)
+"""Discord's lines about the bot's own threads and pinned messages, which are removed from the channel."""
 _CHOICES = [app_commands.Choice(name=game.words.label, value=game.name) for game in GAMES.values()]
 
 
@@ -79,6 +83,10 @@ class Play(commands.Cog):
             if not message.author.bot:
                 await reply(message, texts.DM_ANSWER)
             return
+        if message.type in REMOVED and self.bot.user is not None and message.author.id == self.bot.user.id:
+            with suppress(*OUTSIDE):
+                await message.delete()
+            return
         if not await self.bot.inbox.message(message):
             await self._answer_mention(message)
 
@@ -98,12 +106,16 @@ class Play(commands.Cog):
     @commands.Cog.listener()
     async def on_raw_message_delete(self, payload: discord.RawMessageDeleteEvent) -> None:
         if payload.guild_id is not None:
-            await self.bot.inbox.deleted(payload.channel_id, {payload.message_id})
+            await self._deleted(payload.channel_id, {payload.message_id})
 
     @commands.Cog.listener()
     async def on_raw_bulk_message_delete(self, payload: discord.RawBulkMessageDeleteEvent) -> None:
         if payload.guild_id is not None:
-            await self.bot.inbox.deleted(payload.channel_id, payload.message_ids)
+            await self._deleted(payload.channel_id, payload.message_ids)
+
+    async def _deleted(self, channel_id: int, message_ids: set[int]) -> None:
+        await self.bot.inbox.deleted(channel_id, message_ids)
+        await self.bot.play_messages.deleted(message_ids)
 
     @commands.Cog.listener()
     async def on_raw_thread_delete(self, payload: discord.RawThreadDeleteEvent) -> None:
@@ -112,3 +124,4 @@ class Play(commands.Cog):
     @commands.Cog.listener()
     async def on_guild_channel_delete(self, channel: discord.abc.GuildChannel) -> None:
         await self.bot.inbox.channel_gone(channel.id)
+        await self.bot.play_messages.channel_gone(channel.id)

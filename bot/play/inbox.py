@@ -31,7 +31,7 @@ from store.games import (
     turns_of,
     unshown_games,
 )
-from store.models import Game, Player
+from store.models import EndReason, Game, Player
 
 log = structlog.get_logger(__name__)
 
@@ -134,7 +134,8 @@ class Inbox:
         async with self._database.async_writing() as session:
             first = await explain_end(session, game.id)
         if first:
-            await reply(message, texts.GAME_WAS_OVER)
+            idle = game.end_reason is EndReason.IDLE
+            await reply(message, texts.GAME_ENDED_IDLE if idle else texts.GAME_WAS_OVER)
         return first
 
     async def edited(self, message: discord.Message) -> None:

@@ -20,7 +20,8 @@ from games.figures import ImageSet
 from learner.protocol import PolicyError, PolicyStatus
 from store.database import Database
 from store.games import finished_rounds, games_played, latest_game_of, open_game_of
-from store.models import Game, GuildSettings, now
+from store.guilds import guild_settings, play_channels
+from store.models import Game, now
 from store.players import player_of
 
 log = structlog.get_logger(__name__)
@@ -37,6 +38,10 @@ class _Start:
     number: int
     round: int
     images: str
+    games: list[str] | None
+    """Names of the games that may be played; None for all."""
+    channels: tuple[str, ...]
+    """Ids of the channels for games; none for all."""
 
 
 class GameOpener:
@@ -76,6 +81,11 @@ class GameOpener:
             raise Refusal(texts.COMMAND_CHANGED)
         async with self._locks((parent.guild.id, user.id)):
             start = await self._prepare(parent.guild.id, user, locale)
+            if start.channels and str(parent.id) not in start.channels:
+                raise Refusal(texts.play_elsewhere(start.channels))
+            if start.games is not None and name not in start.games:
+                allowed = [game.words for game in GAMES.values() if game.name in start.games]
+                raise Refusal(texts.not_played_here(allowed))
             status = await self._status()
             images = await self._open_images(start.images)
             try:
@@ -136,18 +146,22 @@ class GameOpener:
             assert player.id is not None
             running = await open_game_of(session, player.id, str(guild_id))
             latest = await latest_game_of(session, player.id)
-            community = await session.get(GuildSettings, str(guild_id))
+            community = await guild_settings(session, str(guild_id))
+            channels = await play_channels(session, str(guild_id))
             start = _Start(
                 player_id=player.id,
                 number=await games_played(session, player.id) + 1,
                 round=await finished_rounds(session),
-                images=(community.images if community else None) or self._settings.play.images,
+                images=community.images or self._settings.play.images,
+                games=community.games,
+                channels=tuple(each.channel_id for each in channels),
             )
         if running is not None and await self._still_there(running):
             raise AlreadyPlaying(running)
         if latest is not None:
             since = (now() - latest.started_at).total_seconds()
-            left = self._settings.play.cooldown - since
+            pause = self._settings.play.cooldown if community.cooldown is None else community.cooldown
+            left = pause - since
             if since >= 0 and left > 0:  # a game that begins in the future: the clock was set back since
                 raise Refusal(texts.cooldown(left))
         return start

@@ -33,11 +33,13 @@ from store.games import (
     games_played,
     open_games,
     queue_instruction,
+    record_closed,
     record_shown,
+    record_unshown,
     turns_of,
     waiting_instructions,
 )
-from store.models import Game, Instruction, Player, Turn, now
+from store.models import EndReason, Game, Instruction, Player, Turn, now
 from store.rounds import in_quarantine
 from web.metrics import Metrics
 
@@ -110,14 +112,16 @@ class GameSessions:
             game = await session.get(Game, game_id)
             return (await session.get_one(Player, game.player_id)).external_id if game is not None else None
 
-    async def give_up(self, game_id: str, reason: str = "given up") -> bool:
+    async def give_up(self, game_id: str, reason: EndReason = EndReason.PLAYER) -> bool:
         """End a game. False if it was over already."""
         async with self._locks(game_id), self._database.async_writing() as session:
             game = await session.get(Game, game_id)
             if game is None or game.outcome is not Outcome.OPEN:
                 return False
-            await end_game(session, game, Outcome.GIVEN_UP)
-        log.info("game ended", game=game_id, outcome=Outcome.GIVEN_UP.value, reason=reason)
+            await end_game(session, game, Outcome.GIVEN_UP, reason)
+            if reason is EndReason.IDLE:  # its end is not shown, which would open the thread again
+                game.result_shown = True
+        log.info("game ended", game=game_id, outcome=Outcome.GIVEN_UP.value, reason=reason.value)
         self._finished(Outcome.GIVEN_UP)
         worker = self._workers.get(game_id)
         if worker is not None and worker.thinking is not None:
@@ -127,10 +131,18 @@ class GameSessions:
 
     async def abandon(self, game_id: str) -> None:
         """End a game whose thread no longer exists. Its end cannot be shown."""
-        await self.give_up(game_id, "its thread was deleted")
+        await self.give_up(game_id, EndReason.THREAD)
         async with self._database.async_writing() as session:
             turns = await turns_of(session, game_id)
             await record_shown(session, game_id, None, len(turns), result=True)
+            await record_closed(session, game_id)
+
+    async def show_again(self, game_id: str) -> None:
+        """Show a game's newest board again where its message has been deleted."""
+        self._recorded.discard(game_id)
+        async with self._database.async_writing() as session:
+            await record_unshown(session, game_id)
+        self.wake(game_id)
 
     # --- the workers --------------------------------------------------------------------------------------
 
@@ -293,7 +305,7 @@ class GameSessions:
         await self._display.retire(game, message_id)
         if over:
             await self._policy.finished(game.id)
-        if turns and game.shown_turns != len(turns):
+        if turns and game.shown_turns not in (None, len(turns)):
             self._metrics.answer_seconds.observe((now() - turns[-1].asked_at).total_seconds())
 
     async def _turn(

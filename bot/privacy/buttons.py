@@ -15,7 +15,7 @@ from bot.services import BotInteraction, Services, services_of
 from learner.registry import AdapterError, AdapterRegistry
 from store.database import Database
 from store.games import games_played, unfinished_games_of
-from store.models import ConsentKind, Origin, Player
+from store.models import ConsentKind, EndReason, Origin, Player
 from store.players import (
     consents,
     erase_player,
@@ -113,7 +113,7 @@ class EraseYesButton(PanelButton, template=r"privacy:erase-yes:(?P<owner>\d+)"):
         async with bot.database.async_session() as session:
             running = [game.id for game in await unfinished_games_of(session, player.id)]
         for game_id in running:
-            await bot.games.give_up(game_id, "its player erased everything")
+            await bot.games.give_up(game_id, EndReason.ERASED)
         registry = AdapterRegistry(bot.settings.adapters_dir)
         try:
             await asyncio.to_thread(_forget, registry, bot.database, player.id)

@@ -1,16 +1,24 @@
-"""`/setup`, for moderators: missing permissions, the channel for reports and the image set."""
+"""`/setup`, for moderators: what the bot needs in this server, and the server's settings."""
+
+from typing import Any
 
 import discord
 from discord import app_commands
 from discord.ext import commands
 
-from bot import texts
 from bot.errors import Refusal
 from bot.permissions import NAMES, check_moderator, missing
 from bot.respond import acknowledge, answer
 from bot.services import BotInteraction, Services
+from bot.setup import texts
+from games import GAMES
 from learner.protocol import PolicyError
-from store.models import GuildSettings, Origin, now
+from store.guilds import add_play_channel, change_guild_settings, drop_play_channel, play_channels
+from store.models import GuildSettings, Origin
+
+LONGEST_PAUSE = 86_400.0
+LONGEST_SILENCE = 720
+"""Seconds between games, and hours until a silent game ends, that a server may choose at most."""
 
 
 class Setup(commands.Cog):
@@ -19,35 +27,66 @@ class Setup(commands.Cog):
     def __init__(self, bot: Services) -> None:
         self.bot = bot
 
-    @app_commands.command(name="setup", description="See what I need here, and choose figures and reports")
+    @app_commands.command(name="setup", description="See what I need here, and choose how games are played")
     @app_commands.describe(
-        channel="Where I report rounds of learning, for moderators",
+        reports="Where I report rounds of learning, for moderators",
+        play_in="One more channel for games, with a pinned Play button; then games are played in such channels only",
+        not_in="A channel that is not for games any more",
+        games="The games that may be played here",
         images="The figures of new games here: 'classic', 'classic:N' for N of them, or 'default'",
+        cooldown="Seconds between one player's new games",
+        idle="Hours without a word after which a game ends; 0 never",
+        lock="Whether the threads of finished games are locked when they are archived",
+        reset="A setting that goes back to its default",
+    )
+    @app_commands.choices(
+        games=[
+            app_commands.Choice(name="all", value=texts.ALL_GAMES),
+            *(app_commands.Choice(name=game.words.title, value=game.name) for game in GAMES.values()),
+        ],
+        reset=[app_commands.Choice(name=what, value=name) for name, (_, what) in texts.RESET.items()],
     )
     @app_commands.guild_only()
     @app_commands.default_permissions(manage_guild=True)
     async def set_up(
         self,
         interaction: BotInteraction,
-        channel: discord.TextChannel | None = None,
+        reports: discord.TextChannel | None = None,
+        play_in: discord.TextChannel | None = None,
+        not_in: discord.TextChannel | None = None,
+        games: str | None = None,
         images: str | None = None,
+        cooldown: app_commands.Range[float, 0.0, LONGEST_PAUSE] | None = None,
+        idle: app_commands.Range[int, 0, LONGEST_SILENCE] | None = None,
+        lock: bool | None = None,
+        reset: str | None = None,
     ) -> None:
         check_moderator(interaction)
         assert interaction.guild is not None
         await acknowledge(interaction, thinking=True)
+        values: dict[str, Any] = {}
+        if reset in texts.RESET:
+            values[texts.RESET[reset][0]] = None
         if images is not None:
             await self._check_images(images)
-        row = await self._save(str(interaction.guild.id), channel, images)
-        lines = self._permissions(interaction.app_permissions)
-        if channel is not None:
-            granted = channel.permissions_for(interaction.guild.me)
-            lines.append((granted.view_channel and granted.send_messages, texts.setup_may_write(channel.id)))
-        lines.append((self.bot.settings.discord.message_content, texts.SETUP_MESSAGES))
-        lines.append((await self._policy_answers(), texts.SETUP_POLICY))
-        if self.bot.settings.origin is Origin.DISCORD:
-            permitted = bool(self.bot.settings.rounds.discord_permission)
-            lines.append((permitted, texts.SETUP_TRAINING))
-        await answer(interaction, texts.setup_report(lines, row.moderators_channel_id, row.images))
+            values["images"] = None if images == texts.DEFAULT_IMAGES else images
+        if reports is not None:
+            values["moderators_channel_id"] = str(reports.id)
+        if games is not None:
+            values["games"] = None if games == texts.ALL_GAMES else [games]
+        given = {"cooldown": cooldown, "idle_hours": idle, "lock_threads": lock}
+        values |= {name: value for name, value in given.items() if value is not None}
+        row, channels = await self._save(interaction.guild, values, play_in, not_in)
+        lines = await self._lines(interaction, row, channels)
+        if play_in is not None or "games" in values:
+            for channel_id in channels:
+                if not await self.bot.play_messages.show(channel_id, again="games" in values):
+                    lines.append((False, texts.no_play_message(channel_id)))
+        play = self.bot.settings.play
+        await answer(
+            interaction,
+            texts.report(lines, row, channels, cooldown=play.cooldown, idle_hours=play.idle_hours),
+        )
 
     @set_up.autocomplete("images")
     async def offer_images(self, interaction: BotInteraction, typed: str) -> list[app_commands.Choice[str]]:
@@ -69,22 +108,49 @@ class Setup(commands.Cog):
             raise Refusal(texts.images_refused(spec, str(error))) from error
 
     async def _save(
-        self, guild_id: str, channel: discord.TextChannel | None, images: str | None
-    ) -> GuildSettings:
+        self,
+        guild: discord.Guild,
+        values: dict[str, Any],
+        play_in: discord.TextChannel | None,
+        not_in: discord.TextChannel | None,
+    ) -> tuple[GuildSettings, list[str]]:
+        """(the settings, ids of the channels for games)"""
         async with self.bot.database.async_writing() as session:
-            row = await session.get(GuildSettings, guild_id) or GuildSettings(guild_id=guild_id)
-            if channel is not None:
-                row.moderators_channel_id = str(channel.id)
-            if images is not None:
-                row.images = None if images == texts.DEFAULT_IMAGES else images
-            if channel is not None or images is not None:
-                row.updated_at = now()
-                session.add(row)
-        return row
+            row = await change_guild_settings(session, str(guild.id), **values)
+            if play_in is not None:
+                await add_play_channel(session, str(guild.id), str(play_in.id))
+            dropped = await drop_play_channel(session, str(not_in.id)) if not_in is not None else None
+            channels = [each.channel_id for each in await play_channels(session, str(guild.id))]
+        if dropped is not None:
+            await self.bot.play_messages.remove(dropped)
+        return row, channels
 
-    def _permissions(self, granted: discord.Permissions) -> list[tuple[bool, str]]:
-        lacking = set(missing(granted))
-        return [(label not in lacking, label) for label in NAMES.values()]
+    async def _lines(
+        self, interaction: BotInteraction, row: GuildSettings, channels: list[str]
+    ) -> list[tuple[bool, str]]:
+        """What the bot needs, and whether it is there."""
+        assert interaction.guild is not None
+        me = interaction.guild.me
+        lacking = set(missing(interaction.app_permissions))
+        lines = [(label not in lacking, label) for label in NAMES.values()]
+        if row.moderators_channel_id is not None:
+            reports = interaction.guild.get_channel(int(row.moderators_channel_id))
+            granted = reports.permissions_for(me) if reports is not None else discord.Permissions.none()
+            may_write = granted.view_channel and granted.send_messages
+            lines.append((may_write, texts.may_write(row.moderators_channel_id)))
+        for channel_id in channels:
+            channel = interaction.guild.get_channel(int(channel_id))
+            granted = channel.permissions_for(me) if channel is not None else discord.Permissions.none()
+            lines.append((not missing(granted), texts.may_play(channel_id, missing(granted))))
+            if not granted.pin_messages:
+                lines.append((False, texts.PIN))
+        if row.lock_threads:
+            lines.append((me.guild_permissions.manage_threads, texts.LOCK))
+        lines.append((self.bot.settings.discord.message_content, texts.MESSAGES))
+        lines.append((await self._policy_answers(), texts.POLICY))
+        if self.bot.settings.origin is Origin.DISCORD:
+            lines.append((bool(self.bot.settings.rounds.discord_permission), texts.TRAINING))
+        return lines
 
     async def _policy_answers(self) -> bool:
         try:

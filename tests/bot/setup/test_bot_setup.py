@@ -4,6 +4,7 @@ import pytest
 from bot_house import House
 
 from bot import texts
+from bot.setup import texts as setup_texts
 from games.figures import open_images
 from local_discord import Person
 from store.models import GuildSettings
@@ -33,7 +34,7 @@ async def test_a_server_chooses_its_figures_and_goes_back_to_the_default(
     game = await house.game(await house.play(ada))
     assert game.images == "classic:12" and set(game.speaker) <= set(open_images("classic:12").ids)
     moderators = house.discord.channel("moderators")
-    assert "Figures: `classic:12`" in await set_up(grace, channel=moderators.id)
+    assert "Figures: `classic:12`" in await set_up(grace, reports=moderators.id)
     report = await set_up(grace, images="default")
     assert "the default ones" in report and f"<#{moderators.id}>" in report
     assert (await house.game(await house.play(bob))).images == "classic"
@@ -44,9 +45,9 @@ async def test_a_server_chooses_its_figures_and_goes_back_to_the_default(
     [
         ("classic:5", "A board needs 10 different figures"),
         ("classic:9999", "9999 figures were asked for"),
-        ("klassik", texts.IMAGES_TO_CHOOSE),
-        ("kilogram:/etc", texts.IMAGES_TO_CHOOSE),
-        ("x" * 3000, texts.IMAGES_TO_CHOOSE),
+        ("klassik", setup_texts.IMAGES_TO_CHOOSE),
+        ("kilogram:/etc", setup_texts.IMAGES_TO_CHOOSE),
+        ("x" * 3000, setup_texts.IMAGES_TO_CHOOSE),
     ],
 )
 async def test_figures_that_cannot_be_played_with_are_refused(
