@@ -10,6 +10,7 @@ LONGEST_MESSAGE = 2000
 """Discord's limit."""
 
 DESCRIBE, GIVE_UP, NEW_GAME = "Describe", "Give up", "New game"
+END_GAME = "End this game"
 GIVE_UP_YES, GIVE_UP_NO = "Yes, give up", "No, go on"
 MODAL_TITLE = "Describe figures to me"
 MODAL_LABEL = "What should I click?"
@@ -44,7 +45,8 @@ def how_to_play(games: Iterable[Game]) -> str:
         "“lol” and lines that start with `//` or `((` are left alone: none of them costs a turn.\n"
         "`/rules` shows an example, `/stats` how games went and what I learnt from them, `/leaderboard` who describes "
         "best here, and `/replay` a finished game again.\n"
-        "`/giveup` ends your game, `/privacy` shows what I keep and lets you export or erase it."
+        "I learn from what players say next, “yes” or “no, the other one”, in the games of those who agree: `/privacy` "
+        "is where you do, and shows what I keep and lets you export or erase it. `/giveup` ends your game."
     )
 
 
@@ -80,6 +82,7 @@ DM_ANSWER = "Hi! Games are played in a server's channel: use `/play` there. `/he
 NO_GAME = "You have no game running here. `/play` starts one!"
 GAME_IS_OVER = "This game is over. Press **New game** or use `/play` for another one."
 GIVE_UP_SURE = "Give up this game? I'll show which figures it was."
+ENDED = "I ended that game and showed which figures it was."
 GIVEN_UP = "Given up. Let's see which ones it was."
 NOT_GIVEN_UP = "We go on: describe the next figure to me."
 GAME_ENDED_IDLE = (
@@ -119,6 +122,19 @@ def command_cooldown(seconds: float) -> str:
 
 def not_yours(player_id: str) -> str:
     return f"This is <@{player_id}>'s game. Use `/play` to start your own!"
+
+
+def no_game_of(player_id: int) -> str:
+    return f"<@{player_id}> has no game running here."
+
+
+def end_sure(player_id: int) -> str:
+    return f"End <@{player_id}>'s game? I'll show which figures it was. It counts as given up."
+
+
+def resumed(thread_id: str, guild_id: str | None, message_id: str | None) -> str:
+    board = f": https://discord.com/channels/{guild_id}/{thread_id}/{message_id}" if message_id else ""
+    return f"Your game is in <#{thread_id}>{board}"
 
 
 def bot_lacks(permissions: Sequence[str]) -> str:
@@ -174,8 +190,16 @@ def first_board(
     )
 
 
-def board(words: Words, outcome: Outcome, turns: int, max_turns: int, unplayed: int = 0) -> str:
-    """The line above a board."""
+def board(
+    words: Words,
+    outcome: Outcome,
+    turns: int,
+    max_turns: int,
+    unplayed: int = 0,
+    *,
+    by_moderator: bool = False,
+) -> str:
+    """The line above a board. `by_moderator`: whether a moderator ended the game."""
     played = "1 turn" if turns == 1 else f"{turns} turns"
     match outcome:
         case Outcome.OPEN:
@@ -186,7 +210,8 @@ def board(words: Words, outcome: Outcome, turns: int, max_turns: int, unplayed: 
         case Outcome.LOST:
             line = f"**Out of turns.** {words.missed} after {played}."
         case Outcome.GIVEN_UP:
-            line = f"**Given up after {played}.** {words.meant}"
+            how = "A moderator ended the game" if by_moderator else "Given up"
+            line = f"**{how} after {played}.** {words.meant}"
     if unplayed:
         line += f" (I left out {unplayed} more message{'s' if unplayed > 1 else ''} of yours.)"
     return line
@@ -316,54 +341,3 @@ def round_summary(
     if not promoted:
         return f"Round {number} is done{why}. I go on with what I knew before."
     return f"✅ Round {number} is done{why}. New games are played with `{adapter}`."
-
-
-# --- privacy --------------------------------------------------------------------------------------------
-
-EXPORT_FILE = "my-data.json"
-EXPORTED = "Here's everything I keep about you."
-NOTHING_KEPT = "I keep nothing about you."
-ERASE_SURE = (
-    "Erase everything I keep about you: your games, what you wrote in them, your choices? "
-    "A running game ends. This can't be undone. Messages in Discord's threads stay until you delete them there."
-)
-
-
-LOCAL_GAMES = "This is a local service, not Discord: games here are learned from in any case."
-
-
-def privacy(games: int, training: bool, research: bool, *, listed: bool, local: bool) -> str:
-    return (
-        "**What I keep**: the games you played with me, what you wrote as instructions in them, "
-        "my answers, and your name and id to tell you from others. I keep no other messages.\n"
-        f"**Games kept**: {games}\n"
-        f"**Learning from your games**: {_yes(training)}. If you agree, what you said in games "
-        "may be used to train me — only where Discord has permitted that to whoever runs me.\n"
-        f"**Sharing with researchers**: {_yes(research)}. If you agree, your games without your name "
-        "may be given to researchers.\n"
-        "Both are off unless you turn them on, and you can play all the same.\n"
-        "**Leaderboards** (`/leaderboard`, by your display name, for the members of servers where you played): "
-        + ("you can be listed." if listed else "you are not listed.")
-    ) + (f"\n{LOCAL_GAMES}" if local else "")
-
-
-def _yes(answer: bool) -> str:
-    return "✅ you agree" if answer else "❌ you don't agree"
-
-
-def toggle(kind: str, granted: bool) -> str:
-    if kind == "unlisted":
-        return "List me on leaderboards" if granted else "Take me off leaderboards"
-    what = {"training": "learning from my games", "research": "sharing with researchers"}[kind]
-    return f"{'Stop' if granted else 'Allow'} {what}"
-
-
-EXPORT, ERASE, ERASE_YES = "Export my data", "Erase everything", "Yes, erase everything"
-
-
-def erased(games: int) -> str:
-    return f"Done. I erased everything I kept about you ({games} game{'' if games == 1 else 's'})."
-
-
-def not_your_panel() -> str:
-    return "That panel isn't yours. Use `/privacy` for your own."

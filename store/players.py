@@ -11,8 +11,10 @@ from sqlmodel.sql.expression import SelectOfScalar
 from store.models import (
     Adapter,
     AdapterPlayer,
+    AdapterTurn,
     Consent,
     ConsentKind,
+    Feedback,
     Game,
     Instruction,
     Origin,
@@ -20,7 +22,7 @@ from store.models import (
     Round,
     Turn,
 )
-from store.rounds import forget_trust, trust_without
+from store.rounds import forget_trust, trust_of, trust_without
 
 
 async def player_of(
@@ -65,15 +67,46 @@ def export_player(session: Session, player_id: int) -> dict[str, Any]:
     turns = session.exec(select(Turn).join(Game).where(own).order_by(col(Turn.id))).all()
     answers = session.exec(select(Consent).where(Consent.player_id == player_id)).all()
     waiting = session.exec(select(Instruction).join(Game).where(own)).all()
+    verdicts, learnt = _verdicts_of(session, own), _learnt_from(session, own)
     of_game: dict[str, list[dict[str, Any]]] = {game.id: [] for game in games}
     for turn in turns:
-        of_game[turn.game_id].append(turn.model_dump(mode="json"))
+        known = {"verdicts": verdicts.get(turn.id, []), "learnt_by": learnt.get(turn.id, [])}
+        of_game[turn.game_id].append(turn.model_dump(mode="json") | known)
     return {
         "player": player.model_dump(mode="json"),
         "consents": [answer.model_dump(mode="json") for answer in answers],
         "games": [{**game.model_dump(mode="json"), "turns": of_game[game.id]} for game in games],
         "waiting": [instruction.model_dump(mode="json") for instruction in waiting],
+        "trust": trust_of(session, player_id),
+        "asked_for_rounds": [
+            row.number
+            for row in session.exec(select(Round).where(col(Round.requested_by) == player.external_id))
+        ],
     }
+
+
+def _verdicts_of(session: Session, own: Any) -> dict[int | None, list[dict[str, Any]]]:
+    """Turn id -> what decoders read in the words that followed it."""
+    found: dict[int | None, list[dict[str, Any]]] = {}
+    for row in session.exec(select(Feedback).join(Turn).join(Game).where(own).order_by(col(Feedback.id))):
+        found.setdefault(row.turn_id, []).append(row.model_dump(mode="json", exclude={"id", "turn_id"}))
+    return found
+
+
+def _learnt_from(session: Session, own: Any) -> dict[int | None, list[dict[str, Any]]]:
+    """Turn id -> the adapters that were trained on it, with reward and weight."""
+    query = select(AdapterTurn, Adapter.name).join(Adapter).join(Turn).join(Game).where(own)
+    found: dict[int | None, list[dict[str, Any]]] = {}
+    for row, name in session.exec(query.order_by(col(Adapter.id))):
+        entry = {"adapter": name, "reward": row.reward, "weight": row.weight}
+        found.setdefault(row.turn_id, []).append(entry)
+    return found
+
+
+async def adapters_that_learnt_from(session: AsyncSession, player_id: int) -> int:
+    """Number of adapters that were trained on turns of a player."""
+    query = select(func.count()).select_from(AdapterPlayer).where(AdapterPlayer.player_id == player_id)
+    return (await session.exec(query)).one()
 
 
 def game_ids_of(session: Session, player_id: int) -> frozenset[str]:

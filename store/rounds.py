@@ -73,6 +73,17 @@ def forget_trust(session: Session, player_id: int) -> None:
             session.add(row)
 
 
+def trust_of(session: Session, player_id: int) -> list[dict[str, Any]]:
+    """What rounds found of the trust in a player: the mean that put the player in quarantine, or a capped weight."""
+    found: list[dict[str, Any]] = []
+    for number, results in session.exec(select(Round.number, Round.results).order_by(col(Round.id))):
+        trust = (results or {}).get("trust") or {}
+        mean, capped = trust.get("quarantined", {}).get(str(player_id)), player_id in trust.get("capped", ())
+        if mean is not None or capped:
+            found.append({"round": number, "quarantined": mean is not None, "trust": mean, "capped": capped})
+    return found
+
+
 def trust_without(trust: Mapping[str, Any], player_id: int) -> dict[str, Any]:
     """What a round found of trust, without one player."""
     quarantined = {other: mean for other, mean in trust["quarantined"].items() if other != str(player_id)}

@@ -7,13 +7,15 @@ import discord
 
 from bot import texts
 from bot.components import Button, Buttons, Form
-from bot.errors import AlreadyPlaying
+from bot.errors import AlreadyPlaying, Refusal
+from bot.permissions import check_moderator
 from bot.play.utterances import LONGEST, GiveUp, TypedCommand, Unplayable, Utterance, read
+from bot.privacy.buttons import first_choices
 from bot.respond import acknowledge, answer, kept_first
 from bot.services import BotInteraction, services_of
 from games import DEFAULT_GAME, GAMES
 from games.core import Outcome
-from store.models import Game
+from store.models import EndReason, Game
 
 _GAME = r"(?P<game_id>[0-9a-f]{32}):(?P<owner>\d+)"
 FIELD = "utterance"
@@ -79,6 +81,28 @@ class GiveUpNoButton(GameButton, template=rf"giveup-no:{_GAME}"):
         await interaction.response.edit_message(content=texts.NOT_GIVEN_UP, view=None)
 
 
+class EndGameButton(Button, template=r"endgame:(?P<game_id>[0-9a-f]{32})"):
+    """Ends the game of somebody else, for moderators of the server where it is played."""
+
+    label, style = texts.END_GAME, discord.ButtonStyle.danger
+
+    def __init__(self, game_id: str) -> None:
+        super().__init__(f"endgame:{game_id}")
+        self.game_id = game_id
+
+    async def pressed(self, interaction: BotInteraction) -> None:
+        check_moderator(interaction)
+        await acknowledge(interaction)
+        bot = services_of(interaction)
+        async with bot.database.async_session() as session:
+            game = await session.get(Game, self.game_id)
+        if game is None or game.guild_id != str(interaction.guild_id):
+            raise Refusal(texts.GAME_IS_OVER)
+        ended = await bot.games.give_up(self.game_id, EndReason.MODERATOR)
+        text = texts.ENDED if ended else texts.GAME_IS_OVER
+        await interaction.edit_original_response(content=text, view=None)
+
+
 class NewGameButton(Button, template=r"newgame(?::(?P<name>\w+))?"):
     """Starts another game of the same kind for the person who presses it."""
 
@@ -128,7 +152,7 @@ class DescribeForm(_OfGame, Form, title=texts.MODAL_TITLE):
                 await answer(interaction, texts.WORDS_PLEASE)
 
 
-BUTTONS = (DescribeButton, GiveUpButton, GiveUpYesButton, GiveUpNoButton, NewGameButton)
+BUTTONS = (DescribeButton, GiveUpButton, GiveUpYesButton, GiveUpNoButton, EndGameButton, NewGameButton)
 
 
 def give_up_buttons(game_id: str, player_id: object) -> Buttons:
@@ -164,4 +188,7 @@ async def start_game(interaction: BotInteraction, name: str) -> None:
         await answer(interaction, str(running), view=give_up)
         bot.games.wake(running.game.id)
         return
-    await answer(interaction, texts.opened(thread.id))
+    text, view = texts.opened(thread.id), discord.utils.MISSING
+    if (notice := await first_choices(bot, interaction.user)) is not None:
+        text, view = f"{text}\n{notice[0]}", notice[1]
+    await answer(interaction, text, view=view)

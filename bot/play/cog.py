@@ -8,14 +8,17 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot import texts
-from bot.errors import OUTSIDE
-from bot.play.buttons import DescribeForm, give_up_buttons, start_game
+from bot.components import Buttons
+from bot.errors import OUTSIDE, Refusal
+from bot.permissions import check_moderator
+from bot.play.buttons import DescribeForm, EndGameButton, give_up_buttons, start_game
 from bot.play.example import example_of
 from bot.play.utterances import addresses
 from bot.respond import acknowledge, answer, reply
 from bot.services import BotInteraction, Services
 from games import DEFAULT_GAME, GAMES
 from store.games import open_game_of
+from store.models import Game
 from store.players import known_player
 
 MENTIONS, MENTION_SECONDS = 3, 60.0
@@ -26,8 +29,8 @@ _CHOICES = [app_commands.Choice(name=game.words.label, value=game.name) for game
 
 
 class Play(commands.Cog):
-    """`/play`, `/giveup`, `/help`, `/rules`, mentions of the bot, and the messages, edits and deletions in games'
-    threads."""
+    """`/play`, `/resume`, `/giveup`, `/help`, `/rules`, mentions of the bot, and the messages, edits and deletions in
+    games' threads."""
 
     def __init__(self, bot: Services) -> None:
         self.bot = bot
@@ -43,20 +46,44 @@ class Play(commands.Cog):
         await start_game(interaction, game)
 
     @app_commands.command(description="Give up your running game")
+    @app_commands.describe(player="For moderators: whose game ends")
     @app_commands.guild_only()
-    async def giveup(self, interaction: BotInteraction) -> None:
+    async def giveup(self, interaction: BotInteraction, player: discord.Member | None = None) -> None:
         await acknowledge(interaction, thinking=True)
-        async with self.bot.database.async_session() as session:
-            player = await known_player(session, self.bot.settings.origin, str(interaction.user.id))
-            game = (
-                await open_game_of(session, player.id, str(interaction.guild_id))
-                if player is not None and player.id is not None
-                else None
-            )
-        if game is None:
-            await answer(interaction, texts.NO_GAME)
+        if player is not None and player.id != interaction.user.id:
+            check_moderator(interaction)
+            if (game := await self._open_game(player.id, interaction.guild_id)) is None:
+                raise Refusal(texts.no_game_of(player.id))
+            await answer(interaction, texts.end_sure(player.id), view=Buttons(EndGameButton(game.id)))
             return
+        game = await self._my_game(interaction)
         await answer(interaction, texts.GIVE_UP_SURE, view=give_up_buttons(game.id, interaction.user.id))
+
+    @app_commands.command(description="Go back to your running game")
+    @app_commands.guild_only()
+    async def resume(self, interaction: BotInteraction) -> None:
+        await acknowledge(interaction, thinking=True)
+        game = await self._my_game(interaction)
+        if game.thread_id is not None and game.board_message_id is not None:
+            thread = self.bot.get_partial_messageable(int(game.thread_id), guild_id=interaction.guild_id)
+            try:
+                await thread.fetch_message(int(game.board_message_id))
+            except discord.NotFound:
+                await self.bot.games.show_again(game.id)
+        await answer(interaction, texts.resumed(game.thread_id or "", game.guild_id, game.board_message_id))
+
+    async def _my_game(self, interaction: BotInteraction) -> Game:
+        """The running game of the person who asks. Raises Refusal if there is none."""
+        if (game := await self._open_game(interaction.user.id, interaction.guild_id)) is None:
+            raise Refusal(texts.NO_GAME)
+        return game
+
+    async def _open_game(self, user_id: int, guild_id: int | None) -> Game | None:
+        async with self.bot.database.async_session() as session:
+            player = await known_player(session, self.bot.settings.origin, str(user_id))
+            if player is None or player.id is None:
+                return None
+            return await open_game_of(session, player.id, str(guild_id))
 
     @app_commands.command(description="How to play")
     async def help(self, interaction: BotInteraction) -> None:

@@ -16,7 +16,7 @@ from bot.statistics.learning import LearningNotes
 from games import GAMES
 from games.core import Board, Outcome
 from store.games import deal_of, state_of
-from store.models import Game, Turn
+from store.models import EndReason, Game, Turn
 
 LOOK_BACK = 30
 """Number of messages to search for a board that may have been sent already."""
@@ -108,7 +108,14 @@ class BoardDisplay:
                 player_id, rules.words, rules.max_turns, self._plain_messages, first_game
             )
         else:
-            content = texts.board(rules.words, game.outcome, turns, rules.max_turns, unplayed)
+            content = texts.board(
+                rules.words,
+                game.outcome,
+                turns,
+                rules.max_turns,
+                unplayed,
+                by_moderator=game.end_reason is EndReason.MODERATOR,
+            )
         if note := await self._notes.with_board(game, turns):
             content = f"{content}\n{note}"
         answers = turn is not None and game.shown_turns != turns

@@ -65,6 +65,7 @@ class Inbox:
         self._plain_messages = plain_messages
         self._command_mention = command_mention
         self._locks = KeyedLocks()
+        self._starting = True
         self._up_to_date: set[int] = set()
         """Threads whose messages have all been read since the last disconnection."""
         self._failures: dict[int, int] = {}
@@ -86,12 +87,27 @@ class Inbox:
                 self._games.wake(game.id)
         for game in sorted(games, key=lambda game: game.id not in waiting):
             if game.outcome is Outcome.OPEN and game.thread_id is not None:
-                async with self._locks(int(game.thread_id)):
-                    await self._catch_up(int(game.thread_id), again=True)
+                if not (self._starting and self._nothing_missed(game)):
+                    async with self._locks(int(game.thread_id)):
+                        await self._catch_up(int(game.thread_id), again=True)
                 self._games.wake(game.id)  # not before: what was missed may continue the message that waits
+        self._starting = False
         if games:
             log.info("games resumed", games=len(games))
         return len(games)
+
+    def _nothing_missed(self, game: Game) -> bool:
+        """Whether Discord's list of a server's active threads says that no message is newer than the last known one.
+
+        Only to be asked at the start: later the list may be older than the messages that were missed. Archived
+        threads are not in it.
+        """
+        guild = self._client.get_guild(int(game.guild_id or 0))
+        thread = guild.get_thread(int(game.thread_id or 0)) if guild is not None else None
+        if thread is None:
+            return False
+        known = max(int(game.heard_message_id or 0), int(game.board_message_id or 0))
+        return thread.last_message_id is not None and thread.last_message_id <= known
 
     async def close(self) -> None:
         """Give up trying again. What was missed is read after the next start."""

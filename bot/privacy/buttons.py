@@ -1,15 +1,18 @@
 """The buttons of a player's `/privacy` panel: choices, export, erasure."""
 
 import asyncio
+import gzip
 import io
 import json
+from collections.abc import Mapping
 from functools import partial
+from typing import Any
 
 import discord
 import structlog
 
-from bot import texts
 from bot.components import Button, Buttons
+from bot.privacy import texts
 from bot.respond import acknowledge, answer
 from bot.services import BotInteraction, Services, services_of
 from learner.registry import AdapterError, AdapterRegistry
@@ -17,6 +20,7 @@ from store.database import Database
 from store.games import games_played, unfinished_games_of
 from store.models import ConsentKind, EndReason, Origin, Player
 from store.players import (
+    adapters_that_learnt_from,
     consents,
     erase_player,
     export_player,
@@ -28,7 +32,8 @@ from store.players import (
 
 log = structlog.get_logger(__name__)
 
-SOURCE = "/privacy"
+SOURCE, FIRST_GAME = "/privacy", "first game"
+"""Where a choice was made."""
 
 
 class PanelButton(Button, template=r"(?!)"):
@@ -49,17 +54,25 @@ class ConsentButton(PanelButton, template=r"privacy:(?P<kind>training|research|u
 
     async def pressed(self, interaction: BotInteraction) -> None:
         await acknowledge(interaction)
-        bot, user = services_of(interaction), interaction.user
-        async with bot.database.async_writing() as session:
-            player = await player_of(
-                session, bot.settings.origin, str(user.id), user.display_name, str(interaction.locale)
-            )
-            assert player.id is not None
-            granted = (await consents(session, player.id))[self.kind]
-            await give_consent(session, player.id, self.kind, not granted, SOURCE)
-        log.info("consent", player=player.id, kind=self.kind.value, granted=not granted)
-        text, buttons = await panel(bot, user)
+        await _toggle(interaction, self.kind, SOURCE)
+        text, buttons = await panel(services_of(interaction), interaction.user)
         await interaction.edit_original_response(content=text, view=buttons)
+
+
+class FirstChoiceButton(PanelButton, template=r"choice:(?P<kind>training|research):(?P<owner>\d+)"):
+    """Makes or withdraws a choice under the notice of a player's first game."""
+
+    def __init__(self, kind: str, owner: str, granted: bool = False) -> None:
+        style = discord.ButtonStyle.secondary if granted else discord.ButtonStyle.success
+        super().__init__(f"choice:{kind}:{owner}", owner, texts.toggle(kind, granted), style)
+        self.kind = ConsentKind(kind)
+
+    async def pressed(self, interaction: BotInteraction) -> None:
+        await acknowledge(interaction)
+        answers = await _toggle(interaction, self.kind, FIRST_GAME)
+        origin = services_of(interaction).settings.origin
+        buttons = _first_choices(interaction.user, answers, origin)
+        await interaction.edit_original_response(view=buttons)
 
 
 class ExportButton(PanelButton, template=r"privacy:export:(?P<owner>\d+)"):
@@ -77,10 +90,11 @@ class ExportButton(PanelButton, template=r"privacy:export:(?P<owner>\d+)"):
         if player is None or player.id is None:
             await answer(interaction, texts.NOTHING_KEPT)
             return
-        data = await asyncio.to_thread(_exported, bot.database, player.id)
-        await answer(
-            interaction, texts.EXPORTED, file=discord.File(io.BytesIO(data), filename=texts.EXPORT_FILE)
-        )
+        limit = interaction.filesize_limit
+        parts = await asyncio.to_thread(_exported, bot.database, player.id, limit)
+        for number, (name, data) in enumerate(parts, 1):
+            text = texts.exported(number, len(parts))
+            await answer(interaction, text, file=discord.File(io.BytesIO(data), filename=name))
 
 
 class EraseButton(PanelButton, template=r"privacy:erase:(?P<owner>\d+)"):
@@ -112,6 +126,7 @@ class EraseYesButton(PanelButton, template=r"privacy:erase-yes:(?P<owner>\d+)"):
             return
         async with bot.database.async_session() as session:
             running = [game.id for game in await unfinished_games_of(session, player.id)]
+            adapters = await adapters_that_learnt_from(session, player.id)
         for game_id in running:
             await bot.games.give_up(game_id, EndReason.ERASED)
         registry = AdapterRegistry(bot.settings.adapters_dir)
@@ -123,10 +138,30 @@ class EraseYesButton(PanelButton, template=r"privacy:erase-yes:(?P<owner>\d+)"):
         if not await asyncio.to_thread(bot.database.scrub):
             log.warning("the database's log could not be emptied yet; it is when the last process closes it")
         log.info("player erased", games=games)
-        await interaction.edit_original_response(content=texts.erased(games), view=None)
+        await interaction.edit_original_response(content=texts.erased(games, adapters), view=None)
 
 
-BUTTONS = (ConsentButton, ExportButton, EraseButton, EraseYesButton)
+BUTTONS = (ConsentButton, FirstChoiceButton, ExportButton, EraseButton, EraseYesButton)
+
+
+async def first_choices(bot: Services, user: discord.abc.User) -> tuple[str, Buttons] | None:
+    """The notice with two choices for somebody who begins the first game; None for everybody else."""
+    player = await _player(bot, user)
+    if player is None or player.id is None:
+        return None
+    async with bot.database.async_session() as session:
+        if await games_played(session, player.id) != 1:
+            return None
+        answers = await consents(session, player.id)
+    origin = bot.settings.origin
+    return texts.first_choices(local=origin is not Origin.DISCORD), _first_choices(user, answers, origin)
+
+
+def _first_choices(user: discord.abc.User, answers: Mapping[ConsentKind, bool], origin: Origin) -> Buttons:
+    kinds = (
+        [ConsentKind.TRAINING, ConsentKind.RESEARCH] if origin is Origin.DISCORD else [ConsentKind.RESEARCH]
+    )
+    return Buttons(*(FirstChoiceButton(kind.value, str(user.id), answers[kind]) for kind in kinds))
 
 
 async def panel(bot: Services, user: discord.abc.User) -> tuple[str, Buttons]:
@@ -138,12 +173,16 @@ async def panel(bot: Services, user: discord.abc.User) -> tuple[str, Buttons]:
             answers = await consents(session, player.id)
             games = await games_played(session, player.id)
     owner = str(user.id)
+    local = bot.settings.origin is not Origin.DISCORD
     buttons = Buttons(
-        *(ConsentButton(kind.value, owner, granted) for kind, granted in answers.items()),
+        *(
+            ConsentButton(kind.value, owner, granted)
+            for kind, granted in answers.items()
+            if not (local and kind is ConsentKind.TRAINING)
+        ),
         ExportButton(owner),
         EraseButton(owner),
     )
-    local = bot.settings.origin is not Origin.DISCORD
     text = texts.privacy(
         games,
         answers[ConsentKind.TRAINING],
@@ -154,15 +193,45 @@ async def panel(bot: Services, user: discord.abc.User) -> tuple[str, Buttons]:
     return text, buttons
 
 
+async def _toggle(interaction: BotInteraction, kind: ConsentKind, source: str) -> dict[ConsentKind, bool]:
+    """Make a choice or withdraw it. Gives all choices after that."""
+    bot, user = services_of(interaction), interaction.user
+    async with bot.database.async_writing() as session:
+        player = await player_of(
+            session, bot.settings.origin, str(user.id), user.display_name, str(interaction.locale)
+        )
+        assert player.id is not None
+        answers = await consents(session, player.id)
+        answers[kind] = not answers[kind]
+        await give_consent(session, player.id, kind, answers[kind], source)
+    log.info("consent", player=player.id, kind=kind.value, granted=answers[kind])
+    return answers
+
+
 async def _player(bot: Services, user: discord.abc.User) -> Player | None:
     async with bot.database.async_session() as session:
         return await known_player(session, bot.settings.origin, str(user.id))
 
 
-def _exported(database: Database, player_id: int) -> bytes:
+def _exported(database: Database, player_id: int, limit: int) -> list[tuple[str, bytes]]:
+    """(file name, content) of a player's data, in files of at most `limit` bytes unless one game has more."""
     with database.session() as session:
         found = export_player(session, player_id)
-    return json.dumps(found, ensure_ascii=False, indent=2).encode()
+    data = json.dumps(found, ensure_ascii=False, indent=2).encode()
+    if len(data) <= limit:
+        return [(f"{texts.EXPORT_FILE}.json", data)]
+    parts = _compressed(found, limit)
+    return [(f"{texts.EXPORT_FILE}-{number}.json.gz", part) for number, part in enumerate(parts, 1)]
+
+
+def _compressed(found: Mapping[str, Any], limit: int) -> list[bytes]:
+    """The data in as many gzip files as the limit needs, with some of the games in each."""
+    part = gzip.compress(json.dumps(found, ensure_ascii=False).encode())
+    games = found["games"]
+    if len(part) <= limit or len(games) < 2:
+        return [part]
+    half = len(games) // 2
+    return _compressed({**found, "games": games[:half]}, limit) + _compressed({"games": games[half:]}, limit)
 
 
 def _forget(registry: AdapterRegistry, database: Database, player_id: int) -> None:
