@@ -16,11 +16,12 @@ import structlog
 from discord.ext import commands
 from filelock import FileLock, Timeout
 from sqlalchemy.exc import SQLAlchemyError
+from tenacity import RetryCallState, retry, retry_if_exception_type, wait_exponential
 
 from bot import play, privacy, rounds, setup, statistics
 from bot.commands import CommandTree
 from bot.connection import redirect
-from bot.errors import StartupError
+from bot.errors import DiscordTrouble, StartupError, passes
 from bot.images import ImageSets
 from bot.play.display import BoardDisplay
 from bot.play.front import PlayMessages
@@ -51,6 +52,8 @@ SLOW_HEARTBEAT = 10.0
 """Gateway latency in seconds above which the health page reports it."""
 GUILD_TIMEOUT, LOCAL_GUILD_TIMEOUT = 2.0, 0.1
 """Seconds to wait for another guild before the bot is considered ready."""
+TROUBLE_SECONDS, LONGEST_TROUBLE_SECONDS = 2.0, 60.0
+"""The first pause and the longest one between attempts to start while Discord has trouble."""
 POLICY_TIMEOUT = 4.0
 """Seconds for which a request to the policy is retried before the player is told that it is not available."""
 
@@ -194,7 +197,29 @@ async def serve(settings: BotSettings, *, ready: asyncio.Event | None = None) ->
         database = await stack.enter_async_context(_open_database(settings))
         stack.enter_context(_StopOnSigterm())
         policy = await stack.enter_async_context(_policy(settings))
-        metrics = Metrics()
+        await _serve(settings, token, database, policy, Metrics(), ready)
+
+
+def _log_trouble(state: RetryCallState) -> None:
+    error = state.outcome.exception() if state.outcome else None
+    log.warning("Discord has trouble, it is tried again", attempt=state.attempt_number, error=str(error))
+
+
+@retry(
+    retry=retry_if_exception_type(DiscordTrouble),
+    wait=wait_exponential(multiplier=TROUBLE_SECONDS, max=LONGEST_TROUBLE_SECONDS),
+    before_sleep=_log_trouble,
+)
+async def _serve(
+    settings: BotSettings,
+    token: str,
+    database: Database,
+    policy: Policy,
+    metrics: Metrics,
+    ready: asyncio.Event | None,
+) -> None:
+    """Run a bot until it is cancelled; a new one while Discord has trouble at the start."""
+    async with AsyncExitStack() as stack:
         bot = RespectBot(settings, database, policy, metrics, ready)
         await _check_images(bot)
         await stack.enter_async_context(bot)  # closed at the end, whether it was started or not
@@ -238,6 +263,8 @@ async def _run(bot: RespectBot, token: str) -> None:
             "or set RESPECT_DISCORD__MESSAGE_CONTENT=false; people then press the Describe button."
         ) from error
     except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
+        if isinstance(error, discord.HTTPException) and passes(error):
+            raise DiscordTrouble(str(error)) from error
         where = bot.settings.discord.api or "Discord"
         raise StartupError(f"{where} cannot be reached: {error}. Check this machine's network.") from error
 

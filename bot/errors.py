@@ -14,6 +14,10 @@ class StartupError(RuntimeError):
     """The bot cannot run as it is set up. The message says what is wrong and how to fix it."""
 
 
+class DiscordTrouble(RuntimeError):
+    """Discord has trouble that passes, so the start is tried again."""
+
+
 class Refusal(Exception):
     """A request that cannot be fulfilled. The message is the answer to the person; it is not a fault."""
 
@@ -35,6 +39,16 @@ OUTSIDE = (discord.HTTPException, aiohttp.ClientError, OSError)
 
 UNKNOWN_INTERACTION = 10062
 UNKNOWN_CHANNEL = 10003
+
+
+TOO_MANY_THREADS = 160006
+TOO_MANY_COMMANDS = 30034
+"""The day's limit of new commands is reached."""
+
+
+def passes(error: discord.HTTPException) -> bool:
+    """Whether the same request may succeed later."""
+    return error.status >= 500 or error.status == 429 or error.code == TOO_MANY_COMMANDS
 
 
 def cause_of(error: BaseException) -> BaseException:
@@ -76,6 +90,8 @@ def sentence(error: BaseException) -> str:
             return texts.COMMAND_CHANGED
         case discord.Forbidden():
             return texts.FORBIDDEN
+        case discord.HTTPException(code=code) if code == TOO_MANY_THREADS:
+            return texts.TOO_MANY_THREADS
         case discord.HTTPException() | aiohttp.ClientError():
             return texts.DISCORD_TROUBLE
         case PolicyError():

@@ -25,6 +25,10 @@ DISCORD_TROUBLE = "Discord didn't take my answer. Nothing is lost; please try ag
 POLICY_AWAY_NO_GAME = "I'm still waking up and can't start a game yet. Please try again in a minute."
 STORE_TROUBLE = "I can't save anything right now, so I did nothing. Please try again in a moment."
 SOMETHING_BROKE = "Something went wrong on my side. It's been noted; please try again."
+TOO_MANY_THREADS = (
+    "This server has as many open threads as Discord allows, so I can't open one more. Threads of finished games close "
+    "after a few minutes; a moderator can archive others."
+)
 NO_IMAGES = (
     "I can't open the figures that this server plays with. "
     "A moderator can choose others with `/setup images:`."

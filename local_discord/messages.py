@@ -45,7 +45,7 @@ def create(
     allowed_flags: int = SENDER_FLAGS,
     seen_by: int | None = None,
     interaction_metadata: Json | None = None,
-    webhook: bool = False,
+    webhook_id: int | None = None,
     about: Json | None = None,
     within: tuple[str | int, ...] = (),
 ) -> Message:
@@ -82,8 +82,9 @@ def create(
         poll=payload.get("poll"),
         seen_by=seen_by,
     )
-    if webhook:
-        message.webhook_id = message.application_id = world.app.id
+    message.webhook_id = webhook_id
+    if webhook_id == world.app.id:  # the answer to an interaction
+        message.application_id = world.app.id
     message.attachments = _new_attachments(world, channel, payload.get("attachments"), uploads)
     _fill(world, message, payload)
     _find_mentions(world, channel, message, payload.get("allowed_mentions"))

@@ -9,6 +9,8 @@ from local_discord.snowflake import now_iso
 from local_discord.world import World
 
 ARCHIVE_AFTER = {60, 1440, 4320, 10080}
+MOST_ACTIVE = 1000
+"""Threads of a guild that may be open at a time."""
 
 
 def open_thread(
@@ -37,6 +39,11 @@ def open_thread(
         raise ApiError(400, 50024, "Cannot execute action on this channel type")
     if message and message.thread_id:
         raise ApiError(400, 160004, "A thread has already been created for this message")
+    active = (
+        c.is_thread and not c.archived and c.guild_id == parent.guild_id for c in world.channels.values()
+    )
+    if sum(active) >= MOST_ACTIVE:
+        raise ApiError(400, 160006, "Maximum number of active threads reached")
     thread = Channel(
         message.id if message else world.snowflakes.next(),
         kind,

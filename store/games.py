@@ -218,6 +218,11 @@ async def drop_instruction(session: AsyncSession, message_id: str) -> bool:
     return result.rowcount > 0
 
 
+async def waiting_instruction(session: AsyncSession, message_id: str) -> Instruction | None:
+    """The queued message with this id, if it is queued."""
+    return (await session.exec(select(Instruction).where(Instruction.message_id == message_id))).one_or_none()
+
+
 async def drop_waiting(session: AsyncSession, instructions: Sequence[Instruction]) -> None:
     """Remove instructions from the queue."""
     ids = [instruction.id for instruction in instructions]

@@ -12,6 +12,7 @@ from bot import texts
 from bot.errors import OUTSIDE
 from bot.locks import KeyedLocks
 from bot.play.buttons import give_up_buttons
+from bot.play.proxies import Proxies, Said, is_proxy
 from bot.play.session import GameSessions
 from bot.play.utterances import Content, GiveUp, TypedCommand, Unplayable, Utterance, addresses, read
 from bot.respond import reply
@@ -30,6 +31,7 @@ from store.games import (
     turn_of_message,
     turns_of,
     unshown_games,
+    waiting_instruction,
 )
 from store.models import EndReason, Game, Player
 
@@ -65,6 +67,7 @@ class Inbox:
         self._plain_messages = plain_messages
         self._command_mention = command_mention
         self._locks = KeyedLocks()
+        self._proxies = Proxies()
         self._starting = True
         self._up_to_date: set[int] = set()
         """Threads whose messages have all been read since the last disconnection."""
@@ -118,11 +121,11 @@ class Inbox:
 
     async def message(self, message: discord.Message) -> bool:
         """A message was written in any channel; most do not belong to a game. True if its author plays there."""
-        if message.author.bot or not self._may_be_a_game(message.channel):
+        if not self._may_be_a_game(message.channel) or (message.author.bot and not is_proxy(message)):
             return False
         async with self._locks(message.channel.id):
             try:
-                return await self._read(message)
+                return await (self._read_proxy(message) if is_proxy(message) else self._read(message))
             except SQLAlchemyError as error:
                 log.error("message not read", message=message.id, error=str(error.__cause__ or error))
                 await reply(message, texts.NOT_KEPT)
@@ -141,11 +144,25 @@ class Inbox:
             await self._take(message)
         return True
 
+    async def _read_proxy(self, message: discord.Message) -> bool:
+        """A webhook posted a message. If it has the words of a player's message that was just deleted, it stands for
+        it."""
+        said = Said(message.channel.id, str(message.id), message.content)
+        deleted = self._proxies.posted(said) if message.content and self._plain_messages else None
+        found = await self._game(message.channel.id) if deleted is not None else None
+        if found is None:
+            return False
+        async with self._database.async_writing() as session:
+            await queue_instruction(session, found[0].id, message.content, str(message.id))
+        self._games.wake(found[0].id)
+        return True
+
     async def _after_the_end(self, game: Game, message: discord.Message) -> bool:
         """Say once in a thread that its game is over. Chat, and what mentions the bot, is not answered here."""
         if game.end_explained or message.type not in PLAYABLE or addresses(message, self._client.user):
             return False
-        if read(message.content, _extras(message)) is None and (message.content or self._plain_messages):
+        content = self._content(message)
+        if read(content, _extras(message)) is None and (content or self._plain_messages):
             return False
         async with self._database.async_writing() as session:
             first = await explain_end(session, game.id)
@@ -158,7 +175,7 @@ class Inbox:
         """A message was edited. A waiting utterance is changed too, a played one is not."""
         if message.author.bot or message.edited_at is None or not self._may_be_a_game(message.channel):
             return
-        if not message.content and not self._plain_messages:
+        if not self._content(message) and not self._plain_messages:
             return  # the bot may not read its content
         async with self._locks(message.channel.id):
             found = await self._game(message.channel.id)
@@ -210,8 +227,16 @@ class Inbox:
             return
         async with self._locks(channel_id), self._database.async_writing() as session:
             for message_id in message_ids:
-                if await drop_instruction(session, str(message_id)):
-                    log.info("utterance taken back", message=message_id)
+                waiting = await waiting_instruction(session, str(message_id))
+                if waiting is None:
+                    continue
+                posted = self._proxies.deleted(Said(channel_id, str(message_id), waiting.text))
+                if posted is not None:
+                    waiting.text, waiting.message_id = posted.text, posted.message_id
+                    session.add(waiting)
+                    continue
+                await drop_instruction(session, str(message_id))
+                log.info("utterance taken back", message=message_id)
 
     async def thread_gone(self, thread_id: int) -> None:
         """A thread was deleted: its game ends."""
@@ -239,6 +264,16 @@ class Inbox:
                 return channel.guild_id is not None  # perhaps a thread that is not in the cache
             case _:
                 return False
+
+    def _content(self, message: discord.Message) -> str:
+        """What the bot reads of a message. Without plain messages it reads those that mention it or reply to it,
+        whatever Discord gives it."""
+        me = self._client.user
+        if self._plain_messages or me is None or any(user.id == me.id for user in message.mentions):
+            return message.content
+        replied = message.reference.resolved if message.reference is not None else None
+        is_reply = isinstance(replied, discord.Message) and replied.author.id == me.id
+        return message.content if is_reply else ""
 
     async def _game(self, thread_id: int) -> tuple[Game, Player] | None:
         async with self._database.async_session() as session:
@@ -306,8 +341,9 @@ class Inbox:
             return
         if game.heard_message_id is not None and message.id <= int(game.heard_message_id):
             return
-        content = read(message.content, _extras(message))
-        if content is None and not message.content and not self._plain_messages:
+        words = self._content(message)
+        content = read(words, _extras(message))
+        if not words and not self._plain_messages:
             first = game.heard_message_id is None
             content = Unplayable(texts.NO_PLAIN_MESSAGES) if first else None
         try:

@@ -77,7 +77,7 @@ async def test_a_moderator_starts_a_round_and_is_told_how_it_ended(
     house: House, ada: Person, grace: Person, policy: ObedientPolicy
 ):
     moderators = house.discord.channel("moderators")
-    assert f"<#{moderators.id}>" in await say(house, grace, "setup", channel=moderators.id)
+    assert f"<#{moderators.id}>" in await say(house, grace, "setup", reports=moderators.id)
     assert await say(house, grace, "round start") == texts.NOTHING_TO_LEARN
     await finish_a_game(house, ada)
     assert await say(house, grace, "round start") == texts.round_queued(1)
