@@ -162,8 +162,8 @@ def too_few_figures(needed: int) -> str:
     return f"I can't deal this game here: it needs {needed} different figures, and the image set has fewer."
 
 
-def thread_name(words: Words, player: str, number: int) -> str:
-    return f"{words.title} with {player[:60]} #{number}"
+def thread_name(words: Words, player: str, number: int, *, team: bool = False) -> str:
+    return f"{words.title} with {player[:60]}{' and team' if team else ''} #{number}"
 
 
 def opened(thread_id: int) -> str:
@@ -174,6 +174,11 @@ def already_open(thread_id: str) -> str:
     return f"You're in the middle of a game: <#{thread_id}>. Go on there, or give it up to start a new one."
 
 
+TEAM = (
+    " **Everybody in this thread may describe.** Start a line with `//` to talk among yourselves. I keep what is "
+    "described; `/privacy` is yours, too."
+)
+NO_TEAM_GAMES = "Team games are switched off in this server. You can play on your own!"
 FIRST_GAME = (
     "\nIt's your first game, so: say what a figure with a ★ looks like, as you would to a friend (“the kneeling man”). "
     "If I click a wrong one, tell me so and say more (“no, the one with the longer tail”)."
@@ -181,7 +186,13 @@ FIRST_GAME = (
 
 
 def first_board(
-    player_id: str, words: Words, max_turns: int, plain_messages: bool, first_game: bool = False
+    player_id: str,
+    words: Words,
+    max_turns: int,
+    plain_messages: bool,
+    first_game: bool = False,
+    *,
+    team: bool = False,
 ) -> str:
     how = (
         "just write here"
@@ -190,8 +201,15 @@ def first_board(
     )
     return (
         f"Hi <@{player_id}>! {words.task} {words.ask}, {how}, and I'll click. "
-        f"When I'm wrong, tell me. We have {max_turns} turns." + (FIRST_GAME if first_game else "")
+        f"When I'm wrong, tell me. We have {max_turns} turns."
+        + (TEAM if team else "")
+        + (FIRST_GAME if first_game else "")
     )
+
+
+def credits(turns: Mapping[str, int]) -> str:
+    """Who described how often. `turns`: Discord id -> number."""
+    return "Described by " + ", ".join(f"<@{player}> ({number})" for player, number in turns.items()) + "."
 
 
 def board(

@@ -79,6 +79,7 @@ def report(
     hours = idle_hours if row.idle_hours is None else row.idle_hours
     silent = f"after {_hours(hours)} without a word" if hours else "never"
     rows.append(f"💤 A silent game ends {silent}{_default(row.idle_hours)}")
+    rows.append(f"👥 Team games: {'allowed' if row.team_games else 'switched off'}.")
     rows.append(f"🧵 Finished threads are archived{' and locked' if row.lock_threads else ''}.")
     return "\n".join(rows)
 
