@@ -26,6 +26,7 @@ from bot.play.display import BoardDisplay
 from bot.play.inbox import Inbox
 from bot.play.opening import GameOpener
 from bot.play.session import GameSessions
+from bot.rounds.console import Console
 from bot.rounds.schedule import RoundSchedule
 from bot.services import Policy
 from bot.settings import BotSettings
@@ -87,6 +88,7 @@ class RespectBot(commands.AutoShardedBot):
         self.metrics = metrics
         self.images = ImageSets()
         self.schedule = RoundSchedule(settings, database, metrics)
+        self.console = Console(self)
         notes = LearningNotes(database, settings)
         display = BoardDisplay(self, self.images, notes, settings.discord.message_content)
         self.games = GameSessions(
@@ -136,6 +138,7 @@ class RespectBot(commands.AutoShardedBot):
     async def close(self) -> None:
         """Stop the rounds, the games and then the connection. Everything continues after the next start."""
         await self.schedule.close()
+        await self.console.close()
         await self.inbox.close()
         await self.games.close()
         await super().close()

@@ -1,8 +1,7 @@
 """All texts that people read in Discord."""
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 from games.core import Game, Outcome, Words
 
@@ -167,126 +166,6 @@ def quoted(utterance: str, line: str) -> str:
     """A message with what was written in a form, visible to everybody in the thread."""
     shown = utterance if len(utterance) <= 300 else utterance[:299] + "…"
     return f"> {shown}\n{line}"
-
-
-# --- rounds ---------------------------------------------------------------------------------------------
-
-
-def round_queued(number: int) -> str:
-    return f"Round {number} of learning has started. `/round status` shows how it goes."
-
-
-TRAINING_OFF = (
-    "I don't learn from games on Discord: its Developer Policy (rule 21) forbids training on message content "
-    "without Discord's express permission. Once you have that permission, record its reference in "
-    "`RESPECT_ROUNDS__DISCORD_PERMISSION` and restart me; then only players who agree in `/privacy` count. "
-    "Until then there's nothing to learn from."
-)
-TRAINING_OFF_SHORT = (
-    "Learning from games on Discord is off: its permission is not recorded (`/round start` says more)."
-)
-NOTHING_TO_LEARN = "There are no finished games to learn from yet. Play a few first!"
-NO_CONSENT = (
-    "There are no finished games of players who agreed to training (`/privacy`), "
-    "so there's nothing to learn from."
-)
-CONTROL_SYSTEM = "The learning system is set to `control`, which never trains (`RESPECT_ROUNDS__SYSTEM`)."
-
-
-STAGES = {
-    "queued": "about to start",
-    "collect": "gathering games",
-    "decode": "reading what people said next",
-    "examples": "choosing what to learn from",
-    "train": "training",
-    "evaluate": "comparing old and new",
-    "gate": "deciding whether the new one is better",
-    "publish": "handing over to the new one",
-}
-"""Stage of a round -> what it is doing."""
-
-
-def round_status(
-    active: Mapping[str, Any] | None, rows: Sequence[tuple[int, str, int, float]], note: str | None
-) -> str:
-    """`active`: number, stage, progress; `rows`: (round, adapter, games, success) of every policy's games."""
-    lines = []
-    if active is None:
-        lines.append("No round is running.")
-    else:
-        stage = STAGES.get(active["stage"], active["stage"])
-        lines.append(f"**Round {active['number']}** is {stage}{_progress(active['progress'])}.")
-    if rows:
-        lines.append(success_table(rows))
-    if note:
-        lines.append(note)
-    return "\n".join(lines)
-
-
-def affected_adapters(found: Mapping[str, str]) -> str | None:
-    """The note on adapters that learnt from erased or withdrawn turns; `found`: name -> why."""
-    if not found:
-        return None
-    told = "\n".join(f"`{name}` {why}." for name, why in sorted(found.items()))
-    return f"{told}\nThe next round starts without those turns, and none of these plays new games after it."
-
-
-def _progress(progress: Mapping[str, Any]) -> str:
-    parts = []
-    if progress.get("total"):
-        parts.append(f"{progress.get('done', 0)} of {progress['total']}")
-    if isinstance(progress.get("loss"), int | float):
-        parts.append(f"loss {progress['loss']:.3f}")
-    if isinstance(progress.get("seconds_left"), int | float):
-        parts.append(f"about {max(1, round(progress['seconds_left'] / 60))} min left")
-    return f" ({', '.join(parts)})" if parts else ""
-
-
-def success_table(rows: Sequence[tuple[int, str, int, float]]) -> str:
-    lines = ["round  games  success  adapter"]
-    lines += [
-        f"{number:>5}  {games:>5}  {success:>7.0%}  {adapter}" for number, adapter, games, success in rows
-    ]
-    return "```\n" + "\n".join(lines) + "\n```"
-
-
-TRIGGERS = {
-    "manual": "started by a moderator",
-    "schedule": "on schedule",
-    "games": "after enough games",
-    "turns": "after enough games",  # the old name of "games"
-}
-"""Trigger of a round -> why it was started."""
-
-
-def round_history(rows: Sequence[Mapping[str, Any]]) -> str:
-    """`rows`: number, status, trigger, ended (a timestamp or None), adapter, error."""
-    if not rows:
-        return "There hasn't been a round yet."
-    lines = []
-    for row in rows:
-        when = f" <t:{row['ended']}:R>" if row["ended"] else ""
-        what = (
-            f": {row['error'][:150]}"
-            if row["error"]
-            else (f" → `{row['adapter']}`" if row["adapter"] else "")
-        )
-        why = TRIGGERS.get(row["trigger"], row["trigger"])
-        lines.append(f"**Round {row['number']}** {row['status']}{when} ({why}){what}")
-    while sum(map(len, lines)) + len(lines) > LONGEST_MESSAGE:
-        lines.pop()
-    return "\n".join(lines)
-
-
-def round_summary(
-    number: int, error: str | None, adapter: str | None, promoted: bool, reason: str | None
-) -> str:
-    if error:
-        return f"⚠️ Round {number} failed: {error[:500]}\nGames go on with what I knew before."
-    why = f" ({reason[:300]})" if reason else ""
-    if not promoted:
-        return f"Round {number} is done{why}. I go on with what I knew before."
-    return f"✅ Round {number} is done{why}. New games are played with `{adapter}`."
 
 
 # --- privacy --------------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from store.models import (
     Origin,
     Player,
     Round,
+    RoundEvent,
     Turn,
 )
 from store.rounds import forget_trust, trust_without
@@ -65,6 +66,8 @@ def export_player(session: Session, player_id: int) -> dict[str, Any]:
     turns = session.exec(select(Turn).join(Game).where(own).order_by(col(Turn.id))).all()
     answers = session.exec(select(Consent).where(Consent.player_id == player_id)).all()
     waiting = session.exec(select(Instruction).join(Game).where(own)).all()
+    asked = session.exec(select(Round).where(Round.requested_by == player.external_id)).all()
+    events = session.exec(select(RoundEvent).where(RoundEvent.by == player.external_id)).all()
     of_game: dict[str, list[dict[str, Any]]] = {game.id: [] for game in games}
     for turn in turns:
         of_game[turn.game_id].append(turn.model_dump(mode="json"))
@@ -73,6 +76,8 @@ def export_player(session: Session, player_id: int) -> dict[str, Any]:
         "consents": [answer.model_dump(mode="json") for answer in answers],
         "games": [{**game.model_dump(mode="json"), "turns": of_game[game.id]} for game in games],
         "waiting": [instruction.model_dump(mode="json") for instruction in waiting],
+        "rounds": [{"number": row.number, "requested_at": row.created_at.isoformat()} for row in asked],
+        "round_events": [event.model_dump(mode="json") for event in events],
     }
 
 
@@ -109,6 +114,7 @@ def erase_player(session: Session, player_id: int) -> int:
         )
     player = session.get_one(Player, player_id)
     session.exec(update(Round).where(col(Round.requested_by) == player.external_id).values(requested_by=None))
+    session.exec(update(RoundEvent).where(col(RoundEvent.by) == player.external_id).values(by=None))
     forget_trust(session, player_id)
     erased = game_ids_of(session, player_id)
     for adapter in session.exec(select(Adapter)).all():
