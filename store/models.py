@@ -3,7 +3,7 @@
 Times are UTC. States, actions and contexts are the plain strings of `games.core`.
 """
 
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 from uuid import uuid4
@@ -12,58 +12,8 @@ import sqlalchemy as sa
 from sqlmodel import Field, SQLModel
 
 from games.core import Outcome
+from store.columns import choice_column, now, parent_column, time_column
 from store.version import code_version
-
-NAMING_CONVENTION = {
-    "ix": "ix_%(column_0_label)s",
-    "uq": "uq_%(table_name)s_%(column_0_name)s",
-    "ck": "ck_%(table_name)s_%(constraint_name)s",
-    "fk": "fk_%(table_name)s_%(column_0_name)s",
-    "pk": "pk_%(table_name)s",
-}
-SQLModel.metadata.naming_convention = NAMING_CONVENTION
-
-
-class UtcDateTime(sa.TypeDecorator[datetime]):
-    """A timezone-aware time in UTC, for databases that do not store time zones too."""
-
-    impl = sa.DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError("Times in the store are aware: pass datetime.now(UTC)")
-        return value.astimezone(UTC)
-
-    def process_result_value(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-
-
-def now() -> datetime:
-    """The current time, timezone-aware, in UTC."""
-    return datetime.now(UTC)
-
-
-def _time(**kwargs: Any) -> Any:
-    return Field(sa_type=UtcDateTime, **kwargs)  # pyright: ignore[reportArgumentType]
-
-
-def _choice(values: type[StrEnum], **kwargs: Any) -> Any:
-    stored = sa.Enum(
-        values,
-        native_enum=False,
-        length=16,
-        values_callable=lambda enum: [item.value for item in enum],
-    )
-    return Field(sa_type=stored, **kwargs)  # pyright: ignore[reportArgumentType, reportCallIssue]
-
-
-def _parent(column: str, *, index: bool = True, **kwargs: Any) -> Any:
-    return Field(foreign_key=column, ondelete="CASCADE", index=index, **kwargs)
 
 
 class Origin(StrEnum):
@@ -110,6 +60,23 @@ class RoundStatus(StrEnum):
     RUNNING = "running"
     DONE = "done"
     FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class RoundAction(StrEnum):
+    """What was done about rounds and adapters (`RoundEvent`)."""
+
+    CANCEL = "cancel"
+    PROMOTE = "promote"
+    ROLLBACK = "rollback"
+    SCHEDULE = "schedule"
+    REQUEST = "request"
+    """A moderator asked for something that the owner decides."""
+    CONFIRM = "confirm"
+    REFUSE = "refuse"
+    """Such a request was confirmed or refused."""
+    GAIN = "gain"
+    """The bot reported how much better an adapter plays than the one before it."""
 
 
 class AdapterStatus(StrEnum):
@@ -127,23 +94,23 @@ class Player(SQLModel, table=True):
     __table_args__ = (sa.UniqueConstraint("platform", "external_id"),)
 
     id: int | None = Field(default=None, primary_key=True)
-    platform: Origin = _choice(Origin)
+    platform: Origin = choice_column(Origin)
     external_id: str
     name: str
     locale: str = "en"
-    created_at: datetime = _time(default_factory=now)
+    created_at: datetime = time_column(default_factory=now)
 
 
 class Consent(SQLModel, table=True):
     """A player's answer to a choice. The latest answer of a kind counts; no answer means no."""
 
     id: int | None = Field(default=None, primary_key=True)
-    player_id: int = _parent("player.id")
-    kind: ConsentKind = _choice(ConsentKind)
+    player_id: int = parent_column("player.id")
+    kind: ConsentKind = choice_column(ConsentKind)
     granted: bool
     source: str
     """How it was given, e.g. "/privacy"."""
-    at: datetime = _time(default_factory=now)
+    at: datetime = time_column(default_factory=now)
 
 
 class Game(SQLModel, table=True):
@@ -168,11 +135,11 @@ class Game(SQLModel, table=True):
     speaker: list[str] = Field(sa_type=sa.JSON)
     listener: list[str] = Field(sa_type=sa.JSON)
     targets: list[str] = Field(sa_type=sa.JSON)
-    player_id: int = _parent("player.id", index=False)
+    player_id: int = parent_column("player.id", index=False)
     """Who began it."""
     team: bool = Field(default=False, sa_column_kwargs={"server_default": sa.false()})
     """Whether everybody in its thread may instruct (`TeamPlayer`)."""
-    origin: Origin = _choice(Origin)
+    origin: Origin = choice_column(Origin)
     guild_id: str | None = None
     channel_id: str | None = None
     thread_id: str | None = Field(default=None, index=True)
@@ -196,13 +163,13 @@ class Game(SQLModel, table=True):
     round: int = 0
     """Number of rounds finished when it began, that is, the round whose policy played it. `IMPORTED_ROUND` for
     imported games."""
-    outcome: Outcome = _choice(Outcome, default=Outcome.OPEN)
-    end_reason: EndReason | None = _choice(EndReason, default=None, nullable=True)
+    outcome: Outcome = choice_column(Outcome, default=Outcome.OPEN)
+    end_reason: EndReason | None = choice_column(EndReason, default=None, nullable=True)
     """Why a game ended that was neither won nor lost."""
     thread_closed: bool = Field(default=False, sa_column_kwargs={"server_default": sa.false()})
     """Whether the thread of a finished game has been archived, or needs no archiving."""
-    started_at: datetime = _time(default_factory=now)
-    ended_at: datetime | None = _time(default=None, nullable=True)
+    started_at: datetime = time_column(default_factory=now)
+    ended_at: datetime | None = time_column(default=None, nullable=True)
 
 
 class TeamPlayer(SQLModel, table=True):
@@ -221,14 +188,14 @@ class Instruction(SQLModel, table=True):
     """A queued utterance. The row is deleted when its turn is committed."""
 
     id: int | None = Field(default=None, primary_key=True)
-    game_id: str = _parent("game.id")
+    game_id: str = parent_column("game.id")
     message_id: str | None = Field(default=None, unique=True)
     """The platform's id of the message or interaction; each is played in one turn at most."""
     source: str = "message"
     text: str
     player_id: int | None = None
     """Who of a team said it (`TeamPlayer`); None: who began the game."""
-    received_at: datetime = _time(default_factory=now)
+    received_at: datetime = time_column(default_factory=now)
 
 
 class Turn(SQLModel, table=True):
@@ -237,7 +204,7 @@ class Turn(SQLModel, table=True):
     __table_args__ = (sa.UniqueConstraint("game_id", "number"),)
 
     id: int | None = Field(default=None, primary_key=True)
-    game_id: str = _parent("game.id")
+    game_id: str = parent_column("game.id")
     number: int
     """From 1."""
     utterance: str
@@ -261,8 +228,8 @@ class Turn(SQLModel, table=True):
     """Sampling temperature; None if the policy did not report it."""
     seed: int | None = None
     """Seed of the policy service: with the game's id and the turn's number it reproduces the sample."""
-    asked_at: datetime = _time(default_factory=now)
-    answered_at: datetime = _time(default_factory=now)
+    asked_at: datetime = time_column(default_factory=now)
+    answered_at: datetime = time_column(default_factory=now)
 
 
 class Feedback(SQLModel, table=True):
@@ -271,7 +238,7 @@ class Feedback(SQLModel, table=True):
     __table_args__ = (sa.UniqueConstraint("turn_id", "decoder", "version", "scheme"),)
 
     id: int | None = Field(default=None, primary_key=True)
-    turn_id: int = _parent("turn.id")
+    turn_id: int = parent_column("turn.id")
     decoder: str
     version: str
     scheme: str
@@ -282,7 +249,7 @@ class Feedback(SQLModel, table=True):
     """The decoder's probability that the action was right."""
     cue: str | None = None
     """The decoder's reason."""
-    decoded_at: datetime = _time(default_factory=now)
+    decoded_at: datetime = time_column(default_factory=now)
 
 
 class Adapter(SQLModel, table=True):
@@ -294,11 +261,11 @@ class Adapter(SQLModel, table=True):
     parent: str | None = None
     """The adapter that training started from; None for the base model."""
     system: str
-    status: AdapterStatus = _choice(AdapterStatus, default=AdapterStatus.CANDIDATE)
+    status: AdapterStatus = choice_column(AdapterStatus, default=AdapterStatus.CANDIDATE)
     card: dict[str, Any] = Field(default_factory=dict, sa_type=sa.JSON)
     erased_turns: int = 0
     """Number of turns that it was trained on and that were erased since; it should be retrained."""
-    created_at: datetime = _time(default_factory=now)
+    created_at: datetime = time_column(default_factory=now)
 
 
 class AdapterTurn(SQLModel, table=True):
@@ -321,7 +288,7 @@ class AdapterPlayer(SQLModel, table=True):
     adapter_id: int = Field(foreign_key="adapter.id", ondelete="CASCADE", primary_key=True, index=True)
     turns: int
     games: int
-    since: datetime = _time()
+    since: datetime = time_column()
     """When the first of these games began."""
 
 
@@ -334,7 +301,7 @@ class Round(SQLModel, table=True):
     """From 1; the number of a failed round is reused by the next one."""
     active: bool | None = Field(default=True, unique=True)
     system: str
-    status: RoundStatus = _choice(RoundStatus, default=RoundStatus.QUEUED)
+    status: RoundStatus = choice_column(RoundStatus, default=RoundStatus.QUEUED)
     stage: str = "queued"
     progress: dict[str, Any] = Field(default_factory=dict, sa_type=sa.JSON)
     """{"done": steps, "total": steps, "loss": ..., "seconds_left": ...} of the stage in progress."""
@@ -342,13 +309,37 @@ class Round(SQLModel, table=True):
     trigger: str = "manual"
     """"manual", "schedule" or "games" ("turns" in rows of earlier versions)."""
     requested_by: str | None = None
+    channel_id: str | None = None
+    """The channel of the message that shows its progress, if there is one."""
+    message_id: str | None = None
+    """That message; None again once it shows the end."""
     interactions: int = 0
     adapter_id: int | None = Field(default=None, foreign_key="adapter.id", ondelete="SET NULL")
     error: str | None = None
-    created_at: datetime = _time(default_factory=now)
-    started_at: datetime | None = _time(default=None, nullable=True)
-    heartbeat_at: datetime | None = _time(default=None, nullable=True)
-    ended_at: datetime | None = _time(default=None, nullable=True)
+    created_at: datetime = time_column(default_factory=now)
+    started_at: datetime | None = time_column(default=None, nullable=True)
+    heartbeat_at: datetime | None = time_column(default=None, nullable=True)
+    ended_at: datetime | None = time_column(default=None, nullable=True)
+
+
+class RoundEvent(SQLModel, table=True):
+    """Something that was done about rounds and adapters. Rows are only added; who asked for a round is in its row."""
+
+    __tablename__ = "round_event"  # pyright: ignore[reportAssignmentType]
+
+    id: int | None = Field(default=None, primary_key=True)
+    at: datetime = time_column(default_factory=now)
+    action: RoundAction = choice_column(RoundAction)
+    by: str | None = None
+    """The platform's id of the person, or "shell"; None for the bot itself, and after that person was erased."""
+    round_id: int | None = Field(default=None, foreign_key="round.id", ondelete="SET NULL")
+    """The round that it is about, if it is about one."""
+    adapter: str | None = None
+    """The adapter that it is about: the new current one of a promotion or a rollback."""
+    before: str | None = None
+    """The adapter that was current before."""
+    detail: str | None = None
+    """The cron expression of a schedule ("" for none, null for the operator's), what was requested, or a report."""
 
 
 class GuildSettings(SQLModel, table=True):
@@ -369,7 +360,7 @@ class GuildSettings(SQLModel, table=True):
     """Whether games may be played by everybody in the thread."""
     lock_threads: bool = Field(default=False, sa_column_kwargs={"server_default": sa.false()})
     """Whether the thread of a finished game is locked when it is archived."""
-    updated_at: datetime = _time(default_factory=now)
+    updated_at: datetime = time_column(default_factory=now)
 
 
 class PlayChannel(SQLModel, table=True):
