@@ -159,9 +159,7 @@ class Policy:
         return self._sampler.act(turns, draws)
 
     def warming(self) -> Iterator[None]:
-        """Build the tries of all states that a first action leads to, in steps of a few milliseconds, so that the
-        first turns are not slowed down by it. States with more figures than a game has targets are too rare for it.
-        """
+        """Build the tries that first turns need, of states with no more figures than targets, in short steps."""
         for name, game in self._games.items():
             grammar = self._grammar(name)
             for size in game.board_sizes:
