@@ -3,7 +3,7 @@
 import pytest
 
 from learner.policy import Policy
-from learner.settings import PolicyConfig
+from learner.settings import LearnerSettings, PolicyConfig
 
 
 @pytest.fixture(scope="session")
@@ -16,3 +16,17 @@ def policy(loaded_policy: Policy) -> Policy:
     """The policy without memory of other games."""
     loaded_policy.cache.forget()
     return loaded_policy
+
+
+@pytest.fixture
+def quickly_loaded(loaded_policy: Policy, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that plays with the default policy does not load it again."""
+    load = Policy.of
+
+    def of(settings: LearnerSettings, threads: int | None = None) -> Policy:
+        if settings.policy != LearnerSettings().policy:
+            return load(settings, threads)
+        loaded_policy.cache.forget()
+        return loaded_policy
+
+    monkeypatch.setattr(Policy, "of", of)

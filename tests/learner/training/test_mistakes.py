@@ -125,6 +125,8 @@ def test_mistake_4_the_longest_action_can_be_played(policy: Policy):
     batch = policy.batch([example(asked, action)])
     for _ in range(80):
         loss = -policy.forward_logps(batch).sum.sum()
+        if loss < 0.3:
+            break
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -253,7 +255,7 @@ def test_mistake_8_the_decoder_takes_any_text_and_any_answer(policy: Policy, sch
 
 
 @given(st.lists(st.floats(allow_nan=True, allow_infinity=True), min_size=3, max_size=3), st.text())
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_mistake_8_no_answer_of_a_model_breaks_the_decoder(scores: list[float], said: str):
     class Model:
         def score(self, messages, answers):
