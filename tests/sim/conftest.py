@@ -20,12 +20,10 @@ def policy(loaded_policy: Policy) -> Policy:
 
 @pytest.fixture
 def quickly_loaded(loaded_policy: Policy, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A run that plays with the default policy does not load it again."""
-    load = Policy.of
+    """A run in this process does not load the policy again; it must be the default one."""
 
     def of(settings: LearnerSettings, threads: int | None = None) -> Policy:
-        if settings.policy != LearnerSettings().policy:
-            return load(settings, threads)
+        assert (settings.policy.model, settings.policy.temperature) == ("tiny", loaded_policy.temperature)
         loaded_policy.cache.forget()
         return loaded_policy
 
