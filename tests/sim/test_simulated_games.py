@@ -83,7 +83,9 @@ def test_players_ask_for_no_other_figure_while_the_selection_is_full(name: str):
 
 def test_several_games_are_played_in_turn(tmp_path: Path, policy: Policy):
     names = tuple(GAMES)
-    result = simulate(DeploymentConfig(rounds=0, games_per_round=2 * len(names), games=names), tmp_path, policy)
+    result = simulate(
+        DeploymentConfig(rounds=0, games_per_round=2 * len(names), games=names), tmp_path, policy
+    )
     assert result["games"] == list(names)
     database = Database(f"sqlite:///{tmp_path / 'respect.db'}")
     with database.session() as session:

@@ -55,7 +55,7 @@ class ForkedService:
         return self._process.exitcode
 
     async def wait(self) -> int:
-        while (code := self.returncode) is None:
+        while (code := self.returncode) is None:  # noqa: ASYNC110 - there is no event for it
             await asyncio.sleep(0.02)
         return code
 

@@ -65,8 +65,7 @@ def wild(policy: Policy) -> str:
     return "wild"
 
 
-def test_mistake_1_a_turn_encodes_no_image_again_and_computes_only_what_is_new(monkeypatch):
-    policy = Policy.load("tiny", "cpu")
+def test_mistake_1_a_turn_encodes_no_image_again_and_computes_only_what_is_new(policy: Policy, monkeypatch):
     encoded, widths = [], []
     model = policy.backend.model
     encode, step = model.get_image_features, policy.backend.step
