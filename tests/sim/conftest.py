@@ -18,13 +18,22 @@ def policy(loaded_policy: Policy) -> Policy:
     return loaded_policy
 
 
+@pytest.fixture(scope="session")
+def loaded_policies() -> dict[tuple[str, float], Policy]:
+    """By model and temperature."""
+    return {}
+
+
 @pytest.fixture
-def quickly_loaded(loaded_policy: Policy, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A run in this process does not load the policy again; it must be the default one."""
+def quickly_loaded(loaded_policies: dict[tuple[str, float], Policy], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs in this process load each policy once."""
+    load = Policy.of
 
     def of(settings: LearnerSettings, threads: int | None = None) -> Policy:
-        assert (settings.policy.model, settings.policy.temperature) == ("tiny", loaded_policy.temperature)
-        loaded_policy.cache.forget()
-        return loaded_policy
+        key = settings.policy.model, settings.policy.temperature
+        if key not in loaded_policies:
+            loaded_policies[key] = load(settings, threads)
+        loaded_policies[key].cache.forget()
+        return loaded_policies[key]
 
     monkeypatch.setattr(Policy, "of", of)
