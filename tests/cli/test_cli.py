@@ -186,6 +186,7 @@ def test_a_file_that_is_no_database_is_one_sentence(command: str, empty_folder: 
 
 
 def test_figures_are_listed_and_checked():
+    """Every figure of classic is a true tangram, joined along edges, without holes, and unlike every other one."""
     images = open_images("classic")
     listed = respect("figures", "list").stdout
     assert f"{len(images.ids)} figures in classic. Licence: {images.licence}" in " ".join(listed.split())
