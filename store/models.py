@@ -52,11 +52,11 @@ def _time(**kwargs: Any) -> Any:
     return Field(sa_type=UtcDateTime, **kwargs)  # pyright: ignore[reportArgumentType]
 
 
-def _choice(values: type[StrEnum], **kwargs: Any) -> Any:
+def _choice(values: type[StrEnum], *, length: int = 16, **kwargs: Any) -> Any:
     stored = sa.Enum(
         values,
         native_enum=False,
-        length=16,
+        length=length,
         values_callable=lambda enum: [item.value for item in enum],
     )
     return Field(sa_type=stored, **kwargs)  # pyright: ignore[reportArgumentType, reportCallIssue]
@@ -109,6 +109,26 @@ class AdapterStatus(StrEnum):
     REJECTED = "rejected"
 
 
+class Correctness(StrEnum):
+    """A person's judgement of an action: whether it did what was asked for."""
+
+    CORRECT = "correct"
+    PARTLY = "partially_correct"
+    INCORRECT = "incorrect"
+
+
+class Satisfaction(StrEnum):
+    """A person's judgement of the next utterance, in the words of the paper's data set: whether the speaker was
+    satisfied with the action."""
+
+    YES = "yes"
+    NO = "no"
+    INCORRECT = "incorrect_satisfaction"
+    """Satisfied, although the action was incorrect."""
+    PARTLY = "partial_correctness_satisfaction"
+    """Satisfied with an action that was only partly correct."""
+
+
 class Player(SQLModel, table=True):
     """A player's account on one platform."""
 
@@ -138,7 +158,8 @@ class Game(SQLModel, table=True):
     """One game. `targets` is used for the rules, the speaker's picture and evaluation, never for training.
 
     The indexes are those of the bot's questions: a player's newest game and game in progress, games that a round may
-    use, games that ended since a time, games that are not shown yet, success by round and adapter.
+    use, games that ended since a time, games that are not shown yet, success by round and adapter; and the list of all
+    games, the newest first, of the page for researchers.
     """
 
     __table_args__ = (
@@ -146,6 +167,7 @@ class Game(SQLModel, table=True):
         sa.Index(None, "outcome", "player_id"),
         sa.Index(None, "origin", "player_id"),
         sa.Index(None, "ended_at", "id"),
+        sa.Index(None, "started_at", "id"),
         sa.Index(None, "round", "adapter", "outcome", "origin"),
     )
 
@@ -247,6 +269,24 @@ class Feedback(SQLModel, table=True):
     cue: str | None = None
     """The decoder's reason."""
     decoded_at: datetime = _time(default_factory=now)
+
+
+class HumanEval(SQLModel, table=True):
+    """A person's judgement of a turn, for evaluation only. Each rater judges a turn once."""
+
+    __tablename__ = "human_eval"  # pyright: ignore[reportAssignmentType]
+    __table_args__ = (sa.UniqueConstraint("turn_id", "rater"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    turn_id: int = _parent("turn.id", index=False)
+    rater: str
+    """Name or pseudonym, as the rater wrote it."""
+    correctness: Correctness = _choice(Correctness, length=32)
+    feedback: Satisfaction | None = _choice(Satisfaction, length=32, default=None, nullable=True)
+    """None where nothing was said after the turn."""
+    right_clicks: list[str] = Field(sa_type=sa.JSON)
+    """Figure ids that should have been clicked."""
+    at: datetime = _time(default_factory=now)
 
 
 class Adapter(SQLModel, table=True):

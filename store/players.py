@@ -3,8 +3,8 @@
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from sqlalchemy import func
-from sqlmodel import Session, col, delete, select, update
+from sqlalchemy import ColumnElement, func
+from sqlmodel import Session, col, delete, or_, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 from sqlmodel.sql.expression import SelectOfScalar
 
@@ -128,3 +128,9 @@ def agreed(kind: ConsentKind) -> SelectOfScalar[int]:
     """The query for the ids of the players whose latest answer to an opt-in is yes."""
     latest = select(func.max(Consent.id)).where(Consent.kind == kind).group_by(col(Consent.player_id))
     return select(Consent.player_id).where(col(Consent.id).in_(latest), col(Consent.granted))
+
+
+def shared() -> ColumnElement[bool]:
+    """The condition on `Game` for being shared with researchers: it was not played on Discord, or its player's latest
+    answer to the research opt-in is yes."""
+    return or_(col(Game.origin) != Origin.DISCORD, col(Game.player_id).in_(agreed(ConsentKind.RESEARCH)))
