@@ -25,7 +25,7 @@ LOCAL, PORT = "127.0.0.1", 9465
 
 def page(
     host: Annotated[
-        str, typer.Option(help="Address to serve at. Another than this machine's own needs a token.")
+        str, typer.Option(help="Address to serve at; it needs a token if other machines can reach it.")
     ] = LOCAL,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = PORT,
     token: Annotated[
@@ -53,7 +53,8 @@ def page(
     secret: Annotated[
         Path | None,
         typer.Option(
-            help=f"File with the secret of the pseudonyms, as in `respect export`. By default {SECRET} in the data folder."
+            help=f"File with the secret of the pseudonyms, as in `respect export`; by default {SECRET} in the "
+            "data folder."
         ),
     ] = None,
 ) -> None:
@@ -74,10 +75,9 @@ def page(
             token = token_file.read_text().strip()
         except (OSError, UnicodeDecodeError) as error:
             fail(f"The token file {token_file} could not be read: {error}.")
-    loopback = is_loopback(host)
-    if wrong := refuse_open_address(loopback, token):
+    if wrong := refuse_open_address(is_loopback(host), token):
         fail(f"{wrong}.")
-    hosts = {name.lower() for name in allow_host or ()} | (set(LOCAL_HOSTS) if loopback else {host.lower()})
+    hosts = LOCAL_HOSTS | {name.lower() for name in (host, *(allow_host or ()))}
     if host in ("0.0.0.0", "::") and not allow_host:
         fail("Say with --allow-host which name or address people will call the page by.")
     settings = StoreSettings().store
@@ -93,7 +93,7 @@ def page(
             fail(f"{where} is at revision {current}, the newest is {head}: run `respect db upgrade`.")
         private_folder(secret.parent)
         site = Site(database, Pseudonyms.from_file(secret), show_all)
-        access = Access(token or secrets.token_urlsafe(24), frozenset(hosts), read_only)
+        access = Access(token or secrets.token_urlsafe(24), hosts, read_only)
         asyncio.run(_serve(site, access, host, port, printed=token is None))
     except SQLAlchemyError as error:
         fail(f"{where} could not be read: {error.__cause__ or error}")

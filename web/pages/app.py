@@ -22,7 +22,8 @@ from web.pages.site import HERE, SITE, Site
 
 MOST_BYTES = 64 * 1024
 """Of a form."""
-STYLE = "static/style.css"
+KEEP = {"Cache-Control": "max-age=300"}
+STATIC = HERE / "static"
 
 
 def make_pages(site: Site, access: Access) -> web.Application:
@@ -49,6 +50,7 @@ def make_pages(site: Site, access: Access) -> web.Application:
             web.post("/login", _log_in),
             web.post("/logout", _log_out),
             web.get("/style.css", _style),
+            web.get("/icon.svg", _icon),
         ]
     )
     return app
@@ -94,4 +96,9 @@ async def _log_out(request: web.Request) -> web.Response:
 
 @public
 async def _style(_request: web.Request) -> web.FileResponse:
-    return web.FileResponse(HERE / STYLE, headers={"Cache-Control": "max-age=300"})
+    return web.FileResponse(STATIC / "style.css", headers=KEEP)
+
+
+@public
+async def _icon(_request: web.Request) -> web.FileResponse:
+    return web.FileResponse(STATIC / "icon.svg", headers=KEEP)
