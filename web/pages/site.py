@@ -5,6 +5,7 @@ import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -55,7 +56,6 @@ class Site:
     show_all: bool = False
     """Whether the words of those who have not agreed to share them are shown too."""
     images: ImageSets = field(default_factory=ImageSets)
-    templates: Environment = field(default_factory=lambda: _templates(), repr=False)
 
     async def ask(self, question: Callable[[Session], T]) -> T:
         """What `question` reads from the store, in another thread. Nothing that it changes is kept."""
@@ -85,13 +85,17 @@ class Site:
     def render(self, request: web.Request, template: str, status: int = 200, **values: Any) -> web.Response:
         """A page."""
         session = request.get(SESSION)
-        html = self.templates.get_template(template).render(
-            site=self,
-            path=request.path,
-            logged_in=session is not None,
-            csrf=session.csrf if session is not None else "",
-            read_only=request.app[ACCESS].read_only,
-            **values,
+        html = (
+            _templates()
+            .get_template(template)
+            .render(
+                site=self,
+                path=request.path,
+                logged_in=session is not None,
+                csrf=session.csrf if session is not None else "",
+                read_only=request.app[ACCESS].read_only,
+                **values,
+            )
         )
         return web.Response(text=html, status=status, content_type="text/html", charset="utf-8")
 
@@ -125,6 +129,7 @@ def probability(logp: float | None) -> str:
     return "not known" if logp is None else f"{math.exp(logp):.3g}"
 
 
+@cache
 def _templates() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(HERE / "templates"),
