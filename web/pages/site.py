@@ -4,14 +4,13 @@ import asyncio
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
 from aiohttp import web
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
 from sqlmodel import Session
 
 from store.browse import Account
@@ -119,9 +118,7 @@ def round_name(number: int) -> str:
 
 def when(at: datetime | None) -> str:
     """A time for people, in UTC."""
-    if at is None:
-        return "–"
-    return Markup('<time datetime="{}">{}</time>').format(at.isoformat(), at.strftime("%Y-%m-%d %H:%M"))
+    return "–" if at is None else at.astimezone(UTC).strftime("%Y-%m-%d %H:%M")
 
 
 def probability(logp: float | None) -> str:
