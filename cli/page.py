@@ -42,7 +42,9 @@ def page(
             help="Name that the page may be called by, such as that of a reverse proxy; repeat it for several."
         ),
     ] = None,
-    read_only: Annotated[bool, typer.Option("--read-only", help="Store no judgements of turns.")] = False,
+    read_only: Annotated[
+        bool, typer.Option("--read-only", help="Take no judgements, start no exports.")
+    ] = False,
     show_all: Annotated[
         bool,
         typer.Option(
@@ -94,7 +96,7 @@ def page(
         private_folder(secret.parent)
         site = Site(database, Pseudonyms.from_file(secret), show_all)
         access = Access(token or secrets.token_urlsafe(24), hosts, read_only)
-        asyncio.run(_serve(site, access, host, port, printed=token is None))
+        asyncio.run(_serve(site, access, settings.data_dir / "exports", host, port, printed=token is None))
     except SQLAlchemyError as error:
         fail(f"{where} could not be read: {error.__cause__ or error}")
     except SecretError as error:
@@ -105,7 +107,7 @@ def page(
         database.close()
 
 
-async def _serve(site: "Site", access: "Access", host: str, port: int, printed: bool) -> None:
+async def _serve(site: "Site", access: "Access", exported: Path, host: str, port: int, printed: bool) -> None:
     """Serve until interrupted. `printed`: print the token too."""
     from web.app import serving
     from web.pages.app import make_pages
@@ -116,7 +118,7 @@ async def _serve(site: "Site", access: "Access", host: str, port: int, printed: 
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
         except NotImplementedError:  # Windows
             signal.signal(number, lambda *_: stop.set())
-    async with serving(make_pages(site, access), host, port) as pages:
+    async with serving(make_pages(site, access, exported), host, port) as pages:
         out.print(escape(f"The page is at {pages.url}; Ctrl-C stops it."), highlight=False)
         if printed:
             out.print(escape(f"Log in with the token {access.token}"), highlight=False)

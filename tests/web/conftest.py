@@ -129,13 +129,14 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-async def serve(stored: Stored) -> AsyncIterator[Serve]:
+async def serve(stored: Stored, tmp_path: Path) -> AsyncIterator[Serve]:
     """Serves the page: `await serve(read_only=…, show_all=…, logged_in=…)` gives a client."""
+    exported = tmp_path / "exports"
     async with AsyncExitStack() as stack:
 
         async def start(*, read_only: bool = False, show_all: bool = False, logged_in: bool = True) -> Client:
             access = Access(TOKEN, LOCAL_HOSTS, read_only)
-            server = TestServer(make_pages(Site(stored.database, SECRET, show_all), access))
+            server = TestServer(make_pages(Site(stored.database, SECRET, show_all), access, exported))
             await server.start_server(access_log=None)
             client = TestClient(server, cookie_jar=aiohttp.CookieJar(unsafe=True))
             await stack.enter_async_context(client)

@@ -1,9 +1,13 @@
 """What the page for researchers shows, and judging turns."""
 
 import asyncio
+import io
+import itertools
+import json
 import os
 import signal
 import sys
+import zipfile
 from pathlib import Path
 
 import aiohttp
@@ -228,6 +232,51 @@ async def test_turns_are_judged_and_exported(serve: Serve, stored: Stored, tmp_p
     assert {row["game_turn_id"] for row in meta} == {"won_0", "won_1"}
 
 
+async def when_exported(client: Client) -> tuple[str, Elements]:
+    """The page of exports when none is running (any more)."""
+    for _ in itertools.count():
+        html, elements = await look(client, "/exports")
+        if "is running" not in html:
+            return html, elements
+        await asyncio.sleep(0.05)
+    raise AssertionError("unreachable")
+
+
+async def test_an_export_is_started_watched_and_downloaded(serve: Serve, tmp_path: Path):
+    client = await serve()
+    _, elements = await look(client, "/exports")
+    form = {"csrf": elements.value("csrf"), "format": "jsonl"}
+    async with client.post("/exports", data=form) as response:
+        assert response.url.path == "/exports"
+    _, elements = await when_exported(client)
+    assert "The export is made: 1 game." in texts(elements)
+    (link,) = (str(each["href"]) for each in elements.named("a") if "download" in each)
+    async with client.get(link) as response:
+        assert response.headers["Content-Disposition"].startswith("attachment")
+        packed = zipfile.ZipFile(io.BytesIO(await response.read()))
+    (name,) = (each for each in packed.namelist() if each.endswith("/interaction.jsonl"))
+    (line,) = packed.read(name).decode().splitlines()
+    assert json.loads(line)["speaker"] == SECRET.of("discord", AGREEING)
+    assert not any(PRIVATE_WORDS.encode() in packed.read(each) for each in packed.namelist())
+    assert [path.suffix for path in (tmp_path / "exports").iterdir()] == [".zip"]
+    async with client.post("/exports", data={**form, "format": "../x"}) as response:
+        assert response.status == 400
+    async with client.get("/exports/..%2Frespect.db") as response:
+        assert response.status == 404
+
+
+async def test_an_export_that_fails_says_why(serve: Serve, stored: Stored):
+    with stored.database.session() as session:
+        for game in session.exec(select(Game).where(Game.outcome != "open")):
+            session.delete(game)
+    client = await serve()
+    csrf = (await look(client, "/exports"))[1].value("csrf")
+    await client.post("/exports", data={"csrf": csrf, "format": "csv"})
+    html, elements = await when_exported(client)
+    assert "The last export failed" in html and "no finished game" in html
+    assert not any("download" in each for each in elements.named("a"))
+
+
 async def test_another_rater_may_judge_the_same_turn_and_one_only_once(serve: Serve, stored: Stored):
     client, turn = await serve(), stored.first_turns["won"]
     feedback = {"turn": turn, "feedback": "no"}
@@ -298,7 +347,7 @@ async def test_an_empty_store(serve: Serve, stored: Stored):
         for player in session.exec(select(Player)):
             session.delete(player)
     client = await serve()
-    for path in ("/", "/games", "/policies", "/policies/base", "/players", "/evaluate"):
+    for path in ("/", "/games", "/policies", "/policies/base", "/players", "/evaluate", "/exports"):
         await look(client, path)
 
 

@@ -11,7 +11,17 @@ from tests.web.stored_games import TOKEN, XSS, XSS_NAME, Client, Elements, Serve
 from web.pages import access
 from web.pages.access import ACCESS, host_of, local_path
 
-PRIVATE = ("/", "/games", "/games/won", "/policies", "/players", "/evaluate", "/no-such", "/static/style.css")
+PRIVATE = (
+    "/",
+    "/games",
+    "/games/won",
+    "/policies",
+    "/players",
+    "/evaluate",
+    "/exports",
+    "/no-such",
+    "/static/style.css",
+)
 
 
 async def csrf_of(client: Client) -> str:
@@ -107,6 +117,8 @@ async def test_read_only_mode_stores_nothing(serve: Serve, stored: Stored):
     async with client.post("/evaluate", data={**data, "csrf": await csrf_of(client)}) as response:
         assert response.status == 403 and "read-only" in await response.text()
     async with client.get("/evaluate") as response:
+        assert response.status == 403
+    async with client.post("/exports", data={"csrf": await csrf_of(client), "format": "csv"}) as response:
         assert response.status == 403
     with stored.database.session() as session:
         assert session.exec(select(HumanEval)).all() == []

@@ -1,8 +1,10 @@
 """The application: routes, login, and the order of the checks."""
 
+from pathlib import Path
+
 from aiohttp import web
 
-from web.pages import evaluate, games, overview, players, policies
+from web.pages import evaluate, exports, games, overview, players, policies
 from web.pages.access import (
     ACCESS,
     COOKIE,
@@ -18,6 +20,7 @@ from web.pages.access import (
     set_cookie,
     set_headers,
 )
+from web.pages.exports import EXPORTS, Exports
 from web.pages.site import HERE, SITE, Site
 
 MOST_BYTES = 64 * 1024
@@ -26,13 +29,17 @@ KEEP = {"Cache-Control": "max-age=300"}
 STATIC = HERE / "static"
 
 
-def make_pages(site: Site, access: Access) -> web.Application:
-    """The page for researchers and operators over one store. Every address but the login needs the token."""
+def make_pages(site: Site, access: Access, exported: Path) -> web.Application:
+    """The page for researchers and operators over one store. Every address but the login needs the token.
+
+    `exported`: the folder for exports.
+    """
     app = web.Application(
         middlewares=[errors_with(_show_error), check_host, check_session, check_forms],  # pyright: ignore[reportArgumentType]
         client_max_size=MOST_BYTES,
     )
-    app[SITE], app[ACCESS] = site, access
+    app[SITE], app[ACCESS], app[EXPORTS] = site, access, Exports(exported)
+    app.on_shutdown.append(exports.stop)
     app.on_response_prepare.append(set_headers)
     app.add_routes(
         [
@@ -46,6 +53,9 @@ def make_pages(site: Site, access: Access) -> web.Application:
             web.get("/evaluate", evaluate.show_next),
             web.post("/evaluate", evaluate.take),
             web.get(r"/evaluate/{turn:\d{1,15}}", evaluate.show_judged),
+            web.get("/exports", exports.show),
+            web.post("/exports", exports.start),
+            web.get("/exports/{name}", exports.download),
             web.get("/login", _show_login),
             web.post("/login", _log_in),
             web.post("/logout", _log_out),
