@@ -46,12 +46,12 @@ def time_column(**kwargs: Any) -> Any:
     return Field(sa_type=UtcDateTime, **kwargs)  # pyright: ignore[reportArgumentType]
 
 
-def choice_column(values: type[StrEnum], **kwargs: Any) -> Any:
+def choice_column(values: type[StrEnum], *, length: int = 16, **kwargs: Any) -> Any:
     """A field for one of these values, stored as text."""
     stored = sa.Enum(
         values,
         native_enum=False,
-        length=16,
+        length=length,
         values_callable=lambda enum: [item.value for item in enum],
     )
     return Field(sa_type=stored, **kwargs)  # pyright: ignore[reportArgumentType, reportCallIssue]

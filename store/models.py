@@ -4,7 +4,6 @@ Times are UTC. States, actions and contexts are the plain strings of `games.core
 """
 
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 from uuid import uuid4
 
@@ -13,79 +12,20 @@ from sqlmodel import Field, SQLModel
 
 from games.core import Outcome
 from store.columns import choice_column, now, parent_column, time_column
+from store.kinds import (
+    AdapterStatus,
+    ConsentKind,
+    Correctness,
+    EndReason,
+    Origin,
+    RoundAction,
+    RoundStatus,
+    Satisfaction,
+)
 from store.version import code_version
-
-
-class Origin(StrEnum):
-    """Where a game was played. Whether it may be trained on depends on it (`store.training`)."""
-
-    DISCORD = "discord"
-    LOCAL = "local"
-    """On the local Discord-compatible service, by a person through the browser page or a simulated player."""
-    SIMULATED = "simulated"
-    IMPORTED = "imported"
-    """Played elsewhere and read from a file. The operator who imported it is responsible for the right to use
-    it."""
-
 
 IMPORTED_ROUND = -1
 """The round of imported games, which were not played with a policy of this deployment."""
-
-
-class ConsentKind(StrEnum):
-    """The separate choices of a player."""
-
-    TRAINING = "training"
-    RESEARCH = "research"
-    UNLISTED = "unlisted"
-    """Not to be listed on leaderboards."""
-
-
-class EndReason(StrEnum):
-    """Why a game ended before it was won or lost."""
-
-    PLAYER = "player"
-    MODERATOR = "moderator"
-    IDLE = "idle"
-    THREAD = "thread"
-    """Its thread or channel was deleted."""
-    ERASED = "erased"
-    """Its player, or one of its team, erased everything."""
-
-
-class RoundStatus(StrEnum):
-    """The status of a round."""
-
-    QUEUED = "queued"
-    RUNNING = "running"
-    DONE = "done"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-
-
-class RoundAction(StrEnum):
-    """What was done about rounds and adapters (`RoundEvent`)."""
-
-    CANCEL = "cancel"
-    PROMOTE = "promote"
-    ROLLBACK = "rollback"
-    SCHEDULE = "schedule"
-    REQUEST = "request"
-    """A moderator asked for something that the owner decides."""
-    CONFIRM = "confirm"
-    REFUSE = "refuse"
-    """Such a request was confirmed or refused."""
-    GAIN = "gain"
-    """The bot reported how much better an adapter plays than the one before it."""
-
-
-class AdapterStatus(StrEnum):
-    """The status of an adapter. At most one is current; if none is, new games use the base model."""
-
-    CANDIDATE = "candidate"
-    CURRENT = "current"
-    RETIRED = "retired"
-    REJECTED = "rejected"
 
 
 class Player(SQLModel, table=True):
@@ -117,7 +57,8 @@ class Game(SQLModel, table=True):
     """One game. `targets` is used for the rules, the speaker's picture and evaluation, never for training.
 
     The indexes are those of the bot's questions: a player's newest game and game in progress, games that a round may
-    use, games that ended since a time, games that are not shown yet, success by round and adapter.
+    use, games that ended since a time, games that are not shown yet, success by round and adapter; and the list of all
+    games, the newest first, of the page for researchers.
     """
 
     __table_args__ = (
@@ -125,6 +66,7 @@ class Game(SQLModel, table=True):
         sa.Index(None, "outcome", "player_id"),
         sa.Index(None, "origin", "player_id"),
         sa.Index(None, "ended_at", "id"),
+        sa.Index(None, "started_at", "id"),
         sa.Index(None, "round", "adapter", "outcome", "origin"),
         sa.Index(None, "thread_closed", "ended_at"),
     )
@@ -250,6 +192,24 @@ class Feedback(SQLModel, table=True):
     cue: str | None = None
     """The decoder's reason."""
     decoded_at: datetime = time_column(default_factory=now)
+
+
+class HumanEval(SQLModel, table=True):
+    """A person's judgement of a turn, for evaluation only. Each rater judges a turn once."""
+
+    __tablename__ = "human_eval"  # pyright: ignore[reportAssignmentType]
+    __table_args__ = (sa.UniqueConstraint("turn_id", "rater"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    turn_id: int = parent_column("turn.id", index=False)
+    rater: str
+    """Name or pseudonym, as the rater wrote it."""
+    correctness: Correctness = choice_column(Correctness, length=32)
+    feedback: Satisfaction | None = choice_column(Satisfaction, length=32, default=None, nullable=True)
+    """None where nothing was said after the turn."""
+    right_clicks: list[str] = Field(sa_type=sa.JSON)
+    """Figure ids that should have been clicked."""
+    at: datetime = time_column(default_factory=now)
 
 
 class Adapter(SQLModel, table=True):
