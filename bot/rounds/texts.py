@@ -5,8 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from bot.rounds.schedule import TooSoon
-from bot.texts import LONGEST_MESSAGE
-from store.models import AdapterStatus, Round, RoundAction, RoundEvent, RoundStatus
+from store.models import AdapterStatus, Round, RoundStatus
 from store.rounds import ChosenSchedule
 from store.standings import Gain, Success
 
@@ -89,7 +88,7 @@ def round_progress(row: Round) -> str:
     full = round(start * BAR_CELLS)
     bar = "▰" * full + "▱" * (BAR_CELLS - full)
     left = f" · {_minutes_left(progress)}" if _minutes_left(progress) else ""
-    return f"**Round {row.number}** of learning, {_asked(row)}\n{bar} {what}{left}"
+    return f"**Round {row.number}** of learning, {asked(row)}\n{bar} {what}{left}"
 
 
 def _minutes_left(progress: Mapping[str, Any]) -> str:
@@ -113,6 +112,7 @@ def _progress(progress: Mapping[str, Any]) -> str:
 
 ROWS = 10
 """Adapters in a table at most, the newest."""
+AFFECTED_SHOWN = 3
 
 
 def round_status(
@@ -123,7 +123,7 @@ def round_status(
         lines = ["No round is running."]
     else:
         what, *_ = STAGES.get(active.stage, (active.stage,))
-        lines = [f"**Round {active.number}** is {what}{_progress(active.progress or {})}; {_asked(active)}."]
+        lines = [f"**Round {active.number}** is {what}{_progress(active.progress or {})}; {asked(active)}."]
     lines.append(current_adapter(current))
     if successes:
         lines.append(success_table(successes))
@@ -135,7 +135,9 @@ def current_adapter(name: str) -> str:
 
 
 def _adapter(name: str) -> str:
-    return "the base model (`base`)" if name == "base" else f"`{name}`"
+    if name == "base":
+        return "the base model (`base`)"
+    return f"`{name}`" if name else "an adapter that can't be read"
 
 
 def success_table(successes: Mapping[str, Success]) -> str:
@@ -151,7 +153,9 @@ def affected_adapters(found: Mapping[str, str]) -> str | None:
     """The note on adapters that learnt from erased or withdrawn turns; `found`: name -> why."""
     if not found:
         return None
-    told = "\n".join(f"`{name}` {why}." for name, why in sorted(found.items()))
+    told = "\n".join(f"`{name}` {why[:200]}." for name, why in sorted(found.items())[-AFFECTED_SHOWN:])
+    if len(found) > AFFECTED_SHOWN:
+        told += f"\nThe same is true of {len(found) - AFFECTED_SHOWN} older ones."
     return f"{told}\nThe next round starts without those turns, and none of these plays new games after it."
 
 
@@ -174,7 +178,7 @@ def round_summary(row: Round, current: str) -> str:
         said += f" `{back['from']}` played worse than the one before it, so I went back to `{back['to']}`."
     if left := results.get("out_of_service"):
         said += f" {left['reason'][:200]}, so `{left['to']}` took over."
-    return f"{said}\n{_asked(row, capital=True)}. {current_adapter(current)}"
+    return f"{said}\n{asked(row, capital=True)}. {current_adapter(current)}"
 
 
 def curve_caption(games: int) -> str:
@@ -189,6 +193,10 @@ def gain(adapter: str, before: str, found: Gain, new: Success, old: Success) -> 
         f"{old.success:.0%} of {_count('game', old.games)}: a gain of {100 * found.difference:+.0f} points "
         f"(95% interval {100 * found.low:+.0f} to {100 * found.high:+.0f}), {sure}."
     )
+
+
+def gain_short(found: Gain) -> str:
+    return f"{100 * found.difference:+.0f} points ({100 * found.low:+.0f} to {100 * found.high:+.0f})"
 
 
 # --- who asked ------------------------------------------------------------------------------------------
@@ -210,7 +218,7 @@ def person(by: str | None) -> str:
     return f"<@{by}>" if by.isdecimal() else f"a {by}"
 
 
-def _asked(row: Round, *, capital: bool = False) -> str:
+def asked(row: Round, *, capital: bool = False) -> str:
     by = row.requested_by
     if row.trigger == "manual" and by is not None:
         said = f"{'asked for by' if by.isdecimal() else 'started from'} {person(by)}"
@@ -219,79 +227,7 @@ def _asked(row: Round, *, capital: bool = False) -> str:
     return said[0].upper() + said[1:] if capital else said
 
 
-# --- history --------------------------------------------------------------------------------------------
-
-
-def round_history(
-    rows: Sequence[Round],
-    events: Sequence[RoundEvent],
-    adapters: Mapping[int | None, str],
-    since: datetime | None = None,
-) -> str:
-    """Rounds and what people did, newest first. `adapters`: id -> name; `since`: events before it are left out."""
-    cancelled = {event.round_id: event.by for event in events if event.action is RoundAction.CANCEL}
-    entries = [(row.created_at, _round_line(row, cancelled, adapters)) for row in rows]
-    entries += [
-        (event.at, _event_line(event))
-        for event in events
-        if event.action is not RoundAction.CANCEL and (since is None or event.at >= since)
-    ]
-    if not entries:
-        return NO_HISTORY
-    lines = [line for _, line in sorted(entries, key=lambda entry: entry[0], reverse=True)]
-    while sum(map(len, lines)) + len(lines) > LONGEST_MESSAGE:
-        lines.pop()
-    return "\n".join(lines)
-
-
-def _round_line(
-    row: Round, cancelled: Mapping[int | None, str | None], adapters: Mapping[int | None, str]
-) -> str:
-    when = f" {_ago(row.ended_at)}" if row.ended_at else ""
-    status = row.status.value
-    if row.status is RoundStatus.CANCELLED:
-        status += f" by {person(cancelled.get(row.id))}"
-    what = ""
-    if row.error:
-        what = f": {row.error[:150]}"
-    elif name := adapters.get(row.adapter_id):
-        what = f" → `{name}`" + ("" if row.results.get("promoted") else ", not promoted")
-    if back := row.results.get("rolled_back"):
-        what += f"; went back to `{back['to']}`"
-    return f"**Round {row.number}** {status}{when} ({_asked(row)}){what}"
-
-
-def _event_line(event: RoundEvent) -> str:
-    who, before = person(event.by), f" (before: `{event.before}`)" if event.before else ""
-    match event.action:
-        case RoundAction.PROMOTE:
-            said = f"{who} promoted `{event.adapter}`{before}"
-        case RoundAction.ROLLBACK:
-            said = f"{who} went back to `{event.adapter}`{before}"
-        case RoundAction.SCHEDULE if event.detail is None:
-            said = f"{who} went back to the operator's schedule"
-        case RoundAction.SCHEDULE:
-            said = (
-                f"{who} set the schedule to `{event.detail}`"
-                if event.detail
-                else f"{who} switched the schedule off"
-            )
-        case RoundAction.GAIN:
-            said = f"`{event.adapter}` against `{event.before}`: {event.detail}"
-        case RoundAction.REQUEST:
-            said = f"{who} requested to {event.detail}"
-        case RoundAction.CONFIRM:
-            said = f"{who} confirmed the request to {event.detail}"
-        case _:
-            said = f"{who} refused the request to {event.detail}"
-    return f"{_ago(event.at)} {said}"
-
-
-def gain_short(found: Gain) -> str:
-    return f"{100 * found.difference:+.0f} points ({100 * found.low:+.0f} to {100 * found.high:+.0f})"
-
-
-def _ago(moment: datetime) -> str:
+def ago(moment: datetime) -> str:
     return f"<t:{int(moment.timestamp())}:R>"
 
 
@@ -303,7 +239,7 @@ CANCEL_YES, PROMOTE_YES, ROLLBACK_YES = "Yes, cancel the round", "Yes, promote",
 
 def cancel_sure(row: Round) -> str:
     return (
-        f"Cancel round {row.number} ({_asked(row)})? What it has trained so far is lost; the games stay, and the next "
+        f"Cancel round {row.number} ({asked(row)})? What it has trained so far is lost; the games stay, and the next "
         "round learns from them."
     )
 
@@ -367,7 +303,7 @@ def schedule(chosen: ChosenSchedule, times: Sequence[datetime], every_games: int
         following = ", ".join(f"<t:{int(time.timestamp())}:f>" for time in times)
         lines = [f"Rounds start by `{chosen.cron}`, next: {following or 'never'}."]
     if chosen.at is not None:
-        lines.append(f"{person(chosen.by)} chose that {_ago(chosen.at)}.")
+        lines.append(f"{person(chosen.by)} chose that {ago(chosen.at)}.")
     if every_games:
         lines.append(f"A round also starts after every {_count('new game', every_games)}.")
     lines.append(
