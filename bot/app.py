@@ -29,6 +29,7 @@ from bot.play.housekeeping import Housekeeping
 from bot.play.inbox import Inbox
 from bot.play.opening import GameOpener
 from bot.play.session import GameSessions
+from bot.rounds.console import Console
 from bot.rounds.schedule import RoundSchedule
 from bot.services import Policy
 from bot.settings import BotSettings
@@ -92,6 +93,7 @@ class RespectBot(commands.AutoShardedBot):
         self.metrics = metrics
         self.images = ImageSets()
         self.schedule = RoundSchedule(settings, database, metrics)
+        self.console = Console(self)
         notes = LearningNotes(database, settings)
         display = BoardDisplay(self, self.images, notes, settings.discord.message_content)
         self.games = GameSessions(
@@ -147,6 +149,7 @@ class RespectBot(commands.AutoShardedBot):
         await self.schedule.close()
         await self._housekeeping.close()
         await self.play_messages.close()
+        await self.console.close()
         await self.inbox.close()
         await self.games.close()
         await super().close()

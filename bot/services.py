@@ -1,6 +1,7 @@
 """The interface of the bot for commands, buttons and forms, so that they need not import `bot.app`."""
 
 from collections.abc import Awaitable, Callable, Collection
+from datetime import datetime
 from typing import Any, Protocol, cast
 
 import discord
@@ -11,6 +12,7 @@ from bot.settings import BotSettings
 from learner.protocol import PolicyStatus, TurnAnswer, TurnRequest
 from store.database import Database
 from store.models import EndReason, PlayChannel, Round
+from store.rounds import ChosenSchedule
 
 
 class Policy(Protocol):
@@ -77,8 +79,38 @@ class Schedule(Protocol):
     """Starts rounds of learning (`bot.rounds.schedule.RoundSchedule`)."""
 
     on_end: Callable[[Round], Awaitable[None]] | None
+    on_game: Callable[[], Awaitable[None]] | None
+
+    @property
+    def chosen(self) -> ChosenSchedule: ...
+
+    def next_times(self, count: int) -> list[datetime]: ...
+
+    async def choose(self, cron: str | None, by: str) -> None: ...
 
     async def request(self, trigger: str, requested_by: str | None = None) -> Round: ...
+
+    async def cancel(self, round_id: int, by: str) -> Round: ...
+
+
+class RoundConsole(Protocol):
+    """What people do about rounds and adapters (`bot.rounds.console.Console`)."""
+
+    async def check(self, interaction: "BotInteraction") -> None: ...
+
+    async def authority(self, interaction: "BotInteraction") -> str: ...
+
+    async def base_model(self) -> str: ...
+
+    def schedule(self) -> str: ...
+
+    async def act(self, interaction: "BotInteraction", kind: str, argument: str = ...) -> str: ...
+
+    async def decide(
+        self, interaction: "BotInteraction", kind: str, argument: str, by: str, channel_id: int, *, yes: bool
+    ) -> None: ...
+
+    async def resume(self) -> None: ...
 
 
 class Services(Protocol):
@@ -89,6 +121,9 @@ class Services(Protocol):
 
     @property
     def user(self) -> discord.ClientUser | None: ...
+
+    @property
+    def application(self) -> discord.AppInfo | None: ...
 
     @property
     def database(self) -> Database: ...
@@ -113,6 +148,13 @@ class Services(Protocol):
 
     @property
     def schedule(self) -> Schedule: ...
+
+    @property
+    def console(self) -> RoundConsole: ...
+
+    async def fetch_user(self, user_id: int, /) -> discord.User: ...
+
+    async def is_owner(self, user: discord.abc.User, /) -> bool: ...
 
     def command_mention(self, typed: str) -> str | None: ...
 

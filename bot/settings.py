@@ -1,6 +1,7 @@
 """Settings of the bot."""
 
-from typing import Annotated, Self
+import re
+from typing import Annotated, Literal, Self
 
 import yarl
 from pydantic import AfterValidator, Field, FiniteFloat, SecretStr, model_validator
@@ -22,6 +23,23 @@ def _on_this_machine(url: str | None) -> str | None:
             "Discord itself"
         )
     return url
+
+
+ManagedBy = Literal["owner", "servers", "moderators", "request"]
+
+
+def _id(value: str | None) -> str | None:
+    """Raises ValueError for what is no id of Discord."""
+    if value is not None and not value.strip().isdecimal():
+        raise ValueError("an id has digits only: copy it in Discord with developer mode on")
+    return value and value.strip()
+
+
+def _ids(value: str) -> str:
+    """Raises ValueError for what is no list of ids."""
+    for each in filter(None, value.split(",")):
+        _id(each)
+    return value
 
 
 @dataclass(frozen=True)
@@ -90,6 +108,46 @@ class BotRoundsConfig(RoundsConfig):
     every_games: int = Field(
         default=0, ge=0, description="Start a round after this many new finished games; 0 never."
     )
+    managed_by: ManagedBy | None = Field(
+        default=None,
+        description="Who may start, cancel and schedule rounds, promote and roll back, all of which concern every "
+        "server: 'owner' (the application's owner or team), 'servers' (also moderators of the servers in "
+        "RESPECT_ROUNDS__SERVERS), 'moderators' (everybody with Manage Server in any server), 'request' (moderators "
+        "ask, and the owner confirms). Unset: owner, and moderators on a local service.",
+    )
+    servers: Annotated[str, AfterValidator(_ids)] = Field(
+        default="",
+        description="Ids of the servers whose moderators may do so with 'servers', separated by commas.",
+    )
+    requests_channel: Annotated[str | None, AfterValidator(_id)] = Field(
+        default=None,
+        description="Id of the channel where moderators' requests are confirmed or refused, by the owner or the "
+        "moderators of its server. Unset: they are sent to the owner in a direct message.",
+    )
+    cooldown: FiniteFloat = Field(
+        default=10.0, ge=0, description="Minutes after a round in which the bot starts no other."
+    )
+    least_games: int = Field(
+        default=1,
+        ge=0,
+        description="New finished games since the last round that the bot needs to start one.",
+    )
+    gain_games: int = Field(
+        default=30,
+        ge=0,
+        description="Report how much better a new adapter plays once it has played this many games; 0 never.",
+    )
+
+    @property
+    def named_servers(self) -> frozenset[str]:
+        """`servers` as ids."""
+        return frozenset(re.findall(r"\d+", self.servers))
+
+    @model_validator(mode="after")
+    def _servers_are_named(self) -> Self:
+        if self.managed_by == "servers" and not self.named_servers:
+            raise ValueError("RESPECT_ROUNDS__MANAGED_BY=servers needs their ids in RESPECT_ROUNDS__SERVERS")
+        return self
 
 
 @dataclass(frozen=True)
@@ -114,3 +172,8 @@ class BotSettings(LearnerSettings):
     def origin(self) -> Origin:
         """Origin of the games. Only a service on this machine is local (`DiscordConfig` refuses others)."""
         return Origin.LOCAL if self.discord.api else Origin.DISCORD
+
+    @property
+    def managed_by(self) -> ManagedBy:
+        """Who may start rounds and change adapters."""
+        return self.rounds.managed_by or ("moderators" if self.origin is Origin.LOCAL else "owner")

@@ -18,11 +18,14 @@ from learner.settings import LearnerSettings, RoundsConfig, System
 from store.database import Database
 from store.lineage import affected_adapters
 from store.migrations import refuse_newer, revisions, upgrade
-from store.models import Adapter, Round
-from store.rounds import active_round, latest_rounds, request_round
+from store.models import Adapter, Round, RoundAction, RoundStatus
+from store.rounds import active_round, latest_rounds, record_event, request_round
 from store.settings import help_of
 
 app = typer.Typer(no_args_is_help=True)
+
+SHELL = "shell"
+"""Who did what is done here."""
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
@@ -44,7 +47,7 @@ def run(
             row = active_round(session)
             if row is None:
                 row = request_round(
-                    session, system or settings.rounds.system, trigger="manual", requested_by="shell"
+                    session, system or settings.rounds.system, trigger="manual", requested_by=SHELL
                 )
         assert row.id is not None
         try:
@@ -131,6 +134,8 @@ def promote(
         registry = AdapterRegistry(settings.adapters_dir)
         with database.session() as session:
             before = registry.promote(session, name)
+            if name != before:
+                record_event(session, RoundAction.PROMOTE, SHELL, adapter=name, before=before)
         if as_json:
             print_json({"current": name, "before": before})
         else:
@@ -145,6 +150,7 @@ def rollback(as_json: AsJson = False) -> None:
         before = registry.current()
         with database.session() as session:
             name = registry.rollback(session)
+            record_event(session, RoundAction.ROLLBACK, SHELL, adapter=name, before=before)
         if as_json:
             print_json({"current": name, "before": before})
         else:
@@ -194,6 +200,8 @@ def _outcome(row: Round) -> str:
     if row.error:
         left = row.results.get("out_of_service")
         return f"failed: {row.error}" + (f"; {left['reason']}, so {left['to']} took over" if left else "")
+    if row.status is RoundStatus.CANCELLED:
+        return "cancelled"
     if row.ended_at is None:
         done, total = row.progress.get("done"), row.progress.get("total")
         at = f"{row.stage} {done}/{total}" if total else row.stage

@@ -9,7 +9,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -196,10 +196,39 @@ class AdapterRegistry:
         history = self._history()
         return history[-1] if history else None
 
-    def promote(self, session: Session, name: str) -> str:
+    def since(self) -> datetime | None:
+        """When the current adapter became current; None before the first promotion. Raises AdapterError."""
+        path = self.folder / CURRENT
+        if not path.exists():
+            return None
+        try:
+            return datetime.fromisoformat(json.loads(path.read_text())["since"])
+        except (OSError, ValueError, KeyError, TypeError):
+            self._pointer()  # says what is wrong if the rest of it cannot be read either
+            return None
+
+    def usable(self, session: Session, base_model: str | None = None) -> Iterator[str]:
+        """Names of the adapters of ended rounds that `promote` would take, the newest first, and the base model last.
+
+        With `base_model` only those that were trained on the base model with this fingerprint. Candidates are left
+        out: no gate has judged them, and the next round writes over them.
+        """
+        affected = affected_adapters(session)
+        judged = select(Adapter.name).where(Adapter.status != AdapterStatus.CANDIDATE)
+        for name in session.exec(judged.order_by(col(Adapter.id).desc())):
+            try:
+                sound = not adapter_problems(self.path(name), base_model)
+            except AdapterError:
+                continue
+            if sound and name not in affected:
+                yield name
+        yield BASE_ADAPTER
+
+    def promote(self, session: Session, name: str, base_model: str | None = None) -> str:
         """Make an adapter (or `BASE_ADAPTER`) current and return the one that was current. Raises AdapterError.
 
-        Refuses a broken folder and an adapter that learnt from what may no longer be used (`store.lineage`).
+        Refuses a broken folder, an adapter that learnt from what may no longer be used (`store.lineage`) and, with
+        `base_model`, one that was trained on another base model than the one with this fingerprint.
         """
         try:
             before, history = self._pointer()
@@ -207,23 +236,40 @@ class AdapterRegistry:
             log.warning("pointer lost, written anew", error=str(error))
             before, history = BASE_ADAPTER, []
         if name != before:
-            self._refuse_unusable(session, name)
+            self.refuse_unusable(session, name, base_model)
             self._point(name, [*history, before])
             log.info("adapter promoted", adapter=name, before=before)
         self.sync(session)
         return before
 
-    def rollback(self, session: Session) -> str:
-        """Make the previously current adapter current again and return its name. Raises AdapterError."""
+    def rollback(self, session: Session, base_model: str | None = None) -> str:
+        """Make the previously current adapter current again and return its name. Raises AdapterError, as
+        `promote` does."""
         history = self._history()
         if not history:
             raise AdapterError("There is nothing to go back to: no adapter has been promoted yet")
         name, before = history[-1], self.current()
-        self._refuse_unusable(session, name)
+        self.refuse_unusable(session, name, base_model)
         self._point(name, history[:-1])
         log.info("adapter rolled back", adapter=name, before=before)
         self.sync(session)
         return name
+
+    def leave_affected(self, session: Session) -> dict[str, str] | None:
+        """Take the current adapter out of service if it learnt from what may no longer be used (`store.lineage`).
+
+        Gives {"from": it, "to": the one that took over, "reason": a sentence}; None if it may be used. Raises
+        AdapterError.
+        """
+        current = self.current()
+        reason = affected_adapters(session).get(current)
+        if reason is None:
+            return None
+        return {
+            "from": current,
+            "to": self.take_out_of_service(session),
+            "reason": f"{current} {reason}",
+        }
 
     def take_out_of_service(self, session: Session) -> str:
         """Leave the current adapter for the newest before it that may be used, or the base; gives its name."""
@@ -231,7 +277,7 @@ class AdapterRegistry:
         name = BASE_ADAPTER
         while history and name == BASE_ADAPTER:
             with contextlib.suppress(AdapterError):
-                self._refuse_unusable(session, history[-1])
+                self.refuse_unusable(session, history[-1])
                 name = history[-1]
             history.pop()
         self._point(name, history)
@@ -269,13 +315,14 @@ class AdapterRegistry:
             row.status = AdapterStatus.CURRENT if row.name == current else AdapterStatus.RETIRED
             session.add(row)
 
-    def _refuse_unusable(self, session: Session, name: str) -> None:
+    def refuse_unusable(self, session: Session, name: str, base_model: str | None = None) -> None:
+        """Raises AdapterError for an adapter that may not be promoted."""
         if name == BASE_ADAPTER:
             return
         folder = self.path(name)
         if not folder.is_dir():
             raise AdapterError(f"There is no adapter {name!r}: `respect round history` lists them")
-        if problems := adapter_problems(folder):
+        if problems := adapter_problems(folder, base_model):
             raise AdapterError("; ".join(problems))
         if reason := affected_adapters(session).get(name):
             raise AdapterError(f"{name} {reason}: start a round")

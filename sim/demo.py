@@ -29,7 +29,7 @@ from sim.players import open_players
 from store.database import Database
 from store.folder import private_file
 from store.migrations import upgrade
-from store.models import Game, Round, RoundStatus
+from store.models import Game, Round
 from store.rounds import active_round, latest_rounds
 from store.settings import RENAMED, variables
 from store.statistics import RoundStatistics, round_statistics
@@ -175,7 +175,7 @@ class Demo:
             if row is None or (before is not None and row.id == before.id):
                 continue
             on_progress(row)
-            if row.status in (RoundStatus.DONE, RoundStatus.FAILED):
+            if row.active is None:
                 return row
 
     async def _last_round(self) -> Round | None:
@@ -285,6 +285,9 @@ def _environment(options: DemoOptions, service: LocalDiscord, once: bool) -> dic
         rounds={
             "every_games": 0 if once else options.games_per_round,
             "schedule": None,
+            "managed_by": None,  # moderators of the page
+            "cooldown": 0.0,
+            "least_games": 0,
             "discord_permission": None,
         },
         web={"port": 0},

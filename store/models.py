@@ -110,6 +110,23 @@ class RoundStatus(StrEnum):
     RUNNING = "running"
     DONE = "done"
     FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class RoundAction(StrEnum):
+    """What was done about rounds and adapters (`RoundEvent`)."""
+
+    CANCEL = "cancel"
+    PROMOTE = "promote"
+    ROLLBACK = "rollback"
+    SCHEDULE = "schedule"
+    REQUEST = "request"
+    """A moderator asked for something that the owner decides."""
+    CONFIRM = "confirm"
+    REFUSE = "refuse"
+    """Such a request was confirmed or refused."""
+    GAIN = "gain"
+    """The bot reported how much better an adapter plays than the one before it."""
 
 
 class AdapterStatus(StrEnum):
@@ -323,6 +340,10 @@ class Round(SQLModel, table=True):
     trigger: str = "manual"
     """"manual", "schedule" or "games" ("turns" in rows of earlier versions)."""
     requested_by: str | None = None
+    channel_id: str | None = None
+    """The channel of the message that shows its progress, if there is one."""
+    message_id: str | None = None
+    """That message; None again once it shows the end."""
     interactions: int = 0
     adapter_id: int | None = Field(default=None, foreign_key="adapter.id", ondelete="SET NULL")
     error: str | None = None
@@ -330,6 +351,26 @@ class Round(SQLModel, table=True):
     started_at: datetime | None = _time(default=None, nullable=True)
     heartbeat_at: datetime | None = _time(default=None, nullable=True)
     ended_at: datetime | None = _time(default=None, nullable=True)
+
+
+class RoundEvent(SQLModel, table=True):
+    """Something that was done about rounds and adapters. Rows are only added; who asked for a round is in its row."""
+
+    __tablename__ = "round_event"  # pyright: ignore[reportAssignmentType]
+
+    id: int | None = Field(default=None, primary_key=True)
+    at: datetime = _time(default_factory=now)
+    action: RoundAction = _choice(RoundAction)
+    by: str | None = None
+    """The platform's id of the person, or "shell"; None for the bot itself, and after that person was erased."""
+    round_id: int | None = Field(default=None, foreign_key="round.id", ondelete="SET NULL")
+    """The round that it is about, if it is about one."""
+    adapter: str | None = None
+    """The adapter that it is about: the new current one of a promotion or a rollback."""
+    before: str | None = None
+    """The adapter that was current before."""
+    detail: str | None = None
+    """The cron expression of a schedule ("" for none, null for the operator's), what was requested, or a report."""
 
 
 class GuildSettings(SQLModel, table=True):

@@ -20,6 +20,7 @@ from store.models import (
     Origin,
     Player,
     Round,
+    RoundEvent,
     Turn,
 )
 from store.rounds import forget_trust, trust_of, trust_without
@@ -68,6 +69,8 @@ def export_player(session: Session, player_id: int) -> dict[str, Any]:
     answers = session.exec(select(Consent).where(Consent.player_id == player_id)).all()
     waiting = session.exec(select(Instruction).join(Game).where(own)).all()
     verdicts, learnt = _verdicts_of(session, own), _learnt_from(session, own)
+    asked = session.exec(select(Round).where(Round.requested_by == player.external_id)).all()
+    events = session.exec(select(RoundEvent).where(RoundEvent.by == player.external_id)).all()
     of_game: dict[str, list[dict[str, Any]]] = {game.id: [] for game in games}
     for turn in turns:
         known = {"verdicts": verdicts.get(turn.id, []), "learnt_by": learnt.get(turn.id, [])}
@@ -78,10 +81,8 @@ def export_player(session: Session, player_id: int) -> dict[str, Any]:
         "games": [{**game.model_dump(mode="json"), "turns": of_game[game.id]} for game in games],
         "waiting": [instruction.model_dump(mode="json") for instruction in waiting],
         "trust": trust_of(session, player_id),
-        "asked_for_rounds": [
-            row.number
-            for row in session.exec(select(Round).where(col(Round.requested_by) == player.external_id))
-        ],
+        "rounds": [{"number": row.number, "requested_at": row.created_at.isoformat()} for row in asked],
+        "round_events": [event.model_dump(mode="json") for event in events],
     }
 
 
@@ -142,6 +143,7 @@ def erase_player(session: Session, player_id: int) -> int:
         )
     player = session.get_one(Player, player_id)
     session.exec(update(Round).where(col(Round.requested_by) == player.external_id).values(requested_by=None))
+    session.exec(update(RoundEvent).where(col(RoundEvent.by) == player.external_id).values(by=None))
     forget_trust(session, player_id)
     erased = game_ids_of(session, player_id)
     for adapter in session.exec(select(Adapter)).all():

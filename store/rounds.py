@@ -2,17 +2,35 @@
 line."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, func, select
 
 from games.core import Outcome
-from store.models import Game, Origin, Round, RoundStatus, now
+from store.models import Game, Origin, Round, RoundAction, RoundEvent, RoundStatus, now
 
 
 class RoundUnderWay(RuntimeError):
     """A round is already queued or running; only one may be active."""
+
+
+class RoundEnded(RuntimeError):
+    """The round has ended, for example because somebody cancelled it; its process must stop."""
+
+
+@dataclass(frozen=True)
+class ChosenSchedule:
+    """When rounds start."""
+
+    cron: str | None
+    """A cron expression; None: on no schedule."""
+    by: str | None = None
+    """The platform's id of who chose it; None for the operator's setting."""
+    at: datetime | None = None
+    """When it was chosen."""
 
 
 def request_round(
@@ -46,10 +64,20 @@ def games_since_last_round(session: Session, at_most: int | None = None) -> int:
 
     With `at_most` it stops counting there, so that it reads no more games than that.
     """
-    last = session.exec(select(func.max(Round.created_at))).one()
+    return games_since(session, session.exec(select(func.max(Round.created_at))).one(), at_most)
+
+
+def last_done_round(session: Session) -> Round | None:
+    """The newest round that ended well."""
+    query = select(Round).where(Round.status == RoundStatus.DONE).order_by(col(Round.id).desc()).limit(1)
+    return session.exec(query).first()
+
+
+def games_since(session: Session, moment: datetime | None, at_most: int | None = None) -> int:
+    """Number of games that finished after a time, without imported ones; with `at_most` it stops counting there."""
     query = select(Game.id).where(Game.outcome != Outcome.OPEN, Game.origin != Origin.IMPORTED)
-    if last is not None:
-        query = query.where(col(Game.ended_at) > last)
+    if moment is not None:
+        query = query.where(col(Game.ended_at) > moment)
     return session.exec(select(func.count()).select_from(query.limit(at_most).subquery())).one()
 
 
@@ -92,8 +120,10 @@ def trust_without(trust: Mapping[str, Any], player_id: int) -> dict[str, Any]:
 
 
 def report(session: Session, round_id: int, stage: str, **progress: Any) -> None:
-    """Record a round's stage and progress, and the time of the report."""
+    """Record a round's stage and progress, and the time of the report. Raises `RoundEnded`."""
     row = session.get_one(Round, round_id)
+    if row.active is None:
+        raise RoundEnded(f"Round {row.number} has ended: {row.status.value}")
     row.status = RoundStatus.RUNNING
     row.started_at = row.started_at or now()
     row.heartbeat_at = now()
@@ -110,8 +140,10 @@ def finish(
     adapter_id: int | None = None,
     **results: Any,
 ) -> Round:
-    """End a round as done, or as failed if there is an `error`."""
+    """End a round as done, or as failed if there is an `error`. A round that has ended is not changed."""
     row = session.get_one(Round, round_id)
+    if row.active is None:
+        return row
     row.status = RoundStatus.FAILED if error else RoundStatus.DONE
     row.active = None
     row.error = error
@@ -121,3 +153,47 @@ def finish(
     row.results = results
     session.add(row)
     return row
+
+
+def cancel(session: Session, round_id: int, by: str) -> Round:
+    """End a round as cancelled by somebody. A round that has ended is not changed."""
+    row = session.get_one(Round, round_id)
+    if row.active is None:
+        return row
+    row.status, row.stage, row.active, row.ended_at = RoundStatus.CANCELLED, "cancelled", None, now()
+    session.add(row)
+    record_event(session, RoundAction.CANCEL, by, round_id=round_id)
+    return row
+
+
+# --- what people did -------------------------------------------------------------------------------------
+
+
+def record_event(session: Session, action: RoundAction, by: str | None, **about: Any) -> None:
+    """Add what was done. `about`: other columns of `RoundEvent`."""
+    session.add(RoundEvent(action=action, by=by, **about))
+
+
+def latest_events(session: Session, limit: int) -> Sequence[RoundEvent]:
+    """The newest events, newest first."""
+    return session.exec(select(RoundEvent).order_by(col(RoundEvent.id).desc()).limit(limit)).all()
+
+
+def chosen_schedule(session: Session, default: str | None) -> ChosenSchedule:
+    """The schedule that was chosen last, or the operator's `default`."""
+    query = select(RoundEvent).where(RoundEvent.action == RoundAction.SCHEDULE)
+    event = session.exec(query.order_by(col(RoundEvent.id).desc()).limit(1)).first()
+    if event is None or event.detail is None:
+        return ChosenSchedule(default)
+    return ChosenSchedule(event.detail or None, event.by, event.at)
+
+
+def gain_reported(session: Session, adapter: str) -> bool:
+    """Whether the gain of an adapter was reported."""
+    query = select(RoundEvent.id).where(RoundEvent.action == RoundAction.GAIN, RoundEvent.adapter == adapter)
+    return session.exec(query.limit(1)).first() is not None
+
+
+def rounds_with_message(session: Session) -> Sequence[Round]:
+    """Rounds whose message does not show their end yet."""
+    return session.exec(select(Round).where(col(Round.message_id).is_not(None))).all()

@@ -47,12 +47,11 @@ class Scope:
 
 
 @dataclass(frozen=True)
-class Tally:
-    """Counts over at least one finished game. Games that were given up count as not won."""
+class Success:
+    """At least one finished game. Games that were given up count as not won."""
 
     games: int
     won: int
-    turns: int
 
     @property
     def success(self) -> float:
@@ -66,6 +65,13 @@ class Tally:
         half = _Z * sqrt(self.success * (1 - self.success) / self.games + (_Z / (2 * self.games)) ** 2)
         scale = 1 + _Z**2 / self.games
         return max(0.0, (centre - half) / scale), min(1.0, (centre + half) / scale)
+
+
+@dataclass(frozen=True)
+class Tally(Success):
+    """The same with the turns of these games."""
+
+    turns: int
 
     @property
     def turns_per_game(self) -> float:
@@ -223,3 +229,26 @@ async def finished_games_of(session: AsyncSession, player_id: int, limit: int = 
         .limit(limit)
     )
     return (await session.exec(query)).all()
+
+
+@dataclass(frozen=True)
+class Gain:
+    """The difference between two shares of won games, and its 95% interval."""
+
+    difference: float
+    low: float
+    high: float
+
+
+def gain(new: Success, before: Success) -> Gain:
+    """How much more of its games one adapter won than another, with Newcombe's interval of the difference.
+
+    Newcombe (1998), method 10: from the Wilson intervals of both shares.
+    """
+    difference = new.success - before.success
+    (low, high), (low_before, high_before) = new.success_ci95, before.success_ci95
+    return Gain(
+        difference,
+        difference - sqrt((new.success - low) ** 2 + (high_before - before.success) ** 2),
+        difference + sqrt((high - new.success) ** 2 + (before.success - low_before) ** 2),
+    )

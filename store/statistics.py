@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, cast
 
 import numpy as np
@@ -11,6 +12,7 @@ from sqlmodel import Session, case, col, func, select
 from games import GAMES
 from games.core import Outcome, change_by_place, places
 from store.models import Feedback, Game, Origin, Turn
+from store.standings import Success
 
 GAMES_AT_A_TIME = 500
 IDS_AT_A_TIME = 5_000
@@ -60,19 +62,27 @@ def bootstrap_ci95(values: Sequence[float], resamples: int = 2000, seed: int = 0
     return (float(low), float(high))
 
 
-def latest_success(session: Session, limit: int) -> list[tuple[int, str, int, float]]:
-    """(round, adapter, finished games, share of them won) of the last `limit` pairs of round and adapter with
-    finished games, in order, without imported games."""
+def success_by_adapter(session: Session) -> dict[str, Success]:
+    """Adapter -> success in its games, in the order of the rounds in which adapters began to play, without imported
+    games."""
     games, won = func.count(), func.sum(case((col(Game.outcome) == Outcome.WON, 1), else_=0))
     query = (
         select(Game.round, Game.adapter, games, won)
         .where(*FINISHED_HERE)
         .group_by(col(Game.round), col(Game.adapter))
-        .order_by(col(Game.round).desc(), col(Game.adapter).desc())
-        .limit(limit)
+        .order_by(col(Game.round), col(Game.adapter))
     )
-    found = session.exec(query).all()
-    return [(number, adapter, games, int(won) / games) for number, adapter, games, won in reversed(found)]
+    found: dict[str, Success] = {}
+    for _, adapter, games_of, won_of in session.exec(query):
+        before = found.get(adapter, Success(0, 0))
+        found[adapter] = Success(before.games + games_of, before.won + int(won_of))
+    return found
+
+
+def games_played_with(session: Session, adapter: str, since: datetime, at_most: int) -> int:
+    """Number of games with an adapter that ended after a time, without imported ones, counted up to `at_most`."""
+    query = select(Game.id).where(*FINISHED_HERE, Game.adapter == adapter, col(Game.ended_at) > since)
+    return session.exec(select(func.count()).select_from(query.limit(at_most).subquery())).one()
 
 
 def has_finished_games(session: Session) -> bool:

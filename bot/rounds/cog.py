@@ -1,136 +1,188 @@
-"""The commands `/round ...` for moderators, protected by Discord's command permission and by a check here."""
+"""The commands `/round ...`, protected by Discord's command permission and by checks here."""
 
 import asyncio
-from typing import Any
+from itertools import islice
 
-import structlog
 from discord import app_commands
 from discord.ext import commands
-from sqlmodel import col, select
+from sqlmodel import Session, select
 
-from bot import texts
-from bot.errors import OUTSIDE, Refusal
-from bot.permissions import check_moderator
+from bot.errors import Refusal
 from bot.respond import acknowledge, answer
-from bot.rounds.schedule import NothingToLearn
+from bot.rounds import texts
+from bot.rounds.buttons import sure_button
+from bot.rounds.console import refuse_unjudged, refuse_while_running
 from bot.services import BotInteraction, Services
 from learner.protocol import PolicyError
+from learner.registry import AdapterError, AdapterRegistry
 from store.lineage import affected_adapters
-from store.models import Adapter, GuildSettings, Origin, Round
-from store.rounds import RoundUnderWay, active_round, latest_rounds
-from store.statistics import latest_success
-
-log = structlog.get_logger(__name__)
+from store.models import Adapter, AdapterStatus, Origin, Round
+from store.rounds import active_round, latest_events, latest_rounds
+from store.statistics import success_by_adapter
 
 SHOWN = 10
-"""Number of rounds in a table."""
+"""Number of rounds in the history."""
+EVENTS_SHOWN = 30
+CHOICES = 25
+"""Discord's limit."""
+STATUS_SECONDS = 1.0
+"""Seconds that choices wait for the policy; Discord waits three for them."""
 
 
 @app_commands.guild_only()
 @app_commands.default_permissions(manage_guild=True)
 class Rounds(commands.GroupCog, group_name="round", group_description="Rounds of learning"):
-    """`/round start`, `/round status`, `/round history`."""
+    """The console of rounds."""
 
     def __init__(self, bot: Services) -> None:
         self.bot = bot
-        bot.schedule.on_end = self.announce
 
     async def interaction_check(self, interaction: BotInteraction, /) -> bool:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Administrators can open the command to anyone, so the permission is checked again here."""
-        check_moderator(interaction)
+        await self.bot.console.check(interaction)
         return True
 
     @app_commands.command(description="Learn from the games played so far")
     async def start(self, interaction: BotInteraction) -> None:
         await acknowledge(interaction, thinking=True)
-        if self.bot.settings.rounds.system == "control":
-            raise Refusal(texts.CONTROL_SYSTEM)
-        try:
-            row = await self.bot.schedule.request("manual", str(interaction.user.id))
-        except RoundUnderWay as error:
-            raise Refusal(f"{error}.") from error
-        except NothingToLearn as error:
-            raise Refusal(self._why_nothing()) from error
-        await answer(interaction, texts.round_queued(row.number))
+        await answer(interaction, await self.bot.console.act(interaction, "start"))
 
-    @app_commands.command(description="How the running round and the last ones are doing")
+    @app_commands.command(description="How the running round is doing, and how well each adapter plays")
     async def status(self, interaction: BotInteraction) -> None:
         await acknowledge(interaction, thinking=True)
-        active, rows, affected = await asyncio.to_thread(self._status)
-        notes = [note for note in (self._note(), texts.affected_adapters(affected)) if note]
-        await answer(interaction, texts.round_status(active, rows, "\n".join(notes)))
+        await answer(interaction, await asyncio.to_thread(self._status))
 
-    @app_commands.command(description="The last rounds and how they ended")
+    @app_commands.command(description="The last rounds, who asked for them, and what people did")
     async def history(self, interaction: BotInteraction) -> None:
         await acknowledge(interaction, thinking=True)
-        await answer(interaction, texts.round_history(await asyncio.to_thread(self._history)))
+        await answer(interaction, await asyncio.to_thread(self._history))
 
-    async def announce(self, row: Round) -> None:
-        """Tell the policy to load the new adapter, and report the end of a round to every moderators' channel."""
+    @app_commands.command(description="End the running round without a new adapter")
+    async def cancel(self, interaction: BotInteraction) -> None:
+        await acknowledge(interaction, thinking=True)
+        await self.bot.console.authority(interaction)
+        row = await asyncio.to_thread(self._active)
+        if row is None:
+            raise Refusal(texts.NO_ROUND)
+        buttons = sure_button("cancel", str(row.id), interaction.user.id)
+        await answer(interaction, texts.cancel_sure(row), view=buttons)
+
+    @app_commands.command(description="When rounds start; with cron, change it")
+    @app_commands.describe(
+        cron="Minute, hour, day of month, month and weekday, as in '0 4 * * *'; 'off'; or 'default'"
+    )
+    async def schedule(
+        self, interaction: BotInteraction, cron: app_commands.Range[str, 1, 60] | None = None
+    ) -> None:
+        await acknowledge(interaction, thinking=True)
+        if cron is None:
+            await answer(interaction, self.bot.console.schedule())
+        else:
+            await answer(interaction, await self.bot.console.act(interaction, "schedule", cron.strip()))
+
+    @schedule.autocomplete("cron")
+    async def offer_schedules(self, _: BotInteraction, typed: str) -> list[app_commands.Choice[str]]:
+        return [
+            app_commands.Choice(name=f"{cron}: {meaning}", value=cron)
+            for cron, meaning in texts.SCHEDULES.items()
+            if typed.casefold() in f"{cron}: {meaning}".casefold()
+        ]
+
+    @app_commands.command(description="Let an adapter play new games, on all servers")
+    @app_commands.describe(adapter="Which one; the list has those that may be used")
+    async def promote(self, interaction: BotInteraction, adapter: app_commands.Range[str, 1, 60]) -> None:
+        await acknowledge(interaction, thinking=True)
+        await self.bot.console.authority(interaction)
+        base_model = await self.bot.console.base_model()
+        current, status = await asyncio.to_thread(self._promotable, adapter, base_model)
+        if adapter == current:
+            raise Refusal(texts.already_current(adapter))
+        buttons = sure_button("promote", adapter, interaction.user.id)
+        await answer(interaction, texts.promote_sure(adapter, current, status), view=buttons)
+
+    @promote.autocomplete("adapter")
+    async def offer_adapters(self, _: BotInteraction, typed: str) -> list[app_commands.Choice[str]]:
         try:
-            await self.bot.policy.reload()
-        except PolicyError as error:
-            log.warning("policy did not reload after the round", round=row.number, error=str(error))
-        rows = await asyncio.to_thread(self._success)
-        results: dict[str, Any] = row.results or {}
-        text = texts.round_summary(
-            row.number,
-            row.error,
-            results.get("adapter"),
-            bool(results.get("promoted")),
-            results.get("reason"),
-        )
-        if rows:
-            text += "\n" + texts.success_table(rows)
-        async with self.bot.database.async_session() as session:
-            found = await session.exec(
-                select(GuildSettings).where(col(GuildSettings.moderators_channel_id).is_not(None))
-            )
-            channels = [(int(one.guild_id), int(one.moderators_channel_id or 0)) for one in found]
-        for guild_id, channel_id in channels:
-            channel = self.bot.get_partial_messageable(channel_id, guild_id=guild_id)
-            try:
-                await channel.send(text, nonce=f"round-{row.id}")
-            except OUTSIDE as error:
-                log.warning("round not announced", guild=guild_id, channel=channel_id, error=str(error))
+            async with asyncio.timeout(STATUS_SECONDS):
+                base_model = (await self.bot.policy.status()).base_model
+        except (PolicyError, TimeoutError):
+            base_model = None
+        found = await asyncio.to_thread(self._usable, typed.casefold(), base_model)
+        return [app_commands.Choice(name=texts.adapter_choice(*each), value=each[0]) for each in found]
 
-    def _why_nothing(self) -> str:
-        if self.bot.settings.origin is not Origin.DISCORD:
-            return texts.NOTHING_TO_LEARN
-        return texts.NO_CONSENT if self.bot.settings.rounds.discord_permission else texts.TRAINING_OFF
+    @app_commands.command(description="Go back to the adapter that was in use before, on all servers")
+    async def rollback(self, interaction: BotInteraction) -> None:
+        await acknowledge(interaction, thinking=True)
+        await self.bot.console.authority(interaction)
+        base_model = await self.bot.console.base_model()
+        current, to = await asyncio.to_thread(self._way_back, base_model)
+        buttons = sure_button("rollback", to, interaction.user.id)
+        await answer(interaction, texts.rollback_sure(current, to), view=buttons)
+
+    # --- what is read in a thread -------------------------------------------------------------------------
+
+    @property
+    def _registry(self) -> AdapterRegistry:
+        return AdapterRegistry(self.bot.settings.adapters_dir)
 
     def _note(self) -> str | None:
         off = self.bot.settings.origin is Origin.DISCORD and not self.bot.settings.rounds.discord_permission
         return texts.TRAINING_OFF_SHORT if off else None
 
-    def _status(self) -> tuple[dict[str, Any] | None, list[tuple[int, str, int, float]], dict[str, str]]:
-        """(the round under way, success by round, adapters that may not be used and why)."""
+    def _active(self) -> Round | None:
         with self.bot.database.session() as session:
-            row = active_round(session)
-            active = (
-                None
-                if row is None
-                else {"number": row.number, "stage": row.stage, "progress": row.progress or {}}
-            )
+            return active_round(session)
+
+    def _status(self) -> str:
+        with self.bot.database.session() as session:
             affected = {name: str(why) for name, why in affected_adapters(session).items()}
-        return active, self._success(), affected
+            notes = (self.bot.console.schedule(), self._note(), texts.affected_adapters(affected))
+            try:
+                current = self._registry.current()
+            except AdapterError as error:
+                raise Refusal(f"{error}.") from error
+            return texts.round_status(active_round(session), current, success_by_adapter(session), notes)
 
-    def _success(self) -> list[tuple[int, str, int, float]]:
+    def _history(self) -> str:
         with self.bot.database.session() as session:
-            return latest_success(session, SHOWN)
+            rows, events = latest_rounds(session, SHOWN), latest_events(session, EVENTS_SHOWN)
+            names: dict[int | None, str] = dict(session.exec(select(Adapter.id, Adapter.name)).all())
+            since = rows[-1].created_at if len(rows) == SHOWN else None  # older rounds are not shown either
+            return texts.round_history(rows, events, names, since)
 
-    def _history(self) -> list[dict[str, Any]]:
+    def _usable(self, typed: str, base_model: str | None) -> list[tuple[str, AdapterStatus | None]]:
+        """Adapters that may be promoted, by the beginning of a name: (name, status)."""
         with self.bot.database.session() as session:
-            rows = latest_rounds(session, SHOWN)
-            names = dict(session.exec(select(Adapter.id, Adapter.name)).all())
-            return [
-                {
-                    "number": row.number,
-                    "status": row.status.value,
-                    "trigger": row.trigger,
-                    "ended": int(row.ended_at.timestamp()) if row.ended_at else None,
-                    "adapter": names.get(row.adapter_id),
-                    "error": row.error,
-                }
-                for row in rows
-            ]
+            statuses = _statuses(session)
+            names = (name for name in self._registry.usable(session, base_model) if typed in name)
+            return [(name, statuses.get(name)) for name in islice(names, CHOICES)]
+
+    def _promotable(self, name: str, base_model: str) -> tuple[str, AdapterStatus | None]:
+        """(the adapter in use, the status of the one to promote). Raises Refusal if it may not be promoted."""
+        with self.bot.database.session() as session:
+            refuse_while_running(session)
+            refuse_unjudged(session, name)
+            try:
+                self._registry.refuse_unusable(session, name, base_model)
+                return self._registry.current(), _statuses(session).get(name)
+            except AdapterError as error:
+                raise Refusal(f"{error}.") from error
+
+    def _way_back(self, base_model: str) -> tuple[str, str]:
+        """(the adapter in use, the one before it). Raises Refusal if there is no way back."""
+        with self.bot.database.session() as session:
+            refuse_while_running(session)
+            try:
+                to = self._registry.previous()
+                if to is None:
+                    raise Refusal(texts.NOTHING_TO_GO_BACK_TO)
+                self._registry.refuse_unusable(session, to, base_model)
+                return self._registry.current(), to
+            except AdapterError as error:
+                raise Refusal(f"{error}.") from error
+
+
+def _statuses(session: Session) -> dict[str, AdapterStatus]:
+    return {
+        name: AdapterStatus(status) for name, status in session.exec(select(Adapter.name, Adapter.status))
+    }

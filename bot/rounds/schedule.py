@@ -1,44 +1,69 @@
-"""Starts rounds of learning: by a cron schedule, after enough games, or on request. One at a time.
+"""Starts rounds of learning: by a cron schedule, after enough games, or on request. One at a time, and ends them.
 
 A round's row is written before its process starts, and records how it ended. If the process died together with the
 bot, the round is resumed at the next start; if the process is still running, the bot waits for it.
 """
 
 import asyncio
-import contextlib
-import signal
 from collections.abc import Awaitable, Callable
-from pathlib import Path
+from datetime import datetime, timedelta
 
 import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
-from filelock import FileLock, Timeout
 from sqlalchemy.exc import SQLAlchemyError
-from sqlmodel import func, select
+from sqlmodel import Session, func, select
 
 from bot.errors import StartupError
 from bot.rounds.cron import Cron
+from bot.rounds.process import RoundProcess, is_locked
 from bot.settings import BotSettings
+from learner.protocol import BASE_ADAPTER
 from learner.registry import AdapterError, AdapterRegistry
-from learner.rounds import LOCK_FILE, command
-from learner.settings import LearnerSettings
 from store.database import Database
-from store.folder import private_file
 from store.lineage import affected_adapters
-from store.models import Round, RoundStatus, now
-from store.rounds import RoundUnderWay, active_round, finish, games_since_last_round, request_round
+from store.models import Round, RoundAction, RoundStatus, now
+from store.rounds import (
+    ChosenSchedule,
+    RoundUnderWay,
+    active_round,
+    cancel,
+    chosen_schedule,
+    finish,
+    games_since,
+    games_since_last_round,
+    last_done_round,
+    record_event,
+    request_round,
+)
 from store.training import has_usable_interactions
 from web.metrics import Metrics
 
 log = structlog.get_logger(__name__)
 
+JOB = "rounds"
+"""Id of the schedule's job."""
 POLL_SECONDS = 2.0
-STOP_SECONDS = 10.0
-LOG_TAIL = 300
 
 
 class NothingToLearn(RuntimeError):
     """There are no finished games that may be used for training."""
+
+
+class TooSoon(RuntimeError):
+    """The last round ended too short a time ago, or too few games have finished since."""
+
+    def __init__(self, again: datetime | None, games: int, needed: int) -> None:
+        """`again`: when the next round may start, None if at any time. `games`: new ones, of so many `needed`."""
+        super().__init__("too soon after the last round")
+        self.again, self.games, self.needed = again, games, needed
+
+
+class NoRound(RuntimeError):
+    """No round is under way."""
+
+
+class TooLate(RuntimeError):
+    """The round's adapter is current already."""
 
 
 class RoundSchedule:
@@ -50,38 +75,93 @@ class RoundSchedule:
         self._metrics = metrics
         self._scheduler = AsyncIOScheduler()
         self._watch: asyncio.Task[None] | None = None
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: RoundProcess | None = None
         self._counting: asyncio.Task[None] | None = None
         self._pending = False
         self._closing = False
+        self._changing = asyncio.Lock()
+        """Held while a round's process is started, and while a round is cancelled."""
+        self._watched: int | None = None
+        """Id of the round whose end is not reported yet."""
+        self._chosen = ChosenSchedule(settings.rounds.schedule)
+        self._trigger: Cron | None = None
+        self.on_game: Callable[[], Awaitable[None]] | None = None
+        """Called after a game has finished, not more than once at a time."""
         self.on_end: Callable[[Round], Awaitable[None]] | None = None
         """Called with the row of every round that ends while this bot runs."""
 
     async def start(self) -> None:
         """Resume an unfinished round and start the schedule. Raises StartupError for a bad cron expression."""
-        missed = False
-        if self._settings.rounds.schedule:
+        if default := self._settings.rounds.schedule:
             try:
-                trigger = Cron(self._settings.rounds.schedule)
+                Cron(default)
             except ValueError as error:
                 raise StartupError(
-                    f"RESPECT_ROUNDS__SCHEDULE {self._settings.rounds.schedule!r} is not a cron expression: "
-                    f"{error}. Example: '0 4 * * *' is every day at four."
+                    f"RESPECT_ROUNDS__SCHEDULE {default!r} is not a cron expression: {error}. "
+                    "Example: '0 4 * * *' is every day at four."
                 ) from error
-            self._scheduler.add_job(
-                self._request_quietly,
-                trigger,
-                args=["schedule"],
-                max_instances=1,
-                coalesce=True,
-                misfire_grace_time=None,
-            )
-            missed = await asyncio.to_thread(self._missed, trigger)
+        self._follow(await asyncio.to_thread(self._read_chosen))
+        missed = await asyncio.to_thread(self._missed)
         self._scheduler.start()
         self._watch_to_the_end()
         if missed:
             await self._request_quietly("schedule")
         self.game_finished()
+
+    @property
+    def chosen(self) -> ChosenSchedule:
+        """When rounds start."""
+        return self._chosen
+
+    def next_times(self, count: int) -> list[datetime]:
+        """When the schedule starts its next rounds, soonest first; empty without a schedule."""
+        found: list[datetime] = []
+        while self._trigger is not None and len(found) < count:
+            following = self._trigger.get_next_fire_time(found[-1] if found else None, now())
+            if following is None:
+                break
+            found.append(following)
+        return found
+
+    async def choose(self, cron: str | None, by: str) -> None:
+        """Keep a schedule in the store and follow it: a cron expression, "" for none, None for the operator's.
+
+        Raises ValueError for what is no cron expression.
+        """
+        if cron:
+            Cron(cron)
+
+        def write(session: Session) -> None:
+            record_event(session, RoundAction.SCHEDULE, by, detail=cron)
+
+        await self._database.write_in_thread(write)
+        log.info("schedule of rounds changed", cron=cron)
+        self._follow(await asyncio.to_thread(self._read_chosen))
+
+    def _follow(self, chosen: ChosenSchedule) -> None:
+        self._chosen, self._trigger = chosen, None
+        if self._scheduler.get_job(JOB) is not None:
+            self._scheduler.remove_job(JOB)
+        if chosen.cron is None:
+            return
+        try:
+            self._trigger = Cron(chosen.cron)
+        except ValueError as error:  # one that was kept, and that is not understood any more
+            log.error("no schedule of rounds", cron=chosen.cron, error=str(error))
+            return
+        self._scheduler.add_job(
+            self._request_quietly,
+            self._trigger,
+            args=["schedule"],
+            id=JOB,
+            max_instances=1,
+            coalesce=True,
+            misfire_grace_time=None,
+        )
+
+    def _read_chosen(self) -> ChosenSchedule:
+        with self._database.session() as session:
+            return chosen_schedule(session, self._settings.rounds.schedule)
 
     async def close(self) -> None:
         """Stop. A running round is stopped too and resumed after the next start."""
@@ -93,35 +173,72 @@ class RoundSchedule:
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)
         if self._process is not None:
-            await _stop(self._process)
+            await self._process.stop()
 
     async def request(self, trigger: str, requested_by: str | None = None) -> Round:
-        """Request a round and start it. Raises `RoundUnderWay` or `NothingToLearn`."""
+        """Request a round and start it. Raises `RoundUnderWay`, `NothingToLearn` or `TooSoon`."""
         row = await asyncio.to_thread(self._queue, trigger, requested_by)
         log.info("round queued", round=row.number, trigger=trigger)
+        self._watched = row.id
         self._watch_to_the_end()
         return row
+
+    async def cancel(self, round_id: int, by: str) -> Round:
+        """End a round that is queued or running. Raises `NoRound` if it has ended, `TooLate` if its adapter plays."""
+        async with self._changing:
+            row = await asyncio.to_thread(self._active)
+            if row is None or row.id != round_id:
+                raise NoRound
+            if self._process is not None:
+                await self._process.stop()
+            row = await asyncio.to_thread(self._end_as_cancelled, round_id, by)
+        if row.status is not RoundStatus.CANCELLED:
+            raise NoRound
+        log.info("round cancelled", round=row.number)
+        self._watched = round_id
+        self._watch_to_the_end()
+        return row
+
+    def _end_as_cancelled(self, round_id: int, by: str) -> Round:
+        """A process of another bot or of a shell stops when it next reports. Raises `TooLate`."""
+        registry = AdapterRegistry(self._settings.adapters_dir)
+        with self._database.session() as session:
+            try:
+                current = registry.current()
+                if current != BASE_ADAPTER and registry.card(current).round_id == round_id:
+                    raise TooLate
+                registry.leave_affected(session)
+            except (AdapterError, OSError) as error:
+                log.error("the adapter in use could not be read", error=str(error))
+            return cancel(session, round_id, by)
 
     def game_finished(self) -> None:
         """A game ended: start a round if there are enough games now."""
         counting = self._counting is not None and not self._counting.done()
-        if self._settings.rounds.every_games and not self._closing and not counting:
+        if not self._closing and not counting:
             self._counting = asyncio.create_task(self._count())
 
     def _queue(self, trigger: str, requested_by: str | None) -> Round:
         with self._database.session() as session:
-            asked = self._settings.rounds
-            nothing = not has_usable_interactions(
-                session, asked.discord_permission, local_games=asked.local_games
-            )
             # A round without games still takes an adapter out of service that may no longer be used.
-            if (
-                active_round(session) is None
-                and nothing
-                and self._current_adapter() not in affected_adapters(session)
-            ):
-                raise NothingToLearn
+            if active_round(session) is None and self._current_adapter() not in affected_adapters(session):
+                asked = self._settings.rounds
+                if not has_usable_interactions(
+                    session, asked.discord_permission, local_games=asked.local_games
+                ):
+                    raise NothingToLearn
+                self._refuse_too_soon(session)
             return request_round(session, self._settings.rounds.system, trigger, requested_by)
+
+    def _refuse_too_soon(self, session: Session) -> None:
+        last, needed = last_done_round(session), self._settings.rounds.least_games
+        games = games_since(session, last and (last.started_at or last.created_at), needed)
+        again = None
+        if last is not None and last.ended_at is not None:
+            again = last.ended_at + timedelta(minutes=self._settings.rounds.cooldown)
+        waits = again if again is not None and again > now() else None
+        if waits is not None or games < needed:
+            raise TooSoon(waits, games, needed)
 
     def _current_adapter(self) -> str | None:
         try:
@@ -129,11 +246,16 @@ class RoundSchedule:
         except AdapterError:
             return None
 
-    def _missed(self, trigger: Cron) -> bool:
+    def _missed(self) -> bool:
         """Whether a scheduled round was due while the bot was not running."""
+        if self._trigger is None:
+            return False
         with self._database.session() as session:
             last = session.exec(select(func.max(Round.created_at)).where(Round.trigger == "schedule")).one()
-        due = trigger.get_next_fire_time(None, last) if last is not None else None
+        if last is None:
+            return False
+        since = max(last, self._chosen.at or last)
+        due = self._trigger.get_next_fire_time(None, since)
         return due is not None and due <= now()
 
     async def _count(self) -> None:
@@ -144,15 +266,19 @@ class RoundSchedule:
                 return games_since_last_round(session, wanted) == wanted
 
         try:
-            if await asyncio.to_thread(enough):
+            if wanted and await asyncio.to_thread(enough):
                 await self._request_quietly("games")
+            if self.on_game is not None:
+                await self.on_game()
         except SQLAlchemyError as error:
             log.error("games could not be counted", error=str(error.__cause__ or error))
+        except Exception:
+            log.exception("what follows a game failed")
 
     async def _request_quietly(self, trigger: str) -> None:
         try:
             await self.request(trigger)
-        except (RoundUnderWay, NothingToLearn) as error:
+        except (RoundUnderWay, NothingToLearn, TooSoon) as error:
             log.info("no round started", trigger=trigger, reason=str(error) or type(error).__name__)
         except SQLAlchemyError as error:
             log.error("round could not be queued", error=str(error.__cause__ or error))
@@ -171,41 +297,33 @@ class RoundSchedule:
 
     async def _until_none_is_active(self) -> None:
         """Run the active round, if there is one, until it has ended, in this or another process."""
-        watched: int | None = None
         while not self._closing:
             try:
-                row = await asyncio.to_thread(self._active)
-                if row is None:
-                    break
-                watched = row.id
-                if _is_locked(self._settings.adapters_dir / LOCK_FILE):
-                    await asyncio.sleep(POLL_SECONDS)  # by a process of an earlier bot, or from a shell
+                async with self._changing:
+                    row = await asyncio.to_thread(self._active)
+                    if row is None:
+                        break
+                    self._watched = row.id
+                    if not is_locked(self._settings):
+                        self._process = await RoundProcess.start(self._settings, row)
+                if self._process is None:
+                    await asyncio.sleep(POLL_SECONDS)  # run by a process of an earlier bot, or from a shell
                 else:
-                    await self._run(row)
+                    await self._until_it_exits(row, self._process)
             except SQLAlchemyError as error:
                 log.error("database not available", error=str(error.__cause__ or error))
                 await asyncio.sleep(POLL_SECONDS)
-        if watched is not None:
+        watched, self._watched = self._watched, None
+        if watched is not None and not self._closing:
             await self._ended(watched)
 
-    async def _run(self, row: Round) -> None:
+    async def _until_it_exits(self, row: Round, process: RoundProcess) -> None:
         assert row.id is not None
-        path = private_file(self._settings.store.data_dir / "logs" / f"round-{row.id}.log")
-        with path.open("ab") as output:
-            self._process = await asyncio.create_subprocess_exec(
-                *command(row.id, self._settings.rounds.processes),
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                env=self._settings.environment(LearnerSettings),
-                start_new_session=True,
-            )
-        log.info("round started", round=row.number, pid=self._process.pid, log=str(path))
-        code = await self._process.wait()
-        self._process = None
-        if self._closing or _is_locked(self._settings.adapters_dir / LOCK_FILE):
-            return
-        await asyncio.to_thread(self._mark_if_active, row.id, _reason(code, path))
+        reason = await process.wait()
+        async with self._changing:  # what was stopped ends as cancelled
+            self._process = None
+            if not (self._closing or process.stopped or is_locked(self._settings)):
+                await asyncio.to_thread(self._mark_if_active, row.id, reason)
 
     def _active(self) -> Round | None:
         with self._database.session() as session:
@@ -228,46 +346,10 @@ class RoundSchedule:
         self._metrics.rounds.labels(status=row.status.value).inc()
         if row.status is RoundStatus.FAILED:
             log.error("round failed", round=row.number, error=row.error)
-        else:
+        elif row.status is RoundStatus.DONE:
             log.info("round done", round=row.number, results=row.results)
         if self.on_end is not None:
             try:
                 await self.on_end(row)
             except Exception:
                 log.exception("the end of a round could not be announced", round=row.number)
-
-
-def _is_locked(path: Path) -> bool:
-    """Whether a process holds the lock of the rounds."""
-    if not path.exists():
-        return False
-    try:
-        with FileLock(path, blocking=False):
-            return False
-    except Timeout:
-        return True
-
-
-def _reason(code: int, path: Path) -> str:
-    if code < 0:
-        try:
-            name = signal.Signals(-code).name
-        except ValueError:
-            name = f"signal {-code}"
-        hint = "; the machine may have run out of memory" if -code == signal.SIGKILL else ""
-        return f"Its process was ended by {name}{hint}."
-    with path.open("rb") as file:
-        file.seek(max(0, path.stat().st_size - LOG_TAIL))
-        lines = file.read().decode(errors="replace").strip().splitlines()
-    last = lines[-1] if lines else "no output"
-    return f"Its process ended with code {code} before the round did: {last}"
-
-
-async def _stop(process: asyncio.subprocess.Process) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        process.terminate()
-        try:
-            await asyncio.wait_for(process.wait(), STOP_SECONDS)
-        except TimeoutError:
-            process.kill()
-            await process.wait()

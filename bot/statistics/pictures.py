@@ -10,7 +10,7 @@ from games.core import Outcome
 from games.figures import ImageSet
 from store.games import deal_of
 from store.models import Game, Turn
-from store.standings import Tally
+from store.standings import Success
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Replay:
     alt: str
 
 
-def draw_curve(tallies: Mapping[str, Tally]) -> bytes:
+def draw_curve(tallies: Mapping[str, Success]) -> bytes:
     """A PNG of the share of won games by adapter."""
     from research.report.curve import curve_png  # matplotlib is loaded only where a curve is drawn
     from research.report.estimate import Estimate

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from games.core import Outcome
-from store.standings import Learnt, LearntFromGame, Tally
+from store.standings import Learnt, LearntFromGame, Success, Tally
 
 LONGEST_ALT = 1_024
 """Discord's limit of an alternative text."""
@@ -37,7 +37,7 @@ def adapter_label(name: str) -> str:
     return found[1] if found else name[:20]
 
 
-def _interval(tally: Tally) -> str:
+def _interval(tally: Success) -> str:
     low, high = tally.success_ci95
     return f"{low:.0%} to {high:.0%}"
 
@@ -67,7 +67,7 @@ def stats(scope: str, tallies: Mapping[str, Tally], learnt_from: int) -> str:
     )
 
 
-def curve_alt(tallies: Mapping[str, Tally]) -> str:
+def curve_alt(tallies: Mapping[str, Success]) -> str:
     """The numbers of the curve. Where there are too many, those of the oldest adapters are left out."""
     said = [
         f"{name[:40]}: {tally.success:.0%} ({_interval(tally)}) of {_count('game', tally.games)}"

@@ -31,9 +31,8 @@ from learner.settings import LearnerSettings, TrainingConfig
 from store import rounds as store_rounds
 from store.database import Database
 from store.folder import private_file
-from store.lineage import affected_adapters
 from store.logs import message_of
-from store.models import Round, RoundStatus, now
+from store.models import Round, now
 from store.training import Interaction, StoredVerdict, record_lineage, usable_interactions
 
 if TYPE_CHECKING:
@@ -61,13 +60,14 @@ def run_round(
 
     `policy` is a loaded policy; None loads that of the settings when it is needed. The row has the round's outcome
     (status, error, results); a failed round does not raise. Raises `RoundError` for an unknown id and while another
-    process runs a round, SQLAlchemyError if the row cannot be written. A round that has ended is not changed.
+    process runs a round, SQLAlchemyError if the row cannot be written. A round that has ended is not changed, and
+    one that somebody cancels meanwhile stops at its next report.
     """
     with database.session() as session:
         row = session.get(Round, round_id)
     if row is None:
         raise RoundError(f"There is no round with id {round_id}: `respect round history` lists them")
-    if row.status in (RoundStatus.DONE, RoundStatus.FAILED):
+    if row.active is None:
         return row
     work = RoundWork(
         database, settings, round_id, row.number, row.system, policy, config, hindsight, on_progress, group
@@ -76,6 +76,11 @@ def run_round(
     with _alone(settings.adapters_dir):
         try:
             adapter_id, results = pipeline(work)
+        except store_rounds.RoundEnded as error:
+            bound.info("round stopped", stage=work.stage, reason=str(error))
+            leave_affected(work)
+            with database.session() as session:
+                return session.get_one(Round, round_id)
         except Exception as error:
             sentence = _known_failure(work.stage, error)
             if sentence is None:
@@ -200,15 +205,11 @@ def leave_affected(work: RoundWork) -> dict[str, Any]:
     """
     try:
         with work.database.session() as session:
-            current = work.registry.current()
-            reason = affected_adapters(session).get(current)
-            if reason is None:
-                return {}
-            instead = work.registry.take_out_of_service(session)
+            left = work.registry.leave_affected(session)
     except (AdapterError, SQLAlchemyError, OSError) as error:
         log.error("an adapter could not be taken out of service", error=str(error))
         return {}
-    return {"out_of_service": {"from": current, "to": instead, "reason": f"{current} {reason}"}}
+    return {"out_of_service": left} if left else {}
 
 
 def examples(

@@ -1,6 +1,7 @@
 """Draws a measure with its 95% intervals as a curve: for a report's figures, and alone as a small picture."""
 
 import io
+import threading
 from collections.abc import Sequence
 from typing import Any
 
@@ -30,6 +31,8 @@ STYLE: dict[Any, Any] = {
     "grid.color": INK,
 }
 """Matplotlib's settings for every figure."""
+_drawing = threading.Lock()
+"""Matplotlib's settings are those of the whole process, so one picture is drawn at a time."""
 TICKS = 8
 """Labels on the x axis of a picture; where there are more points, only some are labelled."""
 
@@ -57,12 +60,9 @@ def label_axes(axes: Axes, title: str, x_label: str, unit: str) -> None:
 
 
 def curve_png(title: str, x_label: str, points: Sequence[tuple[str, Estimate]]) -> bytes:
-    """A PNG, 1,080 x 600 pixels, of shares with their intervals. `points`: (label on the x axis, share), in order.
-
-    Not to be called by two threads at once: matplotlib's settings are global.
-    """
+    """A PNG, 1,080 x 600 pixels, of shares with their intervals. `points`: (label on the x axis, share), in order."""
     style: dict[Any, Any] = {**STYLE, "font.size": 11}
-    with rc_context(style):
+    with _drawing, rc_context(style):
         figure = Figure(figsize=(7.2, 4.0), layout="constrained")
         axes = figure.subplots()
         xs = range(len(points))

@@ -28,7 +28,7 @@ from store.models import Adapter, Game, Origin
 from store.players import consents
 from store.rounds import active_round, games_since_last_round, latest_rounds
 from store.standings import Scope, learnt_by, standings, tallies_by_adapter
-from store.statistics import latest_success, round_statistics
+from store.statistics import round_statistics, success_by_adapter
 from store.training import has_usable_interactions, usable_interactions
 
 PERMISSION = "bench"
@@ -169,7 +169,7 @@ async def _ask_all(database: Database) -> dict[str, Measured]:
     def status(session: Session) -> None:
         active_round(session)
         affected_adapters(session)
-        latest_success(session, SHOWN)
+        success_by_adapter(session)
 
     in_loop: dict[str, Callable[[games.AsyncSession], Awaitable[object]]] = {
         "start: open games": catch_up,
@@ -186,7 +186,7 @@ async def _ask_all(database: Database) -> dict[str, Measured]:
         "/round start: anything to learn?": lambda session: has_usable_interactions(session, PERMISSION),
         "the same, training off": lambda session: has_usable_interactions(session, None),
         "a game ended: round due?": lambda session: games_since_last_round(session, EVERY_GAMES),
-        "announcement": lambda session: latest_success(session, SHOWN),
+        "announcement": lambda session: success_by_adapter(session),
     }
     found: dict[str, Measured] = {}
     for name, ask in in_loop.items():

@@ -4,73 +4,20 @@ import asyncio
 import fcntl
 import sys
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from bot_house import House, ObedientPolicy
+from rounds_house import finish_a_game, rounds, runs, say
 
-from bot import texts
+from bot.rounds import texts
 from bot.rounds.schedule import RoundSchedule
+from bot.texts import MODERATORS_ONLY
 from local_discord import ActionRefused, Person
 from store.migrations import upgrade
 from store.models import ConsentKind, Origin, Round, RoundStatus, now
 from store.players import give_consent
-from store.rounds import latest_rounds, request_round
+from store.rounds import request_round
 from web.metrics import Metrics
-
-ROOT = Path(__file__).parents[3]
-STAND_IN = """
-import sys, time
-from pathlib import Path
-sys.path.insert(0, sys.argv[2])
-from store.database import Database
-from store.rounds import finish, report
-from store.settings import StoreSettings
-settings, round_id = StoreSettings(), int(sys.argv[1])
-(settings.store.data_dir / "runs").open("a").write("run ")
-database = Database(settings.store.url)
-with database.session() as session:
-    report(session, round_id, "train", done=3, total=8, loss=0.5, seconds_left=90.0)
-while not (settings.store.data_dir / "go").exists():
-    time.sleep(0.02)
-with database.session() as session:
-    finish(session, round_id, adapter="round-0001-b-sup", promoted=True, reason="better")
-"""
-"""A round's process that reports, waits for a file named "go" and ends well."""
-
-
-@pytest.fixture(autouse=True)
-def stand_in(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        "bot.rounds.schedule.command",
-        lambda round_id, processes: [sys.executable, "-c", STAND_IN, str(round_id), str(ROOT)],
-    )
-
-
-@pytest.fixture
-async def grace(house: House) -> Person:
-    return await house.discord.people.join("Grace", moderator=True)
-
-
-async def finish_a_game(house: House, person: Person) -> None:
-    thread = await house.play(person)
-    await house.turn(person, thread, await house.winning_words(thread))
-    await house.settled(thread)
-
-
-def rounds(house: House) -> list[Round]:
-    with house.database.session() as session:
-        return list(latest_rounds(session))
-
-
-def runs(house: House) -> int:
-    path = house.settings.store.data_dir / "runs"
-    return len(path.read_text().split()) if path.exists() else 0
-
-
-async def say(house: House, person: Person, command: str, **options: object) -> str:
-    await person.slash("play", command, options)
-    return (await person.wait_message(lambda message: message.ephemeral)).content
 
 
 async def test_a_moderator_starts_a_round_and_is_told_how_it_ended(
@@ -99,13 +46,17 @@ async def test_round_is_for_moderators_even_if_the_command_was_opened_to_all(hou
     for command in house.discord.world.commands[None].values():
         command["default_member_permissions"] = None  # as an administrator may
     for command in ("round start", "round status", "round history", "setup"):
-        assert await say(house, ada, command) == texts.MODERATORS_ONLY
+        assert await say(house, ada, command) == MODERATORS_ONLY
     assert not rounds(house)
 
 
 async def test_dialogues_from_discord_are_not_learned_from_without_permission(
-    house: House, ada: Person, grace: Person, monkeypatch: pytest.MonkeyPatch
+    stopped_house: House, ada: Person, monkeypatch: pytest.MonkeyPatch
 ):
+    house = stopped_house
+    house.with_settings(rounds={"managed_by": "moderators"})
+    await house.start()
+    grace = await house.discord.people.join("Grace", moderator=True)
     # The games are played on the local service; here they count as games on Discord.
     monkeypatch.setattr(type(house.settings), "origin", Origin.DISCORD)
     await finish_a_game(house, ada)
@@ -118,7 +69,7 @@ async def test_dialogues_from_discord_are_not_learned_from_without_permission(
 
 async def test_with_permission_only_consenting_players_count(stopped_house: House, ada: Person):
     house = stopped_house
-    house.with_settings(rounds={"discord_permission": "DEV-1234"})
+    house.with_settings(rounds={"discord_permission": "DEV-1234", "managed_by": "moderators"})
     await house.start()
     grace = await house.discord.people.join("Grace", moderator=True)
     with pytest.MonkeyPatch.context() as patch:
@@ -151,12 +102,12 @@ async def test_a_killed_round_fails_with_its_reason_and_the_next_can_start(
     await finish_a_game(house, ada)
     kill = "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
     with monkeypatch.context() as patch:
-        patch.setattr("bot.rounds.schedule.command", lambda round_id, processes: [sys.executable, "-c", kill])
+        patch.setattr("bot.rounds.process.command", lambda round_id, processes: [sys.executable, "-c", kill])
         await say(house, grace, "round start")
         await house.eventually(lambda: rounds(house)[0].status is RoundStatus.FAILED)
         assert "SIGKILL" in str(rounds(house)[0].error)
         patch.setattr(
-            "bot.rounds.schedule.command",
+            "bot.rounds.process.command",
             lambda round_id, processes: [sys.executable, "-c", "raise SystemExit('no model')"],
         )
         await say(house, grace, "round start")
@@ -222,15 +173,8 @@ async def test_a_second_bot_in_the_process_answers_as_the_first(house: House, gr
 
 @pytest.mark.parametrize("trigger", ["games", "turns"])
 def test_both_names_of_a_trigger_are_understood(trigger: str):
-    row = {
-        "number": 3,
-        "status": "done",
-        "trigger": trigger,
-        "ended": None,
-        "adapter": None,
-        "error": None,
-    }
-    assert texts.round_history([row]) == "**Round 3** done (after enough games)"
+    row = Round(number=3, system="b-sup", status=RoundStatus.DONE, trigger=trigger)
+    assert texts.round_history([row], [], {}) == "**Round 3** done (after enough games)"
 
 
 async def test_simultaneous_requests_start_one_round(house: House, ada: Person):

@@ -1,0 +1,282 @@
+"""What people do about rounds and adapters: who may, the act itself, and requests to the owner."""
+
+from enum import StrEnum
+
+import discord
+import structlog
+from discord import app_commands
+from sqlmodel import Session, select
+
+from bot.errors import OUTSIDE, Refusal
+from bot.rounds import texts
+from bot.rounds.buttons import decide_buttons
+from bot.rounds.messages import RoundMessages
+from bot.rounds.reports import Reports
+from bot.rounds.schedule import NoRound, NothingToLearn, TooLate, TooSoon
+from bot.services import BotInteraction, Services
+from learner.protocol import PolicyError
+from learner.registry import AdapterError, AdapterRegistry
+from store.models import Adapter, AdapterStatus, Origin, Round, RoundAction
+from store.rounds import RoundUnderWay, active_round, record_event
+
+log = structlog.get_logger(__name__)
+
+
+class Authority(StrEnum):
+    """What somebody may do about rounds and adapters."""
+
+    ACT = "act"
+    REQUEST = "request"
+    """Ask the owner to confirm it."""
+
+
+class Console:
+    """Does what commands and buttons ask for."""
+
+    def __init__(self, bot: Services) -> None:
+        self._bot = bot
+        self._messages = RoundMessages(bot)
+        self.reports = Reports(bot)
+        bot.schedule.on_end = self.ended
+        bot.schedule.on_game = self.reports.gain_if_due
+
+    async def resume(self) -> None:
+        """Go on with the messages of rounds."""
+        for row in await self._messages.resume():
+            await self._show_end(row)
+
+    async def close(self) -> None:
+        """Stop editing messages."""
+        await self._messages.close()
+
+    # --- who may ------------------------------------------------------------------------------------------
+
+    async def check(self, interaction: BotInteraction) -> None:
+        """Who may see rounds: moderators and the owner. Raises NoPrivateMessage or MissingPermissions."""
+        if interaction.guild is None:
+            raise app_commands.NoPrivateMessage
+        if not interaction.permissions.manage_guild and not await self._bot.is_owner(interaction.user):
+            raise app_commands.MissingPermissions(["manage_guild"])
+
+    async def authority(self, interaction: BotInteraction) -> Authority:
+        """What a moderator or the owner may do. Raises Refusal."""
+        managed_by, settings = self._bot.settings.managed_by, self._bot.settings.rounds
+        moderator = interaction.guild is not None and interaction.permissions.manage_guild
+        if moderator and (
+            managed_by == "moderators"
+            or (managed_by == "servers" and str(interaction.guild_id) in settings.named_servers)
+        ):
+            return Authority.ACT
+        if await self._bot.is_owner(interaction.user):
+            return Authority.ACT
+        if moderator and managed_by == "request":
+            return Authority.REQUEST
+        raise Refusal(texts.NOT_MANAGING)
+
+    # --- acts ---------------------------------------------------------------------------------------------
+
+    async def act(self, interaction: BotInteraction, kind: str, argument: str = "") -> str:
+        """Do something or, where the owner decides, request it. Returns the answer. Raises Refusal.
+
+        `kind`: "start"; "cancel" with the id of a round; "promote" and "rollback" with the adapter that is to be
+        current; "schedule" with a cron expression, "off" or "default".
+        """
+        by = str(interaction.user.id)
+        if await self.authority(interaction) is Authority.REQUEST:
+            return await self._request(interaction, kind, argument, by)
+        return await self._do(kind, argument, by, interaction.channel_id, interaction.guild_id, interaction)
+
+    async def _do(
+        self,
+        kind: str,
+        argument: str,
+        by: str,
+        channel_id: int | None,
+        guild_id: int | None,
+        interaction: BotInteraction | None = None,
+    ) -> str:
+        match kind:
+            case "start":
+                return await self._start(by, channel_id, guild_id, interaction)
+            case "cancel":
+                return await self._cancel(int(argument), by)
+            case "promote" | "rollback":
+                return await self._make_current(kind, argument, by)
+            case _:
+                return await self._choose_schedule(argument, by)
+
+    async def _start(
+        self, by: str, channel_id: int | None, guild_id: int | None, interaction: BotInteraction | None
+    ) -> str:
+        if self._bot.settings.rounds.system == "control":
+            raise Refusal(texts.CONTROL_SYSTEM)
+        try:
+            row = await self._bot.schedule.request("manual", by)
+        except RoundUnderWay as error:
+            raise Refusal(f"{error}.") from error
+        except NothingToLearn as error:
+            raise Refusal(self._why_nothing()) from error
+        except TooSoon as error:
+            raise Refusal(texts.too_soon(error)) from error
+        if channel_id is not None:
+            await self._messages.begin(row, channel_id, guild_id, interaction)
+        return texts.round_queued(row.number)
+
+    def _why_nothing(self) -> str:
+        if self._bot.settings.origin is not Origin.DISCORD:
+            return texts.NOTHING_TO_LEARN
+        return texts.NO_CONSENT if self._bot.settings.rounds.discord_permission else texts.TRAINING_OFF
+
+    async def _cancel(self, round_id: int, by: str) -> str:
+        try:
+            row = await self._bot.schedule.cancel(round_id, by)
+        except NoRound as error:
+            raise Refusal(texts.ROUND_OVER) from error
+        except TooLate as error:
+            raise Refusal(texts.TOO_LATE) from error
+        return texts.cancelled(row.number)
+
+    async def _make_current(self, kind: str, name: str, by: str) -> str:
+        base_model = await self.base_model()
+        registry = AdapterRegistry(self._bot.settings.adapters_dir)
+
+        def change(session: Session) -> str:
+            refuse_while_running(session)
+            before = registry.current()
+            if kind == "rollback":
+                if registry.previous() != name:
+                    raise Refusal(texts.CHANGED_MEANWHILE)
+                registry.rollback(session, base_model)
+            else:
+                refuse_unjudged(session, name)
+                registry.promote(session, name, base_model)
+            if before != name:
+                action = RoundAction.ROLLBACK if kind == "rollback" else RoundAction.PROMOTE
+                record_event(session, action, by, adapter=name, before=before)
+            return before
+
+        try:
+            before = await self._bot.database.write_in_thread(change)
+        except AdapterError as error:
+            raise Refusal(f"{error}.") from error
+        await self._reload()
+        return texts.already_current(name) if before == name else texts.promoted(name, before)
+
+    async def base_model(self) -> str:
+        """The fingerprint of the base model that plays. Raises Refusal if it does not answer."""
+        try:
+            return (await self._bot.policy.status()).base_model
+        except PolicyError as error:
+            raise Refusal(texts.POLICY_AWAY) from error
+
+    async def _choose_schedule(self, typed: str, by: str) -> str:
+        cron = {texts.OFF: "", texts.OPERATORS: None}.get(typed, typed)
+        try:
+            await self._bot.schedule.choose(cron, by)
+        except ValueError as error:
+            raise Refusal(texts.no_cron(typed, str(error))) from error
+        return self.schedule()
+
+    def schedule(self) -> str:
+        """When rounds start, in words."""
+        schedule = self._bot.schedule
+        return texts.schedule(schedule.chosen, schedule.next_times(3), self._bot.settings.rounds.every_games)
+
+    # --- requests -----------------------------------------------------------------------------------------
+
+    async def _request(self, interaction: BotInteraction, kind: str, argument: str, by: str) -> str:
+        assert interaction.guild is not None and interaction.channel_id is not None
+        what = texts.act(kind, await self._shown(kind, argument))
+        buttons = decide_buttons(kind, argument, by, interaction.channel_id)
+        text = texts.request(by, interaction.guild.name, what)
+        try:
+            place = await self._where_owners_decide()
+            await place.send(text, view=buttons, nonce=f"ask-{interaction.id}"[:25])
+        except OUTSIDE as error:
+            log.warning("a request could not be sent", error=str(error))
+            raise Refusal(texts.OWNER_AWAY) from error
+        await self._record(RoundAction.REQUEST, by, what)
+        return texts.REQUESTED
+
+    async def _shown(self, kind: str, argument: str) -> str:
+        """An argument as people know it: the number of a round in place of its id."""
+        if kind != "cancel":
+            return argument
+        async with self._bot.database.async_session() as session:
+            row = await session.get(Round, int(argument))
+        return str(row.number) if row else argument
+
+    async def _where_owners_decide(self) -> discord.abc.Messageable:
+        """Raises Refusal, and what Discord's requests raise."""
+        if channel := self._bot.settings.rounds.requests_channel:
+            return self._bot.get_partial_messageable(int(channel))
+        application = self._bot.application
+        if application is None:
+            raise Refusal(texts.OWNER_AWAY)
+        team = application.team
+        owner_id = (team.owner_id if team else None) or application.owner.id
+        return await (await self._bot.fetch_user(owner_id)).create_dm()
+
+    async def decide(
+        self, interaction: BotInteraction, kind: str, argument: str, by: str, channel_id: int, *, yes: bool
+    ) -> None:
+        """Confirm or refuse a request. Raises Refusal for those who may not, and for what cannot be done."""
+        decider = str(interaction.user.id)
+        trusted = str(interaction.channel_id) == self._bot.settings.rounds.requests_channel
+        moderator = interaction.guild is not None and interaction.permissions.manage_guild
+        if not (trusted and moderator) and not await self._bot.is_owner(interaction.user):
+            raise Refusal(texts.NOT_MANAGING)
+        what = texts.act(kind, await self._shown(kind, argument))
+        outcome = await self._do(kind, argument, by, channel_id, None) if yes else None
+        await self._record(RoundAction.CONFIRM if yes else RoundAction.REFUSE, decider, what)
+        asked = interaction.message.content if interaction.message else what
+        said = (
+            texts.request_refused(asked, decider)
+            if outcome is None
+            else texts.request_confirmed(asked, decider, outcome)
+        )
+        await interaction.edit_original_response(content=said, view=None)
+        if kind == "start" and yes:
+            return  # the round has a message there
+        try:
+            channel = self._bot.get_partial_messageable(channel_id)
+            await channel.send(texts.your_request(by, what, outcome), nonce=f"told-{interaction.id}"[:25])
+        except OUTSIDE as error:
+            log.warning("the answer to a request could not be sent", error=str(error))
+
+    async def _record(self, action: RoundAction, by: str, what: str) -> None:
+        await self._bot.database.write_in_thread(
+            lambda session: record_event(session, action, by, detail=what)
+        )
+
+    # --- the end of a round -------------------------------------------------------------------------------
+
+    async def ended(self, row: Round) -> None:
+        """Tell the policy to load the new adapter, and report the end of a round."""
+        await self._reload()
+        await self._show_end(row)
+
+    async def _show_end(self, row: Round) -> None:
+        report = await self.reports.of_round(row)
+        shown = await self._messages.end(row, report.text, report.file())
+        without = int(row.channel_id) if shown and row.channel_id else None
+        await self.reports.send(report, f"round-{row.id}", without=without)
+
+    async def _reload(self) -> None:
+        try:
+            await self._bot.policy.reload()
+        except PolicyError as error:
+            log.warning("the policy did not reload", error=str(error))
+
+
+def refuse_while_running(session: Session) -> None:
+    """Raises Refusal while a round may change the current adapter itself."""
+    if (row := active_round(session)) is not None:
+        raise Refusal(texts.round_under_way(row.number))
+
+
+def refuse_unjudged(session: Session, name: str) -> None:
+    """Raises Refusal for the adapter of a round that did not end. The next round writes over it."""
+    status = session.exec(select(Adapter.status).where(Adapter.name == name)).first()
+    if status is AdapterStatus.CANDIDATE:
+        raise Refusal(f"`{name}` {texts.NEVER_JUDGED}.")

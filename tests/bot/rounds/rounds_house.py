@@ -1,0 +1,82 @@
+"""What the tests of rounds share."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+from bot_house import House
+from safetensors.numpy import save_file
+from sqlmodel import select
+
+from learner.registry import CONFIG, WEIGHTS, AdapterRegistry, Card
+from local_discord import Person
+from local_discord.model import Message
+from store.models import Adapter, AdapterStatus, Round, now
+from store.rounds import latest_rounds
+
+
+async def finish_a_game(house: House, person: Person) -> None:
+    thread = await house.play(person)
+    await house.turn(person, thread, await house.winning_words(thread))
+    await house.settled(thread)
+
+
+def rounds(house: House) -> list[Round]:
+    with house.database.session() as session:
+        return list(latest_rounds(session))
+
+
+def runs(house: House) -> int:
+    path = house.settings.store.data_dir / "runs"
+    return len(path.read_text().split()) if path.exists() else 0
+
+
+async def say(house: House, person: Person, command: str, **options: object) -> str:
+    await person.slash("play", command, options)
+    return (await person.wait_message(lambda message: message.ephemeral)).content
+
+
+async def ask(house: House, person: Person, command: str, **options: object) -> Message:
+    """Use a command and wait for its answer."""
+    await person.slash("play", command, options)
+    return await person.wait_message(lambda message: message.ephemeral)
+
+
+async def press(person: Person, message: Message, label: str) -> str:
+    """Press a button, and wait for the edit of its message or another answer."""
+    await person.press_labelled(message, label)
+    return (await person.wait_message(lambda found: found.id == message.id or found.ephemeral)).content
+
+
+def add_adapter(
+    house: House, number: int, status: AdapterStatus = AdapterStatus.RETIRED, base_model: str = "obedient"
+) -> str:
+    """Add the adapter of a round to the registry and the store. Gives its name."""
+    name = f"round-{number:04d}-b-sup"
+    card = Card(
+        name=name, base_model=base_model, system="b-sup", round=number, round_id=number, created=now(),
+        games={}, turns=0, training={},
+    )  # fmt: skip
+
+    def write(folder: Path) -> None:
+        (folder / CONFIG).write_text(json.dumps({"peft_type": "LORA"}))
+        save_file({"a": np.zeros(1, np.float32)}, folder / WEIGHTS)
+
+    registry = registry_of(house)
+    registry.publish(card, write)
+    with house.database.session() as session:
+        row = registry.record(session, card)
+        row.status = status
+    return name
+
+
+def registry_of(house: House) -> AdapterRegistry:
+    return AdapterRegistry(house.settings.adapters_dir)
+
+
+def erase_turns_of(house: House, name: str) -> None:
+    """As if a player whose turns the adapter was trained on had been erased."""
+    with house.database.session() as session:
+        row = session.exec(select(Adapter).where(Adapter.name == name)).one()
+        row.erased_turns = 3
+        session.add(row)
