@@ -389,6 +389,8 @@ class GuildSettings(SQLModel, table=True):
     """Hours without a word after which a game ends; 0 never."""
     lock_threads: bool = Field(default=False, sa_column_kwargs={"server_default": sa.false()})
     """Whether the thread of a finished game is locked when it is archived."""
+    locale: str | None = None
+    """The language of what the whole community reads; None for its platform's setting."""
     updated_at: datetime = _time(default_factory=now)
 
 

@@ -38,6 +38,12 @@ async def player_of(
     return player
 
 
+async def change_locale(session: AsyncSession, platform: Origin, external_id: str, locale: str) -> None:
+    """Set the locale of the player with this id on a platform, if there is a row."""
+    same = (col(Player.platform) == platform, col(Player.external_id) == external_id)
+    await session.exec(update(Player).where(*same, col(Player.locale) != locale).values(locale=locale))
+
+
 async def known_player(session: AsyncSession, platform: Origin, external_id: str) -> Player | None:
     """The player with this id on a platform, if there is a row."""
     query = select(Player).where(Player.platform == platform, Player.external_id == external_id)

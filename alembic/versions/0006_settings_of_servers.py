@@ -19,6 +19,7 @@ def upgrade() -> None:
     op.add_column(
         "guild_settings", sa.Column("lock_threads", sa.Boolean(), server_default=sa.false(), nullable=False)
     )
+    op.add_column("guild_settings", sa.Column("locale", sa.String(), nullable=True))
     op.add_column(
         "game",
         sa.Column("end_reason", sa.String(length=16), nullable=True),
@@ -41,7 +42,7 @@ def downgrade() -> None:
     op.drop_index("ix_game_thread_closed", "game")
     for table, columns in {
         "game": ("thread_closed", "end_reason"),
-        "guild_settings": ("lock_threads", "idle_hours", "cooldown", "games"),
+        "guild_settings": ("locale", "lock_threads", "idle_hours", "cooldown", "games"),
     }.items():
         for column in columns:
             op.drop_column(table, column)

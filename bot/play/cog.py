@@ -10,13 +10,17 @@ from discord.ext import commands
 from bot import texts
 from bot.components import Buttons
 from bot.errors import OUTSIDE, Refusal
+from bot.language import speak
 from bot.permissions import check_moderator
 from bot.play.buttons import DescribeForm, EndGameButton, give_up_buttons, start_game
 from bot.play.example import example_of
+from bot.play.locales import Locales
 from bot.play.utterances import addresses
 from bot.respond import acknowledge, answer, reply
+from bot.servers import server_locale
 from bot.services import BotInteraction, Services
 from games import DEFAULT_GAME, GAMES
+from games.language import _
 from store.games import open_game_of
 from store.models import Game
 from store.players import known_player
@@ -37,6 +41,7 @@ class Play(commands.Cog):
         self._mentions = commands.CooldownMapping.from_cooldown(
             MENTIONS, MENTION_SECONDS, commands.BucketType.channel
         )
+        self._locales = Locales(bot.database, bot.settings.origin)
 
     @app_commands.command(description="Play a game of tangrams with me in a thread")
     @app_commands.describe(game="Which game")
@@ -96,11 +101,12 @@ class Play(commands.Cog):
         await acknowledge(interaction, thinking=True)
         board = await example_of(game, self.bot.images)
         picture = discord.File(io.BytesIO(board.png), "example.png", description=board.alt)
-        text = f"{texts.how_to_play(GAMES.values())}\n{texts.RULES_EXAMPLE}"
+        text = f"{texts.how_to_play(GAMES.values())}\n{_(texts.RULES_EXAMPLE)}"
         await answer(interaction, text, file=picture)
 
     @commands.Cog.listener()
     async def on_interaction(self, interaction: BotInteraction) -> None:
+        await self._locales.keep(str(interaction.user.id), str(interaction.locale))
         if interaction.type is discord.InteractionType.modal_submit:
             await DescribeForm.receive(interaction)
 
@@ -108,6 +114,7 @@ class Play(commands.Cog):
     async def on_message(self, message: discord.Message) -> None:
         if message.guild is None and message.channel.type is discord.ChannelType.private:
             if not message.author.bot:
+                speak(await self._locale_of(message.author.id))
                 await reply(message, texts.DM_ANSWER)
             return
         if message.type in REMOVED and self.bot.user is not None and message.author.id == self.bot.user.id:
@@ -123,7 +130,16 @@ class Play(commands.Cog):
             return
         bucket = self._mentions.get_bucket(message)
         if bucket is not None and not bucket.update_rate_limit():
+            speak(await self._locale_of(message.author.id, message.guild))
             await reply(message, texts.how_to_play(GAMES.values()))
+
+    async def _locale_of(self, user_id: int, guild: discord.Guild | None = None) -> str:
+        """The locale of somebody who wrote a message: a player's own, else that of the server."""
+        async with self.bot.database.async_session() as session:
+            player = await known_player(session, self.bot.settings.origin, str(user_id))
+        if player is not None:
+            return player.locale
+        return await server_locale(self.bot, self.bot.database, guild.id) if guild is not None else "en"
 
     @commands.Cog.listener()
     async def on_raw_message_edit(self, payload: discord.RawMessageUpdateEvent) -> None:

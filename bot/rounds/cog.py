@@ -9,10 +9,11 @@ from sqlmodel import Session, select
 
 from bot.errors import Refusal
 from bot.respond import acknowledge, answer
-from bot.rounds import texts
+from bot.rounds import report_texts, texts
 from bot.rounds.buttons import sure_button
 from bot.rounds.console import refuse_unjudged, refuse_while_running
 from bot.services import BotInteraction, Services
+from games.language import _
 from learner.protocol import PolicyError
 from learner.registry import AdapterError, AdapterRegistry
 from store.lineage import affected_adapters
@@ -81,11 +82,14 @@ class Rounds(commands.GroupCog, group_name="round", group_description="Rounds of
             await answer(interaction, await self.bot.console.act(interaction, "schedule", cron.strip()))
 
     @schedule.autocomplete("cron")
-    async def offer_schedules(self, _: BotInteraction, typed: str) -> list[app_commands.Choice[str]]:
+    async def offer_schedules(
+        self, interaction: BotInteraction, typed: str
+    ) -> list[app_commands.Choice[str]]:
+        offered = {cron: f"{cron}: {_(meaning)}" for cron, meaning in texts.SCHEDULES.items()}
         return [
-            app_commands.Choice(name=f"{cron}: {meaning}", value=cron)
-            for cron, meaning in texts.SCHEDULES.items()
-            if typed.casefold() in f"{cron}: {meaning}".casefold()
+            app_commands.Choice(name=name, value=cron)
+            for cron, name in offered.items()
+            if typed.casefold() in name.casefold()
         ]
 
     @app_commands.command(description="Let an adapter play new games, on all servers")
@@ -101,7 +105,7 @@ class Rounds(commands.GroupCog, group_name="round", group_description="Rounds of
         await answer(interaction, texts.promote_sure(adapter, current, status), view=buttons)
 
     @promote.autocomplete("adapter")
-    async def offer_adapters(self, _: BotInteraction, typed: str) -> list[app_commands.Choice[str]]:
+    async def offer_adapters(self, interaction: BotInteraction, typed: str) -> list[app_commands.Choice[str]]:
         try:
             async with asyncio.timeout(STATUS_SECONDS):
                 base_model = (await self.bot.policy.status()).base_model
@@ -135,20 +139,22 @@ class Rounds(commands.GroupCog, group_name="round", group_description="Rounds of
 
     def _status(self) -> str:
         with self.bot.database.session() as session:
-            affected = {name: str(why) for name, why in affected_adapters(session).items()}
-            notes = (self.bot.console.schedule(), self._note(), texts.affected_adapters(affected))
+            affected = report_texts.affected_adapters(affected_adapters(session))
+            notes = (self.bot.console.schedule(), self._note(), affected)
             try:
                 current = self._registry.current()
             except AdapterError as error:
                 raise Refusal(f"{error}.") from error
-            return texts.round_status(active_round(session), current, success_by_adapter(session), notes)
+            return report_texts.round_status(
+                active_round(session), current, success_by_adapter(session), notes
+            )
 
     def _history(self) -> str:
         with self.bot.database.session() as session:
             rows, events = latest_rounds(session, SHOWN), latest_events(session, EVENTS_SHOWN)
             names: dict[int | None, str] = dict(session.exec(select(Adapter.id, Adapter.name)).all())
             since = rows[-1].created_at if len(rows) == SHOWN else None  # older rounds are not shown either
-            return texts.round_history(rows, events, names, since)
+            return report_texts.round_history(rows, events, names, since)
 
     def _usable(self, typed: str, base_model: str | None) -> list[tuple[str, AdapterStatus | None]]:
         """Adapters that may be promoted, by the beginning of a name: (name, status)."""

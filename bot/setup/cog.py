@@ -7,6 +7,7 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot.errors import Refusal
+from bot.language import LANGUAGES, language_of
 from bot.permissions import NAMES, check_moderator, missing
 from bot.respond import acknowledge, answer
 from bot.services import BotInteraction, Services
@@ -37,13 +38,15 @@ class Setup(commands.Cog):
         cooldown="Seconds between one player's new games",
         idle="Hours without a word after which a game ends; 0 never",
         lock="Whether the threads of finished games are locked when they are archived",
+        language="What the whole server reads: reports, and the message with the Play button",
         reset="A setting that goes back to its default",
     )
     @app_commands.choices(
         games=[
-            app_commands.Choice(name="all", value=texts.ALL_GAMES),
+            app_commands.Choice(name=texts.ALL_GAMES_LABEL, value=texts.ALL_GAMES),
             *(app_commands.Choice(name=game.words.title, value=game.name) for game in GAMES.values()),
         ],
+        language=[app_commands.Choice(name=name, value=code) for code, name in LANGUAGES.items()],
         reset=[app_commands.Choice(name=what, value=name) for name, (_, what) in texts.RESET.items()],
     )
     @app_commands.guild_only()
@@ -59,6 +62,7 @@ class Setup(commands.Cog):
         cooldown: app_commands.Range[float, 0.0, LONGEST_PAUSE] | None = None,
         idle: app_commands.Range[int, 0, LONGEST_SILENCE] | None = None,
         lock: bool | None = None,
+        language: str | None = None,
         reset: str | None = None,
     ) -> None:
         check_moderator(interaction)
@@ -74,18 +78,26 @@ class Setup(commands.Cog):
             values["moderators_channel_id"] = str(reports.id)
         if games is not None:
             values["games"] = None if games == texts.ALL_GAMES else [games]
-        given = {"cooldown": cooldown, "idle_hours": idle, "lock_threads": lock}
+        given = {"cooldown": cooldown, "idle_hours": idle, "lock_threads": lock, "locale": language}
         values |= {name: value for name, value in given.items() if value is not None}
         row, channels = await self._save(interaction.guild, values, play_in, not_in)
         lines = await self._lines(interaction, row, channels)
-        if play_in is not None or "games" in values:
+        changed = bool(values.keys() & {"games", "locale"})
+        if play_in is not None or changed:
             for channel_id in channels:
-                if not await self.bot.play_messages.show(channel_id, again="games" in values):
+                if not await self.bot.play_messages.show(channel_id, again=changed):
                     lines.append((False, texts.no_play_message(channel_id)))
         play = self.bot.settings.play
         await answer(
             interaction,
-            texts.report(lines, row, channels, cooldown=play.cooldown, idle_hours=play.idle_hours),
+            texts.report(
+                lines,
+                row,
+                channels,
+                cooldown=play.cooldown,
+                idle_hours=play.idle_hours,
+                locale=language_of(row.locale or interaction.guild.preferred_locale),
+            ),
         )
 
     @set_up.autocomplete("images")

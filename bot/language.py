@@ -1,0 +1,129 @@
+"""The languages of the bot: their catalogues, the one in use, and numbers and dates as it writes them.
+
+English is the language of the source. Every other language has a catalogue in `bot/locale/` (docs/languages.md). The
+language is set where something begins: with an interaction, a message, a step of a game, a report to a server.
+"""
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from functools import cache
+from gettext import GNUTranslations, NullTranslations
+from pathlib import Path
+
+import discord
+from babel import Locale
+from babel.dates import format_skeleton
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+from babel.numbers import format_decimal, format_percent
+from discord import app_commands
+
+from games.language import ENGLISH, catalogue
+
+FOLDER = Path(__file__).parent / "locale"
+LANGUAGES = {"en": "English", "de": "Deutsch"}
+"""Code of a language -> its own name."""
+NAME = "name"
+"""The context of names of commands and options in the catalogues: lower case, no spaces."""
+
+
+def language_of(locale: object) -> str:
+    """The language for one of Discord's locales, e.g. "de"; English for those that the bot does not speak."""
+    language = str(locale or "").split("-")[0]
+    return language if language in LANGUAGES else "en"
+
+
+@cache
+def catalogue_of(language: str) -> NullTranslations:
+    """The translations into one of `LANGUAGES`."""
+    if language == "en":
+        return ENGLISH
+    with (FOLDER / language / "LC_MESSAGES" / "bot.po").open("rb") as file:
+        texts = read_po(file, locale=language)
+    compiled = io.BytesIO()
+    write_mo(compiled, texts)
+    compiled.seek(0)
+    return GNUTranslations(compiled)
+
+
+def speak(locale: object) -> None:
+    """Use the language of a locale from now on in this task, and in tasks and threads that it starts."""
+    catalogue.set(catalogue_of(language_of(locale)))
+
+
+@contextmanager
+def speaking(locale: object) -> Iterator[None]:
+    """Use the language of a locale within a `with` block."""
+    token = catalogue.set(catalogue_of(language_of(locale)))
+    try:
+        yield
+    finally:
+        catalogue.reset(token)
+
+
+# --- numbers and dates ----------------------------------------------------------------------------------
+
+
+def number(value: float, digits: int = 0) -> str:
+    """A number with so many digits after the point."""
+    return format_decimal(value, "#,##0" + ("." + "0" * digits if digits else ""), locale=_locale())
+
+
+def percent(share: float) -> str:
+    """A share in whole percent."""
+    return format_percent(share, locale=_locale())
+
+
+def date(moment: datetime, skeleton: str) -> str:
+    """A date by a skeleton of Unicode CLDR, e.g. "yMMMM" for month and year."""
+    return format_skeleton(skeleton, moment, locale=_locale())
+
+
+def _locale() -> Locale:
+    return Locale.parse(catalogue.get().info().get("language", "en"))
+
+
+# --- commands -------------------------------------------------------------------------------------------
+
+_NAMES = (
+    app_commands.TranslationContextLocation.command_name,
+    app_commands.TranslationContextLocation.group_name,
+    app_commands.TranslationContextLocation.parameter_name,
+)
+
+
+class CommandTranslator(app_commands.Translator):
+    """Gives Discord the names, descriptions and choices of commands in every language."""
+
+    async def translate(
+        self,
+        string: app_commands.locale_str,
+        locale: discord.Locale,
+        context: app_commands.TranslationContextTypes,
+    ) -> str | None:
+        language = language_of(locale)
+        if language == "en":
+            return None
+        texts = catalogue_of(language)
+        if context.location in _NAMES:
+            return texts.pgettext(NAME, string.message)
+        return texts.gettext(string.message)
+
+
+def english_name(typed: str) -> str:
+    """The English name of a command that was typed in any language; itself if no language has it."""
+    return _english_names().get(typed, typed)
+
+
+@cache
+def _english_names() -> dict[str, str]:
+    """Name of a command or an option in another language -> its English name."""
+    found: dict[str, str] = {}
+    for language in LANGUAGES:
+        if language != "en":
+            with (FOLDER / language / "LC_MESSAGES" / "bot.po").open("rb") as file:
+                texts = read_po(file, locale=language)
+            found |= {str(each.string): str(each.id) for each in texts if each.context == NAME}
+    return found

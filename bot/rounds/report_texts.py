@@ -1,0 +1,370 @@
+"""The texts that say how rounds went and go: progress, status, results and history."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from bot.language import number, percent
+from bot.statistics.texts import count_games, table
+from bot.texts import LONGEST_MESSAGE
+from games.language import N_, _, ngettext
+from store.lineage import Affected
+from store.models import Round, RoundAction, RoundEvent, RoundStatus
+from store.standings import Gain, Success
+
+NO_HISTORY = N_("There hasn't been a round yet.")
+
+
+# --- progress -------------------------------------------------------------------------------------------
+
+
+STAGES = {
+    "queued": (N_("about to start"), 0.0, 0.02),
+    "collect": (N_("gathering games"), 0.02, 0.05),
+    "decode": (N_("reading what people said next"), 0.05, 0.15),
+    "examples": (N_("choosing what to learn from"), 0.15, 0.2),
+    "train": (N_("training"), 0.2, 0.85),
+    "evaluate": (N_("comparing old and new"), 0.85, 0.95),
+    "gate": (N_("deciding whether the new one is better"), 0.95, 0.97),
+    "publish": (N_("handing over to the new one"), 0.97, 1.0),
+}
+"""Stage of a round -> what it is doing, and where the bar stands at its start and end."""
+BAR_CELLS = 20
+
+
+def round_progress(row: Round) -> str:
+    """The message of a round under way, with its bar. It changes only where there is something to see."""
+    what, start, end = STAGES.get(row.stage, (row.stage, 0.0, 0.0))
+    progress = row.progress or {}
+    if total := progress.get("total"):
+        start += (end - start) * min(1.0, progress.get("done", 0) / total)
+    full = round(start * BAR_CELLS)
+    bar = "▰" * full + "▱" * (BAR_CELLS - full)
+    left = f" · {_minutes_left(progress)}" if _minutes_left(progress) else ""
+    title = _("**Round {round}** of learning, {asked}").format(round=row.number, asked=asked(row))
+    return f"{title}\n{bar} {_(what)}{left}"
+
+
+def _minutes_left(progress: Mapping[str, Any]) -> str:
+    seconds = progress.get("seconds_left")
+    if not isinstance(seconds, int | float):
+        return ""
+    return _("about {minutes} min left").format(minutes=number(max(1, round(seconds / 60))))
+
+
+def _progress(progress: Mapping[str, Any]) -> str:
+    parts = []
+    if progress.get("total"):
+        parts.append(
+            _("{done} of {total}").format(
+                done=number(progress.get("done", 0)), total=number(progress["total"])
+            )
+        )
+    if isinstance(progress.get("loss"), int | float):
+        parts.append(_("loss {loss}").format(loss=number(progress["loss"], 3)))
+    if left := _minutes_left(progress):
+        parts.append(left)
+    return f" ({', '.join(parts)})" if parts else ""
+
+
+# --- status ---------------------------------------------------------------------------------------------
+
+
+ROWS = 10
+"""Adapters in a table at most, the newest."""
+
+
+def round_status(
+    active: Round | None, current: str, successes: Mapping[str, Success], notes: Sequence[str | None]
+) -> str:
+    """`successes`: adapter -> its games, in the order in which they began to play; `current`: the one in use."""
+    if active is None:
+        lines = [_("No round is running.")]
+    else:
+        what = STAGES[active.stage][0] if active.stage in STAGES else active.stage
+        lines = [
+            _("**Round {round}**: {stage}{progress}; {asked}.").format(
+                round=active.number,
+                stage=_(what),
+                progress=_progress(active.progress or {}),
+                asked=asked(active),
+            )
+        ]
+    lines.append(current_adapter(current))
+    if successes:
+        lines.append(success_table(successes))
+    return "\n".join([*lines, *(_(note) for note in notes if note)])
+
+
+def current_adapter(name: str) -> str:
+    return _("New games are played with {adapter}.").format(adapter=adapter_name(name))
+
+
+def success_table(successes: Mapping[str, Success]) -> str:
+    heads = [_("games"), _("won"), "95%", _("adapter")]
+    rows = [
+        (
+            number(success.games),
+            percent(success.success),
+            "-".join(map(percent, success.success_ci95)),
+            name[:40],
+        )
+        for name, success in list(successes.items())[-ROWS:]
+    ]
+    return table(heads, rows)
+
+
+def affected_adapters(found: Mapping[str, Affected]) -> str | None:
+    """The note on adapters that learnt from erased or withdrawn turns; `found`: name -> why."""
+    if not found:
+        return None
+    lines = [_affected(name, why) for name, why in sorted(found.items())]
+    lines.append(_("The next round starts without those turns, and none of these plays new games after it."))
+    return "\n".join(lines)
+
+
+def _affected(name: str, why: Affected) -> str:
+    sentence = {
+        (False, True, False): N_("`{adapter}` was trained on turns that have since been erased ({erased})."),
+        (False, False, True): N_(
+            "`{adapter}` was trained on turns whose players no longer agree to training ({withdrawn})."
+        ),
+        (False, True, True): N_(
+            "`{adapter}` was trained on turns that have since been erased ({erased}) or whose players no longer agree "
+            "to training ({withdrawn})."
+        ),
+        (True, True, False): N_(
+            "`{adapter}` was trained from `{parent}`, which learnt from turns that have since been erased ({erased})."
+        ),
+        (True, False, True): N_(
+            "`{adapter}` was trained from `{parent}`, which learnt from turns whose players no longer agree to "
+            "training ({withdrawn})."
+        ),
+        (True, True, True): N_(
+            "`{adapter}` was trained from `{parent}`, which learnt from turns that have since been erased ({erased}) "
+            "or whose players no longer agree to training ({withdrawn})."
+        ),
+    }[why.through is not None, bool(why.erased), bool(why.withdrawn)]
+    return _(sentence).format(
+        adapter=name, parent=why.through, erased=number(why.erased), withdrawn=number(why.withdrawn)
+    )
+
+
+# --- the end of a round ---------------------------------------------------------------------------------
+
+
+def round_summary(row: Round, current: str) -> str:
+    """`row`: a round that has ended. Reasons are the learner's own, in English."""
+    results = row.results or {}
+    said = [_ended(row, results)]
+    if back := results.get("rolled_back"):
+        said.append(
+            _("`{adapter}` played worse than the one before it, so I went back to `{before}`.").format(
+                adapter=back["from"], before=back["to"]
+            )
+        )
+    if left := results.get("out_of_service"):
+        said.append(
+            _("{reason}, so `{adapter}` took over.").format(reason=left["reason"][:200], adapter=left["to"])
+        )
+    return f"{' '.join(said)}\n{asked(row, capital=True)}. {current_adapter(current)}"
+
+
+def _ended(row: Round, results: Mapping[str, Any]) -> str:
+    if row.status is RoundStatus.CANCELLED:
+        return _("🛑 Round {round} was cancelled.").format(round=row.number)
+    if row.error:
+        return _("⚠️ Round {round} failed: {reason}").format(round=row.number, reason=row.error[:500])
+    why = f" ({results['reason'][:400]})" if results.get("reason") else ""
+    if results.get("promoted"):
+        said = _("✅ Round {round} is done{why}. It trained `{adapter}`.")
+    elif results.get("adapter"):
+        said = _("Round {round} is done{why}. It trained `{adapter}`, which is not used.")
+    else:
+        said = _("Round {round} is done{why}.")
+    return said.format(round=row.number, why=why, adapter=results.get("adapter"))
+
+
+def curve_caption(games: int) -> str:
+    return ngettext(
+        "How {games} game went, by the adapter that played:",
+        "How {games} games went, by the adapter that played:",
+        games,
+    ).format(games=number(games))
+
+
+def gain(adapter: str, before: str, found: Gain, new: Success, old: Success) -> str:
+    """The report on an adapter that has played enough games."""
+    sure = (
+        _("not clear yet") if found.low <= 0 <= found.high else _("better") if found.low > 0 else _("worse")
+    )
+    return _(
+        "📈 `{adapter}` has won {new} of {new_games}, {before} before it {old} of {old_games}: a gain of {points} "
+        "points (95% interval {low} to {high}), {sure}."
+    ).format(
+        adapter=adapter,
+        new=percent(new.success),
+        new_games=count_games(new.games),
+        before=adapter_name(before),
+        old=percent(old.success),
+        old_games=count_games(old.games),
+        points=f"{100 * found.difference:+.0f}",
+        low=f"{100 * found.low:+.0f}",
+        high=f"{100 * found.high:+.0f}",
+        sure=sure,
+    )
+
+
+# --- who asked ------------------------------------------------------------------------------------------
+
+
+TRIGGERS = {
+    "manual": N_("started by a moderator"),
+    "schedule": N_("on schedule"),
+    "games": N_("after enough games"),
+    "turns": N_("after enough games"),  # the old name of "games"
+}
+"""Trigger of a round -> why it was started, where nobody is named."""
+
+
+def person(by: str | None) -> str:
+    """A person, without a ping (the bot never allows mentions)."""
+    if by is None:
+        return _("somebody")
+    return f"<@{by}>" if by.isdecimal() else _("a {program}").format(program=by)
+
+
+def asked(row: Round, *, capital: bool = False) -> str:
+    by = row.requested_by
+    if row.trigger == "manual" and by is not None:
+        said = (_("asked for by {person}") if by.isdecimal() else _("started from {person}")).format(
+            person=person(by)
+        )
+    else:
+        said = _(TRIGGERS.get(row.trigger, row.trigger))
+    return said[0].upper() + said[1:] if capital else said
+
+
+def adapter_name(name: str) -> str:
+    return _("the base model (`base`)") if name == "base" else f"`{name}`"
+
+
+ACTS = {
+    "start": N_("start a round"),
+    "cancel": N_("cancel round {subject}"),
+    "promote": N_("promote {subject}"),
+    "rollback": N_("roll back to {subject}"),
+    "schedule": N_("set the schedule of rounds to {subject}"),
+}
+"""Kind of an act -> what it is, after "to"."""
+
+
+def act(kind: str, shown: str) -> str:
+    return _(ACTS[kind]).format(subject=f"`{shown}`" if shown else _("none"))
+
+
+# --- history --------------------------------------------------------------------------------------------
+
+
+def round_history(
+    rows: Sequence[Round],
+    events: Sequence[RoundEvent],
+    adapters: Mapping[int | None, str],
+    since: datetime | None = None,
+) -> str:
+    """Rounds and what people did, newest first. `adapters`: id -> name; `since`: events before it are left out."""
+    cancelled = {event.round_id: event.by for event in events if event.action is RoundAction.CANCEL}
+    entries = [(row.created_at, _round_line(row, cancelled, adapters)) for row in rows]
+    entries += [
+        (event.at, _event_line(event))
+        for event in events
+        if event.action is not RoundAction.CANCEL and (since is None or event.at >= since)
+    ]
+    if not entries:
+        return _(NO_HISTORY)
+    lines = [line for _, line in sorted(entries, key=lambda entry: entry[0], reverse=True)]
+    while sum(map(len, lines)) + len(lines) > LONGEST_MESSAGE:
+        lines.pop()
+    return "\n".join(lines)
+
+
+_STATUS = {
+    RoundStatus.QUEUED: N_("queued"),
+    RoundStatus.RUNNING: N_("running"),
+    RoundStatus.DONE: N_("done"),
+    RoundStatus.FAILED: N_("failed"),
+    RoundStatus.CANCELLED: N_("cancelled"),
+}
+
+
+def _round_line(
+    row: Round, cancelled: Mapping[int | None, str | None], adapters: Mapping[int | None, str]
+) -> str:
+    when = f" {ago(row.ended_at)}" if row.ended_at else ""
+    status = _(_STATUS[row.status])
+    if row.status is RoundStatus.CANCELLED:
+        status = _("cancelled by {person}").format(person=person(cancelled.get(row.id)))
+    what = ""
+    if row.error:
+        what = f": {row.error[:150]}"
+    elif name := adapters.get(row.adapter_id):
+        what = (
+            _(" → `{adapter}`") if row.results.get("promoted") else _(" → `{adapter}`, not promoted")
+        ).format(adapter=name)
+    if back := row.results.get("rolled_back"):
+        what += _("; went back to `{adapter}`").format(adapter=back["to"])
+    return _("**Round {round}** {status}{when} ({asked}){what}").format(
+        round=row.number, status=status, when=when, asked=asked(row), what=what
+    )
+
+
+def _event_line(event: RoundEvent) -> str:
+    before = _(" (before: `{adapter}`)").format(adapter=event.before) if event.before else ""
+    match event.action:
+        case RoundAction.PROMOTE:
+            said = _("{person} promoted `{adapter}`{before}")
+        case RoundAction.ROLLBACK:
+            said = _("{person} went back to `{adapter}`{before}")
+        case RoundAction.SCHEDULE if event.detail is None:
+            said = _("{person} went back to the operator's schedule")
+        case RoundAction.SCHEDULE if event.detail:
+            said = _("{person} set the schedule to `{schedule}`")
+        case RoundAction.SCHEDULE:
+            said = _("{person} switched the schedule off")
+        case RoundAction.GAIN:
+            return f"{ago(event.at)} {_gain_line(event)}"
+        case RoundAction.REQUEST:
+            said = _("{person} requested to {act}")
+        case RoundAction.CONFIRM:
+            said = _("{person} confirmed the request to {act}")
+        case _other:
+            said = _("{person} refused the request to {act}")
+    told = said.format(
+        person=person(event.by),
+        adapter=event.adapter,
+        before=before,
+        schedule=event.detail,
+        act=_recorded_act(event.detail or ""),
+    )
+    return f"{ago(event.at)} {told}"
+
+
+def _recorded_act(detail: str) -> str:
+    """What was requested, of the detail of an event: the kind and what it is about."""
+    kind, _space, shown = detail.partition(" ")
+    return act(kind, shown) if kind in ACTS else detail
+
+
+def _gain_line(event: RoundEvent) -> str:
+    difference, low, high = (float(each) for each in (event.detail or "0 0 0").split())
+    return _("`{adapter}` against `{before}`: {points} points ({low} to {high})").format(
+        adapter=event.adapter,
+        before=event.before,
+        points=f"{100 * difference:+.0f}",
+        low=f"{100 * low:+.0f}",
+        high=f"{100 * high:+.0f}",
+    )
+
+
+def ago(moment: datetime) -> str:
+    return f"<t:{int(moment.timestamp())}:R>"
