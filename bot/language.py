@@ -14,7 +14,7 @@ from pathlib import Path
 
 import discord
 from babel import Locale
-from babel.dates import format_skeleton
+from babel.dates import format_date, format_skeleton, format_time
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.numbers import format_decimal, format_percent
@@ -76,13 +76,19 @@ def percent(share: float) -> str:
     return format_percent(share, locale=_locale())
 
 
-def date(moment: datetime, skeleton: str) -> str:
-    """A date by a skeleton of Unicode CLDR, e.g. "yMMMM" for month and year."""
-    return format_skeleton(skeleton, moment, locale=_locale())
+def month(moment: datetime) -> str:
+    """The month and the year of a moment in UTC."""
+    return format_skeleton("yMMMM", moment, locale=_locale())
+
+
+def date_and_time(moment: datetime) -> str:
+    """A moment in UTC, to the minute."""
+    day = format_date(moment, "medium", locale=_locale())
+    return f"{day}, {format_time(moment, 'short', locale=_locale())}"
 
 
 def _locale() -> Locale:
-    return Locale.parse(catalogue.get().info().get("language", "en"))
+    return Locale.parse(catalogue.get().info().get("language", "en_GB"))
 
 
 # --- commands -------------------------------------------------------------------------------------------

@@ -62,7 +62,9 @@ def alt_text(
     max_turns: int,
     outcome: Outcome,
 ) -> str:
-    """The state in words, with the numbers of figures in the rows of the board, then the outline of each figure, as much of it as fits into `ALT_LENGTH`.
+    """The state in words, then the outline of each figure, as much of it as fits into `ALT_LENGTH`.
+
+    `rows`: the number of figures in each row.
 
     Figures are given by position and outline, because players would copy names into utterances.
     """

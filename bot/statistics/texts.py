@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from bot.language import date, number, percent
+from bot.language import date_and_time, month, number, percent
 from games.core import Outcome
 from games.language import N_, _, ngettext
 from store.standings import Learnt, LearntFromGame, Success, Tally
@@ -158,7 +158,7 @@ SEASONS = (THIS_MONTH, LAST_MONTH, ALL_TIME)
 
 
 def season_title(since: datetime | None) -> str:
-    return date(since, "yMMMM") if since else _(ALL_TIME)
+    return month(since) if since else _(ALL_TIME)
 
 
 def leaderboard(
@@ -229,7 +229,7 @@ def replay_choice(title: str, outcome: Outcome, ended_at: datetime | None) -> st
     """A choice of `/replay game:`."""
     said = f"{_(title)}, {_end(outcome)}"
     if ended_at:
-        said = _("{game}, {time} UTC").format(game=said, time=f"{date(ended_at, 'yMMMdHm')}")
+        said = _("{game}, {time} UTC").format(game=said, time=date_and_time(ended_at))
     return said[:100]
 
 

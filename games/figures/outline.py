@@ -153,7 +153,8 @@ def _weight(ink: np.ndarray) -> str:
         for off, name in ((y - 0.5, "bottom"), (0.5 - y, "top"), (0.5 - x, "left"), (x - 0.5, "right"))
         if off > 0.06
     ]
-    return _(BROADEST[" ".join(names)]) if names else ""
+    where = " ".join(names)
+    return _(BROADEST[where]) if where else ""
 
 
 def _symmetry(ink: np.ndarray) -> str:
