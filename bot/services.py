@@ -30,9 +30,13 @@ class Policy(Protocol):
 class Games(Protocol):
     """The running games (`bot.play.session.GameSessions`)."""
 
-    async def say(self, game_id: str, text: str, message_id: str, source: str) -> bool: ...
+    async def say(
+        self, game_id: str, text: str, message_id: str, source: str, user: discord.abc.User
+    ) -> bool: ...
 
     async def player_of(self, game_id: str) -> str | None: ...
+
+    async def speaker_of(self, game_id: str) -> str | None: ...
 
     async def give_up(self, game_id: str, reason: EndReason = ...) -> bool: ...
 
@@ -45,7 +49,13 @@ class Opener(Protocol):
     """Opens games (`bot.play.opening.GameOpener`)."""
 
     async def open(
-        self, channel: object, user: discord.Member | discord.User, locale: str, name: str
+        self,
+        channel: object,
+        user: discord.Member | discord.User,
+        locale: str,
+        name: str,
+        *,
+        team: bool = ...,
     ) -> discord.Thread: ...
 
 

@@ -4,7 +4,7 @@ Constants are marked with `N_` and translated where they are sent; functions giv
 """
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from bot.language import number
 from games.core import Game, Outcome, Words
@@ -199,10 +199,9 @@ def too_few_figures(needed: int) -> str:
     ).format(needed=needed)
 
 
-def thread_name(words: Words, player: str, number: int) -> str:
-    return _("{title} with {player} #{number}").format(
-        title=_(words.title), player=player[:60], number=number
-    )
+def thread_name(words: Words, player: str, number: int, *, team: bool = False) -> str:
+    name = _("{title} with {player} and team #{number}") if team else _("{title} with {player} #{number}")
+    return name.format(title=_(words.title), player=player[:60], number=number)
 
 
 def opened(thread_id: int) -> str:
@@ -215,6 +214,11 @@ def already_open(thread_id: str) -> str:
     ).format(thread=f"<#{thread_id}>")
 
 
+TEAM = N_(
+    "**Everybody in this thread may describe.** Start a line with `//` to talk among yourselves. I keep what is "
+    "described; `/privacy` is yours, too."
+)
+NO_TEAM_GAMES = N_("Team games are switched off in this server. You can play on your own!")
 FIRST_GAME = N_(
     "It's your first game, so: say what a figure with a ★ looks like, as you would to a friend (“the kneeling man”). "
     "If I click a wrong one, tell me so and say more (“no, the one with the longer tail”)."
@@ -222,7 +226,13 @@ FIRST_GAME = N_(
 
 
 def first_board(
-    player_id: str, words: Words, max_turns: int, plain_messages: bool, first_game: bool = False
+    player_id: str,
+    words: Words,
+    max_turns: int,
+    plain_messages: bool,
+    first_game: bool = False,
+    *,
+    team: bool = False,
 ) -> str:
     sentence = (
         _(
@@ -236,7 +246,14 @@ def first_board(
         )
     )
     said = sentence.format(player=f"<@{player_id}>", task=_(words.task), ask=_(words.ask), turns=max_turns)
+    said = f"{said} {_(TEAM)}" if team else said
     return f"{said}\n{_(FIRST_GAME)}" if first_game else said
+
+
+def credits(turns: Mapping[str, int]) -> str:
+    """Who described how often. `turns`: Discord id -> number."""
+    players = ", ".join(f"<@{player}> ({times})" for player, times in turns.items())
+    return _("Described by {players}.").format(players=players)
 
 
 def board(

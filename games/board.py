@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from games.board_words import alt_text, headline, legend
 from games.core import Board, Deal, Outcome
 from games.figures.images import Polygon, fit
 from games.figures.outline import outline
+from games.fonts import AnyFont, font_for
 
 if TYPE_CHECKING:
     from games.figures import ImageSet
@@ -167,10 +168,10 @@ def _draw_header(draw: ImageDraw.ImageDraw, turns: int, max_turns: int, outcome:
     if outcome is not Outcome.OPEN:
         GLYPHS["right" if outcome is Outcome.WON else "cross"](draw, left + BADGE, middle, BADGE)
         left += 2 * BADGE + 14
-    draw.text((left * SCALE, middle * SCALE), text, colour, _font(48), anchor="lm", stroke_width=SCALE)
-
     radius, step = 11, 32
     first = WIDTH - MARGIN - radius - step * (max_turns - 1)
+    font = _font(text, 48, first - left - step)
+    draw.text((left * SCALE, middle * SCALE), text, colour, font, anchor="lm", stroke_width=SCALE)
     for i in range(max_turns):
         centre = first + i * step
         if i < turns:
@@ -206,8 +207,9 @@ def _draw_legend(draw: ImageDraw.ImageDraw, middle: float, entries: Iterable[tup
     for glyph, text in entries:
         GLYPHS[glyph](draw, left + 21, middle, 21)
         left += 2 * 21 + 12
-        draw.text((left * SCALE, middle * SCALE), text, QUIET, _font(35), anchor="lm")
-        left += _font(35).getlength(text) / SCALE + 36
+        font = _font(text, 35)
+        draw.text((left * SCALE, middle * SCALE), text, QUIET, font, anchor="lm")
+        left += font.getlength(text) / SCALE + 36
 
 
 def _star(draw: ImageDraw.ImageDraw, x: float, y: float, radius: float) -> None:
@@ -300,9 +302,10 @@ def _dashed_frame(draw: ImageDraw.ImageDraw, box: Box, colour: str, width: int) 
             draw.rectangle(tuple(side * SCALE for side in edge), fill=colour)
 
 
-@cache
-def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    return ImageFont.load_default(size * SCALE)
+def _font(text: str, size: int, width: float = math.inf) -> AnyFont:
+    """The font for a text of so many pixels in height, or of fewer if it would be wider than `width` otherwise."""
+    font = font_for(text.isascii(), size * SCALE)
+    return font if font.getlength(text) <= width * SCALE or size <= 20 else _font(text, size - 2, width)
 
 
 @cache

@@ -10,7 +10,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from games import GAMES
 from games.core import Deal, Outcome, Step
-from store.models import EndReason, Game, Instruction, Round, RoundStatus, Turn, now
+from store.models import EndReason, Game, Instruction, Player, Round, RoundStatus, TeamPlayer, Turn, now
 
 
 def deal_of(game: Game) -> Deal:
@@ -64,6 +64,7 @@ def finished_turn(
     asked_at: datetime,
     message_id: str | None = None,
     earlier_message_ids: list[str] | None = None,
+    player_id: int | None = None,
 ) -> Turn:
     """The row of a turn with the policy's answer. Raises `IllegalAction` for an illegal action."""
     return Turn(
@@ -73,6 +74,7 @@ def finished_turn(
         message_id=message_id,
         earlier_message_ids=earlier_message_ids,
         source=source,
+        player_id=player_id,
         state_before=state,
         action=answer.action,
         state_after=GAMES[game.game].apply(state, answer.action),
@@ -148,6 +150,14 @@ async def games_played(session: AsyncSession, player_id: int) -> int:
     return (await session.exec(query)).one()
 
 
+async def turns_by_player(session: AsyncSession, game: Game) -> dict[str, int]:
+    """External id -> number of turns, of each player of a team's game, most turns first."""
+    who = func.coalesce(Turn.player_id, game.player_id)
+    query = select(Player.external_id, func.count()).join(Turn, who == Player.id)
+    rows = await session.exec(query.where(Turn.game_id == game.id).group_by(col(Player.external_id)))
+    return dict(sorted(rows, key=lambda row: -row[1]))
+
+
 async def record_shown(
     session: AsyncSession, game_id: str, message_id: str | None, turns: int, result: bool
 ) -> None:
@@ -175,9 +185,14 @@ async def turns_of(session: AsyncSession, game_id: str) -> Sequence[Turn]:
 
 
 async def queue_instruction(
-    session: AsyncSession, game_id: str, text: str, message_id: str | None, source: str = "message"
+    session: AsyncSession,
+    game_id: str,
+    text: str,
+    message_id: str | None,
+    source: str = "message",
+    player_id: int | None = None,
 ) -> bool:
-    """Queue an utterance until its turn is played.
+    """Queue an utterance until its turn is played. `player_id`: who of a team said it, None for who began the game.
 
     False if the game is over, or if this message was already queued or played. The game's end waits for this
     transaction, or this one for it, so that nothing is kept for a game that is over.
@@ -189,9 +204,15 @@ async def queue_instruction(
         return False
     try:
         async with session.begin_nested():
-            session.add(Instruction(game_id=game_id, text=text, message_id=message_id, source=source))
+            session.add(
+                Instruction(
+                    game_id=game_id, text=text, message_id=message_id, source=source, player_id=player_id
+                )
+            )
     except IntegrityError:
         return False
+    if player_id is not None and await session.get(TeamPlayer, (game_id, player_id)) is None:
+        session.add(TeamPlayer(game_id=game_id, player_id=player_id))
     return True
 
 

@@ -1,10 +1,21 @@
 """Which adapters learnt from what may no longer be used, directly or through the adapters they were trained from."""
 
+from collections import Counter
 from dataclasses import dataclass
 
 from sqlmodel import Session, col, func, select
 
-from store.models import Adapter, AdapterPlayer, ConsentKind, Origin, Player
+from store.models import (
+    Adapter,
+    AdapterPlayer,
+    AdapterTurn,
+    ConsentKind,
+    Game,
+    Origin,
+    Player,
+    TeamPlayer,
+    Turn,
+)
 from store.players import agreed
 
 
@@ -61,9 +72,20 @@ def _withdrawn_turns(session: Session) -> dict[int, int]:
     withdrew = select(Player.id).where(
         Player.platform == Origin.DISCORD, col(Player.id).not_in(agreed(ConsentKind.TRAINING))
     )
-    query = (
+    by_player = (
         select(AdapterPlayer.adapter_id, func.sum(AdapterPlayer.turns))
         .where(col(AdapterPlayer.player_id).in_(withdrew))
         .group_by(col(AdapterPlayer.adapter_id))
     )
-    return {adapter_id: int(turns) for adapter_id, turns in session.exec(query)}
+    in_teams = (
+        select(AdapterTurn.adapter_id, func.count(AdapterTurn.turn_id.distinct()))  # pyright: ignore[reportAttributeAccessIssue]
+        .join(Turn)
+        .join(Game)
+        .join(TeamPlayer)
+        .where(col(TeamPlayer.player_id).in_(withdrew), col(Game.player_id).not_in(withdrew))
+        .group_by(col(AdapterTurn.adapter_id))
+    )
+    found: Counter[int] = Counter()
+    for adapter_id, turns in [*session.exec(by_player), *session.exec(in_teams)]:
+        found[adapter_id] += int(turns)
+    return dict(found)

@@ -100,7 +100,7 @@ class EndReason(StrEnum):
     THREAD = "thread"
     """Its thread or channel was deleted."""
     ERASED = "erased"
-    """Its player erased everything."""
+    """Its player, or one of its team, erased everything."""
 
 
 class RoundStatus(StrEnum):
@@ -186,6 +186,9 @@ class Game(SQLModel, table=True):
     listener: list[str] = Field(sa_type=sa.JSON)
     targets: list[str] = Field(sa_type=sa.JSON)
     player_id: int = _parent("player.id", index=False)
+    """Who began it."""
+    team: bool = Field(default=False, sa_column_kwargs={"server_default": sa.false()})
+    """Whether everybody in its thread may instruct (`TeamPlayer`)."""
     origin: Origin = _choice(Origin)
     guild_id: str | None = None
     channel_id: str | None = None
@@ -219,6 +222,18 @@ class Game(SQLModel, table=True):
     ended_at: datetime | None = _time(default=None, nullable=True)
 
 
+class TeamPlayer(SQLModel, table=True):
+    """Somebody who instructed in a team's game and did not begin it.
+
+    Such a game is trained on, or shared, only if all of its players agree, and is erased with any of them.
+    """
+
+    __tablename__ = "team_player"  # pyright: ignore[reportAssignmentType]
+
+    game_id: str = Field(foreign_key="game.id", ondelete="CASCADE", primary_key=True)
+    player_id: int = Field(foreign_key="player.id", ondelete="CASCADE", primary_key=True, index=True)
+
+
 class Instruction(SQLModel, table=True):
     """A queued utterance. The row is deleted when its turn is committed."""
 
@@ -228,6 +243,8 @@ class Instruction(SQLModel, table=True):
     """The platform's id of the message or interaction; each is played in one turn at most."""
     source: str = "message"
     text: str
+    player_id: int | None = None
+    """Who of a team said it (`TeamPlayer`); None: who began the game."""
     received_at: datetime = _time(default_factory=now)
 
 
@@ -246,6 +263,8 @@ class Turn(SQLModel, table=True):
     earlier_message_ids: list[str] | None = Field(default=None, sa_type=sa.JSON(none_as_null=True))  # pyright: ignore[reportArgumentType]
     """Ids of the other messages, oldest first, if several were played as one utterance."""
     source: str = "message"
+    player_id: int | None = None
+    """Who of a team said it (`TeamPlayer`); None: who began the game."""
     state_before: str
     action: str
     state_after: str
@@ -387,6 +406,8 @@ class GuildSettings(SQLModel, table=True):
     """Seconds between one player's new games."""
     idle_hours: int | None = None
     """Hours without a word after which a game ends; 0 never."""
+    team_games: bool = Field(default=True, sa_column_kwargs={"server_default": sa.true()})
+    """Whether games may be played by everybody in the thread."""
     lock_threads: bool = Field(default=False, sa_column_kwargs={"server_default": sa.false()})
     """Whether the thread of a finished game is locked when it is archived."""
     locale: str | None = None

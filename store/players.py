@@ -21,6 +21,7 @@ from store.models import (
     Player,
     Round,
     RoundEvent,
+    TeamPlayer,
     Turn,
 )
 from store.rounds import forget_trust, trust_of, trust_without
@@ -42,6 +43,13 @@ async def change_locale(session: AsyncSession, platform: Origin, external_id: st
     """Set the locale of the player with this id on a platform, if there is a row."""
     same = (col(Player.platform) == platform, col(Player.external_id) == external_id)
     await session.exec(update(Player).where(*same, col(Player.locale) != locale).values(locale=locale))
+
+
+async def team_player_id(session: AsyncSession, game: Game, external_id: str, name: str) -> int | None:
+    """The id of somebody who instructs in a game, created if needed; None for who began it."""
+    player = await known_player(session, game.origin, external_id)
+    player = player or await player_of(session, game.origin, external_id, name)
+    return None if player.id == game.player_id else player.id
 
 
 async def known_player(session: AsyncSession, platform: Origin, external_id: str) -> Player | None:
@@ -70,6 +78,7 @@ def export_player(session: Session, player_id: int) -> dict[str, Any]:
     """Everything stored about a player, in JSON-compatible form. It can be much: not for the bot's loop."""
     player = session.get_one(Player, player_id)
     own = Game.player_id == player_id
+    said = select(Turn).where(Turn.player_id == player_id).order_by(col(Turn.id))
     games = session.exec(select(Game).where(own).order_by(col(Game.started_at))).all()
     turns = session.exec(select(Turn).join(Game).where(own).order_by(col(Turn.id))).all()
     answers = session.exec(select(Consent).where(Consent.player_id == player_id)).all()
@@ -86,6 +95,7 @@ def export_player(session: Session, player_id: int) -> dict[str, Any]:
         "consents": [answer.model_dump(mode="json") for answer in answers],
         "games": [{**game.model_dump(mode="json"), "turns": of_game[game.id]} for game in games],
         "waiting": [instruction.model_dump(mode="json") for instruction in waiting],
+        "said_in_games_of_others": [turn.model_dump(mode="json") for turn in session.exec(said)],
         "trust": trust_of(session, player_id),
         "rounds": [{"number": row.number, "requested_at": row.created_at.isoformat()} for row in asked],
         "round_events": [event.model_dump(mode="json") for event in events],
@@ -117,8 +127,14 @@ async def adapters_that_learnt_from(session: AsyncSession, player_id: int) -> in
 
 
 def game_ids_of(session: Session, player_id: int) -> frozenset[str]:
-    """Ids of a player's games."""
-    return frozenset(session.exec(select(Game.id).where(Game.player_id == player_id)).all())
+    """Ids of a player's games, and of those of others in which the player instructed."""
+    own = session.exec(select(Game.id).where(Game.player_id == player_id)).all()
+    return frozenset(own) | _team_games_of(session, player_id)
+
+
+def _team_games_of(session: Session, player_id: int) -> frozenset[str]:
+    query = select(TeamPlayer.game_id).where(TeamPlayer.player_id == player_id)
+    return frozenset(session.exec(query).all())
 
 
 def card_without(card: Mapping[str, Any], games: Collection[str], player_id: int) -> dict[str, Any]:
@@ -136,12 +152,21 @@ def card_without(card: Mapping[str, Any], games: Collection[str], player_id: int
 def erase_player(session: Session, player_id: int) -> int:
     """Delete a player with all games, turns, verdicts and trust results. Returns the number of games.
 
+    Games of a team in which the player instructed are deleted too: later turns answer to the player's words.
+
     Adapters trained on the erased turns keep a count of them (`Adapter.erased_turns`): the next round starts
     again from the base model without those turns, and such an adapter and those trained from it are not used again
     (`store.lineage`). Call `Database.scrub` once this is committed. It rewrites large cards: not for the bot's loop.
     """
+    shared = _team_games_of(session, player_id)
     learnt = select(AdapterPlayer.adapter_id, AdapterPlayer.turns).where(AdapterPlayer.player_id == player_id)
-    for adapter_id, turns in session.exec(learnt).all():
+    with_team = (
+        select(AdapterTurn.adapter_id, func.count())
+        .join(Turn)
+        .where(col(Turn.game_id).in_(shared))
+        .group_by(col(AdapterTurn.adapter_id))
+    )
+    for adapter_id, turns in [*session.exec(learnt), *session.exec(with_team)]:
         session.exec(
             update(Adapter)
             .where(col(Adapter.id) == adapter_id)
@@ -156,6 +181,7 @@ def erase_player(session: Session, player_id: int) -> int:
         adapter.card = card_without(adapter.card, erased, player_id)
         session.add(adapter)
     session.flush()
+    session.exec(delete(Game).where(col(Game.id).in_(shared)))
     session.exec(delete(Player).where(col(Player.id) == player_id))
     return len(erased)
 

@@ -12,7 +12,17 @@ import sqlalchemy as sa
 from sqlmodel import Session, and_, col, delete, func, or_, select
 
 from games.core import Outcome, Step
-from store.models import Adapter, AdapterPlayer, AdapterTurn, ConsentKind, Feedback, Game, Origin, Turn
+from store.models import (
+    Adapter,
+    AdapterPlayer,
+    AdapterTurn,
+    ConsentKind,
+    Feedback,
+    Game,
+    Origin,
+    TeamPlayer,
+    Turn,
+)
 from store.players import agreed
 from store.rounds import quarantined
 
@@ -79,8 +89,8 @@ def usable_interactions(
     """Finished games that may be trained on, oldest first; with `until`, only those that had ended by then.
 
     Discord forbids training on message content without its express permission (Developer Policy, rule 21):
-    its games are left out unless `discord_permission` is that permission's reference, and then only games of
-    players who opted in are used. Games on the local service and simulated games are not restricted, but in a store
+    its games are left out unless `discord_permission` is that permission's reference, and then only games whose
+    players all opted in are used. Games on the local service and simulated games are not restricted, but in a store
     that also has games from Discord those on the local service are only used with `local_games`.
     """
     query = sa.select(
@@ -137,7 +147,11 @@ def _usable(
         origins.remove(Origin.LOCAL)
     conditions: list[sa.ColumnElement[bool]] = [col(Game.origin).in_(sorted(origins))]
     if discord_permission:
-        conditions.append(and_(on_discord, col(Game.player_id).in_(agreed(ConsentKind.TRAINING))))
+        agree = agreed(ConsentKind.TRAINING)
+        refused = select(TeamPlayer.game_id).where(
+            TeamPlayer.game_id == Game.id, col(TeamPlayer.player_id).not_in(agree)
+        )
+        conditions.append(and_(on_discord, col(Game.player_id).in_(agree), ~refused.exists()))
     return conditions
 
 

@@ -59,7 +59,7 @@ def first_burst(waiting: Sequence[Instruction], seconds: float) -> Burst | None:
 
 def _belongs(burst: Sequence[Instruction], following: Instruction, seconds: float) -> bool:
     before, after = _sent_at(burst[-1]), _sent_at(following)
-    if seconds <= 0 or before is None or after is None:
+    if seconds <= 0 or before is None or after is None or following.player_id != burst[-1].player_id:
         return False
     return 0 <= (after - before).total_seconds() <= seconds and len(_joined([*burst, following])) <= LONGEST
 

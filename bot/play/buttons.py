@@ -47,6 +47,9 @@ class DescribeButton(GameButton, template=rf"describe:{_GAME}"):
 
     action, label, style = "describe", texts.DESCRIBE, discord.ButtonStyle.primary
 
+    async def owner_of(self, interaction: BotInteraction) -> str | None:
+        return await services_of(interaction).games.speaker_of(self.game_id)
+
     async def pressed(self, interaction: BotInteraction) -> None:
         await interaction.response.send_modal(DescribeForm(self.game_id, self.player_id))
 
@@ -104,18 +107,20 @@ class EndGameButton(Button, template=r"endgame:(?P<game_id>[0-9a-f]{32})"):
         await interaction.edit_original_response(content=_(text), view=None)
 
 
-class NewGameButton(Button, template=r"newgame(?::(?P<name>\w+))?"):
+class NewGameButton(Button, template=r"newgame(?::(?P<name>\w+))?(?P<team>:team)?"):
     """Starts another game of the same kind for the person who presses it."""
 
     label, style = texts.NEW_GAME, discord.ButtonStyle.success
 
-    def __init__(self, name: str | None = None, label: str | None = None) -> None:
-        """`name` of the game; None in buttons of old versions."""
-        self.name = name if name in GAMES else DEFAULT_GAME
-        super().__init__(f"newgame:{self.name}", label=label)
+    def __init__(
+        self, name: str | None = None, team: str | bool | None = None, label: str | None = None
+    ) -> None:
+        """`name` of the game; None in buttons of old versions. `team`: whether everybody may instruct in it."""
+        self.name, self.team = name if name in GAMES else DEFAULT_GAME, bool(team)
+        super().__init__(f"newgame:{self.name}{':team' if team else ''}", label=label)
 
     async def pressed(self, interaction: BotInteraction) -> None:
-        await start_game(interaction, self.name)
+        await start_game(interaction, self.name, team=self.team)
 
 
 class DescribeForm(_OfGame, Form):
@@ -135,10 +140,14 @@ class DescribeForm(_OfGame, Form):
         super().__init__(f"describe-form:{game_id}:{owner}", owner, [label])
         self.game_id = game_id
 
+    async def owner_of(self, interaction: BotInteraction) -> str | None:
+        return await services_of(interaction).games.speaker_of(self.game_id)
+
     async def submitted(self, interaction: BotInteraction, values: Mapping[str, str]) -> None:
+        games, user = services_of(interaction).games, interaction.user
         match read(values.get(FIELD, "")):
             case Utterance(text=words):
-                say = services_of(interaction).games.say(self.game_id, words, str(interaction.id), "modal")
+                say = games.say(self.game_id, words, str(interaction.id), "modal", user)
                 if await kept_first(interaction, say):
                     return
                 await answer(interaction, texts.GAME_IS_OVER)
@@ -167,24 +176,26 @@ def board_buttons(game: Game, player_id: str) -> Buttons:
     """The buttons under a board."""
     if game.outcome is Outcome.OPEN:
         return Buttons(DescribeButton(game.id, player_id), GiveUpButton(game.id, player_id))
-    return Buttons(NewGameButton(game.game))
+    return Buttons(NewGameButton(game.game, game.team))
 
 
 def play_buttons(names: Sequence[str] | None) -> Buttons:
     """The buttons that start a game, one for each of these games; None for all."""
     offered = [game for name, game in GAMES.items() if names is None or name in names]
-    return Buttons(*(NewGameButton(game.name, texts.play_label(game.words)) for game in offered))
+    return Buttons(*(NewGameButton(game.name, label=texts.play_label(game.words)) for game in offered))
 
 
-async def start_game(interaction: BotInteraction, name: str) -> None:
-    """Open a game, by its name, for the person who asked, and answer with a link to it."""
+async def start_game(interaction: BotInteraction, name: str, *, team: bool = False) -> None:
+    """Open a game, by its name, for the person who asked or a team, and answer with a link to it."""
     await acknowledge(interaction, thinking=True)
     if interaction.guild is None:
         await answer(interaction, texts.ONLY_IN_SERVERS)
         return
     bot = services_of(interaction)
     try:
-        thread = await bot.opener.open(interaction.channel, interaction.user, str(interaction.locale), name)
+        thread = await bot.opener.open(
+            interaction.channel, interaction.user, str(interaction.locale), name, team=team
+        )
     except AlreadyPlaying as running:
         give_up = Buttons(GiveUpButton(running.game.id, str(interaction.user.id)))
         await answer(interaction, str(running), view=give_up)

@@ -20,7 +20,7 @@ from bot.respond import acknowledge, answer, reply
 from bot.servers import server_locale
 from bot.services import BotInteraction, Services
 from games import DEFAULT_GAME, GAMES
-from games.language import _
+from games.language import N_, _
 from store.games import open_game_of
 from store.models import Game
 from store.players import known_player
@@ -29,6 +29,11 @@ MENTIONS, MENTION_SECONDS = 3, 60.0
 """How many mentions of the bot are answered in one channel, in this number of seconds."""
 REMOVED = (discord.MessageType.thread_created, discord.MessageType.pins_add)
 """Discord's lines about the bot's own threads and pinned messages, which are removed from the channel."""
+ME, EVERYBODY = "me", "everybody"
+_WHO = [
+    app_commands.Choice(name=N_("Only me"), value=ME),
+    app_commands.Choice(name=N_("Everybody in the thread, as a team"), value=EVERYBODY),
+]
 _CHOICES = [app_commands.Choice(name=game.words.label, value=game.name) for game in GAMES.values()]
 
 
@@ -44,11 +49,11 @@ class Play(commands.Cog):
         self._locales = Locales(bot.database, bot.settings.origin)
 
     @app_commands.command(description="Play a game of tangrams with me in a thread")
-    @app_commands.describe(game="Which game")
-    @app_commands.choices(game=_CHOICES)
+    @app_commands.describe(game="Which game", who="Who may describe figures")
+    @app_commands.choices(game=_CHOICES, who=_WHO)
     @app_commands.guild_only()
-    async def play(self, interaction: BotInteraction, game: str = DEFAULT_GAME) -> None:
-        await start_game(interaction, game)
+    async def play(self, interaction: BotInteraction, game: str = DEFAULT_GAME, who: str = ME) -> None:
+        await start_game(interaction, game, team=who == EVERYBODY)
 
     @app_commands.command(description="Give up your running game")
     @app_commands.describe(player="For moderators: whose game ends")

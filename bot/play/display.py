@@ -2,8 +2,9 @@
 
 import asyncio
 import io
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
 from typing import Any
 
 import discord
@@ -26,6 +27,22 @@ DRAWN_AT_ONCE = 2
 """Number of boards drawn at the same time. More would slow down the event loop."""
 
 
+@dataclass(frozen=True)
+class Position:
+    """What a board shows, and what the line above it says."""
+
+    game: Game
+    player_id: str
+    """Discord id of who began the game."""
+    turns: Sequence[Turn]
+    first_game: bool = False
+    """Whether the player has not played before, so that the first board explains more."""
+    credits: Mapping[str, int] = field(default_factory=dict)
+    """Discord id -> turns, after a team's game."""
+    unplayed: int = 0
+    """Messages that came too late to be played."""
+
+
 class BoardDisplay:
     """Draws and sends boards. Raises `ThreadGone` if the thread no longer exists."""
 
@@ -43,41 +60,21 @@ class BoardDisplay:
         guild_id = int(game.guild_id) if game.guild_id else None
         return self._client.get_partial_messageable(int(game.thread_id), guild_id=guild_id)
 
-    async def show(
-        self,
-        game: Game,
-        player_id: str,
-        turns: Sequence[Turn],
-        *,
-        look_first: bool,
-        unplayed: int = 0,
-        first_game: bool = False,
-    ) -> str:
-        """Make sure that the thread shows the current position. Gives the board's message id.
+    async def show(self, position: Position, *, look_first: bool) -> str:
+        """Make sure that the thread shows a position. Gives the board's message id.
 
         A board is a new message that replies to the utterance, because people read the bottom of a thread and can
         scroll back to earlier positions. `look_first`: search the thread first, because a bot that was killed may
-        have sent the board without recording it; that message is then used. `first_game`: the player has not
-        played before, so the first board explains more.
+        have sent the board without recording it; that message is then used.
         """
-        thread, turn = self._thread(game), turns[-1] if turns else None
-        name = f"{len(turns)}{'' if game.outcome is Outcome.OPEN else '-end'}"
+        game = position.game
+        thread = self._thread(game)
+        name = f"{len(position.turns)}{'' if game.outcome is Outcome.OPEN else '-end'}"
         filename = f"board-{game.id[:8]}-{name}.png"
         try:
             found = await self._already_shown(thread, filename) if look_first else None
             if found is None:
-                found = await self._send(
-                    thread,
-                    game,
-                    player_id,
-                    turn,
-                    state_of(game, turns),
-                    len(turns),
-                    filename,
-                    f"{game.id[:16]}-{name}",
-                    unplayed,
-                    first_game,
-                )
+                found = await self._send(thread, position, filename, f"{game.id[:16]}-{name}")
         except discord.NotFound as error:
             if error.code == UNKNOWN_CHANNEL:
                 raise ThreadGone(game.thread_id) from error
@@ -91,22 +88,19 @@ class BoardDisplay:
                 await self._thread(game).get_partial_message(int(game.board_message_id)).edit(view=None)
 
     async def _send(
-        self,
-        thread: discord.PartialMessageable,
-        game: Game,
-        player_id: str,
-        turn: Turn | None,
-        state: str,
-        turns: int,
-        filename: str,
-        nonce: str,
-        unplayed: int,
-        first_game: bool,
+        self, thread: discord.PartialMessageable, position: Position, filename: str, nonce: str
     ) -> int:
+        game, player_id, turns = position.game, position.player_id, len(position.turns)
+        turn = position.turns[-1] if position.turns else None
         rules = GAMES[game.game]
         if turn is None and game.outcome is Outcome.OPEN:
             content = texts.first_board(
-                player_id, rules.words, rules.max_turns, self._plain_messages, first_game
+                player_id,
+                rules.words,
+                rules.max_turns,
+                self._plain_messages,
+                position.first_game,
+                team=game.team,
             )
         else:
             content = texts.board(
@@ -114,9 +108,11 @@ class BoardDisplay:
                 game.outcome,
                 turns,
                 rules.max_turns,
-                unplayed,
+                position.unplayed,
                 by_moderator=game.end_reason is EndReason.MODERATOR,
             )
+        if position.credits:
+            content = f"{content}\n{texts.credits(position.credits)}"
         if note := await self._notes.with_board(game, turns):
             content = f"{content}\n{_(note)}"
         answers = turn is not None and game.shown_turns != turns
@@ -127,7 +123,7 @@ class BoardDisplay:
             reply["reference"] = discord.MessageReference(
                 message_id=int(turn.message_id), channel_id=thread.id, fail_if_not_exists=False
             )
-        board = await self.draw(game, state, turns)
+        board = await self.draw(game, state_of(game, position.turns), turns)
         message = await thread.send(
             content,
             file=discord.File(io.BytesIO(board.png), filename, description=board.alt),
@@ -135,7 +131,10 @@ class BoardDisplay:
             nonce=nonce,
             mention_author=False,
             allowed_mentions=discord.AllowedMentions(
-                everyone=False, roles=False, users=[discord.Object(int(player_id))], replied_user=False
+                everyone=False,
+                roles=False,
+                users=[] if turns else [discord.Object(int(player_id))],
+                replied_user=False,
             ),
             **reply,
         )

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import discord
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
+from sqlmodel.ext.asyncio.session import AsyncSession
 from tenacity import RetryCallState, retry, retry_if_exception_type, stop_after_attempt, wait_incrementing
 
 from bot import texts
@@ -35,6 +36,7 @@ from store.games import (
     waiting_instruction,
 )
 from store.models import EndReason, Game, Player
+from store.players import team_player_id
 
 log = structlog.get_logger(__name__)
 
@@ -134,7 +136,7 @@ class Inbox:
 
     async def _read(self, message: discord.Message) -> bool:
         found = await self._game(message.channel.id)
-        if found is None or found[1].external_id != str(message.author.id):
+        if found is None or not _may_instruct(*found, message.author):
             return False
         speak(found[1].locale)
         if found[0].outcome is not Outcome.OPEN:
@@ -155,7 +157,8 @@ class Inbox:
         if found is None:
             return False
         async with self._database.async_writing() as session:
-            await queue_instruction(session, found[0].id, message.content, str(message.id))
+            who = deleted.player_id if deleted is not None else None
+            await queue_instruction(session, found[0].id, message.content, str(message.id), player_id=who)
         self._games.wake(found[0].id)
         return True
 
@@ -181,7 +184,7 @@ class Inbox:
             return  # the bot may not read its content
         async with self._locks(message.channel.id):
             found = await self._game(message.channel.id)
-            if found is None or found[1].external_id != str(message.author.id):
+            if found is None or not _may_instruct(*found, message.author):
                 return
             speak(found[1].locale)
             try:
@@ -207,7 +210,8 @@ class Inbox:
                 turns = await turns_of(session, game.id)
                 later = any(int(turn.message_id) > message.id for turn in turns if turn.message_id)
                 if game.outcome is Outcome.OPEN and not later:  # for example, it was too long before
-                    await queue_instruction(session, game.id, content.text, message_id)
+                    who = await _team_player(session, game, message.author)
+                    await queue_instruction(session, game.id, content.text, message_id, player_id=who)
                 return None
             return content if await drop_instruction(session, message_id) else None
 
@@ -233,7 +237,9 @@ class Inbox:
                 waiting = await waiting_instruction(session, str(message_id))
                 if waiting is None:
                     continue
-                posted = self._proxies.deleted(Said(channel_id, str(message_id), waiting.text))
+                posted = self._proxies.deleted(
+                    Said(channel_id, str(message_id), waiting.text, waiting.player_id)
+                )
                 if posted is not None:
                     waiting.text, waiting.message_id = posted.text, posted.message_id
                     session.add(waiting)
@@ -301,7 +307,7 @@ class Inbox:
             guild_id = int(game.guild_id) if game.guild_id else None
             thread = self._client.get_partial_messageable(thread_id, guild_id=guild_id)
             async for message in thread.history(after=after, oldest_first=True, limit=None):
-                if str(message.author.id) == player.external_id:
+                if _may_instruct(game, player, message.author):
                     await self._take(message)
         except (discord.Forbidden, discord.NotFound) as error:
             log.warning("missed messages may not be read", thread=thread_id, error=str(error))
@@ -372,8 +378,18 @@ class Inbox:
         """Record that a message was read and, if it is an utterance, queue it. Raises SQLAlchemyError."""
         async with self._database.async_writing() as session:
             if isinstance(content, Utterance):
-                await queue_instruction(session, game.id, content.text, str(message.id))
+                who = await _team_player(session, game, message.author)
+                await queue_instruction(session, game.id, content.text, str(message.id), player_id=who)
             await record_heard(session, game.id, str(message.id))
+
+
+def _may_instruct(game: Game, player: Player, author: discord.abc.User) -> bool:
+    return str(author.id) == player.external_id or (game.team and not author.bot)
+
+
+async def _team_player(session: AsyncSession, game: Game, author: discord.abc.User) -> int | None:
+    """Whose words a message has in a team's game; None for who began the game."""
+    return await team_player_id(session, game, str(author.id), author.display_name) if game.team else None
 
 
 def _extras(message: discord.Message) -> bool:

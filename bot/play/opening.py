@@ -40,6 +40,7 @@ class _Start:
     images: str
     games: list[str] | None
     """Names of the games that may be played; None for all."""
+    team_games: bool
     channels: tuple[str, ...]
     """Ids of the channels for games; none for all."""
 
@@ -66,9 +67,15 @@ class GameOpener:
         self._last_status: PolicyStatus | None = None
 
     async def open(
-        self, channel: object, user: discord.Member | discord.User, locale: str, name: str
+        self,
+        channel: object,
+        user: discord.Member | discord.User,
+        locale: str,
+        name: str,
+        *,
+        team: bool = False,
     ) -> discord.Thread:
-        """Open a game by its name in a channel, or in the parent channel of a thread.
+        """Open a game by its name in a channel, or in the parent channel of a thread. `team`: everybody may instruct.
 
         Raises `Refusal` with the reason.
         """
@@ -86,6 +93,8 @@ class GameOpener:
             if start.games is not None and name not in start.games:
                 allowed = [game.words for game in GAMES.values() if game.name in start.games]
                 raise Refusal(texts.not_played_here(allowed))
+            if team and not start.team_games:
+                raise Refusal(texts.NO_TEAM_GAMES)
             status = await self._status()
             images = await self._open_images(start.images)
             try:
@@ -93,7 +102,7 @@ class GameOpener:
             except ValueError as error:
                 raise Refusal(texts.too_few_figures(min(rules.board_sizes))) from error
             thread = await parent.create_thread(
-                name=texts.thread_name(rules.words, user.display_name, start.number),
+                name=texts.thread_name(rules.words, user.display_name, start.number, team=team),
                 type=discord.ChannelType.news_thread
                 if parent.is_news()
                 else discord.ChannelType.public_thread,
@@ -106,6 +115,7 @@ class GameOpener:
                 listener=list(deal.listener),
                 targets=sorted(deal.targets),
                 player_id=start.player_id,
+                team=team,
                 origin=self._settings.origin,
                 guild_id=str(parent.guild.id),
                 channel_id=str(parent.id),
@@ -154,6 +164,7 @@ class GameOpener:
                 round=await finished_rounds(session),
                 images=community.images or self._settings.play.images,
                 games=community.games,
+                team_games=community.team_games,
                 channels=tuple(each.channel_id for each in channels),
             )
         if running is not None and await self._still_there(running):

@@ -34,6 +34,8 @@ class Said:
     thread_id: int
     message_id: str
     text: str
+    player_id: int | None = None
+    """Who of a team said it (`store.models.Instruction`)."""
     at: float = field(default_factory=time.monotonic)
 
 

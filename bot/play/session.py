@@ -19,7 +19,7 @@ from bot.errors import OUTSIDE, ThreadGone
 from bot.language import speak
 from bot.locks import KeyedLocks
 from bot.play.burst import Burst, first_burst
-from bot.play.display import BoardDisplay
+from bot.play.display import BoardDisplay, Position
 from bot.play.turn import request_of, turn_of
 from bot.services import Policy
 from games import GAMES
@@ -37,10 +37,12 @@ from store.games import (
     record_closed,
     record_shown,
     record_unshown,
+    turns_by_player,
     turns_of,
     waiting_instructions,
 )
 from store.models import EndReason, Game, Instruction, Player, Turn, now
+from store.players import team_player_id
 from store.rounds import in_quarantine
 from web.metrics import Metrics
 
@@ -97,13 +99,16 @@ class GameSessions:
         self._metrics.games_opened.inc()
         self.wake(game_id)
 
-    async def say(self, game_id: str, text: str, message_id: str, source: str) -> bool:
+    async def say(
+        self, game_id: str, text: str, message_id: str, source: str, user: discord.abc.User
+    ) -> bool:
         """Queue an utterance that did not come as a message, once. False if the game is over."""
         async with self._locks(game_id), self._database.async_writing() as session:
             game = await session.get(Game, game_id)
             if game is None or game.outcome is not Outcome.OPEN:
                 return False
-            await queue_instruction(session, game_id, text, message_id, source)
+            who = await team_player_id(session, game, str(user.id), user.display_name) if game.team else None
+            await queue_instruction(session, game_id, text, message_id, source, who)
         self.wake(game_id)
         return True
 
@@ -112,6 +117,14 @@ class GameSessions:
         async with self._database.async_session() as session:
             game = await session.get(Game, game_id)
             return (await session.get_one(Player, game.player_id)).external_id if game is not None else None
+
+    async def speaker_of(self, game_id: str) -> str | None:
+        """The Discord id of the only person who may instruct in a game; None for a team's game, or if there is none."""
+        async with self._database.async_session() as session:
+            game = await session.get(Game, game_id)
+            if game is None or game.team:
+                return None
+            return (await session.get_one(Player, game.player_id)).external_id
 
     async def give_up(self, game_id: str, reason: EndReason = EndReason.PLAYER) -> bool:
         """End a game. False if it was over already."""
@@ -260,9 +273,11 @@ class GameSessions:
             first_game = not turns and await games_played(session, game.player_id) == 1
             over = game.outcome is not Outcome.OPEN
             waiting = () if over else await waiting_instructions(session, game_id)
+            credits = await turns_by_player(session, game) if over and game.team else {}
             verdicts_heard = not await session.run_sync(in_quarantine, game)  # pyright: ignore[reportArgumentType]
         if game.shown_turns != len(turns) or (over and not game.result_shown):
-            await self._show(game, player, turns, worker, first_game)
+            external_id, unplayed = player.external_id, worker.unplayed
+            await self._show(Position(game, external_id, turns, first_game, credits, unplayed))
             return True
         if not waiting:
             return False
@@ -286,19 +301,11 @@ class GameSessions:
                 await asyncio.wait_for(worker.woken.wait(), left)
         return None
 
-    async def _show(
-        self, game: Game, player: Player, turns: Sequence[Turn], worker: _Worker, first_game: bool
-    ) -> None:
+    async def _show(self, position: Position) -> None:
+        game, turns = position.game, position.turns
         look_first = game.id not in self._recorded
         self._recorded.discard(game.id)
-        message_id = await self._display.show(
-            game,
-            player.external_id,
-            turns,
-            look_first=look_first,
-            unplayed=worker.unplayed,
-            first_game=first_game,
-        )
+        message_id = await self._display.show(position, look_first=look_first)
         over = game.outcome is not Outcome.OPEN
         async with self._database.async_writing() as session:
             await record_shown(session, game.id, message_id, len(turns), result=over)

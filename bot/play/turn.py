@@ -39,4 +39,5 @@ def turn_of(game: Game, turns: Sequence[Turn], burst: Burst, answer: TurnAnswer)
         asked_at=burst.last.received_at,
         message_id=burst.last.message_id,
         earlier_message_ids=burst.earlier_message_ids,
+        player_id=burst.last.player_id,
     )

@@ -37,6 +37,7 @@ class Setup(commands.Cog):
         images="The figures of new games here: 'classic', 'classic:N' for N of them, or 'default'",
         cooldown="Seconds between one player's new games",
         idle="Hours without a word after which a game ends; 0 never",
+        team="Whether a game may be played by everybody in its thread",
         lock="Whether the threads of finished games are locked when they are archived",
         language="What the whole server reads: reports, and the message with the Play button",
         reset="A setting that goes back to its default",
@@ -61,6 +62,7 @@ class Setup(commands.Cog):
         images: str | None = None,
         cooldown: app_commands.Range[float, 0.0, LONGEST_PAUSE] | None = None,
         idle: app_commands.Range[int, 0, LONGEST_SILENCE] | None = None,
+        team: bool | None = None,
         lock: bool | None = None,
         language: str | None = None,
         reset: str | None = None,
@@ -78,7 +80,13 @@ class Setup(commands.Cog):
             values["moderators_channel_id"] = str(reports.id)
         if games is not None:
             values["games"] = None if games == texts.ALL_GAMES else [games]
-        given = {"cooldown": cooldown, "idle_hours": idle, "lock_threads": lock, "locale": language}
+        given = {
+            "cooldown": cooldown,
+            "idle_hours": idle,
+            "team_games": team,
+            "lock_threads": lock,
+            "locale": language,
+        }
         values |= {name: value for name, value in given.items() if value is not None}
         row, channels = await self._save(interaction.guild, values, play_in, not_in)
         lines = await self._lines(interaction, row, channels)

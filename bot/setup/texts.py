@@ -108,6 +108,7 @@ def report(
         )
         + _default(row.idle_hours)
     )
+    rows.append(_("👥 Team games: allowed.") if row.team_games else _("👥 Team games: switched off."))
     rows.append(
         _("🧵 Finished threads are archived and locked.")
         if row.lock_threads

@@ -248,10 +248,11 @@ def _end(outcome: Outcome) -> str:
 def replay_alt(outcome: Outcome, steps: Sequence[tuple[str, int, int]], targets: int) -> str:
     """The game in words. `steps`: (utterance, targets selected after it, other figures selected)."""
     turns = ngettext("{turns} turn", "{turns} turns", len(steps)).format(turns=len(steps))
-    marked = ngettext("{targets} target", "{targets} targets", targets).format(targets=targets)
-    intro = _("A game of {turns} with {targets}, {end}.").format(
-        turns=turns, targets=marked, end=_end(outcome)
-    )
+    intro = ngettext(
+        "A game of {turns} with {targets} target, {end}.",
+        "A game of {turns} with {targets} targets, {end}.",
+        targets,
+    ).format(turns=turns, targets=targets, end=_end(outcome))
 
     def told(longest: int) -> str:
         said = [intro]

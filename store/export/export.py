@@ -23,11 +23,24 @@ from store.export.tables import Table
 from store.export.writers import TableWriter
 from store.folder import new_folder
 from store.migrations import revisions
-from store.models import Adapter, AdapterTurn, Consent, ConsentKind, Feedback, Game, Origin, Player, Turn, now
+from store.models import (
+    Adapter,
+    AdapterTurn,
+    Consent,
+    ConsentKind,
+    Feedback,
+    Game,
+    Origin,
+    Player,
+    TeamPlayer,
+    Turn,
+    now,
+)
 from store.version import code_version
 
-_GAME, _TURN, _FEEDBACK, _ADAPTER, _LINEAGE, _PLAYER, _CONSENT = (
-    cast(Any, model).__table__.c for model in (Game, Turn, Feedback, Adapter, AdapterTurn, Player, Consent)
+_GAME, _TURN, _FEEDBACK, _ADAPTER, _LINEAGE, _PLAYER, _CONSENT, _TEAM = (
+    cast(Any, model).__table__.c
+    for model in (Game, Turn, Feedback, Adapter, AdapterTurn, Player, Consent, TeamPlayer)
 )
 """The columns that are read. Rows are plain tuples, because creating a million mapped objects would take
 minutes."""
@@ -150,7 +163,11 @@ class _Run:
             _GAME.outcome != Outcome.OPEN,
             sa.or_(_GAME.ended_at.is_(None), _GAME.ended_at <= cutoff),
         )
-        allowed = sa.or_(_GAME.origin != Origin.DISCORD, _GAME.player_id.in_(consenting))
+        refused = sa.select(_TEAM.game_id).where(
+            _TEAM.game_id == _GAME.id, _TEAM.player_id.not_in(consenting)
+        )
+        agreed = sa.and_(_GAME.player_id.in_(consenting), sa.not_(refused.exists()))
+        allowed = sa.or_(_GAME.origin != Origin.DISCORD, agreed)
         self._exported = sa.and_(finished, allowed)
         self.left_out = {
             "not finished at the cutoff": self._count(Game, sa.not_(finished)),
