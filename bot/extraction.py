@@ -12,7 +12,7 @@ from babel.messages.extract import extract_python
 
 from bot.language import NAME
 
-Found = tuple[int, str | None, Any, list[str]]
+Found = Any
 """(line, function, texts, comments), as Babel wants it."""
 
 
