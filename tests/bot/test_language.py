@@ -52,7 +52,9 @@ def test_translations_put_in_the_same(language: str):
     source = of_the_source()
     for key, texts in translations(language).items():
         english = placeholders(source[key][-1])
-        assert placeholders(texts[-1]) == english and all(placeholders(text) <= english for text in texts), key
+        assert placeholders(texts[-1]) == english and all(placeholders(text) <= english for text in texts), (
+            key
+        )
         assert all(text.endswith("\n") == key[1].endswith("\n") for text in texts), key
         assert all(text.count("**") == key[1].count("**") for text in texts), key
 
@@ -235,6 +237,7 @@ async def everything(house: House, reader: Reader, name: dict[str, str], label: 
     first = await reader.told(lambda message: has_board(message) and f"<@{person.id}>" in message.content)
     thread = house.discord.world.channel(first.channel_id)
     reader.seen.append(thread.name)
+    await reader.told(lambda message: message.ephemeral and f"<#{thread.id}>" in message.content)
     for words in ("how do I play?", "/help", f"/{name['round']} {name['start']}", "...", "x " * 600):
         await person.say(thread, words)
         await reader.told(lambda message: not has_board(message), where=thread)
@@ -257,8 +260,12 @@ async def test_everybody_reads_their_own_language(house: House):
     people = house.discord.people
     ada = Reader(await people.join("Ada"))
     grete = Reader(await people.join("Grete", locale="de"))
-    german = {english: forms[0] for (context, english), forms in translations("de").items() if context == NAME}
-    labels = {english: forms[0] for (context, english), forms in translations("de").items() if context is None}
+    german = {
+        english: forms[0] for (context, english), forms in translations("de").items() if context == NAME
+    }
+    labels = {
+        english: forms[0] for (context, english), forms in translations("de").items() if context is None
+    }
     english = {each: each for each in (*german, *labels)}
     threads = await asyncio.gather(
         everything(house, ada, english, english), everything(house, grete, german, labels)
