@@ -7,8 +7,9 @@ import sqlalchemy as sa
 from sqlmodel import SQLModel
 from sqlmodel.sql.sqltypes import AutoString
 
-import store.models
+import store.models  # noqa: F401 - defines the tables
 from alembic import context
+from store.columns import UtcDateTime
 from store.database import Database
 from store.settings import StoreSettings
 
@@ -18,7 +19,7 @@ def render_item(kind: str, item: object, _context: object) -> str | bool:
     models."""
     if kind == "type" and isinstance(item, AutoString):
         return "sa.String()"
-    if kind == "type" and isinstance(item, store.models.UtcDateTime):
+    if kind == "type" and isinstance(item, UtcDateTime):
         return "sa.DateTime(timezone=True)"
     if kind == "type" and isinstance(item, sa.Enum):
         return f"sa.String(length={item.length})"

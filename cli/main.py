@@ -18,6 +18,7 @@ from cli import (
     feedback,
     figures,
     imports,
+    page,
     report,
     rounds,
     settings,
@@ -78,6 +79,7 @@ app.command("settings")(settings.settings)
 app.command("simulate")(simulate.simulate)
 app.command("export")(export.export)
 app.command("report")(report.report)
+app.command("page")(page.page)
 app.command("evaluate")(evaluate.evaluate)
 app.command("import")(imports.import_games)
 app.add_typer(feedback.app, name="feedback", help="Feedback decoders.")

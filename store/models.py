@@ -3,8 +3,7 @@
 Times are UTC. States, actions and contexts are the plain strings of `games.core`.
 """
 
-from datetime import UTC, datetime
-from enum import StrEnum
+from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
@@ -12,130 +11,21 @@ import sqlalchemy as sa
 from sqlmodel import Field, SQLModel
 
 from games.core import Outcome
+from store.columns import choice_column, now, parent_column, time_column
+from store.kinds import (
+    AdapterStatus,
+    ConsentKind,
+    Correctness,
+    EndReason,
+    Origin,
+    RoundAction,
+    RoundStatus,
+    Satisfaction,
+)
 from store.version import code_version
-
-NAMING_CONVENTION = {
-    "ix": "ix_%(column_0_label)s",
-    "uq": "uq_%(table_name)s_%(column_0_name)s",
-    "ck": "ck_%(table_name)s_%(constraint_name)s",
-    "fk": "fk_%(table_name)s_%(column_0_name)s",
-    "pk": "pk_%(table_name)s",
-}
-SQLModel.metadata.naming_convention = NAMING_CONVENTION
-
-
-class UtcDateTime(sa.TypeDecorator[datetime]):
-    """A timezone-aware time in UTC, for databases that do not store time zones too."""
-
-    impl = sa.DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError("Times in the store are aware: pass datetime.now(UTC)")
-        return value.astimezone(UTC)
-
-    def process_result_value(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-
-
-def now() -> datetime:
-    """The current time, timezone-aware, in UTC."""
-    return datetime.now(UTC)
-
-
-def _time(**kwargs: Any) -> Any:
-    return Field(sa_type=UtcDateTime, **kwargs)  # pyright: ignore[reportArgumentType]
-
-
-def _choice(values: type[StrEnum], **kwargs: Any) -> Any:
-    stored = sa.Enum(
-        values,
-        native_enum=False,
-        length=16,
-        values_callable=lambda enum: [item.value for item in enum],
-    )
-    return Field(sa_type=stored, **kwargs)  # pyright: ignore[reportArgumentType, reportCallIssue]
-
-
-def _parent(column: str, *, index: bool = True, **kwargs: Any) -> Any:
-    return Field(foreign_key=column, ondelete="CASCADE", index=index, **kwargs)
-
-
-class Origin(StrEnum):
-    """Where a game was played. Whether it may be trained on depends on it (`store.training`)."""
-
-    DISCORD = "discord"
-    LOCAL = "local"
-    """On the local Discord-compatible service, by a person through the browser page or a simulated player."""
-    SIMULATED = "simulated"
-    IMPORTED = "imported"
-    """Played elsewhere and read from a file. The operator who imported it is responsible for the right to use
-    it."""
-
 
 IMPORTED_ROUND = -1
 """The round of imported games, which were not played with a policy of this deployment."""
-
-
-class ConsentKind(StrEnum):
-    """The separate choices of a player."""
-
-    TRAINING = "training"
-    RESEARCH = "research"
-    UNLISTED = "unlisted"
-    """Not to be listed on leaderboards."""
-
-
-class EndReason(StrEnum):
-    """Why a game ended before it was won or lost."""
-
-    PLAYER = "player"
-    MODERATOR = "moderator"
-    IDLE = "idle"
-    THREAD = "thread"
-    """Its thread or channel was deleted."""
-    ERASED = "erased"
-    """Its player, or one of its team, erased everything."""
-
-
-class RoundStatus(StrEnum):
-    """The status of a round."""
-
-    QUEUED = "queued"
-    RUNNING = "running"
-    DONE = "done"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-
-
-class RoundAction(StrEnum):
-    """What was done about rounds and adapters (`RoundEvent`)."""
-
-    CANCEL = "cancel"
-    PROMOTE = "promote"
-    ROLLBACK = "rollback"
-    SCHEDULE = "schedule"
-    REQUEST = "request"
-    """A moderator asked for something that the owner decides."""
-    CONFIRM = "confirm"
-    REFUSE = "refuse"
-    """Such a request was confirmed or refused."""
-    GAIN = "gain"
-    """The bot reported how much better an adapter plays than the one before it."""
-
-
-class AdapterStatus(StrEnum):
-    """The status of an adapter. At most one is current; if none is, new games use the base model."""
-
-    CANDIDATE = "candidate"
-    CURRENT = "current"
-    RETIRED = "retired"
-    REJECTED = "rejected"
 
 
 class Player(SQLModel, table=True):
@@ -144,30 +34,31 @@ class Player(SQLModel, table=True):
     __table_args__ = (sa.UniqueConstraint("platform", "external_id"),)
 
     id: int | None = Field(default=None, primary_key=True)
-    platform: Origin = _choice(Origin)
+    platform: Origin = choice_column(Origin)
     external_id: str
     name: str
     locale: str = "en"
-    created_at: datetime = _time(default_factory=now)
+    created_at: datetime = time_column(default_factory=now)
 
 
 class Consent(SQLModel, table=True):
     """A player's answer to a choice. The latest answer of a kind counts; no answer means no."""
 
     id: int | None = Field(default=None, primary_key=True)
-    player_id: int = _parent("player.id")
-    kind: ConsentKind = _choice(ConsentKind)
+    player_id: int = parent_column("player.id")
+    kind: ConsentKind = choice_column(ConsentKind)
     granted: bool
     source: str
     """How it was given, e.g. "/privacy"."""
-    at: datetime = _time(default_factory=now)
+    at: datetime = time_column(default_factory=now)
 
 
 class Game(SQLModel, table=True):
     """One game. `targets` is used for the rules, the speaker's picture and evaluation, never for training.
 
     The indexes are those of the bot's questions: a player's newest game and game in progress, games that a round may
-    use, games that ended since a time, games that are not shown yet, success by round and adapter.
+    use, games that ended since a time, games that are not shown yet, success by round and adapter; and the list of all
+    games, the newest first, of the page for researchers.
     """
 
     __table_args__ = (
@@ -175,6 +66,7 @@ class Game(SQLModel, table=True):
         sa.Index(None, "outcome", "player_id"),
         sa.Index(None, "origin", "player_id"),
         sa.Index(None, "ended_at", "id"),
+        sa.Index(None, "started_at", "id"),
         sa.Index(None, "round", "adapter", "outcome", "origin"),
         sa.Index(None, "thread_closed", "ended_at"),
     )
@@ -185,11 +77,11 @@ class Game(SQLModel, table=True):
     speaker: list[str] = Field(sa_type=sa.JSON)
     listener: list[str] = Field(sa_type=sa.JSON)
     targets: list[str] = Field(sa_type=sa.JSON)
-    player_id: int = _parent("player.id", index=False)
+    player_id: int = parent_column("player.id", index=False)
     """Who began it."""
     team: bool = Field(default=False, sa_column_kwargs={"server_default": sa.false()})
     """Whether everybody in its thread may instruct (`TeamPlayer`)."""
-    origin: Origin = _choice(Origin)
+    origin: Origin = choice_column(Origin)
     guild_id: str | None = None
     channel_id: str | None = None
     thread_id: str | None = Field(default=None, index=True)
@@ -213,13 +105,13 @@ class Game(SQLModel, table=True):
     round: int = 0
     """Number of rounds finished when it began, that is, the round whose policy played it. `IMPORTED_ROUND` for
     imported games."""
-    outcome: Outcome = _choice(Outcome, default=Outcome.OPEN)
-    end_reason: EndReason | None = _choice(EndReason, default=None, nullable=True)
+    outcome: Outcome = choice_column(Outcome, default=Outcome.OPEN)
+    end_reason: EndReason | None = choice_column(EndReason, default=None, nullable=True)
     """Why a game ended that was neither won nor lost."""
     thread_closed: bool = Field(default=False, sa_column_kwargs={"server_default": sa.false()})
     """Whether the thread of a finished game has been archived, or needs no archiving."""
-    started_at: datetime = _time(default_factory=now)
-    ended_at: datetime | None = _time(default=None, nullable=True)
+    started_at: datetime = time_column(default_factory=now)
+    ended_at: datetime | None = time_column(default=None, nullable=True)
 
 
 class TeamPlayer(SQLModel, table=True):
@@ -238,14 +130,14 @@ class Instruction(SQLModel, table=True):
     """A queued utterance. The row is deleted when its turn is committed."""
 
     id: int | None = Field(default=None, primary_key=True)
-    game_id: str = _parent("game.id")
+    game_id: str = parent_column("game.id")
     message_id: str | None = Field(default=None, unique=True)
     """The platform's id of the message or interaction; each is played in one turn at most."""
     source: str = "message"
     text: str
     player_id: int | None = None
     """Who of a team said it (`TeamPlayer`); None: who began the game."""
-    received_at: datetime = _time(default_factory=now)
+    received_at: datetime = time_column(default_factory=now)
 
 
 class Turn(SQLModel, table=True):
@@ -254,7 +146,7 @@ class Turn(SQLModel, table=True):
     __table_args__ = (sa.UniqueConstraint("game_id", "number"),)
 
     id: int | None = Field(default=None, primary_key=True)
-    game_id: str = _parent("game.id")
+    game_id: str = parent_column("game.id")
     number: int
     """From 1."""
     utterance: str
@@ -278,8 +170,8 @@ class Turn(SQLModel, table=True):
     """Sampling temperature; None if the policy did not report it."""
     seed: int | None = None
     """Seed of the policy service: with the game's id and the turn's number it reproduces the sample."""
-    asked_at: datetime = _time(default_factory=now)
-    answered_at: datetime = _time(default_factory=now)
+    asked_at: datetime = time_column(default_factory=now)
+    answered_at: datetime = time_column(default_factory=now)
 
 
 class Feedback(SQLModel, table=True):
@@ -288,7 +180,7 @@ class Feedback(SQLModel, table=True):
     __table_args__ = (sa.UniqueConstraint("turn_id", "decoder", "version", "scheme"),)
 
     id: int | None = Field(default=None, primary_key=True)
-    turn_id: int = _parent("turn.id")
+    turn_id: int = parent_column("turn.id")
     decoder: str
     version: str
     scheme: str
@@ -299,7 +191,25 @@ class Feedback(SQLModel, table=True):
     """The decoder's probability that the action was right."""
     cue: str | None = None
     """The decoder's reason."""
-    decoded_at: datetime = _time(default_factory=now)
+    decoded_at: datetime = time_column(default_factory=now)
+
+
+class HumanEval(SQLModel, table=True):
+    """A person's judgement of a turn, for evaluation only. Each rater judges a turn once."""
+
+    __tablename__ = "human_eval"  # pyright: ignore[reportAssignmentType]
+    __table_args__ = (sa.UniqueConstraint("turn_id", "rater"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    turn_id: int = parent_column("turn.id", index=False)
+    rater: str
+    """Name or pseudonym, as the rater wrote it."""
+    correctness: Correctness = choice_column(Correctness, length=32)
+    feedback: Satisfaction | None = choice_column(Satisfaction, length=32, default=None, nullable=True)
+    """None where nothing was said after the turn."""
+    right_clicks: list[str] = Field(sa_type=sa.JSON)
+    """Figure ids that should have been clicked."""
+    at: datetime = time_column(default_factory=now)
 
 
 class Adapter(SQLModel, table=True):
@@ -311,11 +221,11 @@ class Adapter(SQLModel, table=True):
     parent: str | None = None
     """The adapter that training started from; None for the base model."""
     system: str
-    status: AdapterStatus = _choice(AdapterStatus, default=AdapterStatus.CANDIDATE)
+    status: AdapterStatus = choice_column(AdapterStatus, default=AdapterStatus.CANDIDATE)
     card: dict[str, Any] = Field(default_factory=dict, sa_type=sa.JSON)
     erased_turns: int = 0
     """Number of turns that it was trained on and that were erased since; it should be retrained."""
-    created_at: datetime = _time(default_factory=now)
+    created_at: datetime = time_column(default_factory=now)
 
 
 class AdapterTurn(SQLModel, table=True):
@@ -338,7 +248,7 @@ class AdapterPlayer(SQLModel, table=True):
     adapter_id: int = Field(foreign_key="adapter.id", ondelete="CASCADE", primary_key=True, index=True)
     turns: int
     games: int
-    since: datetime = _time()
+    since: datetime = time_column()
     """When the first of these games began."""
 
 
@@ -351,7 +261,7 @@ class Round(SQLModel, table=True):
     """From 1; the number of a failed round is reused by the next one."""
     active: bool | None = Field(default=True, unique=True)
     system: str
-    status: RoundStatus = _choice(RoundStatus, default=RoundStatus.QUEUED)
+    status: RoundStatus = choice_column(RoundStatus, default=RoundStatus.QUEUED)
     stage: str = "queued"
     progress: dict[str, Any] = Field(default_factory=dict, sa_type=sa.JSON)
     """{"done": steps, "total": steps, "loss": ..., "seconds_left": ...} of the stage in progress."""
@@ -366,10 +276,10 @@ class Round(SQLModel, table=True):
     interactions: int = 0
     adapter_id: int | None = Field(default=None, foreign_key="adapter.id", ondelete="SET NULL")
     error: str | None = None
-    created_at: datetime = _time(default_factory=now)
-    started_at: datetime | None = _time(default=None, nullable=True)
-    heartbeat_at: datetime | None = _time(default=None, nullable=True)
-    ended_at: datetime | None = _time(default=None, nullable=True)
+    created_at: datetime = time_column(default_factory=now)
+    started_at: datetime | None = time_column(default=None, nullable=True)
+    heartbeat_at: datetime | None = time_column(default=None, nullable=True)
+    ended_at: datetime | None = time_column(default=None, nullable=True)
 
 
 class RoundEvent(SQLModel, table=True):
@@ -378,8 +288,8 @@ class RoundEvent(SQLModel, table=True):
     __tablename__ = "round_event"  # pyright: ignore[reportAssignmentType]
 
     id: int | None = Field(default=None, primary_key=True)
-    at: datetime = _time(default_factory=now)
-    action: RoundAction = _choice(RoundAction)
+    at: datetime = time_column(default_factory=now)
+    action: RoundAction = choice_column(RoundAction)
     by: str | None = None
     """The platform's id of the person, or "shell"; None for the bot itself, and after that person was erased."""
     round_id: int | None = Field(default=None, foreign_key="round.id", ondelete="SET NULL")
@@ -412,7 +322,7 @@ class GuildSettings(SQLModel, table=True):
     """Whether the thread of a finished game is locked when it is archived."""
     locale: str | None = None
     """The language of what the whole community reads; None for its platform's setting."""
-    updated_at: datetime = _time(default_factory=now)
+    updated_at: datetime = time_column(default_factory=now)
 
 
 class PlayChannel(SQLModel, table=True):

@@ -3,8 +3,8 @@
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from sqlalchemy import func
-from sqlmodel import Session, col, delete, select, update
+from sqlalchemy import ColumnElement, func
+from sqlmodel import Session, and_, col, delete, or_, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 from sqlmodel.sql.expression import SelectOfScalar
 
@@ -195,3 +195,17 @@ def agreed(kind: ConsentKind) -> SelectOfScalar[int]:
     """The query for the ids of the players whose latest answer to an opt-in is yes."""
     latest = select(func.max(Consent.id)).where(Consent.kind == kind).group_by(col(Consent.player_id))
     return select(Consent.player_id).where(col(Consent.id).in_(latest), col(Consent.granted))
+
+
+def all_agreed(kind: ConsentKind) -> ColumnElement[bool]:
+    """The condition on `Game` that the latest answer to an opt-in is yes, of its player and of its whole team."""
+    agree = agreed(kind)
+    others = select(TeamPlayer.game_id).where(TeamPlayer.game_id == Game.id)
+    return and_(
+        col(Game.player_id).in_(agree), ~others.where(col(TeamPlayer.player_id).not_in(agree)).exists()
+    )
+
+
+def shared() -> ColumnElement[bool]:
+    """The condition on `Game` for being shared with researchers: it was not played on Discord, or all agreed to it."""
+    return or_(col(Game.origin) != Origin.DISCORD, all_agreed(ConsentKind.RESEARCH))

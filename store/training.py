@@ -20,10 +20,9 @@ from store.models import (
     Feedback,
     Game,
     Origin,
-    TeamPlayer,
     Turn,
 )
-from store.players import agreed
+from store.players import all_agreed
 from store.rounds import quarantined
 
 GAMES_AT_A_TIME = 1_000
@@ -147,11 +146,7 @@ def _usable(
         origins.remove(Origin.LOCAL)
     conditions: list[sa.ColumnElement[bool]] = [col(Game.origin).in_(sorted(origins))]
     if discord_permission:
-        agree = agreed(ConsentKind.TRAINING)
-        refused = select(TeamPlayer.game_id).where(
-            TeamPlayer.game_id == Game.id, col(TeamPlayer.player_id).not_in(agree)
-        )
-        conditions.append(and_(on_discord, col(Game.player_id).in_(agree), ~refused.exists()))
+        conditions.append(and_(on_discord, all_agreed(ConsentKind.TRAINING)))
     return conditions
 
 

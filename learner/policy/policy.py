@@ -159,16 +159,17 @@ class Policy:
         return self._sampler.act(turns, draws)
 
     def warming(self) -> Iterator[None]:
-        """Build the tries of all states that a first action leads to, in steps of a few milliseconds, so that the
-        first turns are not slowed down by it.
-        """
+        """Build the tries that first turns need, of states with no more figures than targets, in short steps."""
         for name, game in self._games.items():
             grammar = self._grammar(name)
             for size in game.board_sizes:
-                state = game.initial_state(("",) * size)  # any figure ids give the same states
+                context = ("",) * size  # any figure ids give the same states
+                state = game.initial_state(context)
                 for action in grammar.trie(state).actions:
-                    grammar.trie(game.apply(state, action))
-                    yield
+                    after = game.apply(state, action)
+                    if len(game.selected(context, after)) <= game.max_targets:
+                        grammar.trie(after)
+                        yield
 
     # Training and scoring
 

@@ -167,11 +167,7 @@ class LocalPolicy:
         """Start the service, wait until it listens, and return its URL. Raises `PolicyError`."""
         with tempfile.TemporaryDirectory(prefix="respect-policy-") as folder:
             url_file = Path(folder) / "url"
-            self._process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "learner.serving", "--url-file", str(url_file)),
-                *("--port", str(self._port), "--parent", str(os.getpid())),
-                env=self._settings.environment(LearnerSettings),
-            )
+            self._process = await self._spawn("--url-file", str(url_file), "--port", str(self._port))
             self.starts += 1
             used, used_at = 0.0, time.monotonic()
             while not url_file.exists():
@@ -192,6 +188,13 @@ class LocalPolicy:
         self._port = int(url.rsplit(":", 1)[1])
         log.info("the policy service is up", url=url, pid=self._process.pid)
         return url
+
+    async def _spawn(self, *options: str) -> asyncio.subprocess.Process:
+        """Start a process of the service with options of its command line."""
+        return await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "learner.serving", *options, "--parent", str(os.getpid())),
+            env=self._settings.environment(LearnerSettings),
+        )
 
     async def _keep(self) -> None:
         failed = 0

@@ -18,29 +18,17 @@ from store.database import Database
 from store.export import Format, tables
 from store.export.card import write_card
 from store.export.pseudonyms import Pseudonyms
-from store.export.rows import Decoded, game_turn_id, rows_of
+from store.export.rows import Decoded, Judged, game_turn_id, rows_of
 from store.export.tables import Table
 from store.export.writers import TableWriter
 from store.folder import new_folder
 from store.migrations import revisions
-from store.models import (
-    Adapter,
-    AdapterTurn,
-    Consent,
-    ConsentKind,
-    Feedback,
-    Game,
-    Origin,
-    Player,
-    TeamPlayer,
-    Turn,
-    now,
-)
+from store.models import Adapter, AdapterTurn, Feedback, Game, HumanEval, Player, Turn, now
+from store.players import shared
 from store.version import code_version
 
-_GAME, _TURN, _FEEDBACK, _ADAPTER, _LINEAGE, _PLAYER, _CONSENT, _TEAM = (
-    cast(Any, model).__table__.c
-    for model in (Game, Turn, Feedback, Adapter, AdapterTurn, Player, Consent, TeamPlayer)
+_GAME, _TURN, _FEEDBACK, _ADAPTER, _LINEAGE, _PLAYER, _JUDGED = (
+    cast(Any, model).__table__.c for model in (Game, Turn, Feedback, Adapter, AdapterTurn, Player, HumanEval)
 )
 """The columns that are read. Rows are plain tuples, because creating a million mapped objects would take
 minutes."""
@@ -153,21 +141,11 @@ class _Run:
         self._kind = kind
         self.tables = (*tables.TABLES, tables.PLAYER) if personal else tables.TABLES
         self._writers: dict[str, TableWriter] = {}
-        latest = (
-            sa.select(sa.func.max(_CONSENT.id))
-            .where(_CONSENT.kind == ConsentKind.RESEARCH)
-            .group_by(_CONSENT.player_id)
-        )
-        consenting = sa.select(_CONSENT.player_id).where(_CONSENT.id.in_(latest), _CONSENT.granted.is_(True))
         finished = sa.and_(
             _GAME.outcome != Outcome.OPEN,
             sa.or_(_GAME.ended_at.is_(None), _GAME.ended_at <= cutoff),
         )
-        refused = sa.select(_TEAM.game_id).where(
-            _TEAM.game_id == _GAME.id, _TEAM.player_id.not_in(consenting)
-        )
-        agreed = sa.and_(_GAME.player_id.in_(consenting), sa.not_(refused.exists()))
-        allowed = sa.or_(_GAME.origin != Origin.DISCORD, agreed)
+        allowed = shared()
         self._exported = sa.and_(finished, allowed)
         self.left_out = {
             "not finished at the cutoff": self._count(Game, sa.not_(finished)),
@@ -233,12 +211,13 @@ class _Run:
                 if turn.game_id in turns:
                     turns[turn.game_id].append(turn)
             decoded = {scheme: self._decoded(scheme, between) for scheme in self.decoders}
+            judged = self._judged(between)
             for game in games:
                 speaker = self._pseudonyms.of(str(game.platform), game.external_id)
                 self._images.add(game.images)
                 temperatures = self._played_by.setdefault((game.adapter, game.base_model), set())
                 temperatures |= {turn.temperature for turn in turns[game.id]}
-                for table, row in rows_of(game, turns[game.id], speaker, decoded):
+                for table, row in rows_of(game, turns[game.id], speaker, decoded, judged):
                     self._add(table, row)
             done += len(games)
             on_progress(done, total)
@@ -254,6 +233,18 @@ class _Run:
             row.turn_id: Decoded(row.label, row.p_positive, row.cue)
             for row in self._connection.execute(query)
         }
+
+    def _judged(self, between: sa.ColumnElement[bool]) -> dict[int, list[Judged]]:
+        query = (
+            sa.select(*_JUDGED).join(Turn, _TURN.id == _JUDGED.turn_id).where(between).order_by(_JUDGED.id)
+        )
+        found: dict[int, list[Judged]] = {}
+        for row in self._connection.execute(query):
+            judgement = Judged(
+                self._pseudonyms.of_rater(row.rater), row.correctness, row.feedback, row.right_clicks, row.at
+            )
+            found.setdefault(row.turn_id, []).append(judgement)
+        return found
 
     def _policies(self) -> None:
         trained = {row.name: row for row in self._connection.execute(sa.select(*_ADAPTER)).all()}
@@ -355,6 +346,8 @@ class _Run:
             tables.TURN.name: self._connection.execute(turns).scalar_one(),
             tables.TURN_META.name: self._connection.execute(turns).scalar_one(),
         }
+        judged = sa.select(sa.func.count()).select_from(HumanEval).join(Turn).join(Game).where(self._exported)
+        wanted[tables.HUMAN_EVAL.name] = self._connection.execute(judged).scalar_one()
         for scheme, (decoder, version) in self.decoders.items():
             query = (
                 sa.select(sa.func.count())

@@ -49,6 +49,10 @@ class Pseudonyms:
         """The pseudonym of a player."""
         return self._digest("player", platform, external_id)
 
+    def of_rater(self, name: str) -> str:
+        """The pseudonym of somebody who judges turns."""
+        return self._digest("rater", name)
+
     @property
     def key_id(self) -> str:
         """Equal for exports that used the same secret; does not reveal the secret."""

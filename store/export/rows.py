@@ -23,6 +23,18 @@ class Decoded:
     cue: str | None
 
 
+@dataclass(frozen=True)
+class Judged:
+    """One person's judgement of a turn."""
+
+    rater: str
+    """Pseudonym."""
+    correctness: str
+    feedback: str | None
+    right_clicks: list[str]
+    at: datetime
+
+
 def public_id(game_id: str) -> str:
     """A game's id as exported, which is reversible and has no underscore, the separator in `game_turn_id`."""
     return game_id.replace("%", "%25").replace("_", "%5F")
@@ -44,11 +56,16 @@ def reference(before: Collection[str], after: Collection[str], targets: Collecti
 
 
 def rows_of(
-    game: Any, turns: Sequence[Any], speaker: str, decoded: Mapping[str, Mapping[int, Decoded]]
+    game: Any,
+    turns: Sequence[Any],
+    speaker: str,
+    decoded: Mapping[str, Mapping[int, Decoded]],
+    judged: Mapping[int, Sequence[Judged]],
 ) -> Iterator[Played]:
     """All rows of one game, each with its table.
 
-    `game` and `turns` are rows of the store's tables, turns in order. `decoded` is scheme -> turn id -> verdict.
+    `game` and `turns` are rows of the store's tables, turns in order. `decoded` is scheme -> turn id -> verdict,
+    `judged` is turn id -> people's judgements.
     """
     rules = GAMES[game.game]
     context, targets = list(game.listener), list(game.targets)
@@ -134,6 +151,25 @@ def rows_of(
                     tables.BINARY if scheme == "binary" else tables.TERNARY,
                     {"predictions": verdict.label, "labels": label, "game_turn_id": name, "text": text},
                 )
+        for judgement in judged.get(turn.id, ()):
+            yield (
+                tables.HUMAN_EVAL,
+                {
+                    **of_game,
+                    "correctness": judgement.correctness,
+                    "feedback": judgement.feedback,
+                    "delta_clicks": judgement.right_clicks,
+                    "turn_id": turn.number - 1,
+                    "selected": selected,
+                    "deselected": deselected,
+                    "end": int(following is None),
+                    "currently_selected": before,
+                },
+            )
+            yield (
+                tables.HUMAN_EVAL_META,
+                {"game_turn_id": name, "rater": judgement.rater, "at": judgement.at},
+            )
         yield _event(of_game, turn.number - 1, "utterance", turn.asked_at)
         yield _event(of_game, turn.number - 1, "action", turn.answered_at)
     if game.ended_at is not None:

@@ -105,13 +105,18 @@ TURN = Table(
 
 HUMAN_EVAL = Table(
     "human_eval",
-    "Judgements of turns by people.",
+    "Judgements of turns by people; a row for each rater of a turn.",
     (
-        Column("correctness", TEXT, "Whether the action did what was asked for."),
+        Column(
+            "correctness",
+            TEXT,
+            "Whether the action did what was asked for: correct, partially_correct or incorrect.",
+        ),
         Column(
             "feedback",
             TEXT,
-            "yes, no, incorrect_satisfaction or partial_correctness_satisfaction: what the next words say.",
+            "Whether the next words show satisfaction: yes, no, incorrect_satisfaction or "
+            "partial_correctness_satisfaction; null after the last turn.",
         ),
         Column("delta_clicks", TEXTS, "Figure ids that should have been clicked."),
         _GAME_ID,
@@ -242,6 +247,17 @@ TURN_META = Table(
     ),
 )
 
+HUMAN_EVAL_META = Table(
+    "human_eval_meta",
+    "Who made each judgement and when; its rows are those of `human_eval`, in the same order.",
+    (
+        _GAME_TURN_ID,
+        Column("rater", TEXT, "Pseudonym of the rater, 32 hex digits."),
+        Column("at", TIME, "When it was made, UTC."),
+    ),
+    not_kept="no turn is judged by people yet",
+)
+
 SURVEY = Table(
     "survey",
     "Answers to the exit survey.",
@@ -283,5 +299,5 @@ PLAYER = Table(
 PUBLISHED = (INTERACTION, TURN, HUMAN_EVAL, BINARY, TERNARY)
 """The five tables of the paper's data set."""
 
-TABLES = (*PUBLISHED, EVENT, POLICY, POLICY_TURN, ASSIGNMENT, TURN_META, SURVEY, SHAPE)
+TABLES = (*PUBLISHED, EVENT, POLICY, POLICY_TURN, ASSIGNMENT, TURN_META, HUMAN_EVAL_META, SURVEY, SHAPE)
 """All tables without personal data."""

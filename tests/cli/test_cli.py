@@ -131,7 +131,7 @@ def test_the_doctor_says_that_the_folder_of_the_policy_does_not_exist(monkeypatc
     assert "there is no such folder" in diagnosis(respect("doctor", "--json"))["policy"]["found"]
 
 
-@pytest.mark.parametrize("command", ["db check", "round status", "round run", "export --out out"])
+@pytest.mark.parametrize("command", ["db check", "round status", "round run", "export --out out", "page"])
 def test_a_database_url_that_is_none_is_one_sentence(command: str, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("RESPECT_STORE__DATABASE_URL", "foo")
     assert "URL" in error(respect(*command.split()))
@@ -147,7 +147,7 @@ READ_SETTINGS = (
     *("demo --once", "simulate --rounds 0 --games-per-round 1", "bench serving --quick"),
     *("report --out out", "export --out out", "import games.jsonl", "evaluate games.jsonl --adapter round-1"),
     *("round run", "round status", "round history", "round promote base", "round rollback"),
-    *("db upgrade", "db check"),
+    *("db upgrade", "db check", "page"),
 )
 SAY_IT_IN_THEIR_OWN_WAY = ("bot", "doctor")
 READ_NONE = {
@@ -186,6 +186,7 @@ def test_a_file_that_is_no_database_is_one_sentence(command: str, empty_folder: 
 
 
 def test_figures_are_listed_and_checked():
+    """Every figure of classic is a true tangram, joined along edges, without holes, and unlike every other one."""
     images = open_images("classic")
     listed = respect("figures", "list").stdout
     assert f"{len(images.ids)} figures in classic. Licence: {images.licence}" in " ".join(listed.split())

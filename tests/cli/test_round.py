@@ -6,6 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
+
+from cli.main import app
 
 
 def respect(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -26,10 +29,12 @@ def test_a_round_without_games_fails_with_a_sentence_and_nothing_else(tmp_path: 
 
 
 @pytest.mark.parametrize("command", ["run", "status"])
-def test_a_broken_database_is_reported(tmp_path: Path, command: str):
+def test_a_broken_database_is_reported(tmp_path: Path, command: str, monkeypatch: pytest.MonkeyPatch):
     (tmp_path / "respect.db").write_text("no database at all, and longer than any header of one would be" * 9)
-    ended = respect(tmp_path, "round", command)
-    assert ended.returncode == 1
+    monkeypatch.setenv("RESPECT_STORE__DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("RESPECT_STORE__DATABASE_URL", f"sqlite:///{tmp_path / 'respect.db'}")
+    ended = CliRunner().invoke(app, ["round", command], catch_exceptions=False)
+    assert ended.exit_code == 1
     assert ended.stderr.startswith("Error: The database sqlite:///")
     assert "file is not a database" in ended.stderr and "Traceback" not in ended.stderr
 

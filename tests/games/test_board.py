@@ -160,11 +160,9 @@ def test_a_board_of_any_size_is_drawn_and_described_by_rows(size: int):
     assert drawn.alt.startswith(ROWS[size])
     where = {4: "row 1: first, fourth", 7: "row 1: first; row 2: third", 12: "row 1: first; row 3: fourth"}
     assert where.get(size, "row 1: first") in drawn.alt
-    marked = [picture(board(figure, deal=deal)) for figure in deal.speaker]
-    boxes = [
-        ImageChops.difference(each, picture(drawn)).crop((0, 104, WIDTH, each.height - 84)).getbbox()
-        for each in marked
-    ]
+    plain = picture(drawn).crop(cells := (0, 104, WIDTH, picture(drawn).height - 84))
+    marked = [picture(board(figure, deal=deal)).crop(cells) for figure in deal.speaker]
+    boxes = [ImageChops.difference(each, plain).getbbox() for each in marked]
     assert len(set(boxes)) == size, "each figure has a cell of its own"
     assert all(0 <= left < right <= WIDTH for left, _, right, _ in boxes)
     assert len(board(*deal.speaker, deal=deal, turns=10, outcome=Outcome.GIVEN_UP).alt) <= 1024

@@ -12,7 +12,7 @@ from cli.figures import app
 from games.figures import open_images
 from games.figures.approximate import check_polygons
 from games.figures.check import check, duplicates, outline
-from games.figures.classic import classic_tangrams, load_classic
+from games.figures.classic import load_classic
 from games.figures.kilogram import load_kilogram
 from games.figures.pieces import (
     Placed,
@@ -180,18 +180,6 @@ def test_records_are_read_back_as_written():
 def test_a_broken_record_is_named(broken: dict, complaint: str):
     with pytest.raises(ValueError, match=complaint):
         tangram_from_records([broken])
-
-
-def test_every_classic_figure_is_a_true_tangram_joined_along_edges():
-    for figure_id, tangram in classic_tangrams().items():
-        report = check(tangram)
-        assert report.ok, (figure_id, report.problems)
-        assert not report.point_joined, figure_id
-        assert report.holes == 0, figure_id
-
-
-def test_no_classic_figure_is_another_one_turned_or_mirrored():
-    assert duplicates(classic_tangrams()) == []
 
 
 def test_classic_is_large_enough_and_opens_by_name():

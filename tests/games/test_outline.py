@@ -1,6 +1,7 @@
 """The outline of a figure in words."""
 
 import random
+from functools import cache
 
 import pytest
 
@@ -9,7 +10,6 @@ from games.figures.images import Polygon
 from games.figures.outline import outline
 
 IMAGES = open_images("classic")
-OUTLINES = {figure: outline(IMAGES[figure].polygons) for figure in IMAGES.ids}
 SQUARE: Polygon = ((0, 0), (4, 0), (4, 4), (0, 4))
 HOUSE = (SQUARE, ((0, 0), (4, 0), (2, -2)))
 TREE: tuple[Polygon, ...] = (((0, 0), (6, 0), (3, -6)), ((2.5, 0), (3.5, 0), (3.5, 3), (2.5, 3)))
@@ -19,6 +19,12 @@ RING: tuple[Polygon, ...] = (
     ((0, 0), (1, 0), (1, 6), (0, 6)),
     ((5, 0), (6, 0), (6, 6), (5, 6)),
 )
+
+
+@cache
+def outlines() -> dict[str, tuple[str, ...]]:
+    """Figure id -> its outline."""
+    return {figure: outline(IMAGES[figure].polygons) for figure in IMAGES.ids}
 
 
 def turned(polygons: tuple[Polygon, ...], mirrored: bool = False) -> tuple[Polygon, ...]:
@@ -54,7 +60,7 @@ def test_a_mirrored_figure_has_left_and_right_exchanged():
 def test_no_figure_is_named():
     own = {
         word
-        for phrases in OUTLINES.values()
+        for phrases in outlines().values()
         for phrase in phrases
         for word in phrase.replace(":", " ").split()
     }
@@ -69,4 +75,5 @@ def test_no_figure_is_named():
 def test_the_figures_of_a_board_can_nearly_always_be_told_apart():
     rng = random.Random(0)
     boards = [rng.sample(IMAGES.ids, 10) for _ in range(500)]
-    assert sum(len({OUTLINES[figure] for figure in board}) == 10 for board in boards) > 480
+    said = outlines()
+    assert sum(len({said[figure] for figure in board}) == 10 for board in boards) > 480

@@ -5,5 +5,10 @@ import multiprocessing
 
 forks = multiprocessing.get_context("forkserver")
 forks.set_forkserver_preload(
-    ["learner.rounds.pipeline", "learner.training.train", "tests.learner.loaded_policy"]
+    [
+        "learner.rounds.pipeline",
+        "learner.serving.__main__",
+        "learner.training.train",
+        "tests.learner.loaded_policy",
+    ]
 )

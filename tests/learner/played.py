@@ -13,7 +13,7 @@ from sim.playing import Playground
 from store.database import Database
 from store.migrations import upgrade
 
-GAMES_PLAYED = 8
+GAMES_PLAYED = 6
 
 
 def play_games(folder: Path, policy: Policy, games: int = GAMES_PLAYED, players: int = 10) -> Path:

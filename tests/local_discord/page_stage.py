@@ -13,6 +13,7 @@ from PIL import Image
 from local_discord import LocalDiscord, Person, redirect
 from local_discord.client import START_SECONDS, running
 from local_discord.feed import PATIENCE_SECONDS
+from local_discord.local import PAGE
 
 
 def board(color: str) -> discord.File:
@@ -131,6 +132,11 @@ class Stage:
 
     def join(self, name: str) -> Person:
         return self.do(self.service.people.join, name)
+
+    def sign_in(self, name: str) -> str:
+        """The session token of a new person's browser."""
+        person = self.join(name)
+        return self.service.app[PAGE].sign_in(person)
 
     def close(self) -> None:
         self.loop.call_soon_threadsafe(self.over.set)

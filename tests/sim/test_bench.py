@@ -11,7 +11,7 @@ from sim.bench.training import ONE_EPOCH, bench_training
 
 
 def test_the_plain_loop_trains_the_same():
-    measured = bench_training(games=3, repeats=1, config=replace(ONE_EPOCH, batch_turns=4))
+    measured = bench_training(games=2, repeats=1, config=replace(ONE_EPOCH, batch_turns=4))
     assert measured.steps > 1
     assert measured.loss_difference < 1e-4
     assert measured.loss_difference_as_trained < 0.05

@@ -115,8 +115,8 @@ def test_a_deployment_is_the_same_for_the_same_seed(tmp_path: Path, policy: Poli
     assert said > 20 and repeated == 0  # 40 figures of 13 descriptions each
 
 
-def test_how_much_was_repeated_is_reported():
-    arguments = ["simulate", "--images", "classic:10", "--rounds", "0", "--games-per-round", "24", "--json"]
+def test_how_much_was_repeated_is_reported(quickly_loaded: None):
+    arguments = ["simulate", "--images", "classic:10", "--rounds", "0", "--games-per-round", "12", "--json"]
     result = CliRunner().invoke(app, [*arguments, "--players", "fresh"])
     assert result.exit_code == 0, result.stderr
     found = json.loads(result.stdout)

@@ -70,7 +70,7 @@ def test_the_curves_are_drawn(tmp_path: Path):
     assert all(f"<!-- {name} -->" in drawn for name in (*found, "round", "success"))
 
 
-def test_one_run_prints_its_object_and_several_print_runs():
+def test_one_run_prints_its_object_and_several_print_runs(quickly_loaded: None):
     one = CliRunner().invoke(app, SHORT)
     assert one.exit_code == 0, one.stderr
     alone = json.loads(one.stdout)
@@ -89,7 +89,7 @@ def test_one_run_prints_its_object_and_several_print_runs():
     assert alone == runs[0]
 
 
-def test_runs_in_separate_processes_have_equal_results(tmp_path: Path):
+def test_runs_in_separate_processes_have_equal_results(tmp_path: Path, quickly_loaded: None):
     configs = [DeploymentConfig(rounds=0, games_per_round=1, seed=seed) for seed in (0, 1)]
     told: set[int] = set()
     apart = simulate_all(configs, tmp_path / "apart", 2, lambda number, _: told.add(number))
@@ -101,7 +101,7 @@ def test_runs_in_separate_processes_have_equal_results(tmp_path: Path):
     assert (tmp_path / "apart" / "b-sup-seed-1" / "respect.db").is_file()
 
 
-def test_a_run_that_fails_in_its_process_is_reported(tmp_path: Path):
+def test_a_run_that_fails_in_its_process_is_reported(tmp_path: Path, quickly_loaded: None):
     configs = [DeploymentConfig(rounds=0, games_per_round=2, seed=seed, figures=9999) for seed in (0, 1)]
     with pytest.raises(ValueError, match="9999 were asked for"):
         simulate_all(configs, tmp_path, 2)

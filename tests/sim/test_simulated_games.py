@@ -12,6 +12,7 @@ from cli.main import app
 from games import DEFAULT_GAME, GAMES
 from games.core import Deal, Game, Outcome
 from games.figures import open_images
+from learner.policy import Policy
 from sim.deployment import DeploymentConfig, DeploymentError, simulate
 from sim.players import PLAYERS, SimulatedPlayer, View
 from store import models
@@ -31,7 +32,7 @@ def dealt(name: str, game: Game, seed: int) -> tuple[random.Random, Deal, Simula
 @pytest.mark.parametrize("game", [*GAMES.values(), HANDFUL], ids=[*GAMES, HANDFUL.name])
 @pytest.mark.parametrize("name", PLAYERS)
 def test_players_want_only_what_the_game_allows(name: str, game: Game):
-    for seed in range(40):
+    for seed in range(20):
         rng, deal, player = dealt(name, game, seed)
         state, previous = game.initial_state(deal.listener), []
         for _ in range(game.max_turns):
@@ -80,9 +81,11 @@ def test_players_ask_for_no_other_figure_while_the_selection_is_full(name: str):
     assert won > 25
 
 
-def test_several_games_are_played_in_turn(tmp_path: Path):
+def test_several_games_are_played_in_turn(tmp_path: Path, policy: Policy):
     names = tuple(GAMES)
-    result = simulate(DeploymentConfig(rounds=0, games_per_round=2 * len(names), games=names), tmp_path)
+    result = simulate(
+        DeploymentConfig(rounds=0, games_per_round=2 * len(names), games=names), tmp_path, policy
+    )
     assert result["games"] == list(names)
     database = Database(f"sqlite:///{tmp_path / 'respect.db'}")
     with database.session() as session:
@@ -94,7 +97,7 @@ def test_several_games_are_played_in_turn(tmp_path: Path):
     database.close()
 
 
-def test_the_command_line_takes_a_game_once_or_several_times():
+def test_the_command_line_takes_a_game_once_or_several_times(quickly_loaded: None):
     short = ["simulate", "--rounds", "0", "--games-per-round", "2", "--json"]
     other = [name for name in GAMES if name != DEFAULT_GAME][:1]
     for chosen in (other, [DEFAULT_GAME, *other]):

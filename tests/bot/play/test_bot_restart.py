@@ -144,7 +144,10 @@ async def test_a_board_that_was_sent_but_not_recorded_is_not_sent_again(house: H
     assert game.board_message_id == str(house.boards(ada, thread)[1].id)
 
 
-async def test_a_board_that_was_never_sent_is_shown_after_a_restart(house: House, ada: Person):
+async def test_a_board_that_was_never_sent_is_shown_after_a_restart(
+    house: House, ada: Person, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("bot.play.session.CLOSING_SECONDS", 0.3)
     thread = await house.play(ada)
     house.discord.faults.add(Fault(kind="error", method="POST", route="/channels/*/messages", count=None))
     await ada.say(thread, await house.winning_words(thread))

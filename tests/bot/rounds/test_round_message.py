@@ -45,7 +45,7 @@ async def test_one_message_shows_a_round_to_its_end(house: House, ada: Person, g
 async def test_a_message_that_is_deleted_stops_nothing(house: House, ada: Person, grace: Person):
     await finish_a_game(house, ada)
     moderators = house.discord.channel("moderators")
-    await say(house, grace, "setup", channel=moderators.id)
+    await say(house, grace, "setup", reports=moderators.id)
     await say(house, grace, "round start")
     message = await grace.wait_message(lambda found: "training" in found.content, since=0)
     await grace.delete(message)
@@ -91,7 +91,7 @@ async def test_the_gain_is_reported_once(stopped_house: House, ada: Person):
     await house.start()
     grace = await house.discord.people.join("Grace", moderator=True)
     moderators = house.discord.channel("moderators")
-    await say(house, grace, "setup", channel=moderators.id)
+    await say(house, grace, "setup", reports=moderators.id)
     await finish_a_game(house, ada)
     name = add_adapter(house, 1)
     with house.database.session() as session:

@@ -83,7 +83,7 @@ def test_the_embedded_policy_comes_with_games_that_it_knows(tmp_path: Path, poli
     games = seed_games_of(settings_for(tmp_path, rounds={"seed_games": None}), policy, "sup")
     assert len(games) >= 100
     assert {game.images for game in games} == {"classic"}
-    chances = np.exp(action_logps(policy, games[:30], BASE_ADAPTER))
+    chances = np.exp(action_logps(policy, games[:12], BASE_ADAPTER))
     assert chances.mean() > 0.5
     assert seed_games_of(settings_for(tmp_path, rounds={"seed_games": "none"}), policy, "sup") == []
     folder = tmp_path / "another base"
@@ -98,9 +98,9 @@ def test_the_embedded_policy_comes_with_games_that_it_knows(tmp_path: Path, poli
 
 @pytest.fixture
 def few(tmp_path: Path) -> Path:
-    """Five of the games that the embedded policy comes with."""
+    """Three of the games that the embedded policy comes with."""
     lines = (TINY_WEIGHTS / SEED_FILE).read_text("utf-8").splitlines()
-    (tmp_path / "few").write_text("\n".join(lines[:5]), "utf-8")
+    (tmp_path / "few").write_text("\n".join(lines[:3]), "utf-8")
     return tmp_path / "few"
 
 

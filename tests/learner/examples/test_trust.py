@@ -223,7 +223,7 @@ def test_real_poisoners_are_found_and_nobody_else(tmp_path: Path, policy: Policy
     playground = Playground(
         database, policy, [GAMES["multiref"]], images, known, open_players("people"), 10, 3, poison=0.2
     )
-    playground.play(0, 100, BASE_ADAPTER, lambda tally: None)
+    playground.play(0, 60, BASE_ADAPTER, lambda tally: None)
     with database.session() as session:
         found = usable_interactions(session, None)
     verdicts = decode_interactions(database, found, open_decoder("rules", "binary"))

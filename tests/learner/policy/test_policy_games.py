@@ -98,3 +98,20 @@ def test_labels_of_the_board_do_not_count_as_words(policy: Policy, game: Game, s
         for description in message:
             assert not labels & set(description)
             assert set(description) <= set(tokens)
+
+
+def test_a_policy_that_has_warmed_up_builds_nothing_in_the_second_turn(policy: Policy):
+    """Except in states with more figures than a game has targets."""
+    game = GAMES["pick"]
+    warm = Policy(policy.backend, games={game.name: game})
+    for _ in warm.warming():
+        pass
+    grammar = warm._grammar(game.name)
+    built = grammar.trie.cache_info().misses
+    for size in game.board_sizes:
+        context = IMAGES.ids[:size]
+        for action in game.legal_actions(game.initial_state(context)):
+            state = game.apply(game.initial_state(context), action)
+            assert len(game.selected(context, state)) <= game.max_targets
+            grammar.trie(state)
+    assert built == grammar.trie.cache_info().misses > 10

@@ -5,6 +5,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ from games.figures import open_images
 from games.words import plain, spoken
 from learner.examples.seed import SEED_FILE, read_seed_games
 from learner.policy import Policy
+from learner.policy.loading import load_base
 from learner.policy.tiny import modeling, phrases
 from learner.policy.tiny.backend import TinyBackend
 from learner.policy.tiny.build import BuildSettings, LanguageBuild, build, build_language
@@ -47,6 +49,13 @@ TYPED = st.text(st.one_of(st.sampled_from("AaBb .,'’“«»…🦆👍犬船ö
 @pytest.fixture(scope="module")
 def policy() -> Policy:
     return Policy.load("tiny", "cpu")
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+    """The folder of a short build, and its summary."""
+    folder = tmp_path_factory.mktemp("built") / "one"
+    return folder, build(SHORT, folder)
 
 
 def played(seed: int, count: int = 200) -> list[Dialogue]:
@@ -96,10 +105,10 @@ def test_dialogues_are_the_same_for_a_seed():
     assert played(3, 20) != played(4, 20)
 
 
-def test_a_build_can_be_loaded_and_plays(tmp_path: Path):
-    summary = build(SHORT, tmp_path / "one")
+def test_a_build_can_be_loaded_and_plays(built: tuple[Path, dict[str, Any]]):
+    folder, summary = built
     assert summary["figures"] == 232
-    policy = Policy.load(str(tmp_path / "one"))
+    policy = Policy.load(str(folder))
     request = TurnRequest(
         request_id="g:0",
         game_id="g",
@@ -114,22 +123,23 @@ def test_a_build_can_be_loaded_and_plays(tmp_path: Path):
     assert logp < 0
 
 
-def test_the_same_seed_builds_the_same_model(tmp_path: Path):
-    for name in ("one", "two"):
-        build(SHORT, tmp_path / name)
+def test_the_same_seed_builds_the_same_model(built: tuple[Path, dict[str, Any]], tmp_path: Path):
+    folder, _ = built
+    build(SHORT, tmp_path / "two")
     for file in ("model.safetensors", SEED_FILE):
-        one, two = ((tmp_path / name / file).read_bytes() for name in ("one", "two"))
-        assert one == two
-    assert len(read_seed_games(tmp_path / "one" / SEED_FILE)) > 300
+        assert (folder / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
+    assert len(read_seed_games(folder / SEED_FILE)) > 300
 
 
-def test_a_build_keeps_nothing_of_the_figures_that_its_language_part_came_with(tmp_path: Path):
+def test_a_build_keeps_nothing_of_the_figures_that_its_language_part_came_with(
+    built: tuple[Path, dict[str, Any]], tmp_path: Path
+):
     """Otherwise figures that are held out would have been seen."""
-    parts = []
-    for name, language in (("one", TINY_WEIGHTS), ("two", tmp_path / "one")):
-        build(replace(SHORT, language=str(language)), tmp_path / name)
-        model = Policy.load(str(tmp_path / name)).backend.model.model
-        parts.append(model.state_dict())
+    folder, _ = built  # from the language part of the shipped weights
+    assert str(TINY_WEIGHTS) == SHORT.language
+    build(replace(SHORT, language=str(folder)), tmp_path / "two")
+    parts = [load_base(str(each), torch.device("cpu")).model.model for each in (folder, tmp_path / "two")]
+    parts = [part.state_dict() for part in parts]
     assert parts[0].keys() == parts[1].keys()
     assert all(torch.equal(parts[0][name], parts[1][name]) for name in parts[0])
 

@@ -1,26 +1,63 @@
-"""The policy service of the tests: a real process that can be killed and started again."""
+"""The policy service of the tests: a process of its own that can be killed and started again.
+
+It is forked, which is quicker; `tests/bot/test_bot_health.py` starts it as the bot does.
+"""
 
 import asyncio
+import ctypes
 import json
 import os
 import signal
-from pathlib import Path
+import sys
+import threading
+from typing import Any
 
-import pytest
-
+from learner.policy import Policy
 from learner.protocol import BASE_ADAPTER, TurnAnswer, TurnRequest
+from learner.serving.__main__ import main
 from learner.serving.client import LocalPolicy
 from learner.settings import LearnerSettings
+from tests.learner.forks import forks
 
-SITECUSTOMIZE = """
-import ctypes, signal, threading
-def end_the_worker(*_):
-    for thread in threading.enumerate():
-        if thread.name == "policy":
-            ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(SystemExit))
-signal.signal(signal.SIGUSR1, end_the_worker)
-"""
-"""In the service, this signal ends the worker's thread."""
+
+def serve_in_a_fork(environment: dict[str, str], options: tuple[str, ...]) -> None:
+    """Runs the service in this process, whose worker ends at SIGUSR1."""
+    os.environ.clear()
+    os.environ.update(environment)
+    sys.argv = ["serving", *options, "--parent", str(os.getppid())]
+
+    def end_the_worker(*_: object) -> None:
+        for thread in threading.enumerate():
+            if thread.name == "policy":
+                kind = ctypes.py_object(SystemExit)
+                ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident or 0), kind)
+
+    signal.signal(signal.SIGUSR1, end_the_worker)
+    Policy.warming = lambda self: iter(())  # seconds of processor time at each start
+    main()
+
+
+class ForkedService:
+    """A service in a process that was forked, used as an `asyncio.subprocess.Process`."""
+
+    def __init__(self, settings: LearnerSettings, options: tuple[str, ...]) -> None:
+        self._process = forks.Process(
+            target=serve_in_a_fork, args=(settings.environment(LearnerSettings), options), daemon=True
+        )
+        self._process.start()
+        assert self._process.pid is not None
+        self.pid: int = self._process.pid
+        self.terminate = self._process.terminate
+        self.kill = self._process.kill
+
+    @property
+    def returncode(self) -> int | None:
+        return self._process.exitcode
+
+    async def wait(self) -> int:
+        while (code := self.returncode) is None:  # noqa: ASYNC110 - there is no event for it
+            await asyncio.sleep(0.02)
+        return code
 
 
 def point_at(settings: LearnerSettings, name: str) -> None:
@@ -50,13 +87,8 @@ class Started(LocalPolicy):
         status = await self.client.reload()
         assert (status.current, status.loaded) == (BASE_ADAPTER, ())
 
-    async def _start(self) -> str:
-        folder = self.settings.store.data_dir
-        (folder / "sitecustomize.py").write_text(SITECUSTOMIZE)
-        with pytest.MonkeyPatch.context() as patch:
-            path = f"{folder}{os.pathsep}{os.environ.get('PYTHONPATH', Path.cwd())}"
-            patch.setenv("PYTHONPATH", path)
-            return await super()._start()
+    async def _spawn(self, *options: str) -> Any:
+        return await asyncio.to_thread(ForkedService, self.settings, options)
 
     async def kill_first(self) -> None:
         """Kill the service as soon as there is one."""

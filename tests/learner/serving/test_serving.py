@@ -5,7 +5,6 @@ import itertools
 import os
 import random
 import signal
-import subprocess
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -225,17 +224,17 @@ async def test_a_wrong_secret_and_a_wrong_request_are_refused_with_a_sentence(
         await service.act(request("stranger one", "not-published"))
 
 
-def test_a_service_for_other_machines_needs_a_secret(tmp_path: Path):
-    environment = {**os.environ, "RESPECT_STORE__DATA_DIR": str(tmp_path), "RESPECT_SERVICE__HOST": "0.0.0.0"}
-    environment.pop("RESPECT_SERVICE__SECRET", None)
-    done = subprocess.run(
-        [sys.executable, "-m", "learner.serving"],
-        env=environment,
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 1
-    assert "RESPECT_SERVICE__SECRET" in done.stdout + done.stderr
+def test_a_service_for_other_machines_needs_a_secret(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setenv("RESPECT_STORE__DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("RESPECT_SERVICE__HOST", "0.0.0.0")
+    monkeypatch.delenv("RESPECT_SERVICE__SECRET", raising=False)
+    monkeypatch.setattr(sys, "argv", ["serving"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 1
+    assert "needs a secret: set RESPECT_SERVICE__SECRET" in capsys.readouterr().err
 
 
 async def test_a_model_that_cannot_be_loaded_is_reported_at_the_start(tmp_path: Path):

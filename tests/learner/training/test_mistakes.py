@@ -65,8 +65,7 @@ def wild(policy: Policy) -> str:
     return "wild"
 
 
-def test_mistake_1_a_turn_encodes_no_image_again_and_computes_only_what_is_new(monkeypatch):
-    policy = Policy.load("tiny", "cpu")
+def test_mistake_1_a_turn_encodes_no_image_again_and_computes_only_what_is_new(policy: Policy, monkeypatch):
     encoded, widths = [], []
     model = policy.backend.model
     encode, step = model.get_image_features, policy.backend.step
@@ -125,6 +124,8 @@ def test_mistake_4_the_longest_action_can_be_played(policy: Policy):
     batch = policy.batch([example(asked, action)])
     for _ in range(80):
         loss = -policy.forward_logps(batch).sum.sum()
+        if loss < 0.3:
+            break
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -253,7 +254,7 @@ def test_mistake_8_the_decoder_takes_any_text_and_any_answer(policy: Policy, sch
 
 
 @given(st.lists(st.floats(allow_nan=True, allow_infinity=True), min_size=3, max_size=3), st.text())
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_mistake_8_no_answer_of_a_model_breaks_the_decoder(scores: list[float], said: str):
     class Model:
         def score(self, messages, answers):
