@@ -1,6 +1,7 @@
 """The commands `/round ...`, protected by Discord's command permission and by checks here."""
 
 import asyncio
+import contextlib
 from itertools import islice
 
 from discord import app_commands
@@ -12,6 +13,7 @@ from bot.respond import acknowledge, answer
 from bot.rounds import report_texts, texts
 from bot.rounds.buttons import sure_button
 from bot.rounds.console import refuse_unjudged, refuse_while_running
+from bot.rounds.history import round_history
 from bot.services import BotInteraction, Services
 from games.language import _
 from learner.protocol import PolicyError
@@ -154,7 +156,7 @@ class Rounds(commands.GroupCog, group_name="round", group_description="Rounds of
             rows, events = latest_rounds(session, SHOWN), latest_events(session, EVENTS_SHOWN)
             names: dict[int | None, str] = dict(session.exec(select(Adapter.id, Adapter.name)).all())
             since = rows[-1].created_at if len(rows) == SHOWN else None  # older rounds are not shown either
-            return report_texts.round_history(rows, events, names, since)
+            return round_history(rows, events, names, since)
 
     def _usable(self, typed: str, base_model: str | None) -> list[tuple[str, AdapterStatus | None]]:
         """Adapters that may be promoted, by the beginning of a name: (name, status)."""
@@ -170,9 +172,12 @@ class Rounds(commands.GroupCog, group_name="round", group_description="Rounds of
             refuse_unjudged(session, name)
             try:
                 self._registry.refuse_unusable(session, name, base_model)
-                return self._registry.current(), _statuses(session).get(name)
             except AdapterError as error:
                 raise Refusal(f"{error}.") from error
+            current = ""  # where it cannot be read, a promotion writes it anew
+            with contextlib.suppress(AdapterError):
+                current = self._registry.current()
+            return current, _statuses(session).get(name)
 
     def _way_back(self, base_model: str) -> tuple[str, str]:
         """(the adapter in use, the one before it). Raises Refusal if there is no way back."""

@@ -151,14 +151,14 @@ class Console:
 
         def change(session: Session) -> str:
             refuse_while_running(session)
-            before = registry.current()
             if kind == "rollback":
+                before = registry.current()
                 if registry.previous() != name:
                     raise Refusal(texts.CHANGED_MEANWHILE)
                 registry.rollback(session, base_model)
             else:
                 refuse_unjudged(session, name)
-                registry.promote(session, name, base_model)
+                before = registry.promote(session, name, base_model)
             if before != name:
                 action = RoundAction.ROLLBACK if kind == "rollback" else RoundAction.PROMOTE
                 record_event(session, action, by, adapter=name, before=before)
