@@ -47,7 +47,7 @@ def translations(language: str) -> dict[Key, tuple[str, ...]]:
     return {
         key_of(message.context, message.id): (message.string,)
         if isinstance(message.string, str)
-        else tuple(message.string)
+        else tuple(message.string or ())
         for message in catalogue(language)
         if message.id
     }

@@ -131,7 +131,7 @@ async def test_a_round_waits_for_time_and_games(stopped_house: House, ada: Perso
     ended(house, 10)
     answer = await say(house, grace, "round start")
     assert "The next round may start <t:" in answer
-    assert "It takes 2 new finished games since the last round; there are 0 so far." in answer
+    assert "It takes 2 new finished games since the last round; so far: 0." in answer
     with house.database.session() as session:
         session.exec(update(Round).values(ended_at=now() - timedelta(hours=2)))
     await finish_a_game(house, ada)
