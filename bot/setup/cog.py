@@ -108,6 +108,15 @@ class Setup(commands.Cog):
             ),
         )
 
+    @commands.Cog.listener()
+    async def on_guild_update(self, before: discord.Guild, after: discord.Guild) -> None:
+        """Somebody changed a server's settings in Discord: its messages follow the language."""
+        if before.preferred_locale != after.preferred_locale:
+            async with self.bot.database.async_session() as session:
+                channels = [each.channel_id for each in await play_channels(session, str(after.id))]
+            for channel_id in channels:
+                await self.bot.play_messages.show(channel_id, again=True)
+
     @set_up.autocomplete("images")
     async def offer_images(self, interaction: BotInteraction, typed: str) -> list[app_commands.Choice[str]]:
         offered = (texts.CLASSIC_IMAGES, texts.DEFAULT_IMAGES)
