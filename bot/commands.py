@@ -10,7 +10,8 @@ import discord
 import structlog
 from discord import app_commands
 
-from bot.language import CommandTranslator, english_name, speak
+from bot.cogs import Cog, GroupCog
+from bot.language import CommandTranslator, english_name
 from bot.respond import answer_error
 from store.folder import private_file
 
@@ -23,14 +24,11 @@ class CommandTree(app_commands.CommandTree[Any]):
     _known: Mapping[str, app_commands.AppCommand] = {}
     """Discord's record of each command, by name."""
 
-    async def interaction_check(self, interaction: discord.Interaction[Any], /) -> bool:
-        """Speak the person's language from here on."""
-        speak(interaction.locale)
-        return True
-
     async def on_error(
         self, interaction: discord.Interaction[Any], error: app_commands.AppCommandError, /
     ) -> None:
+        if isinstance(getattr(interaction.command, "binding", None), Cog | GroupCog):
+            return  # the cog has answered
         command = interaction.command.qualified_name if interaction.command else None
         await answer_error(interaction, error, command=command)
 

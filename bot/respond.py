@@ -11,11 +11,14 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from bot import texts
 from bot.errors import OUTSIDE, came_too_late, cause_of, is_expected, sentence
+from bot.language import speak
 from games.language import _
 
 ACKNOWLEDGED = "acknowledged"
 """In an interaction's extras: Discord has been told that an answer comes, though discord.py may not know."""
 ALREADY_ACKNOWLEDGED = 40060
+NO_PINGS = discord.AllowedMentions.none()
+"""For everything that is sent: a bot of somebody else's may allow more by default."""
 KEEP_SECONDS = 1.5
 """Discord waits 3 s for an acknowledgement."""
 
@@ -67,11 +70,12 @@ async def answer(
 ) -> None:
     """Answer the person who asked. A marked text is translated."""
     text = _(text)
+    about: dict[str, Any] = {"ephemeral": True, "view": view, "file": file, "allowed_mentions": NO_PINGS}
     if interaction.response.is_done() or interaction.extras.get(ACKNOWLEDGED):
-        await interaction.followup.send(text, ephemeral=True, view=view, file=file)
+        await interaction.followup.send(text, **about)
         return
     try:
-        await interaction.response.send_message(text, ephemeral=True, view=view, file=file)
+        await interaction.response.send_message(text, **about)
     except discord.HTTPException as error:
         if error.code != ALREADY_ACKNOWLEDGED:
             raise
@@ -85,7 +89,7 @@ async def reply(
     A marked text is translated.
     """
     with suppress(*OUTSIDE):
-        await message.reply(_(text), mention_author=False, nonce=f"a-{message.id}", view=view)
+        await message.reply(_(text), nonce=f"a-{message.id}", view=view, allowed_mentions=NO_PINGS)
 
 
 async def answer_error(
@@ -95,6 +99,7 @@ async def answer_error(
 
     `said`: what the person wrote, quoted in the answer because it would be lost otherwise.
     """
+    speak(interaction.locale)
     cause = cause_of(error)
     about = {"interaction": interaction.id, "user": interaction.user.id, **about}
     if came_too_late(cause):

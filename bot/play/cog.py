@@ -8,16 +8,16 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot import texts
+from bot.cogs import Cog
 from bot.components import Buttons
 from bot.errors import OUTSIDE, Refusal
-from bot.language import speak
+from bot.language import server_locale, speak
 from bot.permissions import check_moderator
 from bot.play.buttons import DescribeForm, EndGameButton, give_up_buttons, start_game
 from bot.play.example import example_of
 from bot.play.locales import Locales
 from bot.play.utterances import addresses
 from bot.respond import acknowledge, answer, reply
-from bot.servers import server_locale
 from bot.services import BotInteraction, Services
 from games import DEFAULT_GAME, GAMES
 from games.language import N_, _
@@ -37,7 +37,7 @@ _WHO = [
 _CHOICES = [app_commands.Choice(name=game.words.label, value=game.name) for game in GAMES.values()]
 
 
-class Play(commands.Cog):
+class Play(Cog):
     """`/play`, `/resume`, `/giveup`, `/help`, `/rules`, mentions of the bot, and the messages, edits and deletions in
     games' threads."""
 

@@ -13,6 +13,7 @@ from bot import texts
 from bot.errors import OUTSIDE, UNKNOWN_CHANNEL, ThreadGone
 from bot.images import ImageSets
 from bot.play.buttons import board_buttons
+from bot.respond import NO_PINGS
 from bot.statistics.learning import LearningNotes
 from games import GAMES
 from games.core import Board, Outcome
@@ -159,7 +160,7 @@ class BoardDisplay:
     async def say(self, game: Game, text: str) -> None:
         """Send a notice to the thread. A notice that cannot be sent is dropped. A marked text is translated."""
         with suppress(*OUTSIDE):
-            await self._thread(game).send(_(text))
+            await self._thread(game).send(_(text), allowed_mentions=NO_PINGS)
 
     @asynccontextmanager
     async def typing(self, game: Game) -> AsyncIterator[None]:

@@ -12,11 +12,11 @@ from sqlalchemy.exc import SQLAlchemyError
 from bot import texts
 from bot.errors import OUTSIDE
 from bot.images import ImageSets
-from bot.language import speaking
+from bot.language import server_locale, speaking
 from bot.locks import KeyedLocks
 from bot.play.buttons import play_buttons
 from bot.play.example import example_of
-from bot.servers import server_locale
+from bot.respond import NO_PINGS
 from games import GAMES
 from games.language import _
 from store.database import Database
@@ -140,6 +140,7 @@ class PlayMessages:
             _(texts.PLAY_HERE),
             file=discord.File(io.BytesIO(board.png), "example.png", description=board.alt),
             view=play_buttons(games),
+            allowed_mentions=NO_PINGS,
         )
         try:
             await message.pin()

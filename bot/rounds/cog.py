@@ -5,10 +5,11 @@ import contextlib
 from itertools import islice
 
 from discord import app_commands
-from discord.ext import commands
 from sqlmodel import Session, select
 
+from bot.cogs import GroupCog
 from bot.errors import Refusal
+from bot.language import speak
 from bot.respond import acknowledge, answer
 from bot.rounds import report_texts, texts
 from bot.rounds.buttons import sure_button
@@ -34,7 +35,7 @@ STATUS_SECONDS = 1.0
 
 @app_commands.guild_only()
 @app_commands.default_permissions(manage_guild=True)
-class Rounds(commands.GroupCog, group_name="round", group_description="Rounds of learning"):
+class Rounds(GroupCog, group_name="round", group_description="Rounds of learning"):
     """The console of rounds."""
 
     def __init__(self, bot: Services) -> None:
@@ -43,7 +44,7 @@ class Rounds(commands.GroupCog, group_name="round", group_description="Rounds of
     async def interaction_check(self, interaction: BotInteraction, /) -> bool:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Administrators can open the command to anyone, so the permission is checked again here."""
         await self.bot.console.check(interaction)
-        return True
+        return await super().interaction_check(interaction)
 
     @app_commands.command(description="Learn from the games played so far")
     async def start(self, interaction: BotInteraction) -> None:
@@ -87,6 +88,7 @@ class Rounds(commands.GroupCog, group_name="round", group_description="Rounds of
     async def offer_schedules(
         self, interaction: BotInteraction, typed: str
     ) -> list[app_commands.Choice[str]]:
+        speak(interaction.locale)
         offered = {cron: f"{cron}: {_(meaning)}" for cron, meaning in texts.SCHEDULES.items()}
         return [
             app_commands.Choice(name=name, value=cron)
@@ -108,6 +110,7 @@ class Rounds(commands.GroupCog, group_name="round", group_description="Rounds of
 
     @promote.autocomplete("adapter")
     async def offer_adapters(self, interaction: BotInteraction, typed: str) -> list[app_commands.Choice[str]]:
+        speak(interaction.locale)
         try:
             async with asyncio.timeout(STATUS_SECONDS):
                 base_model = (await self.bot.policy.status()).base_model

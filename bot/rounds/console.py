@@ -10,13 +10,13 @@ from discord import app_commands
 from sqlmodel import Session, select
 
 from bot.errors import OUTSIDE, Refusal
-from bot.language import speak, speaking
+from bot.language import channel_locale, speak, speaking
+from bot.respond import NO_PINGS
 from bot.rounds import report_texts, texts
 from bot.rounds.buttons import decide_buttons
 from bot.rounds.messages import RoundMessages
 from bot.rounds.reports import Reports
 from bot.rounds.schedule import NoRound, NothingToLearn, TooLate, TooSoon
-from bot.servers import channel_locale
 from bot.services import BotInteraction, Services
 from learner.protocol import PolicyError
 from learner.registry import AdapterError, AdapterRegistry
@@ -203,7 +203,9 @@ class Console:
             with speaking(locale):
                 buttons = decide_buttons(kind, argument, by, interaction.channel_id)
                 text = texts.request(by, interaction.guild.name, report_texts.act(kind, shown))
-            await place.send(text, view=buttons, nonce=f"ask-{interaction.id}"[:25])
+            await place.send(
+                text, view=buttons, nonce=f"ask-{interaction.id}"[:25], allowed_mentions=NO_PINGS
+            )
         except OUTSIDE as error:
             log.warning("a request could not be sent", error=str(error))
             raise Refusal(texts.OWNER_AWAY) from error
@@ -259,7 +261,7 @@ class Console:
             channel = self._bot.get_partial_messageable(channel_id)
             with speaking(await channel_locale(self._bot, self._bot.database, channel_id)):
                 told = texts.your_request(by, report_texts.act(kind, shown), outcome() if outcome else None)
-            await channel.send(told, nonce=f"told-{interaction.id}"[:25])
+            await channel.send(told, nonce=f"told-{interaction.id}"[:25], allowed_mentions=NO_PINGS)
         except OUTSIDE as error:
             log.warning("the answer to a request could not be sent", error=str(error))
 

@@ -11,9 +11,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session
 
 from bot.errors import OUTSIDE
-from bot.language import speaking
+from bot.language import channel_locale, speaking
+from bot.respond import NO_PINGS
 from bot.rounds import report_texts
-from bot.servers import channel_locale
 from bot.services import BotInteraction, Services
 from store.models import Round
 from store.rounds import rounds_with_message
@@ -52,7 +52,7 @@ class RoundMessages:
         with speaking(locale):
             text = report_texts.round_progress(row)
         try:
-            message = await channel.send(text, nonce=f"begin-{row.id}")
+            message = await channel.send(text, nonce=f"begin-{row.id}", allowed_mentions=NO_PINGS)
         except OUTSIDE as error:
             log.info("no message of the round", channel=channel_id, round=row.number, reason=str(error))
             if interaction is None:

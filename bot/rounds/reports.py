@@ -10,9 +10,9 @@ import structlog
 from sqlmodel import Session, col, select
 
 from bot.errors import OUTSIDE
-from bot.language import language_of, speaking
+from bot.language import channel_locale, language_of, speaking
+from bot.respond import NO_PINGS
 from bot.rounds import report_texts
-from bot.servers import channel_locale
 from bot.services import Services
 from bot.statistics.pictures import draw_curve
 from bot.statistics.texts import CURVE_FILE, curve_alt
@@ -161,6 +161,6 @@ class Reports:
 async def _send(channel: discord.abc.Messageable, report: Report, nonce: str) -> None:
     file = report.file()
     if file is None:
-        await channel.send(report.text, nonce=nonce)
+        await channel.send(report.text, nonce=nonce, allowed_mentions=NO_PINGS)
     else:
-        await channel.send(report.text, file=file, nonce=nonce)
+        await channel.send(report.text, file=file, nonce=nonce, allowed_mentions=NO_PINGS)
