@@ -15,6 +15,7 @@ from discord.ext import commands
 from bot import texts
 from bot.connection import redirect
 from local_discord import Person
+from store.settings import variable
 
 INTENTS = discord.Intents(guilds=True, guild_messages=True, message_content=True)
 
@@ -78,7 +79,7 @@ async def host(stopped_house: House, modules: None, monkeypatch: pytest.MonkeyPa
         ("play", "burst"),
     ):
         value = getattr(getattr(chosen, section), name)
-        monkeypatch.setenv(f"RESPECT_{section}__{name}".upper(), str(value))
+        monkeypatch.setenv(variable(section, name), str(value))
     redirect(chosen)
     async with Host() as host:
         running = asyncio.create_task(host.start(stopped_house.discord.token))
