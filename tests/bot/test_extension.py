@@ -99,6 +99,10 @@ async def test_a_host_plays_beside_its_own_cogs(stopped_house: House, host: Host
     await bob.wait_message(lambda message: message.content == "Sunny.")
     await bob.slash("play", "resume")
     assert (await bob.wait_message(lambda message: message.ephemeral)).content == texts.NO_GAME
+    bob.user.locale = "de"
+    await bob.slash("play", "resume")
+    await bob.wait_message(lambda message: message.content.startswith("Du hast hier kein laufendes Spiel"))
+    bob.user.locale = "en-US"
     board = house.boards(ada, thread)[-1]
     await bob.press_labelled(board, "Describe")
     await bob.wait_message(lambda message: message.content == texts.not_yours(str(ada.id)))
