@@ -15,6 +15,7 @@ from learner.policy import Policy
 from sim.comparison import simulate_all
 from sim.curves import curves, draw, plot
 from sim.deployment import DeploymentConfig, DeploymentError, simulate
+from sim.players import Attack
 from store.database import Database
 from store.models import Game, Turn
 from store.statistics import bootstrap_ci95
@@ -111,11 +112,11 @@ def test_a_run_that_fails_in_its_process_is_reported(tmp_path: Path, quickly_loa
         simulate_all(used, tmp_path / "used")
 
 
-def test_poison_may_begin_in_a_later_round(tmp_path: Path, policy: Policy):
+def test_an_attack_may_begin_in_a_later_round(tmp_path: Path, policy: Policy):
     def said(begins: int) -> dict[int, list[str]]:
         """round -> utterances, in order."""
         config = DeploymentConfig(
-            system="control", rounds=1, games_per_round=2, poison=1.0, poison_from=begins
+            system="control", rounds=1, games_per_round=2, attack=Attack("poison", 1.0, begins)
         )
         policy.cache.forget()
         simulate(config, tmp_path / str(begins), policy)

@@ -33,7 +33,7 @@ from learner.registry import AdapterRegistry
 from learner.rounds.pipeline import run_round
 from learner.rounds.rollback import worse_in_play
 from learner.settings import TINY_WEIGHTS
-from sim.players import open_players
+from sim.players import Attack, open_players
 from sim.playing import Playground
 from store.database import Database
 from store.migrations import upgrade
@@ -221,15 +221,23 @@ def test_real_poisoners_are_found_and_nobody_else(tmp_path: Path, policy: Policy
         figure for figure in images.ids if figure not in unknown
     ]  # its confidence says little about the others
     playground = Playground(
-        database, policy, [GAMES["multiref"]], images, known, open_players("people"), 10, 3, poison=0.2
+        database,
+        policy,
+        [GAMES["multiref"]],
+        images,
+        known,
+        open_players("people"),
+        10,
+        3,
+        Attack("poison", 0.2),
     )
     playground.play(0, 60, BASE_ADAPTER, lambda tally: None)
     with database.session() as session:
         found = usable_interactions(session, None)
     verdicts = decode_interactions(database, found, open_decoder("rules", "binary"))
     quarantined = set(filter_by_trust(found, verdicts).quarantined)
-    assert len(playground.poisoners) == 2
-    assert quarantined == playground.poisoners
+    assert len(playground.attackers) == 2
+    assert quarantined == playground.attackers
     with database.session() as session:
         for game in session.exec(select(Game)):
             game.targets = list(reversed(game.listener))[:3]
