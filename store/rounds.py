@@ -116,7 +116,12 @@ def trust_without(trust: Mapping[str, Any], player_id: int) -> dict[str, Any]:
     """What a round found of trust, without one player."""
     quarantined = {other: mean for other, mean in trust["quarantined"].items() if other != str(player_id)}
     capped = [other for other in trust["capped"] if other != player_id]
-    return {**trust, "quarantined": quarantined, "capped": capped}
+    influence = {
+        other: share for other, share in trust.get("influence", {}).items() if other != str(player_id)
+    }
+    return {**trust, "quarantined": quarantined, "capped": capped} | (
+        {"influence": influence} if influence else {}
+    )
 
 
 def report(session: Session, round_id: int, stage: str, **progress: Any) -> None:
