@@ -233,23 +233,16 @@ def rounds_table(result: dict[str, Any]) -> Table:
 
 def _attack_table(trust: list[dict[str, Any]]) -> Table:
     """A table of attacking players and honest ones: who is in quarantine, and the honest players' success."""
-    counted = ("round", "players", "attackers", "attackers_quarantined", "honest_quarantined")
+    kinds = ("attackers_quarantined", "attackers_doubted", "honest_quarantined", "honest_doubted")
     table = Table(
-        *(
-            "round",
-            "players",
-            "attackers",
-            "quarantined",
-            "honest quarantined",
-            "influence",
-            "honest success",
-        ),
-        caption="influence: the attackers' share of the weight of what was learnt",
+        *("round", "players", "attackers", "caught", "doubted", "honest caught", "honest doubted"),
+        *("influence", "honest success"),
+        caption="caught: in quarantine; doubted: of little weight; influence: the attackers' share of what was learnt",
         box=SIMPLE,
     )
     for at in trust:
         shares = (_share(at[name]) for name in ("attackers_influence", "success_of_others"))
-        table.add_row(*(str(at[name]) for name in counted), *shares)
+        table.add_row(*(str(at[name]) for name in ("round", "players", "attackers", *kinds)), *shares)
     return table
 
 

@@ -331,6 +331,7 @@ class _World:
             if "trust" not in results:
                 continue
             caught = {int(player) for player in results["trust"]["quarantined"]}
+            doubted = set(results["trust"]["doubted"])
             with self.database.session() as session:
                 attackers = self.playground.attackers & players_until(session, number - 1)
                 learnt = weight_by_player(session, results.get("adapter"))
@@ -343,6 +344,8 @@ class _World:
                     "attackers": len(attackers),
                     "attackers_quarantined": len(caught & attackers),
                     "honest_quarantined": len(caught - attackers),
+                    "attackers_doubted": len(doubted & attackers),
+                    "honest_doubted": len(doubted - attackers),
                     "attackers_influence": sum(learnt.get(each, 0.0) for each in attackers) / total
                     if total
                     else None,

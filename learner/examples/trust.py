@@ -6,7 +6,8 @@ figures (`learner.examples.usage`). An honest player gives more positive feedbac
 a higher propensity, even if policy and player understand each other badly. A player who poisons the feedback does the
 opposite.
 
-Players whose trust is credibly low are put in quarantine. What is learnt from the others is weighted by their trust.
+Players whose trust is credibly low are put in quarantine. What is learnt from the others is weighted by their trust,
+and what is learnt of one figure by the trust in the player's names for it.
 """
 
 from collections import defaultdict
@@ -33,14 +34,14 @@ QUARANTINE_TRUST = 0.45
 """A player is quarantined if trust is below this with probability `QUARANTINE_CERTAINTY`. Random feedback has trust
 0.5."""
 QUARANTINE_CERTAINTY = 0.95
-QUARANTINE_NAMING = -5.0
-"""A player is also quarantined if the log-likelihood ratio of the player's names for figures is below this."""
 FULL_WEIGHT, NO_WEIGHT = 0.7, 0.4
 """The weight of a player rises linearly between these means of trust."""
 USUAL_NAMING = log(4)
 """Log-odds, before any evidence, that a player names figures as the others do."""
 SUREST_NAMING = 3.0
 """Greatest log-odds, before the evidence for a single figure, that a player names it as the others do."""
+DOUBTED_WEIGHT = 0.2
+"""Players of less weight are reported as doubted."""
 VERIFIED_TURNS = 3.0
 """An account is new until outcomes verified that many more turns of its feedback than they refuted."""
 NEW_WEIGHT = 0.5
@@ -83,10 +84,10 @@ class Trust:
 
     @property
     def quarantined(self) -> bool:
-        """Whether trust is below `QUARANTINE_TRUST` with a probability of `QUARANTINE_CERTAINTY`, or the names for
-        figures are wrong."""
-        if self.naming < QUARANTINE_NAMING:
-            return True
+        """Whether trust is below `QUARANTINE_TRUST` with a probability of `QUARANTINE_CERTAINTY`.
+
+        Names for figures are no reason, because people may have names of their own; they only lower the weight.
+        """
         if self.mean >= QUARANTINE_TRUST:
             return False
         draws = np.random.default_rng(0).beta(
@@ -133,8 +134,14 @@ class TrustFilter:
     def metrics(self) -> dict[str, Any]:
         """For the round's results and the adapter's card."""
         trust = {str(player): round(self.players[player].mean, 3) for player in self.quarantined}
-        new = sum(trust.new for trust in self.players.values())
-        return {"players": len(self.players), "new": new, "quarantined": trust, "capped": list(self.capped)}
+        weights = {one.player_id: self.weights[one.game_id] for one in self.interactions}
+        return {
+            "players": len(self.players),
+            "new": sum(each.new for each in self.players.values()),
+            "doubted": sorted(player for player, weight in weights.items() if weight < DOUBTED_WEIGHT),
+            "quarantined": trust,
+            "capped": list(self.capped),
+        }
 
     def weighted(self, games: Sequence[TrainingGame]) -> list[TrainingGame]:
         """The games with labels weighted by trust in their player, and in the player's names for the picked figures.

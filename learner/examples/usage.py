@@ -74,12 +74,14 @@ class Usage:
             for word in use.words:
                 self._players[word, use.figure].add(use.player)
         self._users: defaultdict[str, set[int]] = defaultdict(set)
+        self._figures: defaultdict[str, set[str]] = defaultdict(set)
         self._of_word: Counter[str] = Counter()
         self._of_figure: Counter[str] = Counter()
         self._own: Counter[tuple[int, str]] = Counter()
         """(player, figure) -> number of words."""
         for (word, figure), players in self._players.items():
             self._users[word] |= players
+            self._figures[word].add(figure)
             self._of_word[word] += len(players)
             self._of_figure[figure] += len(players)
             for player in players:
@@ -103,10 +105,25 @@ class Usage:
         return total
 
     def share(self, use: Use) -> float:
-        """Probability that the others would mean this figure, of those on the board, by these words."""
-        fits = [self.fits(use.words, figure, use.player) for figure in use.board]
+        """Probability that the others would mean this figure by these words, of those on the board and the one
+        elsewhere that most of them mean."""
+        fits = [self.fits(use.words, figure, use.player) for figure in (*use.board, *self._elsewhere(use))]
         top = max(fits)
         return exp(fits[use.board.index(use.figure)] - top) / sum(exp(fit - top) for fit in fits)
+
+    def _elsewhere(self, use: Use) -> tuple[str, ...]:
+        """The figure that is not on the board and for which most others use the rarest of these words: at least two,
+        and more than for the figure that was meant."""
+        known = [word for word in use.words if not self._users[word] <= {use.player}]
+        if not known:
+            return ()
+        rare = min(known, key=lambda word: (self._of_word[word], word))
+
+        def others(figure: str) -> int:
+            return len(self._players.get((rare, figure), frozenset()) - {use.player})
+
+        found = max(self._figures[rare] - set(use.board), key=lambda each: (others(each), each), default=None)
+        return (found,) if found and others(found) >= max(2, others(use.figure) + 1) else ()
 
 
 @dataclass(frozen=True)
