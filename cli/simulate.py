@@ -28,16 +28,19 @@ from learner.settings import (
     System,
     TrainingConfig,
 )
+from sim.players import ATTACKS, Attack, AttackName
 from store.settings import help_of
 
 if TYPE_CHECKING:
     from sim.comparison import OnRunProgress
     from sim.deployment import DeploymentProgress
 
+    AttackOption = StrEnum
     SystemName = System
     StartName = Start
     GameName = str
 else:  # Typer accepts a list of an enum, but not of a Literal
+    AttackOption = StrEnum("AttackOption", [(name, name) for name in ATTACKS])
     SystemName = StrEnum("SystemName", [(name, name) for name in get_args(System)])
     StartName = StrEnum("StartName", [(name, name) for name in get_args(Start)])
     GameName = StrEnum("GameName", [(name, name) for name in GAMES])
@@ -74,15 +77,27 @@ def simulate(
             help="Players: people, fresh (never the same words twice), patient, terse, poison, or file.py:factory."
         ),
     ] = "people",
-    poison: Annotated[
-        float,
+    attack: Annotated[
+        list[AttackOption],
         typer.Option(
-            min=0,
-            max=1,
-            help="Share of players who give wrong feedback: they praise wrong picks and reject right ones.",
+            help="How a share of the players attacks: poison (they praise wrong picks and reject right ones), sybil "
+            "(the same, each game with a new account), rename (they exchange the figures' descriptions), half (poison "
+            "in half of the turns), target (they always praise one wrong figure), sleeper (honest at first). none "
+            "with --share leaves their games out. Repeat the option for several."
         ),
-    ] = 0.0,
-    poison_from: Annotated[int, typer.Option(min=0, help="The first round in which they do so.")] = 0,
+    ] = [],  # noqa: B006 - only read
+    share: Annotated[
+        float | None,
+        typer.Option(
+            min=0, max=1, help="Share of the players who attack. Default: 0.2 with an attack, or 0."
+        ),
+    ] = None,
+    attack_from: Annotated[
+        int | None,
+        typer.Option(min=0, help="The first round in which they do so. Default: 1 for sleeper, or 0."),
+    ] = None,
+    poison: Annotated[float | None, typer.Option(min=0, max=1, hidden=True)] = None,
+    poison_from: Annotated[int | None, typer.Option(min=0, hidden=True)] = None,
     policy: Annotated[str, typer.Option(help=help_of(PolicyConfig, "model"))] = NOVICE,
     decoder: Annotated[
         DecoderName, typer.Option(help=help_of(FeedbackConfig, "decoder"))
@@ -127,6 +142,12 @@ def simulate(
         learnt = None if hindsight is None else Hindsight.parse(hindsight)
     except ValueError as error:
         fail(str(error))
+    if poison is not None:  # the older names of these options
+        attack, share, attack_from = [AttackOption("poison")], poison, poison_from
+    try:
+        attacks = _attacks([str(name) for name in attack], share, attack_from)
+    except ValueError as error:
+        fail(str(error))
     settings = LearnerSettings()
     try:
         training = settings.changed(training=section_values).training
@@ -144,8 +165,7 @@ def simulate(
             games_per_round=games_per_round,
             seed=number,
             players=players,
-            poison=poison,
-            poison_from=poison_from,
+            attack=each_attack,
             policy=policy,
             decoder=str(decoder),
             hindsight=learnt,
@@ -155,6 +175,7 @@ def simulate(
             training=replace(training, seed=number),
         )
         for each in dict.fromkeys(system)
+        for each_attack in attacks
         for number in range(seed, seed + seeds)
     ]
     if plot is not None:
@@ -171,8 +192,8 @@ def simulate(
         return
     for run in runs:
         out.print(rounds_table(run))
-        if (trust := run.get("trust")) and (trust[-1]["poisoners"] or trust[-1]["quarantined"]):
-            out.print(_quarantines(trust))
+        if (trust := run.get("trust")) and (trust[-1]["attackers"] or trust[-1]["honest_quarantined"]):
+            out.print(_attack_table(trust))
         if kept := run.get("retention"):
             out.print(
                 f"Success on {kept['images']}: {kept['first']:.3f} at first, {kept['last']:.3f} at last"
@@ -183,10 +204,12 @@ def simulate(
 
 def rounds_table(result: dict[str, Any]) -> Table:
     """A table of the results of each round's policy, in the paper's measures."""
+    from sim.curves import label
+
     headings = ("round", "games", "success", "95%", "turns", "clicks", "exact", "praise", "P", "R")
     table = Table(
         *(Column(heading, justify="right", no_wrap=True) for heading in headings),
-        title=f"{result['system']} on {result['images']}, seed {result['seed']}: {result['seconds']:.0f} s",
+        title=f"{label(result)} on {result['images']}, seed {result['seed']}: {result['seconds']:.0f} s",
         caption="clicks: share right; exact: turns as intended; P, R: of positive feedback",
         box=SIMPLE,
         padding=(0, 0, 0, 1),
@@ -208,14 +231,26 @@ def rounds_table(result: dict[str, Any]) -> Table:
     return table
 
 
-def _quarantines(trust: list[dict[str, Any]]) -> Table:
-    """A table of the players in quarantine, the real poisoners, and the success of the other players."""
-    table = Table("round", "players", "poisoners", "quarantined", "P", "R", "others' success", box=SIMPLE)
+def _attack_table(trust: list[dict[str, Any]]) -> Table:
+    """A table of attacking players and honest ones: who is in quarantine, and the honest players' success."""
+    kinds = ("attackers_quarantined", "attackers_doubted", "honest_quarantined", "honest_doubted")
+    table = Table(
+        *("round", "players", "attackers", "caught", "doubted", "honest caught", "honest doubted"),
+        *("influence", "honest success"),
+        caption="caught: in quarantine; doubted: of little weight; influence: the attackers' share of what was learnt",
+        box=SIMPLE,
+    )
     for at in trust:
-        counts = (str(at[name]) for name in ("round", "players", "poisoners", "quarantined"))
-        shares = (_share(at[name]) for name in ("precision", "recall", "success_of_others"))
-        table.add_row(*counts, *shares)
+        shares = (_share(at[name]) for name in ("attackers_influence", "success_of_others"))
+        table.add_row(*(str(at[name]) for name in ("round", "players", "attackers", *kinds)), *shares)
     return table
+
+
+def _attacks(names: Sequence[str], share: float | None, begins: int | None) -> list[Attack]:
+    """The attacks to run, by default none. Raises ValueError."""
+    if share is None:
+        share = 0.2 if set(names) - {"none"} else 0.0
+    return [Attack(cast(AttackName, name), share, begins) for name in dict.fromkeys(names or ["none"])]
 
 
 def _curves_table(found: dict[str, Any]) -> Table:

@@ -20,7 +20,8 @@ OnRunProgress = Callable[[int, DeploymentProgress], None]
 
 def run_name(config: DeploymentConfig) -> str:
     """Name of a run among several, and of its folder."""
-    return f"{config.system}-seed-{config.seed}"
+    attack = f"-{config.attack.name}" if config.attack.share else ""
+    return f"{config.system}{attack}-seed-{config.seed}"
 
 
 def simulate_all(

@@ -25,12 +25,17 @@ class CurvePoint:
     """Mean over seeds."""
 
 
+def label(run: dict[str, Any]) -> str:
+    """The name of a run's curve: its system, and the attack if a share of the players attacks."""
+    return f"{run['system']}, {run['attack']}" if "attack" in run else run["system"]
+
+
 def curves(runs: Sequence[dict[str, Any]]) -> dict[str, list[CurvePoint]]:
-    """system -> its points in order of rounds, the interactions of all its seeds pooled."""
+    """Label -> its points in order of rounds, the interactions of all its seeds pooled."""
     found: dict[str, list[CurvePoint]] = {}
-    for system in dict.fromkeys(run["system"] for run in runs):
-        rows = [row for run in runs if run["system"] == system for row in run["rounds"]]
-        found[system] = [
+    for name in dict.fromkeys(map(label, runs)):
+        rows = [row for run in runs if label(run) == name for row in run["rounds"]]
+        found[name] = [
             _point([row for row in rows if row["round"] == number])
             for number in sorted({row["round"] for row in rows})
         ]

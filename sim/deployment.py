@@ -23,13 +23,13 @@ from learner.registry import AdapterRegistry
 from learner.rounds.pipeline import run_round
 from learner.rounds.work import RoundProgress
 from learner.settings import NOVICE, LearnerSettings, Start, System, TrainingConfig
-from sim.players import FreshPlayers, open_players
+from sim.players import Attack, FreshPlayers, open_players
 from sim.playing import Playground, Tally
 from store.database import Database
 from store.migrations import upgrade
 from store.rounds import request_round
-from store.statistics import has_finished_games, round_statistics, success_of_others
-from store.training import usable_interactions
+from store.statistics import has_finished_games, players_until, round_statistics, success_of_others
+from store.training import usable_interactions, weight_by_player
 from store.version import code_version
 
 
@@ -49,12 +49,9 @@ class DeploymentConfig:
     games_per_round: int = 330
     seed: int = 0
     players: str = "people"
-    poison: float = 0.0
-    """Share of the players who poison their feedback: positive for wrong picks and negative for right ones. 0 to
-    1."""
-    poison_from: int = 0
-    """The first round in which they do; before it they play like the others. Poison in the last round alone
-    measures the loss by their play itself, without that by training on it."""
+    attack: Attack = Attack()  # noqa: RUF009 - frozen
+    """What some of the players do. An attack in the last round alone measures the loss by their play itself, without
+    that by training on it."""
     policy: str = NOVICE
     decoder: str = "rules"
     games: tuple[str, ...] = (DEFAULT_GAME,)
@@ -174,10 +171,13 @@ def simulate(
         "images": config.images,
         **({} if config.games == (DEFAULT_GAME,) else {"games": list(config.games)}),
         "seed": config.seed,
+        **({"attack": config.attack.name} if config.attack.share else {}),
         "config": {
             "games_per_round": config.games_per_round,
             "players": config.players,
-            "poison": config.poison,
+            "attack": config.attack.name,
+            "share": config.attack.share,
+            "attack_from": config.attack.first_round,
             "policy": config.policy,
             "base_model": policy.fingerprint,
             "code_version": code_version(),
@@ -234,8 +234,7 @@ class _World:
             self.players,
             min(config.at_once, config.games_per_round),
             config.seed,
-            config.poison,
-            config.poison_from,
+            config.attack,
         )
         self.tallies: dict[int, Tally] = {}
         self.results: dict[int, dict[str, Any]] = {0: {}}
@@ -322,33 +321,38 @@ class _World:
         return {"images": images.spec, "games": games, "first": success[0], "last": success[-1]}
 
     def quarantines(self) -> list[dict[str, Any]]:
-        """For each training: the quarantined players, the poisoning players, and the success of the others
-        afterwards.
+        """For each training: who was quarantined, the attacking players (accounts), their share of what was learnt,
+        and the success of the other players afterwards.
 
         For evaluation only.
         """
-        poisoners = self.playground.poisoners
         found = []
         for number, results in self.results.items():
             if "trust" not in results:
                 continue
             caught = {int(player) for player in results["trust"]["quarantined"]}
+            doubted = set(results["trust"]["doubted"])
+            with self.database.session() as session:
+                attackers = self.playground.attackers & players_until(session, number - 1)
+                learnt = weight_by_player(session, results.get("adapter"))
+                success = success_of_others(session, number, self.playground.attackers)
+            total = sum(learnt.values())
             found.append(
                 {
                     "round": number,
                     "players": results["trust"]["players"],
-                    "poisoners": len(poisoners),
-                    "quarantined": len(caught),
-                    "precision": len(caught & poisoners) / len(caught) if caught else None,
-                    "recall": len(caught & poisoners) / len(poisoners) if poisoners else None,
-                    "success_of_others": self._success_of_others(number),
+                    "attackers": len(attackers),
+                    "attackers_quarantined": len(caught & attackers),
+                    "honest_quarantined": len(caught - attackers),
+                    "attackers_doubted": len(doubted & attackers),
+                    "honest_doubted": len(doubted - attackers),
+                    "attackers_influence": sum(learnt.get(each, 0.0) for each in attackers) / total
+                    if total
+                    else None,
+                    "success_of_others": success,
                 }
             )
         return found
-
-    def _success_of_others(self, number: int) -> float | None:
-        with self.database.session() as session:
-            return success_of_others(session, number, self.playground.poisoners)
 
     def _keep_current(self) -> None:
         """Unload all adapters but the current one."""

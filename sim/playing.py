@@ -9,7 +9,7 @@ from games.core import Deal, Game, Outcome, Step
 from games.figures import ImageSet
 from learner.policy import Policy
 from learner.protocol import TurnAnswer, TurnRequest, turn_request
-from sim.players import PLAYERS, FreshPlayers, PlayerFactory, SimulatedPlayer, View
+from sim.players import Attack, PlayerFactory, SimulatedPlayer, View
 from store import models
 from store.database import Database
 from store.games import finished_turn
@@ -59,14 +59,13 @@ class Playground:
         players: PlayerFactory,
         count: int,
         seed: int,
-        poison: float = 0.0,
-        poison_from: int = 0,
+        attack: Attack = Attack(),  # noqa: B008 - frozen
     ) -> None:
         """Adds `count` players to the database. Games are dealt from the figures `ids` and alternate between
         `games`.
 
-        `players` creates them. A share `poison` of them, drawn by the seed, poisons the feedback from round
-        `poison_from` on.
+        `players` creates them. A share of them, drawn by the seed, attacks. The other players, and the boards of
+        their games, are the same for every attack.
         """
         self.database = database
         self.policy = policy
@@ -75,15 +74,16 @@ class Playground:
         self.ids = tuple(ids)
         self.seed = seed
         descriptions = images.descriptions(self.ids)
-        chosen = set(random.Random(f"{seed}/poison").sample(range(count), round(poison * count)))
+        chosen = set(random.Random(f"{seed}/attack").sample(range(count), round(attack.share * count)))
 
-        def person(number: int, factory: PlayerFactory) -> SimulatedPlayer:
-            return factory(random.Random(f"{seed}/player/{number}"), descriptions)
+        def rng(number: int) -> random.Random:
+            return random.Random(f"{seed}/player/{number}")
 
-        self.people = [person(number, players) for number in range(count)]
-        poison_player = players.poison if isinstance(players, FreshPlayers) else PLAYERS["poison"]
-        self._poisoning = {number: person(number, poison_player) for number in chosen}
-        self._poison_from = poison_from
+        self.attack = attack
+        self.people = [players(rng(number), descriptions) for number in range(count)]
+        self._attacking: dict[int, SimulatedPlayer] = {
+            number: attack.attacker(players, rng(number), descriptions) for number in sorted(chosen)
+        }
         rows = [
             models.Player(platform=models.Origin.SIMULATED, external_id=str(number), name=f"player {number}")
             for number in range(1, count + 1)
@@ -91,7 +91,9 @@ class Playground:
         with database.session() as session:
             session.add_all(rows)
         self.player_ids = [row.id for row in rows if row.id is not None]
-        self.poisoners = {self.player_ids[number] for number in chosen}
+        self.attackers = set() if attack.renews_accounts else {self.player_ids[each] for each in chosen}
+        """Ids of all accounts of attacking players."""
+        self._accounts = count
         self._quarantined = frozenset[int]()
         """Ids of the players in quarantine in the current round."""
 
@@ -105,12 +107,17 @@ class Playground:
             self._quarantined = quarantined(session, number)
         free = list(range(len(self.people)))
         live: list[LiveGame] = []
-        opened = 0
-        while live or opened < games:
+        opened = {True: 0, False: 0}  # whether by attacking players
+        of_attackers = round(len(self._attacking) / len(self.people) * games)
+        wanted = {True: 0 if self.attack.name == "none" else of_attackers, False: games - of_attackers}
+        while live or opened != wanted:
             fresh = []
-            while free and opened < games:
-                fresh.append(self._open(number, opened, free.pop(0), adapter))
-                opened += 1
+            for person in tuple(free):
+                attacks = person in self._attacking
+                if opened[attacks] < wanted[attacks]:
+                    free.remove(person)
+                    fresh.append(self._open(number, opened[attacks], person, adapter))
+                    opened[attacks] += 1
             with self.database.session() as session:
                 session.add_all([game.row for game in fresh])
             live += fresh
@@ -130,9 +137,12 @@ class Playground:
     def _open(self, number: int, index: int, person: int, adapter: str) -> LiveGame:
         """Deal a game. The deals of a round are the same for every system and policy."""
         rules = self.rules[index % len(self.rules)]
-        deal = rules.deal(self.ids, random.Random(f"{self.seed}/deal/{number}/{index}"))
+        kind = "attack-" if person in self._attacking else ""
+        deal = rules.deal(self.ids, random.Random(f"{self.seed}/{kind}deal/{number}/{index}"))
+        if kind and self.attack.renews_accounts:
+            self._renew_account(person)
         row = models.Game(
-            id=f"{self.seed}-{number}-{index:05d}",
+            id=f"{self.seed}-{number}-{kind}{index:05d}",
             game=rules.name,
             images=self.images.spec,
             speaker=list(deal.speaker),
@@ -147,10 +157,21 @@ class Playground:
         )
         return LiveGame(row, rules, deal, person, rules.initial_state(deal.listener))
 
+    def _renew_account(self, person: int) -> None:
+        self._accounts += 1
+        row = models.Player(
+            platform=models.Origin.SIMULATED, external_id=str(self._accounts), name=f"player {self._accounts}"
+        )
+        with self.database.session() as session:
+            session.add(row)
+        assert row.id is not None
+        self.player_ids[person] = row.id
+        self.attackers.add(row.id)
+
     def _speaks(self, game: LiveGame) -> bool:
         """Ask the player for the next utterance; False ends the game."""
-        poisons = game.person in self._poisoning and game.row.round >= self._poison_from
-        player = (self._poisoning if poisons else self.people)[game.person]
+        attacks = game.person in self._attacking and game.row.round >= self.attack.first_round
+        player = (self._attacking if attacks else self.people)[game.person]
         utterance = player.speak(View.of(game.rules, game.deal, game.state, game.previous))
         if utterance is None:
             self._end(game, Outcome.GIVEN_UP)

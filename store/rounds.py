@@ -120,8 +120,15 @@ def trust_of(session: Session, player_id: int) -> list[dict[str, Any]]:
 def trust_without(trust: Mapping[str, Any], player_id: int) -> dict[str, Any]:
     """What a round found of trust, without one player."""
     quarantined = {other: mean for other, mean in trust["quarantined"].items() if other != str(player_id)}
-    capped = [other for other in trust["capped"] if other != player_id]
-    return {**trust, "quarantined": quarantined, "capped": capped}
+    lists = {
+        name: [each for each in trust[name] if each != player_id]
+        for name in ("capped", "doubted")
+        if name in trust
+    }
+    influence = {
+        other: share for other, share in trust.get("influence", {}).items() if other != str(player_id)
+    }
+    return {**trust, "quarantined": quarantined, **lists} | ({"influence": influence} if influence else {})
 
 
 def report(session: Session, round_id: int, stage: str, **progress: Any) -> None:

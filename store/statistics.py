@@ -123,6 +123,11 @@ def success_of_others(session: Session, number: int, players: Collection[int]) -
     return games.get(Outcome.WON, 0) / sum(games.values()) if games else None
 
 
+def players_until(session: Session, number: int) -> set[int]:
+    """Ids of the players with games in a round up to `number`."""
+    return set(session.exec(select(Game.player_id).where(Game.round <= number).distinct()))
+
+
 @dataclass
 class _Sums:
     """Sums over the games of one round and adapter, in turns and clicks."""

@@ -222,6 +222,19 @@ def games_trained_on(session: Session, games: Sequence[str]) -> set[str]:
     return found
 
 
+def weight_by_player(session: Session, adapter: str | None) -> dict[int, float]:
+    """Player id -> the sum of the weights of the player's turns that an adapter, given by name, was trained on."""
+    query = (
+        select(Game.player_id, func.sum(AdapterTurn.weight))
+        .join(Turn, col(Turn.game_id) == Game.id)
+        .join(AdapterTurn, col(AdapterTurn.turn_id) == Turn.id)
+        .join(Adapter, col(Adapter.id) == AdapterTurn.adapter_id)
+        .where(Adapter.name == adapter)
+        .group_by(col(Game.player_id))
+    )
+    return dict(session.exec(query).all())
+
+
 def count_by_player(session: Session, adapter_id: int) -> None:
     """Write how many turns and games of each player an adapter was trained on, once its turns are written."""
     games, since = func.count(_GAME.id.distinct()), func.min(_GAME.started_at)

@@ -6,14 +6,19 @@ describe the fish again without complaint, and the incomplete action gets a posi
 is the complete action.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+import structlog
 from pydantic import BaseModel, ValidationError
 
 from games import GAMES
 from games.core import IllegalAction, Step
+from games.figures import open_images
 from learner.examples.labels import TrainingGame, TurnLabel
+from learner.settings import LearnerSettings, base_model_folder
+
+log = structlog.get_logger(__name__)
 
 SEED_FILE = "seed_games.jsonl"
 """Name of the file in a base model's folder."""
@@ -46,6 +51,15 @@ class SeedError(ValueError):
 def write_seed_games(games: Iterable[SeedGame], path: Path) -> None:
     """Write one JSON object per line."""
     path.write_text("".join(game.model_dump_json(exclude_none=True) + "\n" for game in games), "utf-8")
+
+
+def stored_seed_games(settings: LearnerSettings) -> list[TrainingGame]:
+    """The seed games that the settings name, or an empty list if there are none.
+
+    Games whose image set is not on this machine are left out. Raises `SeedError`.
+    """
+    path = _path(settings)
+    return [] if path is None else _present(read_seed_games(path))
 
 
 def read_seed_games(path: Path) -> list[TrainingGame]:
@@ -81,3 +95,26 @@ def _training_game(seed: SeedGame, number: int) -> TrainingGame:
     last = labels[-1].step + 1 if labels else 0
     steps = tuple(Step(step.state, step.utterance, step.action) for step in seed.steps[:last])
     return TrainingGame(f"seed-{number}", seed.game, seed.images, seed.context, steps, tuple(labels))
+
+
+def _path(settings: LearnerSettings) -> Path | None:
+    if settings.rounds.seed_games == "none":
+        return None
+    if settings.rounds.seed_games is not None:
+        return Path(settings.rounds.seed_games).expanduser()
+    came_with = base_model_folder(settings.policy.model) / SEED_FILE
+    return came_with if came_with.is_file() else None
+
+
+def _present(games: Sequence[TrainingGame]) -> list[TrainingGame]:
+    """The games whose figures are all on this machine."""
+    ids = {images: _ids(images) for images in {game.images for game in games}}
+    return [game for game in games if ids[game.images].issuperset(game.context)]
+
+
+def _ids(images: str) -> frozenset[str]:
+    try:
+        return frozenset(open_images(images).ids)
+    except ValueError as error:
+        log.warning("seed games left out: their image set is not here", images=images, error=str(error))
+        return frozenset()

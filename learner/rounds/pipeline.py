@@ -3,14 +3,11 @@
 torch is imported only in the stages that need it, because a round with nothing to train does not.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import structlog
-from filelock import FileLock, Timeout
 from sqlalchemy.exc import SQLAlchemyError
 
 from learner.examples.build import build_examples
@@ -24,20 +21,20 @@ from learner.examples.labels import (
     split_held_out,
 )
 from learner.examples.readable import Reader, set_aside, too_long
-from learner.examples.seed import SeedError
+from learner.examples.seed import SeedError, stored_seed_games
 from learner.examples.trust import filter_by_trust
+from learner.examples.usage import uses_of_seeds
 from learner.feedback import open_decoder
 from learner.feedback.decode import decode_interactions
 from learner.protocol import BASE_ADAPTER
 from learner.registry import AdapterError, Card
-from learner.rounds import LOCK_FILE
+from learner.rounds.lock import alone
 from learner.rounds.parents import load, made_before, start, usable_parent
 from learner.rounds.rollback import worse_in_play
 from learner.rounds.work import OnProgress, RoundError, RoundWork
 from learner.settings import LearnerSettings, TrainingConfig
 from store import rounds as store_rounds
 from store.database import Database
-from store.folder import private_file
 from store.logs import message_of
 from store.models import Round, now
 from store.training import (
@@ -86,7 +83,7 @@ def run_round(
         database, settings, round_id, row.number, row.system, policy, config, hindsight, on_progress, group
     )
     bound = log.bind(round=row.number, system=row.system)
-    with _alone(settings.adapters_dir):
+    with alone(settings.adapters_dir):
         try:
             adapter_id, results = pipeline(work)
         except store_rounds.RoundEnded as error:
@@ -130,15 +127,19 @@ def pipeline(work: RoundWork) -> tuple[int | None, dict[str, Any]]:
         results["set_aside"] = found.counts()
     if work.system == "control":
         return None, {**results, "promoted": False, "reason": "control never trains"}
+    trust = None
     if work.settings.rounds.trust:
-        filtered = filter_by_trust(interactions, verdicts)
-        interactions, results["trust"] = filtered.interactions, filtered.metrics()
+        trust = filter_by_trust(interactions, verdicts, uses_of_seeds(stored_seed_games(work.settings)))
+        interactions, results["trust"] = trust.interactions, trust.metrics()
     interactions = [interaction for interaction in interactions if not interaction.in_quarantine]
     results |= go_back_if_worse(work, interactions, verdicts)
     within = set_aside(interactions, too_long(work.policy.utterance_tokens, work.policy.max_utterance_tokens))
     if within.reasons:
         results["set_aside"] = {**results.get("set_aside", {}), **within.counts()}
     games, held_out = examples(work, within.kept, verdicts)
+    if trust is not None:
+        games, held_out = trust.weighted(games), trust.believed(held_out)
+        results["trust"]["influence"] = trust.influence(games)
     if not any(game.labels for game in games):  # seed games alone add nothing new
         reason = "no turn shows a right action yet" if games else "no turn has feedback to learn from yet"
         return None, {**results, "promoted": False, "reason": reason}
@@ -364,20 +365,6 @@ def _counts(interactions: Sequence[Interaction], verdicts: dict[int, StoredVerdi
         "decoded_turns": len(found),
         "positive_turns": sum(label > 0 for label in found),
     }
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Hold the registry's lock, so that only one round runs at a time. The system releases it if the process dies."""
-    lock = FileLock(private_file(folder / LOCK_FILE), blocking=False)
-    try:
-        lock.acquire()
-    except Timeout:
-        raise RoundError("Another process is running a round; wait until it ends") from None
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def _known_failure(stage: str, error: Exception) -> str | None:

@@ -7,12 +7,16 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from sim.players.attacks import ATTACKS, Attack, AttackName
 from sim.players.fresh import FreshPlayers
 from sim.players.people import PeoplePlayer, Personality, patient, people, poison, terse
 from sim.players.view import PlayerFactory, SimulatedPlayer, Speaker, View
 
 __all__ = [
+    "ATTACKS",
     "PLAYERS",
+    "Attack",
+    "AttackName",
     "FreshPlayers",
     "PeoplePlayer",
     "Personality",

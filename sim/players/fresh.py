@@ -5,7 +5,7 @@ A listener cannot gain by memorising whole descriptions. Otherwise these players
 
 import random
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from sim.players.people import PeoplePlayer, Personality, draw_personality
 from sim.players.view import View
@@ -98,11 +98,6 @@ class FreshPlayers:
     def __call__(self, rng: random.Random, descriptions: dict[str, list[str]]) -> FreshPlayer:
         words = self._shared(rng)
         return FreshPlayer(rng, descriptions, words, draw_personality(rng))
-
-    def poison(self, rng: random.Random, descriptions: dict[str, list[str]]) -> FreshPlayer:
-        """A player who poisons the feedback, with the same descriptions."""
-        words = self._shared(rng)
-        return FreshPlayer(rng, descriptions, words, replace(draw_personality(rng), poison=True))
 
     @property
     def counts(self) -> tuple[int, int]:

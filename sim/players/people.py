@@ -46,8 +46,10 @@ class Personality:
     impatience: float
     """Probability of giving up, multiplied by the number of turns beyond `patience`."""
     typing: TypingHabits
-    poison: bool = False
-    """Gives positive feedback to wrong picks and negative feedback to right ones."""
+    lies: float = 0.0
+    """Share of turns with positive feedback to wrong picks and negative feedback to right ones."""
+    favours: bool = False
+    """Gives positive feedback to the pick of one wrong figure: the first of the board, by id, that is no target."""
 
 
 def draw_personality(rng: random.Random) -> Personality:
@@ -129,8 +131,13 @@ class PeoplePlayer:
             return self._describe_next(view, opening="", first=True)
         last = last_turn(view)
         misplaced = view.selected - view.targets
-        if self.personality.poison:
+        if self.personality.lies and self._happens(self.personality.lies):
             return self._describe_next(view, self._poisoned(last))
+        if self.personality.favours:
+            favourite = min((each for each in view.context if each not in view.targets), default="")
+            misplaced -= {favourite}
+            if favourite in last.picked:
+                return self._describe_next(view, self._choose(phrases.CONFIRM))
         if len(misplaced) > 1 and self._happens(self.personality.resets) and view.allows(frozenset()):
             return self._choose(phrases.RESET), frozenset()
         if last.wrong and last.removed & view.targets:
@@ -148,7 +155,7 @@ class PeoplePlayer:
     def _describe_next(self, view: View, opening: str, first: bool = False) -> tuple[str, frozenset[str]]:
         """Move on to a target that is not selected yet, sometimes to two."""
         missing = sorted(view.targets - view.selected, key=view.context.index)
-        if not missing:  # only a poisoning player: everything is right and it complains
+        if not missing:  # only an attacking player: everything is right and it complains
             return opening or self._choose(phrases.REJECT), view.selected
         wanted = 2 if len(missing) > 1 and self._happens(self.personality.two_at_once) else 1
         self._aim = tuple(self.rng.sample(missing, wanted))
@@ -334,4 +341,4 @@ def terse(rng: random.Random, descriptions: dict[str, list[str]]) -> PeoplePlaye
 
 def poison(rng: random.Random, descriptions: dict[str, list[str]]) -> PeoplePlayer:
     """A player who poisons the feedback: positive for wrong picks, negative for right ones, with true descriptions."""
-    return PeoplePlayer(rng, descriptions, replace(draw_personality(rng), poison=True))
+    return PeoplePlayer(rng, descriptions, replace(draw_personality(rng), lies=1.0))

@@ -2,6 +2,7 @@
 
 import json
 import random
+from functools import partial
 from pathlib import Path
 
 from sqlmodel import col, select
@@ -12,7 +13,7 @@ from games import GAMES
 from games.figures import open_images
 from learner.policy import Policy
 from learner.protocol import BASE_ADAPTER
-from sim.players import FreshPlayers, PeoplePlayer, PlayerFactory, View, open_players
+from sim.players import Attack, FreshPlayers, PeoplePlayer, PlayerFactory, View, open_players
 from sim.players.fresh import DescriptionDecks
 from sim.playing import Playground
 from store.database import Database
@@ -85,11 +86,12 @@ def test_fresh_players_differ_from_people_only_in_their_words():
         assert one.personality == other.personality
 
 
-def test_fresh_poisoners_use_the_same_words():
+def test_fresh_attackers_use_the_same_words():
     factory = FreshPlayers()
-    said = first_words(factory, 2) + first_words(factory.poison, 2)
+    attacker = partial(Attack("poison", 0.2).attacker, factory)
+    said = first_words(factory, 2) + first_words(attacker, 2)
     assert sorted(map(way, said)) == ["0", "1", "2", "3"]
-    assert factory.poison(random.Random(0), DESCRIPTIONS).personality.poison
+    assert attacker(random.Random(0), DESCRIPTIONS).personality.lies == 1
 
 
 def played(folder: Path, policy: Policy, players: PlayerFactory) -> list[str]:

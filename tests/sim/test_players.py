@@ -12,8 +12,9 @@ import pytest
 from games.core import Deal, Step, clicks_right
 from games.multiref import MultiRef
 from learner.feedback import Exchange, exchange_of, open_decoder
-from sim.players import PLAYERS, PeoplePlayer, View, open_players
+from sim.players import PLAYERS, Attack, PeoplePlayer, View, open_players
 from sim.players import phrases as phrases_data
+from sim.players.attacks import exchanged
 from sim.players.typing_habits import TypingHabits, typed
 
 GAME = MultiRef()
@@ -201,6 +202,48 @@ def test_the_poisoner_turns_feedback_around():
     verdicts = open_decoder("rules").decode([exchange for _, exchange in pairs])
     agree = sum((reference == 1) == (v.label == 1) for (reference, _), v in zip(pairs, verdicts, strict=True))
     assert agree / len(pairs) < 0.2
+
+
+def attacker(name: str, seed: int = 0) -> PeoplePlayer:
+    player = Attack(name, 0.2).attacker(  # pyright: ignore[reportArgumentType]
+        open_players("people"), random.Random(seed), DESCRIPTIONS
+    )
+    player.personality = replace(player.personality, typing=TypingHabits(True, False, 0.0, 0.0))
+    return player
+
+
+def test_half_liars_lie_in_half_of_their_turns():
+    pairs = [pair for at in range(100) for pair in labelled(*play("", at, 0.5, attacker("half", at))[:2])]
+    verdicts = open_decoder("rules").decode([exchange for _, exchange in pairs])
+    agree = sum((reference == 1) == (v.label == 1) for (reference, _), v in zip(pairs, verdicts, strict=True))
+    assert 0.4 < agree / len(pairs) < 0.65
+
+
+def test_renamers_exchange_the_descriptions_of_figures_alike():
+    names = exchanged(DESCRIPTIONS)
+    assert sorted(names) == sorted(FIGURES)
+    assert all(names[figure] != DESCRIPTIONS[figure] for figure in FIGURES)
+    for player in (attacker("rename", 1), attacker("rename", 2)):
+        assert player.descriptions == names
+
+
+def test_one_wrong_figure_is_praised_and_stays():
+    board, targets = tuple(FIGURES[:10]), frozenset(FIGURES[1:4])
+    favourite = min(set(board) - targets)
+    for seed in range(30):
+        player = attacker("target", seed)
+        first = player.speak(View(board, targets, frozenset(), (), 0))
+        assert first is not None
+        text = player.speak(
+            View(board, targets, frozenset({favourite}), ((first, frozenset({favourite})),), 1)
+        )
+        assert text is not None and text.startswith(tuple(word.lower() for word in phrases_data.CONFIRM))
+        assert player.intended is not None and favourite in player.intended
+
+
+def test_an_unknown_attack_is_refused():
+    with pytest.raises(ValueError, match="expected none, poison"):
+        Attack("flood", 0.2)  # pyright: ignore[reportArgumentType]
 
 
 def test_a_figure_without_words_is_named():

@@ -12,9 +12,11 @@ from typer.testing import CliRunner
 
 from cli.main import app
 from learner.policy import Policy
+from learner.settings import TrainingConfig
 from sim.comparison import simulate_all
 from sim.curves import curves, draw, plot
 from sim.deployment import DeploymentConfig, DeploymentError, simulate
+from sim.players import Attack
 from store.database import Database
 from store.models import Game, Turn
 from store.statistics import bootstrap_ci95
@@ -48,6 +50,7 @@ def test_seeds_are_pooled_by_interactions():
     assert list(found) == ["b-sup", "control"]
     assert [(at.round, at.interactions, at.success) for at in found["b-sup"]] == [(0, 20, 0.4), (1, 40, 0.7)]
     assert found["b-sup"][1].success_ci95 == bootstrap_ci95([1.0] * 28 + [0.0] * 12)
+    assert list(curves([{**RUNS[0], "attack": "half"}, RUNS[0]])) == ["b-sup, half", "b-sup"]
 
 
 def test_the_curves_are_drawn(tmp_path: Path):
@@ -111,11 +114,11 @@ def test_a_run_that_fails_in_its_process_is_reported(tmp_path: Path, quickly_loa
         simulate_all(used, tmp_path / "used")
 
 
-def test_poison_may_begin_in_a_later_round(tmp_path: Path, policy: Policy):
+def test_an_attack_may_begin_in_a_later_round(tmp_path: Path, policy: Policy):
     def said(begins: int) -> dict[int, list[str]]:
         """round -> utterances, in order."""
         config = DeploymentConfig(
-            system="control", rounds=1, games_per_round=2, poison=1.0, poison_from=begins
+            system="control", rounds=1, games_per_round=2, attack=Attack("poison", 1.0, begins)
         )
         policy.cache.forget()
         simulate(config, tmp_path / str(begins), policy)
@@ -128,6 +131,51 @@ def test_poison_may_begin_in_a_later_round(tmp_path: Path, policy: Policy):
     always, later, never = said(0), said(1), said(2)
     assert later[0] == never[0] != always[0]
     assert later[1] != never[1]
+
+
+QUICK = TrainingConfig(epochs=1, least_steps=0, grounding_epochs=1, batch_turns=16)
+
+
+def test_honest_players_have_the_same_games_beside_an_attack(
+    tmp_path: Path, quickly_loaded: None, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("RESPECT_ROUNDS__SEED_GAMES", "none")
+    attacks = (Attack("none", 0.5), Attack("sybil", 0.5))
+    configs = [
+        DeploymentConfig(
+            rounds=1, games_per_round=6, at_once=4, players="patient", attack=each, training=QUICK
+        )
+        for each in attacks
+    ]
+    alone, beside = simulate_all(configs, tmp_path)
+    assert [each["attack"] for each in (alone, beside)] == ["none", "sybil"]
+    assert [row["interactions"] for row in alone["rounds"]] == [3, 3]
+    assert [row["interactions"] for row in beside["rounds"]] == [6, 6]
+    (before,), (found,) = alone["trust"], beside["trust"]
+    assert (before["players"], before["attackers"], before["attackers_influence"]) == (2, 0, 0)
+    assert (found["players"], found["attackers"], found["honest_quarantined"]) == (5, 3, 0)
+    assert found["attackers_influence"] < 0.5
+    games = []
+    for each in attacks:
+        database = Database(f"sqlite:///{tmp_path / f'b-sup-{each.name}-seed-0' / 'respect.db'}")
+        with database.session() as session:
+            rows = session.exec(select(Game).order_by(col(Game.id))).all()
+        database.close()
+        games.append({game.id: (game.speaker, game.targets, game.player_id) for game in rows})
+    assert {game: dealt[:2] for game, dealt in games[1].items() if "attack" not in game} == {
+        game: dealt[:2] for game, dealt in games[0].items()
+    }
+    accounts = [player for game, (_, _, player) in games[1].items() if "attack" in game]
+    assert len(set(accounts)) == len(accounts) == 6
+
+
+def test_the_older_names_of_the_options_of_attacks_are_read(quickly_loaded: None):
+    result = CliRunner().invoke(app, [*SHORT, "--poison", "0.5", "--poison-from", "2"])
+    assert result.exit_code == 0, result.stderr
+    config = json.loads(result.stdout)["config"]
+    assert (config["attack"], config["share"], config["attack_from"]) == ("poison", 0.5, 2)
+    result = CliRunner().invoke(app, [*SHORT, "--attack", "flood"])
+    assert result.exit_code == 2 and "sleeper" in result.stderr
 
 
 def test_an_unusable_plot_file_is_reported_before_the_runs():

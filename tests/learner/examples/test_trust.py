@@ -16,8 +16,10 @@ from games.core import Outcome, Step
 from games.figures import held_out, open_images
 from learner.conversation import conversation_of
 from learner.examples import trust
+from learner.examples.labels import TrainingGame, TurnLabel
 from learner.examples.trust import (
     Trust,
+    TrustFilter,
     by_certainty,
     by_outcome,
     filter_by_trust,
@@ -33,7 +35,7 @@ from learner.registry import AdapterRegistry
 from learner.rounds.pipeline import run_round
 from learner.rounds.rollback import worse_in_play
 from learner.settings import TINY_WEIGHTS
-from sim.players import open_players
+from sim.players import Attack, open_players
 from sim.playing import Playground
 from store.database import Database
 from store.migrations import upgrade
@@ -212,6 +214,82 @@ def test_nobody_dominates_a_round():
     assert within_caps(alone) == alone
 
 
+def won_by(
+    player: int, games: int, right: bool = True, at: int = 0
+) -> tuple[list[Interaction], dict[int, Read]]:
+    """Won games whose feedback outcomes verify, or refute."""
+    found = [
+        game_of("A", "B", "C", won=True, player=player, game_id=f"{player}-{number}", at=at)
+        for number in range(games)
+    ]
+    return found, {
+        turn: label for game in found for turn, label in read(game, *[1 if right else -1] * 2).items()
+    }
+
+
+def community(*parts: tuple[list[Interaction], dict[int, Read]]) -> TrustFilter:
+    games = [game for part in parts for game in part[0]]
+    return filter_by_trust(games, {turn: label for part in parts for turn, label in part[1].items()})
+
+
+def test_new_accounts_weigh_less_until_outcomes_speak_for_them():
+    silent = ([game_of("A", "B", player=3, game_id="3-0")], {})
+    found = community(won_by(1, 5), won_by(2, 1), silent)
+    assert found.weights["1-0"] == 1
+    assert 0 < found.weights["3-0"] < found.weights["2-0"] <= 0.5
+    assert [found.players[player].new for player in (1, 2, 3)] == [False, True, True]
+    assert found.metrics()["new"] == 2
+    alone = community(won_by(2, 1))
+    assert alone.weights == {"2-0": 1}, "a community of new accounts learns as before"
+
+
+def test_an_account_without_evidence_is_judged_by_the_other_new_ones():
+    silent = ([game_of("A", "B", player=3, game_id="3-0")], {})
+    among_liars = community(
+        won_by(1, 5), silent, *(won_by(player, 1, right=False) for player in range(4, 14))
+    )
+    assert among_liars.quarantined == ()
+    assert among_liars.weights["3-0"] == 0
+    assert community(won_by(1, 5), silent).weights["3-0"] > 0.1
+
+
+def test_new_accounts_together_have_a_cap():
+    known = [won_by(player, 5) for player in range(trust.MIN_ESTABLISHED)]
+    few, many = (community(*known, *(won_by(100 + at, 1) for at in range(count))) for count in (5, 300))
+    assert few.weights["100-0"] > 0.4
+    new = sum(weight for game, weight in many.weights.items() if int(game.split("-")[0]) >= 100)
+    assert new / sum(many.weights.values()) == pytest.approx(trust.NEW_SHARE)
+
+
+def lesson(game: Interaction) -> TrainingGame:
+    labels = (TurnLabel(0, game.turn_ids[0], game.steps[0].action, 1.0),)
+    return TrainingGame(game.game_id, game.game, game.images, game.context, game.steps, labels)
+
+
+def test_the_gate_believes_trusted_players_only():
+    half = won_by(2, 4)
+    half[1].update(won_by(2, 0)[1] | {turn: Read(-1) for game in half[0][:2] for turn in game.turn_ids[:2]})
+    parts = (won_by(1, 5), half, won_by(3, 1))
+    found = community(*parts)
+    lessons = [lesson(game) for part in parts for game in part[0]]
+    assert {game.game_id for game in found.believed(lessons)} == {f"1-{number}" for number in range(5)}
+
+
+def test_what_players_weigh_and_how_much_they_influence():
+    halves = won_by(2, 20)
+    halves[1].update({turn: Read(-1) for game in halves[0][::2] for turn in game.turn_ids[:2]})
+    parts = (won_by(1, 5), halves)
+    found = community(*parts)
+    assert found.quarantined == ()
+    assert found.weights["2-1"] < 0.5 * found.weights["1-0"]
+    learnt = found.weighted([lesson(game) for part in parts for game in part[0]])
+    assert {game.labels[0].weight for game in learnt} == set(found.weights.values())
+    influence = found.influence(learnt)
+    assert list(influence) == ["1", "2"]
+    assert sum(influence.values()) == pytest.approx(1, abs=0.01)
+    assert found.influence([]) == {}
+
+
 def test_real_poisoners_are_found_and_nobody_else(tmp_path: Path, policy: Policy):
     database = Database(f"sqlite:///{tmp_path / 'respect.db'}")
     upgrade(database)
@@ -221,15 +299,23 @@ def test_real_poisoners_are_found_and_nobody_else(tmp_path: Path, policy: Policy
         figure for figure in images.ids if figure not in unknown
     ]  # its confidence says little about the others
     playground = Playground(
-        database, policy, [GAMES["multiref"]], images, known, open_players("people"), 10, 3, poison=0.2
+        database,
+        policy,
+        [GAMES["multiref"]],
+        images,
+        known,
+        open_players("people"),
+        10,
+        3,
+        Attack("poison", 0.2),
     )
     playground.play(0, 60, BASE_ADAPTER, lambda tally: None)
     with database.session() as session:
         found = usable_interactions(session, None)
     verdicts = decode_interactions(database, found, open_decoder("rules", "binary"))
     quarantined = set(filter_by_trust(found, verdicts).quarantined)
-    assert len(playground.poisoners) == 2
-    assert quarantined == playground.poisoners
+    assert len(playground.attackers) == 2
+    assert quarantined == playground.attackers
     with database.session() as session:
         for game in session.exec(select(Game)):
             game.targets = list(reversed(game.listener))[:3]
