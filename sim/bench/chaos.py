@@ -125,12 +125,13 @@ class _Chaos:
         self._demo = demo
         self._rng = random.Random(options.seed)
         self._report = ChaosReport(guilds=options.guilds)
+        self._channel = demo.service.channel("play")
         self._begun = 0
         self._players: list[_Player] = []
 
     async def run(self) -> ChaosReport:
         service, options = self._demo.service, self._options
-        channels = [service.channel("play")]
+        channels = [self._channel]
         for number in range(1, options.guilds):
             guild = service.world.add_guild(f"Server {number}")
             channels.append(service.world.add_channel(guild, "play"))
@@ -202,7 +203,7 @@ class _Chaos:
         await self._played(1 / 3)
         while (row := await self._last_round()) is None:
             with contextlib.suppress(ActionRefused, TimeoutError):
-                await self._demo.moderator.slash("play", "round start")
+                await self._demo.moderator.slash(self._channel, "round start")
             await asyncio.sleep(1)
         for _ in range(self._options.round_kills):
             if await self._killed(_runs("learner.rounds"), wait=60.0):
