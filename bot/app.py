@@ -18,7 +18,7 @@ from filelock import FileLock, Timeout
 from sqlalchemy.exc import SQLAlchemyError
 from tenacity import RetryCallState, retry, retry_if_exception_type, wait_exponential
 
-from bot import play, privacy, rounds, setup, statistics
+from bot import play, privacy, rounds, setup, statistics, study
 from bot.commands import CommandTree
 from bot.connection import redirect
 from bot.errors import DiscordTrouble, StartupError, passes
@@ -34,6 +34,8 @@ from bot.rounds.schedule import RoundSchedule
 from bot.services import Policy
 from bot.settings import BotSettings
 from bot.statistics.learning import LearningNotes
+from bot.study.running import RunningStudy
+from bot.study.survey import SurveyNotes
 from learner.protocol import PolicyError
 from learner.registry import AdapterRegistry
 from learner.serving.client import LocalPolicy, connect
@@ -45,7 +47,7 @@ from web.metrics import Metrics
 
 log = structlog.get_logger(__name__)
 
-FEATURES = (play, rounds, privacy, setup, statistics)
+FEATURES = (play, rounds, privacy, setup, statistics, study)
 LOCK_FILE = "bot.lock"
 """In the data folder, held while a bot runs with it."""
 PORTAL = "https://discord.com/developers/applications"
@@ -94,12 +96,13 @@ class RespectBot(commands.AutoShardedBot):
         self.images = ImageSets()
         self.schedule = RoundSchedule(settings, database, metrics)
         self.console = Console(self)
-        notes = LearningNotes(database, settings)
-        display = BoardDisplay(self, self.images, notes, settings.discord.message_content)
+        self.study = RunningStudy(settings, database, policy)
+        notes, surveys = LearningNotes(database, settings), SurveyNotes(self.study)
+        display = BoardDisplay(self, self.images, notes, surveys, settings.discord.message_content)
         self.games = GameSessions(
             database, policy, display, metrics, settings.play.burst, self.schedule.game_finished
         )
-        self.opener = GameOpener(self, settings, database, policy, self.games, self.images)
+        self.opener = GameOpener(self, settings, database, policy, self.games, self.images, self.study)
         self.inbox = Inbox(self, database, self.games, settings.discord.message_content, self.command_mention)
         self.play_messages = PlayMessages(self, database, self.images)
         self._housekeeping = Housekeeping(self, settings, database, self.games)
@@ -225,6 +228,7 @@ async def _serve(
     async with AsyncExitStack() as stack:
         bot = RespectBot(settings, database, policy, metrics, ready)
         await _check_images(bot)
+        await bot.study.check()
         await stack.enter_async_context(bot)  # closed at the end, whether it was started or not
         checks = {
             "database": bot.check_database,

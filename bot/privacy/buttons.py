@@ -91,7 +91,7 @@ class ExportButton(PanelButton, template=r"privacy:export:(?P<owner>\d+)"):
             await answer(interaction, texts.NOTHING_KEPT)
             return
         limit = interaction.filesize_limit
-        parts = await asyncio.to_thread(_exported, bot.database, player.id, limit)
+        parts = await asyncio.to_thread(_exported, bot.database, player.id, limit, bot.study.name)
         for number, (name, data) in enumerate(parts, 1):
             text = texts.exported(number, len(parts))
             await answer(interaction, text, file=discord.File(io.BytesIO(data), filename=name))
@@ -213,10 +213,12 @@ async def _player(bot: Services, user: discord.abc.User) -> Player | None:
         return await known_player(session, bot.settings.origin, str(user.id))
 
 
-def _exported(database: Database, player_id: int, limit: int) -> list[tuple[str, bytes]]:
+def _exported(
+    database: Database, player_id: int, limit: int, running_study: str | None
+) -> list[tuple[str, bytes]]:
     """(file name, content) of a player's data, in files of at most `limit` bytes unless one game has more."""
     with database.session() as session:
-        found = export_player(session, player_id)
+        found = export_player(session, player_id, running_study)
     data = json.dumps(found, ensure_ascii=False, indent=2).encode()
     if len(data) <= limit:
         return [(f"{texts.EXPORT_FILE}.json", data)]
