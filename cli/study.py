@@ -36,7 +36,10 @@ def check(file: FileArgument, as_json: AsJson = False) -> None:
     except StudyError as error:
         found, problems = None, list(error.problems)
     if found is not None:
-        problems = [f"arm {arm!r}: {why}" for arm, why in _unusable(found.study).items()]
+        try:
+            problems = [f"arm {arm!r}: {why}" for arm, why in unusable_arms(found.study).items()]
+        except ArmsNotChecked as error:
+            fail(str(error))
     if as_json:
         print_json(
             {
@@ -90,7 +93,12 @@ def power(
         out.print(f"{games:,} games in each arm {_detects(design, games)}")
 
 
-def _unusable(study: Study) -> dict[str, str]:
+class ArmsNotChecked(RuntimeError):
+    """The database cannot be read; the message says why."""
+
+
+def unusable_arms(study: Study) -> dict[str, str]:
+    """Arm -> why its adapter, in the data folder of the settings, cannot be used. Raises `ArmsNotChecked`."""
     settings = LearnerSettings()
     registry, database = AdapterRegistry(settings.adapters_dir), Database(settings.store.url, read_only=True)
     try:
@@ -99,8 +107,10 @@ def _unusable(study: Study) -> dict[str, str]:
         with database.session() as session:
             return arm_problems(study, registry, session)
     except SQLAlchemyError as error:
-        fail(f"{database.url.render_as_string()} could not be read: {error.__cause__ or error}. "
-             "`respect db check` says whether it is migrated.")  # fmt: skip
+        raise ArmsNotChecked(
+            f"{database.url.render_as_string()} could not be read: {error.__cause__ or error}. "
+            "`respect db check` says whether it is migrated."
+        ) from error
     finally:
         database.close()
 
