@@ -1,5 +1,6 @@
 """`respect study`: checks a study file, plans its size, and compares its arms."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,10 +12,13 @@ from sqlalchemy.exc import SQLAlchemyError
 from cli.console import err, fail, out, print_json
 from learner.registry import AdapterRegistry
 from learner.settings import LearnerSettings
+from research.report.estimate import Estimate
 from research.study.adapters import arm_problems
+from research.study.comparison import compare
 from research.study.file import Study, StudyError, StudyFile, read_study
 from research.study.power import Design
 from store.database import Database
+from store.studies import games_by_player
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -93,6 +97,44 @@ def power(
         out.print(f"{games:,} games in each arm {_detects(design, games)}")
 
 
+@app.command()
+def report(file: FileArgument, as_json: AsJson = False) -> None:
+    """Success of each arm with 95% intervals, and its difference to the first arm, from the database of the settings.
+
+    All finished games are counted in the arm that they were assigned to. docs/research.md says how intervals are made.
+    """
+    try:
+        study = read_study(file).study
+    except StudyError as error:
+        fail(str(error))
+    database = Database(LearnerSettings().store.url, read_only=True)
+    if database.missing:
+        fail(f"{database.url.render_as_string()} could not be read: it is not there yet.")
+    try:
+        with database.session() as session:
+            results = compare(study, games_by_player(session, study.name))
+    except SQLAlchemyError as error:
+        fail(_not_read(database, error))
+    finally:
+        database.close()
+    if as_json:
+        print_json({"study": study.name, "arms": [asdict(result) for result in results]})
+        return
+    table = Table("arm", "games", "of", "players", "success", "95%", "difference", "95%", box=None)
+    for result in results:
+        table.add_row(
+            result.arm,
+            f"{result.games:,}",
+            f"{study.games_per_arm:,}",
+            f"{result.players:,}",
+            *_shown(result.success),
+            *_shown(result.difference, sign="+"),
+        )
+    out.print(table)
+    if not any(result.games for result in results):
+        out.print(f"No game of the study {study.name} is finished yet.")
+
+
 class ArmsNotChecked(RuntimeError):
     """The database cannot be read; the message says why."""
 
@@ -107,12 +149,24 @@ def unusable_arms(study: Study) -> dict[str, str]:
         with database.session() as session:
             return arm_problems(study, registry, session)
     except SQLAlchemyError as error:
-        raise ArmsNotChecked(
-            f"{database.url.render_as_string()} could not be read: {error.__cause__ or error}. "
-            "`respect db check` says whether it is migrated."
-        ) from error
+        raise ArmsNotChecked(_not_read(database, error)) from error
     finally:
         database.close()
+
+
+def _not_read(database: Database, error: SQLAlchemyError) -> str:
+    return (
+        f"{database.url.render_as_string()} could not be read: {error.__cause__ or error}. "
+        "`respect db check` says whether it is migrated."
+    )
+
+
+def _shown(estimate: Estimate | None, sign: str = "") -> tuple[str, str]:
+    """A share and its interval, in per cent."""
+    if estimate is None or estimate.value is None or estimate.low is None or estimate.high is None:
+        return "", ""
+    interval = f"{estimate.low:{sign}.1%} to {estimate.high:{sign}.1%}"
+    return f"{estimate.value:{sign}.1%}", interval
 
 
 def _analysis(study: Study) -> dict[str, Any]:
