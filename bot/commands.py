@@ -10,6 +10,7 @@ import discord
 import structlog
 from discord import app_commands
 
+from bot.cogs import Cog, GroupCog
 from bot.respond import answer_error
 from store.folder import private_file
 
@@ -25,6 +26,8 @@ class CommandTree(app_commands.CommandTree[Any]):
     async def on_error(
         self, interaction: discord.Interaction[Any], error: app_commands.AppCommandError, /
     ) -> None:
+        if isinstance(getattr(interaction.command, "binding", None), Cog | GroupCog):
+            return  # the cog has answered
         command = interaction.command.qualified_name if interaction.command else None
         await answer_error(interaction, error, command=command)
 

@@ -15,6 +15,8 @@ from bot.errors import OUTSIDE, came_too_late, cause_of, is_expected, sentence
 ACKNOWLEDGED = "acknowledged"
 """In an interaction's extras: Discord has been told that an answer comes, though discord.py may not know."""
 ALREADY_ACKNOWLEDGED = 40060
+NO_PINGS = discord.AllowedMentions.none()
+"""For everything that is sent: a bot of somebody else's may allow more by default."""
 KEEP_SECONDS = 1.5
 """Discord waits 3 s for an acknowledgement."""
 
@@ -65,11 +67,12 @@ async def answer(
     file: discord.File = discord.utils.MISSING,
 ) -> None:
     """Answer the person who asked."""
+    about: dict[str, Any] = {"ephemeral": True, "view": view, "file": file, "allowed_mentions": NO_PINGS}
     if interaction.response.is_done() or interaction.extras.get(ACKNOWLEDGED):
-        await interaction.followup.send(text, ephemeral=True, view=view, file=file)
+        await interaction.followup.send(text, **about)
         return
     try:
-        await interaction.response.send_message(text, ephemeral=True, view=view, file=file)
+        await interaction.response.send_message(text, **about)
     except discord.HTTPException as error:
         if error.code != ALREADY_ACKNOWLEDGED:
             raise
@@ -80,7 +83,7 @@ async def reply(
 ) -> None:
     """Reply to a message; a repeated call sends no second reply. A reply that cannot be sent is dropped."""
     with suppress(*OUTSIDE):
-        await message.reply(text, mention_author=False, nonce=f"a-{message.id}", view=view)
+        await message.reply(text, nonce=f"a-{message.id}", view=view, allowed_mentions=NO_PINGS)
 
 
 async def answer_error(

@@ -8,6 +8,7 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot import texts
+from bot.cogs import Cog
 from bot.components import Buttons
 from bot.errors import OUTSIDE, Refusal
 from bot.permissions import check_moderator
@@ -33,7 +34,7 @@ _WHO = [
 _CHOICES = [app_commands.Choice(name=game.words.label, value=game.name) for game in GAMES.values()]
 
 
-class Play(commands.Cog):
+class Play(Cog):
     """`/play`, `/resume`, `/giveup`, `/help`, `/rules`, mentions of the bot, and the messages, edits and deletions in
     games' threads."""
 

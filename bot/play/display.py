@@ -13,6 +13,7 @@ from bot import texts
 from bot.errors import OUTSIDE, UNKNOWN_CHANNEL, ThreadGone
 from bot.images import ImageSets
 from bot.play.buttons import board_buttons
+from bot.respond import NO_PINGS
 from bot.statistics.learning import LearningNotes
 from bot.study.survey import SurveyNotes
 from games import GAMES
@@ -169,7 +170,7 @@ class BoardDisplay:
     async def say(self, game: Game, text: str) -> None:
         """Send a notice to the thread. A notice that cannot be sent is dropped."""
         with suppress(*OUTSIDE):
-            await self._thread(game).send(text)
+            await self._thread(game).send(text, allowed_mentions=NO_PINGS)
 
     @asynccontextmanager
     async def typing(self, game: Game) -> AsyncIterator[None]:

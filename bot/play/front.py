@@ -15,6 +15,7 @@ from bot.images import ImageSets
 from bot.locks import KeyedLocks
 from bot.play.buttons import play_buttons
 from bot.play.example import example_of
+from bot.respond import NO_PINGS
 from games import GAMES
 from store.database import Database
 from store.guilds import (
@@ -129,6 +130,7 @@ class PlayMessages:
             texts.PLAY_HERE,
             file=discord.File(io.BytesIO(board.png), "example.png", description=board.alt),
             view=play_buttons(games),
+            allowed_mentions=NO_PINGS,
         )
         try:
             await message.pin()

@@ -4,9 +4,9 @@ import asyncio
 from itertools import islice
 
 from discord import app_commands
-from discord.ext import commands
 from sqlmodel import Session, select
 
+from bot.cogs import GroupCog
 from bot.errors import Refusal
 from bot.respond import acknowledge, answer
 from bot.rounds import texts
@@ -31,7 +31,7 @@ STATUS_SECONDS = 1.0
 
 @app_commands.guild_only()
 @app_commands.default_permissions(manage_guild=True)
-class Rounds(commands.GroupCog, group_name="round", group_description="Rounds of learning"):
+class Rounds(GroupCog, group_name="round", group_description="Rounds of learning"):
     """The console of rounds."""
 
     def __init__(self, bot: Services) -> None:

@@ -8,6 +8,7 @@ from discord import app_commands
 from sqlmodel import Session, select
 
 from bot.errors import OUTSIDE, Refusal
+from bot.respond import NO_PINGS
 from bot.rounds import texts
 from bot.rounds.buttons import decide_buttons
 from bot.rounds.messages import RoundMessages
@@ -191,7 +192,9 @@ class Console:
         text = texts.request(by, interaction.guild.name, what)
         try:
             place = await self._where_owners_decide()
-            await place.send(text, view=buttons, nonce=f"ask-{interaction.id}"[:25])
+            await place.send(
+                text, view=buttons, nonce=f"ask-{interaction.id}"[:25], allowed_mentions=NO_PINGS
+            )
         except OUTSIDE as error:
             log.warning("a request could not be sent", error=str(error))
             raise Refusal(texts.OWNER_AWAY) from error
@@ -240,7 +243,11 @@ class Console:
             return  # the round has a message there
         try:
             channel = self._bot.get_partial_messageable(channel_id)
-            await channel.send(texts.your_request(by, what, outcome), nonce=f"told-{interaction.id}"[:25])
+            await channel.send(
+                texts.your_request(by, what, outcome),
+                nonce=f"told-{interaction.id}"[:25],
+                allowed_mentions=NO_PINGS,
+            )
         except OUTSIDE as error:
             log.warning("the answer to a request could not be sent", error=str(error))
 

@@ -11,6 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session
 
 from bot.errors import OUTSIDE
+from bot.respond import NO_PINGS
 from bot.rounds import texts
 from bot.services import BotInteraction, Services
 from store.models import Round
@@ -48,7 +49,7 @@ class RoundMessages:
         channel = self._bot.get_partial_messageable(channel_id, guild_id=guild_id)
         text = texts.round_progress(row)
         try:
-            message = await channel.send(text, nonce=f"begin-{row.id}")
+            message = await channel.send(text, nonce=f"begin-{row.id}", allowed_mentions=NO_PINGS)
         except OUTSIDE as error:
             log.info("no message of the round", channel=channel_id, round=row.number, reason=str(error))
             if interaction is None:

@@ -9,6 +9,7 @@ import structlog
 from sqlmodel import Session, col, select
 
 from bot.errors import OUTSIDE
+from bot.respond import NO_PINGS
 from bot.rounds import texts
 from bot.services import Services
 from bot.statistics.pictures import draw_curve
@@ -138,6 +139,6 @@ class Reports:
 async def _send(channel: discord.abc.Messageable, report: Report, nonce: str) -> None:
     file = report.file()
     if file is None:
-        await channel.send(report.text, nonce=nonce)
+        await channel.send(report.text, nonce=nonce, allowed_mentions=NO_PINGS)
     else:
-        await channel.send(report.text, file=file, nonce=nonce)
+        await channel.send(report.text, file=file, nonce=nonce, allowed_mentions=NO_PINGS)

@@ -8,6 +8,7 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
+from bot.cogs import Cog
 from bot.errors import Refusal
 from bot.respond import acknowledge, answer
 from bot.services import BotInteraction, Services
@@ -41,7 +42,7 @@ CHOICES = 25
 PUBLIC_THREADS = (discord.ChannelType.public_thread, discord.ChannelType.news_thread)
 
 
-class Statistics(commands.Cog):
+class Statistics(Cog):
     """How games went, by whom they were won, and how they were played."""
 
     def __init__(self, bot: Services) -> None:

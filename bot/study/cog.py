@@ -3,12 +3,13 @@
 import discord
 from discord.ext import commands
 
+from bot.cogs import Cog
 from bot.services import BotInteraction
 from bot.study.quiz import QuizForm
 from bot.study.survey import SurveyForm
 
 
-class StudyForms(commands.Cog):
+class StudyForms(Cog):
     """The quiz and the exit survey."""
 
     @commands.Cog.listener()

@@ -4,13 +4,13 @@ from typing import Any
 
 import discord
 from discord import app_commands
-from discord.ext import commands
 
+from bot.cogs import Cog
 from bot.errors import Refusal
 from bot.permissions import NAMES, check_moderator, missing
 from bot.respond import acknowledge, answer
+from bot.server import texts
 from bot.services import BotInteraction, Services
-from bot.setup import texts
 from games import GAMES
 from learner.protocol import PolicyError
 from store.guilds import add_play_channel, change_guild_settings, drop_play_channel, play_channels
@@ -21,7 +21,7 @@ LONGEST_SILENCE = 720
 """Seconds between games, and hours until a silent game ends, that a server may choose at most."""
 
 
-class Setup(commands.Cog):
+class Setup(Cog):
     """The command `/setup`."""
 
     def __init__(self, bot: Services) -> None:
