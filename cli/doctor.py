@@ -168,7 +168,11 @@ def _study(file: Path) -> Check:
         return Check("study", "failed", str(error), fix)
     if wrong:
         return Check("study", "failed", "; ".join(wrong), fix)
-    return Check("study", "ok", f"{study.name} with {len(study.arms)} arms, assigned by {study.unit}")
+    return Check(
+        "study",
+        "ok",
+        f"{study.name}, arms: {', '.join(arm.name for arm in study.arms)}, assigned by {study.unit}",
+    )
 
 
 def _rounds(settings: BotSettings) -> Check:

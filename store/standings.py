@@ -7,7 +7,7 @@ from math import sqrt
 from statistics import NormalDist
 from typing import Any
 
-from sqlalchemy import ColumnElement, ScalarSelect, case
+from sqlalchemy import ColumnElement, ScalarSelect, case, literal_column
 from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -142,7 +142,8 @@ async def tallies_by_adapter(session: AsyncSession, scope: Scope) -> dict[str, T
     adapter: Any = Game.adapter
     if (await session.exec(select(Assignment.game_id).limit(1))).first() is not None:
         assigned = select(Assignment.game_id).where(Assignment.game_id == Game.id).correlate(Game).exists()
-        adapter = case((assigned, IN_STUDIES), else_=col(Game.adapter))
+        # A literal, because PostgreSQL takes two parameters of one value for different expressions.
+        adapter = case((assigned, literal_column(f"'{IN_STUDIES}'")), else_=col(Game.adapter))
     query = (
         select(adapter, func.count(), _WON, func.sum(_turns()))
         .where(*scope.conditions())
