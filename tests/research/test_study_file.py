@@ -1,6 +1,7 @@
 """The study file: what is wrong with one is said with its place. Power analysis against published values."""
 
 import json
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -60,6 +61,13 @@ def test_a_good_file(tmp_path: Path):
     assert study.games_per_arm == 388 and study.total_games == 1552
     assert study.survey is not None and study.survey.scale == 6
     assert read_study(written(tmp_path, GOOD + "\n# a comment")).hash != found.hash
+
+
+def test_the_example_of_the_documentation_is_right(tmp_path: Path):
+    text = (Path(__file__).parents[2] / "docs" / "research.md").read_text()
+    (example,) = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
+    study = read_study(written(tmp_path, example)).study
+    assert study.survey is not None and study.quiz and study.eligibility.most_games_before == 20
 
 
 @pytest.mark.parametrize(
