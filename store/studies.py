@@ -79,6 +79,13 @@ async def keep_survey(
             )
 
 
+async def count_answers(session: AsyncSession, player_id: int) -> int:
+    """Number of a player's answers in surveys and quizzes."""
+    survey = select(func.count()).select_from(SurveyAnswer).where(SurveyAnswer.player_id == player_id)
+    quiz = select(func.count()).select_from(QuizAnswer).where(QuizAnswer.player_id == player_id)
+    return (await session.exec(survey)).one() + (await session.exec(quiz)).one()
+
+
 async def passed_questions(session: AsyncSession, player_id: int, study: str) -> frozenset[str]:
     """The questions of a study's quiz that a player has answered right."""
     query = select(QuizAnswer.question).where(

@@ -29,6 +29,7 @@ from store.players import (
     known_player,
     player_of,
 )
+from store.studies import count_answers
 
 log = structlog.get_logger(__name__)
 
@@ -166,12 +167,13 @@ def _first_choices(user: discord.abc.User, answers: Mapping[ConsentKind, bool], 
 
 async def panel(bot: Services, user: discord.abc.User) -> tuple[str, Buttons]:
     """Answer with a summary of the stored data of a player and the buttons."""
-    player, games = await _player(bot, user), 0
+    player, games, study_answers = await _player(bot, user), 0, 0
     answers = dict.fromkeys(ConsentKind, False)
     if player is not None and player.id is not None:
         async with bot.database.async_session() as session:
             answers = await consents(session, player.id)
             games = await games_played(session, player.id)
+            study_answers = await count_answers(session, player.id)
     owner = str(user.id)
     local = bot.settings.origin is not Origin.DISCORD
     buttons = Buttons(
@@ -190,6 +192,8 @@ async def panel(bot: Services, user: discord.abc.User) -> tuple[str, Buttons]:
         listed=not answers[ConsentKind.UNLISTED],
         local=local,
     )
+    if study_answers:
+        text = f"{text}\n{texts.kept_answers(study_answers)}"
     return text, buttons
 
 

@@ -34,6 +34,11 @@ def privacy(games: int, training: bool, research: bool, *, listed: bool, local: 
     )
 
 
+def kept_answers(answers: int) -> str:
+    """The line about answers in studies' surveys and quizzes."""
+    return f"**Studies**: I also keep your {answers} answers to questions about the games."
+
+
 def first_choices(*, local: bool) -> str:
     """The notice before a player's first game."""
     research = "whether your games, without your name, may be given to researchers"

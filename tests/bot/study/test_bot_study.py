@@ -10,6 +10,7 @@ from pydantic import SecretStr
 from sqlmodel import col, select
 
 from bot.errors import StartupError
+from bot.privacy.texts import kept_answers
 from bot.settings import BotSettings
 from bot.statistics.texts import WILL_LEARN
 from bot.study import texts
@@ -162,6 +163,9 @@ async def test_a_player_s_way_through_a_study(
         quiz = (await session.exec(select(QuizAnswer).order_by(col(QuizAnswer.id)))).all()
     assert [row.answer for row in answers] == [1, 2, 3, 4, 5, 6]
     assert {row.game_id for row in answers} == {games[1].id}
+    await ada.slash("play", "privacy")
+    panel = await ada.wait_message(lambda message: message.ephemeral)
+    assert panel.content.endswith(kept_answers(8))
     assert [(row.answer, row.correct) for row in quiz] == [("Only the bot", False), ("Only I", True)]
 
 
