@@ -32,6 +32,7 @@ SLOW_HEARTBEAT = 10.0
 """Gateway latency in seconds above which the health page reports it."""
 GUILD_TIMEOUT, LOCAL_GUILD_TIMEOUT = 2.0, 0.1
 """Seconds to wait for another guild before the bot is considered ready."""
+LOOP_WATCH_SECONDS = 0.05
 TROUBLE_SECONDS, LONGEST_TROUBLE_SECONDS = 2.0, 60.0
 """The first pause and the longest one between attempts to start while Discord has trouble."""
 
@@ -178,7 +179,19 @@ async def _serve(
                 "RESPECT_WEB__PORT to another port, or to 0, and RESPECT_WEB__HOST to an address of this machine."
             ) from error
         log.info("health and metrics", url=pages.url)
+        watching = asyncio.create_task(_watch_loop(metrics), name="loop-watch")
+        stack.callback(watching.cancel)
         await _run(bot, token)
+
+
+async def _watch_loop(metrics: Metrics) -> None:
+    """Measure how late the event loop wakes a task that sleeps."""
+    loop, longest = asyncio.get_running_loop(), 0.0
+    while True:
+        due = loop.time() + LOOP_WATCH_SECONDS
+        await asyncio.sleep(LOOP_WATCH_SECONDS)
+        longest = max(longest, loop.time() - due)
+        metrics.stall_seconds.set(longest)
 
 
 def _without_voice() -> None:

@@ -10,6 +10,7 @@ from discord.ext import commands
 from bot import play, privacy, rounds, server, statistics, study
 from bot.commands import CommandTree
 from bot.images import ImageSets
+from bot.language import english_name
 from bot.play.display import BoardDisplay
 from bot.play.front import PlayMessages
 from bot.play.housekeeping import Housekeeping
@@ -122,6 +123,14 @@ class Respect:
     def get_partial_messageable(self, id: int, *, guild_id: int | None = None) -> discord.PartialMessageable:
         return self.client.get_partial_messageable(id, guild_id=guild_id)
 
+    def get_guild(self, id: int, /) -> discord.Guild | None:
+        return self.client.get_guild(id)
+
+    def get_channel(
+        self, id: int, /
+    ) -> discord.abc.GuildChannel | discord.Thread | discord.abc.PrivateChannel | None:
+        return self.client.get_channel(id)
+
     async def fetch_user(self, user_id: int, /) -> discord.User:
         return await self.client.fetch_user(user_id)
 
@@ -133,7 +142,7 @@ class Respect:
         tree = self.client.tree
         if isinstance(tree, CommandTree):
             return tree.mention(typed)
-        name = typed.split(" ")[0].lower()
+        name = english_name(typed.split(" ")[0].lower())
         return f"`/{name}`" if tree.get_command(name) is not None else None
 
 

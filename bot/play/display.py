@@ -18,6 +18,7 @@ from bot.statistics.learning import LearningNotes
 from bot.study.survey import SurveyNotes
 from games import GAMES
 from games.core import Board, Outcome
+from games.language import _
 from store.games import deal_of, state_of
 from store.models import EndReason, Game, Turn
 
@@ -121,10 +122,10 @@ class BoardDisplay:
         if position.credits:
             content = f"{content}\n{texts.credits(position.credits)}"
         if note := await self._notes.with_board(game, turns):
-            content = f"{content}\n{note}"
+            content = f"{content}\n{_(note)}"
         buttons = board_buttons(game, player_id)
         if (survey := await self._surveys.with_board(game, player_id)) is not None:
-            content = f"{content}\n{survey[0]}"
+            content = f"{content}\n{_(survey[0])}"
             buttons.add_item(survey[1])
         answers = turn is not None and game.shown_turns != turns
         if turn is not None and answers and turn.source != "message":
@@ -168,9 +169,9 @@ class BoardDisplay:
             )
 
     async def say(self, game: Game, text: str) -> None:
-        """Send a notice to the thread. A notice that cannot be sent is dropped."""
+        """Send a notice to the thread. A notice that cannot be sent is dropped. A marked text is translated."""
         with suppress(*OUTSIDE):
-            await self._thread(game).send(text, allowed_mentions=NO_PINGS)
+            await self._thread(game).send(_(text), allowed_mentions=NO_PINGS)
 
     @asynccontextmanager
     async def typing(self, game: Game) -> AsyncIterator[None]:

@@ -42,9 +42,10 @@ class QuizButton(Button, template=r"quiz:(?P<owner>\d+)"):
         await interaction.response.send_modal(QuizForm(str(interaction.user.id), fields))
 
 
-class QuizForm(Form, title=texts.QUIZ_TITLE):
+class QuizForm(Form):
     """The questions."""
 
+    heading = texts.QUIZ_TITLE
     template = re.compile(r"quiz-form:(?P<owner>\d+)")
 
     def __init__(self, owner: str, fields: Sequence[discord.ui.Label[Any]] = ()) -> None:

@@ -68,9 +68,10 @@ class SurveyButton(Button, template=rf"survey:{_ID}"):
         await interaction.response.send_modal(form)
 
 
-class SurveyForm(Form, title=texts.SURVEY_TITLE):
+class SurveyForm(Form):
     """One page of the survey."""
 
+    heading = texts.SURVEY_TITLE
     template = re.compile(rf"survey-form:{_ID}")
 
     def __init__(

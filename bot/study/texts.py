@@ -1,37 +1,44 @@
-"""The texts of studies. They name neither arms nor adapters, which players must not know."""
+"""The texts of studies. They name neither arms nor adapters, which players must not know.
 
-TAKE_SURVEY = "Answer a few questions"
-SURVEY_TITLE = "How was it?"
-SURVEY_OVER = "That study has ended, so its questions can't be answered any more."
-SURVEY_DONE = "Thank you, I've kept your answers. `/privacy` shows and erases them."
-SURVEY_ANSWERED = "You've answered these questions already. Thank you!"
-SURVEY_INCOMPLETE = "Please choose an answer to every question."
-NOT_YOUR_SURVEY = "These questions are for the player of this game."
-SURVEY_ASKED = "Those were your games in this study. Please answer a few questions about them."
+Statements, questions and choices are in the study's file, in the language of its author.
+"""
 
-QUIZ_TITLE = "Before your first game"
-TAKE_QUIZ = "Answer"
-PLAY_NOW = "Play"
-QUIZ_PASSED = "All right! Now you can play."
-QUIZ_OVER = "There are no questions any more. `/play` starts a game."
-NOT_YOUR_QUIZ = "These questions are for somebody else. `/play` starts your own game."
+from games.language import N_, _, ngettext
+
+TAKE_SURVEY = N_("Answer a few questions")
+SURVEY_TITLE = N_("How was it?")
+SURVEY_OVER = N_("That study has ended, so its questions can't be answered any more.")
+SURVEY_DONE = N_("Thank you, I've kept your answers. `/privacy` shows and erases them.")
+SURVEY_ANSWERED = N_("You've answered these questions already. Thank you!")
+SURVEY_INCOMPLETE = N_("Please choose an answer to every question.")
+NOT_YOUR_SURVEY = N_("These questions are for the player of this game.")
+SURVEY_ASKED = N_("Those were your games in this study. Please answer a few questions about them.")
+
+QUIZ_TITLE = N_("Before your first game")
+TAKE_QUIZ = N_("Answer")
+QUIZ_PASSED = N_("All right! Now you can play.")
+QUIZ_OVER = N_("There are no questions any more. `/play` starts a game.")
+NOT_YOUR_QUIZ = N_("These questions are for somebody else. `/play` starts your own game.")
 
 
 def quiz_first(questions: int) -> str:
     """Asks to answer the quiz before the first game."""
-    what = "a question" if questions == 1 else f"{questions} questions"
-    return f"Before your first game, please answer {what} about how it is played. `/rules` explains it."
+    return ngettext(
+        "Before your first game, please answer a question about how it is played. `/rules` explains it.",
+        "Before your first game, please answer {questions} questions about how it is played. `/rules` explains it.",
+        questions,
+    ).format(questions=questions)
 
 
 def quiz_wrong(reasons: list[tuple[str, str]]) -> str:
     """`reasons`: (question, why another answer is right), of those that were not answered right."""
     lines = [f"**{question}** {why}" for question, why in reasons]
-    return "\n".join(["Not quite:", *lines, "Please answer again."])
+    return _("Not quite:\n{reasons}\nPlease answer again.").format(reasons="\n".join(lines))
 
 
 def survey_more(page: int, pages: int) -> str:
     """After a page of the survey that is not the last. `page` is the next one, from 1."""
-    return f"Thank you. There are more questions, page {page} of {pages}."
+    return _("Thank you. There are more questions, page {page} of {pages}.").format(page=page, pages=pages)
 
 
 def choice(value: int, scale: int, low: str, high: str) -> str:

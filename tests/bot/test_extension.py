@@ -15,6 +15,7 @@ from discord.ext import commands
 from bot import texts
 from bot.connection import redirect
 from local_discord import Person
+from store.settings import variable
 
 INTENTS = discord.Intents(guilds=True, guild_messages=True, message_content=True)
 
@@ -78,7 +79,7 @@ async def host(stopped_house: House, modules: None, monkeypatch: pytest.MonkeyPa
         ("play", "burst"),
     ):
         value = getattr(getattr(chosen, section), name)
-        monkeypatch.setenv(f"RESPECT_{section}__{name}".upper(), str(value))
+        monkeypatch.setenv(variable(section, name), str(value))
     redirect(chosen)
     async with Host() as host:
         running = asyncio.create_task(host.start(stopped_house.discord.token))
@@ -98,6 +99,10 @@ async def test_a_host_plays_beside_its_own_cogs(stopped_house: House, host: Host
     await bob.wait_message(lambda message: message.content == "Sunny.")
     await bob.slash("play", "resume")
     assert (await bob.wait_message(lambda message: message.ephemeral)).content == texts.NO_GAME
+    bob.user.locale = "de"
+    await bob.slash("play", "resume")
+    await bob.wait_message(lambda message: message.content.startswith("Du hast hier kein laufendes Spiel"))
+    bob.user.locale = "en-US"
     board = house.boards(ada, thread)[-1]
     await bob.press_labelled(board, "Describe")
     await bob.wait_message(lambda message: message.content == texts.not_yours(str(ada.id)))
