@@ -203,7 +203,7 @@ async def test_players_see_neither_arm_nor_adapter(
     await ada.slash("play", "stats")
     stats = (await ada.wait_message(lambda message: message.ephemeral)).content
     played = len(await rows(house))
-    assert re.search(rf"\(study\) +{played} 100%", stats) and re.search(r"base +1 100%", stats)
+    assert re.search(rf"\(study\) +{played} +100%", stats) and re.search(r"base +1 +100%", stats)
     assert adapter not in stats
 
     def everything(running: str | None) -> str:
