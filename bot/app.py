@@ -161,6 +161,7 @@ async def _serve(
     async with AsyncExitStack() as stack:
         bot = RespectBot(settings, database, policy, metrics, ready)
         await check_images(bot.respect.images, settings)
+        await bot.respect.study.check()
         await stack.enter_async_context(bot)  # closed at the end, whether it was started or not
         checks = {
             "database": bot.check_database,

@@ -137,6 +137,8 @@ def _values(components: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str]
         if "value" in component:
             value = component["value"]
             yield component["custom_id"], "" if value is None else str(value).strip()
+        if "values" in component:  # a select menu
+            yield component["custom_id"], ", ".join(map(str, component["values"]))
         yield from _values(component.get("components", ()))
         if "component" in component:
             yield from _values((component["component"],))

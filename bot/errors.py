@@ -30,6 +30,15 @@ class AlreadyPlaying(Refusal):
         self.game = game
 
 
+class QuizFirst(Refusal):
+    """A study's quiz has to be answered before the player's first game in it."""
+
+    def __init__(self, text: str, view: discord.ui.View) -> None:
+        """`view`: the button that opens the quiz."""
+        super().__init__(text)
+        self.view = view
+
+
 class ThreadGone(Exception):
     """The thread of a game no longer exists."""
 

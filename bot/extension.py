@@ -38,6 +38,7 @@ async def load(client: commands.Bot) -> None:
         policy = await stack.enter_async_context(open_policy(settings))
         respect = Respect(client, settings, database, policy, Metrics())
         await check_images(respect.images, settings)
+        await respect.study.check()
         stack.push_async_callback(respect.close)
         stack.push_async_callback(respect.detach)
         await respect.attach()

@@ -7,7 +7,7 @@ import discord
 import structlog
 from discord.ext import commands
 
-from bot import play, privacy, rounds, server, statistics
+from bot import play, privacy, rounds, server, statistics, study
 from bot.commands import CommandTree
 from bot.images import ImageSets
 from bot.language import english_name
@@ -22,12 +22,14 @@ from bot.rounds.schedule import RoundSchedule
 from bot.services import Policy, register
 from bot.settings import BotSettings
 from bot.statistics.learning import LearningNotes
+from bot.study.running import RunningStudy
+from bot.study.survey import SurveyNotes
 from store.database import Database
 from web.metrics import Metrics
 
 log = structlog.get_logger(__name__)
 
-FEATURES = (play, rounds, privacy, server, statistics)
+FEATURES = (play, rounds, privacy, server, statistics, study)
 
 
 class Respect:
@@ -42,7 +44,8 @@ class Respect:
         metrics: Metrics,
         ready: asyncio.Event | None = None,
     ) -> None:
-        """`ready` is set once the client is signed in and every game has been resumed."""
+        """`ready` is set once the client is signed in and every game has been resumed. Raises StartupError for a study
+        file that is wrong."""
         self.client = client
         self.settings = settings
         self.database = database
@@ -51,13 +54,14 @@ class Respect:
         self.images = ImageSets()
         self.schedule = RoundSchedule(settings, database, metrics)
         self.console = Console(self)
-        notes = LearningNotes(database, settings)
+        self.study = RunningStudy(settings, database, policy)
+        notes, surveys = LearningNotes(database, settings), SurveyNotes(self.study)
         plain_messages = settings.discord.message_content
-        display = BoardDisplay(client, self.images, notes, plain_messages)
+        display = BoardDisplay(client, self.images, notes, surveys, plain_messages)
         self.games = GameSessions(
             database, policy, display, metrics, settings.play.burst, self.schedule.game_finished
         )
-        self.opener = GameOpener(client, settings, database, policy, self.games, self.images)
+        self.opener = GameOpener(client, settings, database, policy, self.games, self.images, self.study)
         self.inbox = Inbox(client, database, self.games, plain_messages, self.command_mention)
         self.play_messages = PlayMessages(client, database, self.images)
         self._housekeeping = Housekeeping(client, settings, database, self.games)

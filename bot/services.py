@@ -7,10 +7,12 @@ from weakref import WeakKeyDictionary
 
 import discord
 from discord.ext import commands
+from sqlmodel.ext.asyncio.session import AsyncSession
 
 from bot.images import ImageSets
 from bot.settings import BotSettings
 from learner.protocol import PolicyStatus, TurnAnswer, TurnRequest
+from research.study.file import StudyFile
 from store.database import Database
 from store.models import EndReason, PlayChannel, Round
 from store.rounds import ChosenSchedule
@@ -104,6 +106,20 @@ class Schedule(Protocol):
     async def cancel(self, round_id: int, by: str) -> Round: ...
 
 
+class RunningStudy(Protocol):
+    """The study that the bot runs, or none (`bot.study.running.RunningStudy`)."""
+
+    @property
+    def file(self) -> StudyFile | None: ...
+
+    @property
+    def name(self) -> str | None: ...
+
+    async def missing_questions(self, session: AsyncSession, player_id: int) -> list[str]: ...
+
+    async def survey_page(self, player_id: int) -> int | None: ...
+
+
 class RoundConsole(Protocol):
     """What people do about rounds and adapters (`bot.rounds.console.Console`)."""
 
@@ -162,6 +178,9 @@ class Services(Protocol):
 
     @property
     def console(self) -> RoundConsole: ...
+
+    @property
+    def study(self) -> RunningStudy: ...
 
     async def fetch_user(self, user_id: int, /) -> discord.User: ...
 

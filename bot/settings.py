@@ -1,6 +1,7 @@
 """Settings of the bot."""
 
 import re
+from pathlib import Path
 from typing import Annotated, Literal, Self
 
 import yarl
@@ -95,6 +96,12 @@ class PlayConfig:
         le=30,
         description="Messages that follow one another within this number of seconds are one instruction. The bot waits "
         "this long after a message and shows that it is typing. 0 plays each message at once, on its own.",
+    )
+    study: Path | None = Field(
+        default=None,
+        description="File of the study that new games take part in (see docs/research.md); `respect study check` "
+        "checks it.",
+        examples=["study.toml"],
     )
 
 

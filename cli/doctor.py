@@ -19,12 +19,14 @@ from sqlalchemy.exc import SQLAlchemyError
 from bot.rounds.cron import Cron
 from bot.settings import BotSettings
 from cli.console import out, print_json
+from cli.study import ArmsNotChecked, unusable_arms
 from games.figures import open_images
 from learner.examples.hindsight import Hindsight
 from learner.examples.seed import SeedError, read_seed_games
 from learner.protocol import PolicyError
 from learner.registry import AdapterRegistry
 from learner.settings import is_loopback
+from research.study.file import StudyError, read_study
 from store.database import Database
 from store.migrations import NewerDatabase, integrity, refuse_newer, revisions
 from store.settings import RENAMED, unknown_variables, variable, variables, what_is_wrong
@@ -77,6 +79,8 @@ def _examine() -> Iterator[Check]:
     yield _folder(settings.store.data_dir)
     yield _database(settings)
     yield _images(settings)
+    if settings.play.study is not None:
+        yield _study(settings.play.study)
     yield _rounds(settings)
     yield _address("web page", settings.web.host, settings.web.port, "web")
     if settings.service.url is None:
@@ -152,6 +156,23 @@ def _database(settings: BotSettings) -> Check:
         found = f"{shown} is at revision {current}, the newest is {head}"
         return Check(name, "failed", found, "Run `respect db upgrade`.")
     return Check(name, "ok", f"{shown} is sound, at revision {current}")
+
+
+def _study(file: Path) -> Check:
+    """Whether the study can be run, adapters included."""
+    fix = f"Correct RESPECT_PLAY__STUDY or {file}; `respect study check {file}` says more."
+    try:
+        study = read_study(file).study
+        wrong = [f"arm {arm!r}: {why}" for arm, why in unusable_arms(study).items()]
+    except (StudyError, ArmsNotChecked) as error:
+        return Check("study", "failed", str(error), fix)
+    if wrong:
+        return Check("study", "failed", "; ".join(wrong), fix)
+    return Check(
+        "study",
+        "ok",
+        f"{study.name}, arms: {', '.join(arm.name for arm in study.arms)}, assigned by {study.unit}",
+    )
 
 
 def _rounds(settings: BotSettings) -> Check:

@@ -23,6 +23,7 @@ from cli import (
     rounds,
     settings,
     simulate,
+    study,
     tiny,
 )
 from cli.console import fail
@@ -86,5 +87,6 @@ app.add_typer(feedback.app, name="feedback", help="Feedback decoders.")
 app.add_typer(tiny.app, name="tiny", help="The embedded policy.")
 app.add_typer(rounds.app, name="round", help="Rounds of learning and the adapters they publish.")
 app.add_typer(figures.app, name="figures", help="Image sets and their figures.")
+app.add_typer(study.app, name="study", help="Studies: games by arms that are drawn.")
 app.add_typer(bench.app, name="bench", help="Measurements, each compared with an alternative.")
 app.add_typer(db.app, name="db", help="The database and its migrations.")

@@ -315,8 +315,8 @@ class AdapterRegistry:
             row.status = AdapterStatus.CURRENT if row.name == current else AdapterStatus.RETIRED
             session.add(row)
 
-    def refuse_unusable(self, session: Session, name: str, base_model: str | None = None) -> None:
-        """Raises AdapterError for an adapter that may not be promoted."""
+    def refuse_unusable(self, session: Session | None, name: str, base_model: str | None = None) -> None:
+        """Raises AdapterError for an adapter that may not be promoted. `session` None: what was erased is not known."""
         if name == BASE_ADAPTER:
             return
         folder = self.path(name)
@@ -324,7 +324,7 @@ class AdapterRegistry:
             raise AdapterError(f"There is no adapter {name!r}: `respect round history` lists them")
         if problems := adapter_problems(folder, base_model):
             raise AdapterError("; ".join(problems))
-        if reason := affected_adapters(session).get(name):
+        if session is not None and (reason := affected_adapters(session).get(name)):
             raise AdapterError(f"{name} {reason}: start a round")
 
     def _pointer(self) -> tuple[str, list[str]]:

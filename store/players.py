@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from sqlalchemy import ColumnElement, func
-from sqlmodel import Session, and_, col, delete, or_, select, update
+from sqlmodel import Session, SQLModel, and_, col, delete, or_, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 from sqlmodel.sql.expression import SelectOfScalar
 
@@ -12,6 +12,7 @@ from store.models import (
     Adapter,
     AdapterPlayer,
     AdapterTurn,
+    Assignment,
     Consent,
     ConsentKind,
     Feedback,
@@ -19,12 +20,17 @@ from store.models import (
     Instruction,
     Origin,
     Player,
+    QuizAnswer,
     Round,
     RoundEvent,
+    SurveyAnswer,
     TeamPlayer,
     Turn,
 )
 from store.rounds import forget_trust, trust_of, trust_without
+
+KEPT_BACK = "kept back until the study has ended"
+SHOWS_ARM = ("adapter", "arm", "seed", "probability", "eligible_arms")
 
 
 async def player_of(
@@ -74,8 +80,11 @@ async def consents(session: AsyncSession, player_id: int) -> dict[ConsentKind, b
     return answers
 
 
-def export_player(session: Session, player_id: int) -> dict[str, Any]:
-    """Everything stored about a player, in JSON-compatible form. It can be much: not for the bot's loop."""
+def export_player(session: Session, player_id: int, running_study: str | None = None) -> dict[str, Any]:
+    """Everything stored about a player, in JSON-compatible form. It can be much: not for the bot's loop.
+
+    Players must not know their arm while a study runs: of its games, adapters and arms are `KEPT_BACK` until then.
+    """
     player = session.get_one(Player, player_id)
     own = Game.player_id == player_id
     said = select(Turn).where(Turn.player_id == player_id).order_by(col(Turn.id))
@@ -87,19 +96,37 @@ def export_player(session: Session, player_id: int) -> dict[str, Any]:
     asked = session.exec(select(Round).where(Round.requested_by == player.external_id)).all()
     events = session.exec(select(RoundEvent).where(RoundEvent.by == player.external_id)).all()
     of_game: dict[str, list[dict[str, Any]]] = {game.id: [] for game in games}
+    assignments = session.exec(select(Assignment).join(Game).where(own)).all()
+    blind = {row.game_id for row in assignments if row.study == running_study}
     for turn in turns:
         known = {"verdicts": verdicts.get(turn.id, []), "learnt_by": learnt.get(turn.id, [])}
-        of_game[turn.game_id].append(turn.model_dump(mode="json") | known)
+        of_game[turn.game_id].append(_blinded(turn, turn.game_id in blind) | known)
     return {
         "player": player.model_dump(mode="json"),
         "consents": [answer.model_dump(mode="json") for answer in answers],
-        "games": [{**game.model_dump(mode="json"), "turns": of_game[game.id]} for game in games],
+        "games": [{**_blinded(game, game.id in blind), "turns": of_game[game.id]} for game in games],
+        "assignments": [_blinded(row, row.game_id in blind) for row in assignments],
+        "survey_answers": _rows_of(session, SurveyAnswer, player_id),
+        "quiz_answers": _rows_of(session, QuizAnswer, player_id),
         "waiting": [instruction.model_dump(mode="json") for instruction in waiting],
         "said_in_games_of_others": [turn.model_dump(mode="json") for turn in session.exec(said)],
         "trust": trust_of(session, player_id),
         "rounds": [{"number": row.number, "requested_at": row.created_at.isoformat()} for row in asked],
         "round_events": [event.model_dump(mode="json") for event in events],
     }
+
+
+def _blinded(row: SQLModel, blind: bool) -> dict[str, Any]:
+    """A row in JSON-compatible form, without what shows the arm of a study if it is `blind`."""
+    found = row.model_dump(mode="json")
+    return {name: KEPT_BACK if blind and name in SHOWS_ARM else value for name, value in found.items()}
+
+
+def _rows_of(
+    session: Session, kind: type[SurveyAnswer] | type[QuizAnswer], player_id: int
+) -> list[dict[str, Any]]:
+    rows = session.exec(select(kind).where(kind.player_id == player_id).order_by(col(kind.id)))
+    return [row.model_dump(mode="json") for row in rows]
 
 
 def _verdicts_of(session: Session, own: Any) -> dict[int | None, list[dict[str, Any]]]:

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from math import sqrt
 from statistics import NormalDist
+from typing import Any
 
-from sqlalchemy import ColumnElement, ScalarSelect, case
+from sqlalchemy import ColumnElement, ScalarSelect, case, literal_column
 from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -16,6 +17,7 @@ from store.models import (
     AdapterPlayer,
     AdapterStatus,
     AdapterTurn,
+    Assignment,
     ConsentKind,
     Game,
     Origin,
@@ -26,7 +28,17 @@ from store.players import agreed
 
 USED = (AdapterStatus.CURRENT, AdapterStatus.RETIRED)
 """The status of adapters that play or have played. Rejected ones and candidates are not counted as learning."""
+IN_STUDIES = "(study)"
+"""In place of an adapter's name, for games in studies."""
 _Z = NormalDist().inv_cdf(0.975)
+
+
+def wilson95(share: float, number: float) -> tuple[float, float]:
+    """Wilson's 95% score interval of a share of a number, which may be an effective one."""
+    centre = share + _Z**2 / (2 * number)
+    half = _Z * sqrt(share * (1 - share) / number + (_Z / (2 * number)) ** 2)
+    scale = 1 + _Z**2 / number
+    return max(0.0, (centre - half) / scale), min(1.0, (centre + half) / scale)
 
 
 @dataclass(frozen=True)
@@ -61,10 +73,7 @@ class Success:
     @property
     def success_ci95(self) -> tuple[float, float]:
         """Wilson's 95% score interval of that share."""
-        centre = self.success + _Z**2 / (2 * self.games)
-        half = _Z * sqrt(self.success * (1 - self.success) / self.games + (_Z / (2 * self.games)) ** 2)
-        scale = 1 + _Z**2 / self.games
-        return max(0.0, (centre - half) / scale), min(1.0, (centre + half) / scale)
+        return wilson95(self.success, self.games)
 
 
 @dataclass(frozen=True)
@@ -126,12 +135,20 @@ _WON = func.sum(case((col(Game.outcome) == Outcome.WON, 1), else_=0))
 
 
 async def tallies_by_adapter(session: AsyncSession, scope: Scope) -> dict[str, Tally]:
-    """Adapter that played -> tally of its games, in the order in which adapters began to play."""
+    """Adapter that played -> tally of its games, in the order in which adapters began to play.
+
+    Games in studies are together under `IN_STUDIES`, because players must not know which arm they are in.
+    """
+    adapter: Any = Game.adapter
+    if (await session.exec(select(Assignment.game_id).limit(1))).first() is not None:
+        assigned = select(Assignment.game_id).where(Assignment.game_id == Game.id).correlate(Game).exists()
+        # A literal, because PostgreSQL takes two parameters of one value for different expressions.
+        adapter = case((assigned, literal_column(f"'{IN_STUDIES}'")), else_=col(Game.adapter))
     query = (
-        select(Game.adapter, func.count(), _WON, func.sum(_turns()))
+        select(adapter, func.count(), _WON, func.sum(_turns()))
         .where(*scope.conditions())
-        .group_by(col(Game.adapter))
-        .order_by(func.min(Game.started_at), col(Game.adapter))
+        .group_by(adapter)
+        .order_by(func.min(Game.started_at), adapter)
     )
     return {name: Tally(games, won, turns) for name, games, won, turns in await session.exec(query)}
 

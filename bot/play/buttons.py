@@ -7,7 +7,7 @@ import discord
 
 from bot import texts
 from bot.components import Button, Buttons, Form
-from bot.errors import AlreadyPlaying, Refusal
+from bot.errors import AlreadyPlaying, QuizFirst, Refusal
 from bot.permissions import check_moderator
 from bot.play.utterances import LONGEST, GiveUp, TypedCommand, Unplayable, Utterance, read
 from bot.privacy.buttons import first_choices
@@ -200,6 +200,9 @@ async def start_game(interaction: BotInteraction, name: str, *, team: bool = Fal
         give_up = Buttons(GiveUpButton(running.game.id, str(interaction.user.id)))
         await answer(interaction, str(running), view=give_up)
         bot.games.wake(running.game.id)
+        return
+    except QuizFirst as quiz:
+        await answer(interaction, str(quiz), view=quiz.view)
         return
     text, view = texts.opened(thread.id), discord.utils.MISSING
     if (notice := await first_choices(bot, interaction.user)) is not None:

@@ -15,6 +15,7 @@ from bot.images import ImageSets
 from bot.play.buttons import board_buttons
 from bot.respond import NO_PINGS
 from bot.statistics.learning import LearningNotes
+from bot.study.survey import SurveyNotes
 from games import GAMES
 from games.core import Board, Outcome
 from games.language import _
@@ -48,11 +49,17 @@ class BoardDisplay:
     """Draws and sends boards. Raises `ThreadGone` if the thread no longer exists."""
 
     def __init__(
-        self, client: discord.Client, images: ImageSets, notes: LearningNotes, plain_messages: bool
+        self,
+        client: discord.Client,
+        images: ImageSets,
+        notes: LearningNotes,
+        surveys: SurveyNotes,
+        plain_messages: bool,
     ) -> None:
         self._client = client
         self._images = images
         self._notes = notes
+        self._surveys = surveys
         self._plain_messages = plain_messages
         self._drawing = asyncio.Semaphore(DRAWN_AT_ONCE)
 
@@ -116,6 +123,10 @@ class BoardDisplay:
             content = f"{content}\n{texts.credits(position.credits)}"
         if note := await self._notes.with_board(game, turns):
             content = f"{content}\n{_(note)}"
+        buttons = board_buttons(game, player_id)
+        if (survey := await self._surveys.with_board(game, player_id)) is not None:
+            content = f"{content}\n{_(survey[0])}"
+            buttons.add_item(survey[1])
         answers = turn is not None and game.shown_turns != turns
         if turn is not None and answers and turn.source != "message":
             content = texts.quoted(turn.utterance, content)
@@ -128,7 +139,7 @@ class BoardDisplay:
         message = await thread.send(
             content,
             file=discord.File(io.BytesIO(board.png), filename, description=board.alt),
-            view=board_buttons(game, player_id),
+            view=buttons,
             nonce=nonce,
             mention_author=False,
             allowed_mentions=discord.AllowedMentions(

@@ -8,13 +8,15 @@ import discord
 import structlog
 
 from bot import texts
-from bot.errors import OUTSIDE, AlreadyPlaying, Refusal
+from bot.errors import OUTSIDE, AlreadyPlaying, QuizFirst, Refusal
 from bot.images import ImageSets
 from bot.locks import KeyedLocks
 from bot.permissions import missing
 from bot.play.session import GameSessions
 from bot.services import Policy
 from bot.settings import BotSettings
+from bot.study.quiz import quiz_first
+from bot.study.running import RunningStudy
 from games import GAMES
 from games.figures import ImageSet
 from learner.protocol import PolicyError, PolicyStatus
@@ -56,6 +58,7 @@ class GameOpener:
         policy: Policy,
         games: GameSessions,
         images: ImageSets,
+        study: RunningStudy,
     ) -> None:
         self._client = client
         self._settings = settings
@@ -63,6 +66,7 @@ class GameOpener:
         self._policy = policy
         self._games = games
         self._images = images
+        self._study = study
         self._locks = KeyedLocks()
         self._last_status: PolicyStatus | None = None
 
@@ -96,7 +100,13 @@ class GameOpener:
             if team and not start.team_games:
                 raise Refusal(texts.NO_TEAM_GAMES)
             status = await self._status()
-            images = await self._open_images(start.images)
+            entry = await self._study.enter(
+                parent.guild.id, start.player_id, user.id, name, status, team=team
+            )
+            if entry is not None and (quiz := await self._quiz(start.player_id, user.id)) is not None:
+                raise quiz
+            spec = entry.images if entry is not None else start.images
+            images = await self._open_images(spec)
             try:
                 deal = rules.deal(images.ids, random.Random())
             except ValueError as error:
@@ -110,7 +120,7 @@ class GameOpener:
             )
             game = Game(
                 game=rules.name,
-                images=start.images,
+                images=spec,
                 speaker=list(deal.speaker),
                 listener=list(deal.listener),
                 targets=sorted(deal.targets),
@@ -120,7 +130,7 @@ class GameOpener:
                 guild_id=str(parent.guild.id),
                 channel_id=str(parent.id),
                 thread_id=str(thread.id),
-                adapter=status.current,
+                adapter=entry.adapter if entry is not None else status.current,
                 base_model=status.base_model,
                 images_hash=images.fingerprint,
                 round=start.round,
@@ -128,6 +138,9 @@ class GameOpener:
             try:
                 async with self._database.async_writing() as session:
                     session.add(game)
+                    await session.flush()
+                    if entry is not None:
+                        session.add(entry.row(game.id))
             except Exception:
                 with suppress(*OUTSIDE):
                     await thread.delete()
@@ -135,6 +148,12 @@ class GameOpener:
         log.info("game opened", game=game.id, adapter=game.adapter, round=game.round)
         self._games.opened(game.id)
         return thread
+
+    async def _quiz(self, player_id: int, user_id: int) -> QuizFirst | None:
+        """The quiz of the study, if the player has still to answer it."""
+        async with self._database.async_session() as session:
+            missing_questions = await self._study.missing_questions(session, player_id)
+        return quiz_first(len(missing_questions), str(user_id)) if missing_questions else None
 
     async def _open_images(self, spec: str) -> ImageSet:
         try:

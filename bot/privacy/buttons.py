@@ -30,6 +30,7 @@ from store.players import (
     known_player,
     player_of,
 )
+from store.studies import count_answers
 
 log = structlog.get_logger(__name__)
 
@@ -92,7 +93,7 @@ class ExportButton(PanelButton, template=r"privacy:export:(?P<owner>\d+)"):
             await answer(interaction, texts.NOTHING_KEPT)
             return
         limit = interaction.filesize_limit
-        parts = await asyncio.to_thread(_exported, bot.database, player.id, limit)
+        parts = await asyncio.to_thread(_exported, bot.database, player.id, limit, bot.study.name)
         for number, (name, data) in enumerate(parts, 1):
             text = texts.exported(number, len(parts))
             await answer(interaction, text, file=discord.File(io.BytesIO(data), filename=name))
@@ -167,12 +168,13 @@ def _first_choices(user: discord.abc.User, answers: Mapping[ConsentKind, bool], 
 
 async def panel(bot: Services, user: discord.abc.User) -> tuple[str, Buttons]:
     """Answer with a summary of the stored data of a player and the buttons."""
-    player, games = await _player(bot, user), 0
+    player, games, study_answers = await _player(bot, user), 0, 0
     answers = dict.fromkeys(ConsentKind, False)
     if player is not None and player.id is not None:
         async with bot.database.async_session() as session:
             answers = await consents(session, player.id)
             games = await games_played(session, player.id)
+            study_answers = await count_answers(session, player.id)
     owner = str(user.id)
     local = bot.settings.origin is not Origin.DISCORD
     buttons = Buttons(
@@ -191,6 +193,8 @@ async def panel(bot: Services, user: discord.abc.User) -> tuple[str, Buttons]:
         listed=not answers[ConsentKind.UNLISTED],
         local=local,
     )
+    if study_answers:
+        text = f"{text}\n{texts.kept_answers(study_answers)}"
     return text, buttons
 
 
@@ -214,10 +218,12 @@ async def _player(bot: Services, user: discord.abc.User) -> Player | None:
         return await known_player(session, bot.settings.origin, str(user.id))
 
 
-def _exported(database: Database, player_id: int, limit: int) -> list[tuple[str, bytes]]:
+def _exported(
+    database: Database, player_id: int, limit: int, running_study: str | None
+) -> list[tuple[str, bytes]]:
     """(file name, content) of a player's data, in files of at most `limit` bytes unless one game has more."""
     with database.session() as session:
-        found = export_player(session, player_id)
+        found = export_player(session, player_id, running_study)
     data = json.dumps(found, ensure_ascii=False, indent=2).encode()
     if len(data) <= limit:
         return [(f"{texts.EXPORT_FILE}.json", data)]

@@ -51,6 +51,15 @@ def privacy(games: int, training: bool, research: bool, *, listed: bool, local: 
     return "\n".join(lines)
 
 
+def kept_answers(answers: int) -> str:
+    """The line about answers in studies' surveys and quizzes."""
+    return ngettext(
+        "**Studies**: I also keep your answer to a question about the games.",
+        "**Studies**: I also keep your {answers} answers to questions about the games.",
+        answers,
+    ).format(answers=answers)
+
+
 def first_choices(*, local: bool) -> str:
     """The notice before a player's first game."""
     if local:

@@ -13,6 +13,7 @@ from store.database import Database
 from store.models import Game, Origin
 from store.rounds import in_quarantine
 from store.standings import Learnt, learnt_by
+from store.studies import is_assigned
 from store.training import may_be_trained_on
 
 log = structlog.get_logger(__name__)
@@ -42,7 +43,11 @@ class LearningNotes:
             return None
 
     async def before(self, game: Game) -> str | None:
-        """What the adapter that plays a game has learnt from; None if it has not learnt."""
+        """What the adapter that plays a game has learnt from; None if it has not learnt, and for a game in a study,
+        where it would show the arm."""
+        async with self._database.async_session() as session:
+            if await is_assigned(session, game.id):
+                return None
         found = await self._learnt_by(game.adapter)
         return texts.learnt(found) if found else None
 

@@ -154,6 +154,8 @@ def _croissant_type(value: pa.DataType) -> str:
         return "sc:Integer"
     if pa.types.is_floating(value):
         return "sc:Float"
+    if pa.types.is_boolean(value):
+        return "sc:Boolean"
     return "sc:DateTime" if pa.types.is_timestamp(value) else "sc:Text"
 
 

@@ -19,6 +19,7 @@ from store.export import Format, tables
 from store.export.card import write_card
 from store.export.pseudonyms import Pseudonyms
 from store.export.rows import Decoded, Judged, game_turn_id, rows_of
+from store.export.studies import study_counts, study_rows
 from store.export.tables import Table
 from store.export.writers import TableWriter
 from store.folder import new_folder
@@ -33,7 +34,7 @@ _GAME, _TURN, _FEEDBACK, _ADAPTER, _LINEAGE, _PLAYER, _JUDGED = (
 """The columns that are read. Rows are plain tuples, because creating a million mapped objects would take
 minutes."""
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 GAMES_AT_A_TIME = 300
 DECODING = "sampled among the legal actions of the state"
 
@@ -174,6 +175,8 @@ class _Run:
                 stack.callback(writer.close)
             self._games(on_progress)
             self._policies()
+            for table, row in study_rows(self._connection, self._exported, self._pseudonyms):
+                self._add(table, row)
             self._shapes()
             if tables.PLAYER in self.tables:
                 self._players()
@@ -348,6 +351,7 @@ class _Run:
         }
         judged = sa.select(sa.func.count()).select_from(HumanEval).join(Turn).join(Game).where(self._exported)
         wanted[tables.HUMAN_EVAL.name] = self._connection.execute(judged).scalar_one()
+        wanted |= study_counts(self._connection, self._exported)
         for scheme, (decoder, version) in self.decoders.items():
             query = (
                 sa.select(sa.func.count())

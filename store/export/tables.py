@@ -210,15 +210,19 @@ POLICY_TURN = Table(
 
 ASSIGNMENT = Table(
     "assignment",
-    "Which arm of a study a game was assigned to.",
+    "Which arm of a study a game was assigned to when it began.",
     (
         _GAME_ID,
+        Column("study", TEXT, "Name of the study."),
+        Column("study_hash", TEXT, "SHA-256 of the study's file, as it was then."),
         Column("arm", TEXT, "The arm."),
-        Column("probability", FLOAT, "Probability of that arm when it was drawn."),
-        Column("seed", INT, "Seed of the draw."),
+        Column("adapter", TEXT, "The arm's adapter at that time; `policy_name` is the one that played last."),
+        Column("probability", FLOAT, "Probability of that arm when it was drawn, among the eligible ones."),
+        Column("seed", INT, "Seed of the draw; a player who stays in an arm keeps it."),
         Column("eligible_arms", TEXTS, "Arms that could have been drawn."),
+        Column("at", TIME, "When it was assigned, UTC."),
     ),
-    not_kept="there are no studies yet",
+    not_kept="no game is in a study yet",
 )
 
 TURN_META = Table(
@@ -260,15 +264,30 @@ HUMAN_EVAL_META = Table(
 
 SURVEY = Table(
     "survey",
-    "Answers to the exit survey.",
+    "Answers to the exit surveys of studies.",
     (
         _SPEAKER,
-        _GAME_ID,
-        Column("question", TEXT, "The question's name."),
-        Column("answer", TEXT, "The answer."),
+        Column("game_id", TEXT, "The player's last game in the study."),
+        Column("study", TEXT, "Name of the study."),
+        Column("question", TEXT, "Name of the item in the study's file."),
+        Column("answer", INT, "The answer, from 1 to the highest of the scale."),
         Column("at", TIME, "When it was given, UTC."),
     ),
-    not_kept="there is no exit survey yet",
+    not_kept="no survey is answered yet",
+)
+
+QUIZ = Table(
+    "quiz",
+    "Answers to the quizzes of studies, wrong ones included, in order.",
+    (
+        _SPEAKER,
+        Column("study", TEXT, "Name of the study."),
+        Column("question", TEXT, "Name of the question in the study's file."),
+        Column("answer", TEXT, "The choice."),
+        Column("correct", pa.bool_(), "Whether it is the right one."),
+        Column("at", TIME, "When it was given, UTC."),
+    ),
+    not_kept="no quiz is answered yet",
 )
 
 SHAPE = Table(
@@ -299,5 +318,5 @@ PLAYER = Table(
 PUBLISHED = (INTERACTION, TURN, HUMAN_EVAL, BINARY, TERNARY)
 """The five tables of the paper's data set."""
 
-TABLES = (*PUBLISHED, EVENT, POLICY, POLICY_TURN, ASSIGNMENT, TURN_META, HUMAN_EVAL_META, SURVEY, SHAPE)
+TABLES = (*PUBLISHED, EVENT, POLICY, POLICY_TURN, ASSIGNMENT, TURN_META, HUMAN_EVAL_META, SURVEY, QUIZ, SHAPE)
 """All tables without personal data."""

@@ -147,13 +147,22 @@ READ_SETTINGS = (
     *("demo --once", "simulate --rounds 0 --games-per-round 1", "bench serving --quick"),
     *("report --out out", "export --out out", "import games.jsonl", "evaluate games.jsonl --adapter round-1"),
     *("round run", "round status", "round history", "round promote base", "round rollback"),
-    *("db upgrade", "db check", "page"),
+    *("db upgrade", "db check", "page", "study check study.toml", "study report study.toml"),
 )
 SAY_IT_IN_THEIR_OWN_WAY = ("bot", "doctor")
 READ_NONE = {
     *("settings", "feedback evaluate", "tiny build", "tiny language", "bench training", "bench store"),
-    *("figures list", "figures show", "figures check", "figures sheet"),
+    *("figures list", "figures show", "figures check", "figures sheet", "study power"),
 }
+STUDY = """
+name = "s"
+[[arms]]
+name = "one"
+adapter = "base"
+probability = 1
+[stop]
+games_per_arm = 9
+"""
 
 
 @pytest.mark.parametrize("command", [*READ_SETTINGS, *SAY_IT_IN_THEIR_OWN_WAY])
@@ -161,6 +170,7 @@ def test_a_setting_that_is_invalid_is_one_sentence_in_every_command(
     command: str, empty_folder: Path, monkeypatch: pytest.MonkeyPatch
 ):
     write(empty_folder / "games.jsonl", WON)
+    (empty_folder / "study.toml").write_text(STUDY)
     for name, value in INVALID.items():
         monkeypatch.setenv(name, value)
     result = respect(*command.split())
@@ -258,6 +268,20 @@ async def test_the_doctor_finds_a_bot_that_can_run_healthy(monkeypatch: pytest.M
         result = await asyncio.to_thread(respect, "doctor", "--json")
         assert result.exit_code == 1
         assert "RESPECT_DISCORD__MESSAGE_CONTENT=false" in diagnosis(result)["message-content intent"]["fix"]
+
+
+def test_the_doctor_says_what_is_wrong_with_a_study(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    study = tmp_path / "study.toml"
+    monkeypatch.setenv("RESPECT_PLAY__STUDY", str(study))
+    for old, new, said in (
+        ("games_per_arm = 9", "", "stop: give either games_per_arm"),
+        ('"base"', '"round-0004-b-sup"', "arm 'one': There is no adapter 'round-0004-b-sup'"),
+    ):
+        study.write_text(STUDY.replace(old, new))
+        found = diagnosis(respect("doctor", "--json"))["study"]
+        assert found["status"] == "failed" and said in found["found"]
+    study.write_text(STUDY)
+    assert diagnosis(respect("doctor", "--json"))["study"]["found"] == "s, arms: one, assigned by player"
 
 
 def test_a_setting_that_cannot_be_read_is_named(monkeypatch: pytest.MonkeyPatch):

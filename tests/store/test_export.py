@@ -25,7 +25,19 @@ from store.export.pseudonyms import Pseudonyms, SecretError
 from store.export.rows import game_turn_id, public_id
 from store.export.tables import PUBLISHED, TABLES
 from store.folder import FolderError
-from store.models import Adapter, AdapterTurn, ConsentKind, Feedback, Game, Origin, Turn, now
+from store.models import (
+    Adapter,
+    AdapterTurn,
+    Assignment,
+    ConsentKind,
+    Feedback,
+    Game,
+    Origin,
+    QuizAnswer,
+    SurveyAnswer,
+    Turn,
+    now,
+)
 
 FIGURES = [f"figure-{i}" for i in range(10)]
 SECRET = Pseudonyms(b"0" * 64)
@@ -238,6 +250,46 @@ async def test_names_are_exported_only_on_request(database: Database, tmp_path: 
     player = json.loads((tmp_path / "named" / "data" / "player.jsonl").read_text())
     assert (player["name"], player["speaker"]) == ("Zoraida Quist", SECRET.of("local", "123456789"))
     assert "do not publish" in (tmp_path / "named" / "README.md").read_text()
+
+
+async def test_studies_are_exported_with_pseudonyms_of_those_who_agree(database: Database, tmp_path: Path):
+    for who, game_id in (("7", "g_1"), ("8", "g_2")):
+        game = await played(database, Origin.DISCORD, who, game_id)
+        with database.session() as session:
+            session.add(
+                Assignment(
+                    game_id=game.id, study="reading", study_hash="ab", arm="control", adapter="base",
+                    probability=0.25, seed=2**53 - 1, eligible_arms=["learning", "control"],
+                )
+            )  # fmt: skip
+            session.add(
+                SurveyAnswer(
+                    player_id=game.player_id, game_id=game.id, study="reading", item="ease", answer=5
+                )
+            )
+            session.add(
+                QuizAnswer(
+                    player_id=game.player_id, study="reading", question="q", answer="No", correct=False
+                )
+            )
+        if who == "7":
+            async with database.async_session() as session:
+                await players.give_consent(session, game.player_id, ConsentKind.RESEARCH, True, "/privacy")
+    done = export(database, tmp_path / "out", SECRET)
+    (assigned,), (answer,), (quiz,) = (
+        rows(tmp_path / "out", name) for name in ("assignment", "survey", "quiz")
+    )
+    assert (assigned.pop("at"), answer.pop("at"), quiz.pop("at")) < (now(),) * 3
+    assert assigned == {
+        "game_id": "g%5F1", "study": "reading", "study_hash": "ab", "arm": "control", "adapter": "base",
+        "probability": 0.25, "seed": 2**53 - 1, "eligible_arms": ["learning", "control"],
+    }  # fmt: skip
+    speaker = SECRET.of("discord", "7")
+    of_study = {"speaker": speaker, "study": "reading"}
+    assert answer == {**of_study, "game_id": "g%5F1", "question": "ease", "answer": 5}
+    assert quiz == {**of_study, "question": "q", "answer": "No", "correct": False}
+    assert rows(tmp_path / "out", "interaction")[0]["speaker"] == speaker
+    assert "not_kept" not in done.manifest["tables"]["assignment"]
 
 
 async def test_every_format_holds_the_same(database: Database, tmp_path: Path):

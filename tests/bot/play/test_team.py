@@ -114,6 +114,7 @@ async def test_erasing_one_of_a_team_erases_its_game_and_the_export_has_the_word
     await house.turn(ada, thread, await house.winning_words(thread))
     game = await house.settled(thread)
     alone = await house.play(ada)
+    await house.settled(alone)  # the bot writes no more
     async with house.database.async_session() as session:
         bobs = (await session.exec(select(Player).where(Player.name == "Bob"))).one().id
         assert await turns_by_player(session, game) == {str(ada.id): 1, str(bob.id): 1}

@@ -1,0 +1,65 @@
+"""Success by arm of a study, and the differences to its first arm.
+
+Games are compared by the arm that they were assigned to, whatever happened afterwards.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import sqrt
+
+from research.report.estimate import Estimate
+from research.study.file import Study
+from store.standings import wilson95
+from store.studies import PlayerGames
+
+
+@dataclass(frozen=True)
+class ArmResult:
+    """The finished games of one arm."""
+
+    arm: str
+    games: int
+    players: int
+    success: Estimate
+    """Share of won games, with Wilson's 95% interval for the effective number of games."""
+    difference: Estimate | None = None
+    """Success minus that of the first arm, with Newcombe's 95% interval; None for the first arm, or without games."""
+
+
+def compare(study: Study, found: Sequence[PlayerGames]) -> list[ArmResult]:
+    """The arms of a study in the order of its file, then arms that were taken out of the file."""
+    names = [arm.name for arm in study.arms]
+    names += sorted({row.arm for row in found} - set(names))
+    results: list[ArmResult] = []
+    for name in names:
+        rows = [row for row in found if row.arm == name]
+        success = _success(rows)
+        difference = _difference(success, results[0].success) if results else None
+        results.append(ArmResult(name, sum(row.games for row in rows), len(rows), success, difference))
+    return results
+
+
+def _success(rows: Sequence[PlayerGames]) -> Estimate:
+    """The share of won games. The interval is wider where games of one player are alike: the number of games is
+    divided by the design effect, which comes from the variance between players."""
+    games, won = sum(row.games for row in rows), sum(row.won for row in rows)
+    if not games:
+        return Estimate(None, None, None)
+    share, effect = won / games, 1.0
+    if len(rows) > 1 and 0 < share < 1:
+        squares = sum((row.won - share * row.games) ** 2 for row in rows)
+        variance = len(rows) / (len(rows) - 1) * squares / games**2
+        effect = max(1.0, variance * (games - 1) / (share * (1 - share)))
+    return Estimate(share, *wilson95(share, games / effect))
+
+
+def _difference(first: Estimate, second: Estimate) -> Estimate | None:
+    """`first` minus `second`, with Newcombe's hybrid score interval."""
+    if first.value is None or second.value is None:
+        return None
+    assert first.low is not None and first.high is not None
+    assert second.low is not None and second.high is not None
+    found = first.value - second.value
+    below = sqrt((first.value - first.low) ** 2 + (second.high - second.value) ** 2)
+    above = sqrt((first.high - first.value) ** 2 + (second.value - second.low) ** 2)
+    return Estimate(found, found - below, found + above)
