@@ -4,9 +4,7 @@ import asyncio
 import math
 import signal
 import threading
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from pathlib import Path
+from contextlib import AsyncExitStack
 from typing import Any
 
 import aiohttp
@@ -14,49 +12,29 @@ import discord
 import sqlalchemy as sa
 import structlog
 from discord.ext import commands
-from filelock import FileLock, Timeout
-from sqlalchemy.exc import SQLAlchemyError
 from tenacity import RetryCallState, retry, retry_if_exception_type, wait_exponential
 
-from bot import play, privacy, rounds, setup, statistics
 from bot.commands import CommandTree
 from bot.connection import redirect
 from bot.errors import DiscordTrouble, StartupError, passes
-from bot.images import ImageSets
-from bot.play.display import BoardDisplay
-from bot.play.front import PlayMessages
-from bot.play.housekeeping import Housekeeping
-from bot.play.inbox import Inbox
-from bot.play.opening import GameOpener
-from bot.play.session import GameSessions
-from bot.rounds.console import Console
-from bot.rounds.schedule import RoundSchedule
+from bot.plugin import Respect
+from bot.resources import alone, check_images, open_database, open_policy
 from bot.services import Policy
 from bot.settings import BotSettings
-from bot.statistics.learning import LearningNotes
-from learner.protocol import PolicyError
-from learner.registry import AdapterRegistry
-from learner.serving.client import LocalPolicy, connect
 from store.database import Database
-from store.folder import private_folder
-from store.migrations import NewerDatabase, upgrade
 from web.app import make_app, serving
 from web.metrics import Metrics
 
 log = structlog.get_logger(__name__)
 
-FEATURES = (play, rounds, privacy, setup, statistics)
-LOCK_FILE = "bot.lock"
-"""In the data folder, held while a bot runs with it."""
 PORTAL = "https://discord.com/developers/applications"
 SLOW_HEARTBEAT = 10.0
 """Gateway latency in seconds above which the health page reports it."""
 GUILD_TIMEOUT, LOCAL_GUILD_TIMEOUT = 2.0, 0.1
 """Seconds to wait for another guild before the bot is considered ready."""
+LOOP_WATCH_SECONDS = 0.05
 TROUBLE_SECONDS, LONGEST_TROUBLE_SECONDS = 2.0, 60.0
 """The first pause and the longest one between attempts to start while Discord has trouble."""
-POLICY_TIMEOUT = 4.0
-"""Seconds for which a request to the policy is retried before the player is told that it is not available."""
 
 
 class RespectBot(commands.AutoShardedBot):
@@ -87,23 +65,7 @@ class RespectBot(commands.AutoShardedBot):
             max_messages=None,
             guild_ready_timeout=LOCAL_GUILD_TIMEOUT if settings.discord.api else GUILD_TIMEOUT,
         )
-        self.settings = settings
-        self.database = database
-        self.policy = policy
-        self.metrics = metrics
-        self.images = ImageSets()
-        self.schedule = RoundSchedule(settings, database, metrics)
-        self.console = Console(self)
-        notes = LearningNotes(database, settings)
-        display = BoardDisplay(self, self.images, notes, settings.discord.message_content)
-        self.games = GameSessions(
-            database, policy, display, metrics, settings.play.burst, self.schedule.game_finished
-        )
-        self.opener = GameOpener(self, settings, database, policy, self.games, self.images)
-        self.inbox = Inbox(self, database, self.games, settings.discord.message_content, self.command_mention)
-        self.play_messages = PlayMessages(self, database, self.images)
-        self._housekeeping = Housekeeping(self, settings, database, self.games)
-        self._ready_event = ready
+        self.respect = Respect(self, settings, database, policy, metrics, ready)
 
     async def setup_hook(self) -> None:
         """Prepare everything that events need, before the gateway connection is opened.
@@ -111,34 +73,13 @@ class RespectBot(commands.AutoShardedBot):
         The features are not loaded with `load_extension`: closing the bot would remove their modules from
         `sys.modules`, and the next bot in the process would then mix classes of two copies of each module.
         """
-        for feature in FEATURES:
-            await feature.setup(self)
+        await self.respect.attach()
         assert isinstance(self.tree, CommandTree)
-        await self.tree.sync_if_changed(self.settings.store.data_dir / "commands.sha256")
-        await self.schedule.start()
-
-    def command_mention(self, typed: str) -> str | None:
-        """The command that a text begins with, as a name to press; None if it begins with none."""
-        assert isinstance(self.tree, CommandTree)
-        return self.tree.mention(typed)
+        await self.tree.sync_if_changed(self.respect.settings.store.data_dir / "commands.sha256")
+        await self.respect.schedule.start()
 
     async def on_message(self, message: discord.Message, /) -> None:
         """Override: the bot has no text commands."""
-
-    async def on_ready(self) -> None:
-        """The bot signed in, for the first time or after a session was lost."""
-        log.info("ready", bot=self.user.id if self.user else None, guilds=len(self.guilds))
-        try:
-            await self.inbox.resume()
-            self._housekeeping.start()
-            self.play_messages.start()
-        finally:
-            if self._ready_event is not None:
-                self._ready_event.set()
-
-    async def on_disconnect(self) -> None:
-        """The connection is lost: messages may be missed from now on."""
-        self.inbox.disconnected()
 
     async def on_error(self, event_method: str, /, *args: Any, **kwargs: Any) -> None:
         """An event handler failed. Log it; other handlers are not affected."""
@@ -146,12 +87,7 @@ class RespectBot(commands.AutoShardedBot):
 
     async def close(self) -> None:
         """Stop the rounds, the games and then the connection. Everything continues after the next start."""
-        await self.schedule.close()
-        await self._housekeeping.close()
-        await self.play_messages.close()
-        await self.console.close()
-        await self.inbox.close()
-        await self.games.close()
+        await self.respect.close()
         await super().close()
 
     # --- checks for the health page -----------------------------------------------------------------------
@@ -166,19 +102,19 @@ class RespectBot(commands.AutoShardedBot):
 
     async def check_database(self) -> str | None:
         """A problem of the database, None if there is none. Lets database errors pass."""
-        async with self.database.async_session() as session:
+        async with self.respect.database.async_session() as session:
             await session.exec(sa.text("SELECT 1 FROM game LIMIT 1"))  # pyright: ignore[reportCallIssue, reportArgumentType]
         return None
 
     async def check_policy(self) -> str | None:
         """A problem of the policy, None if there is none. Raises PolicyError."""
-        await self.policy.status()
+        await self.respect.policy.status()
         return None
 
     async def refresh_metrics(self) -> None:
         """Update the gauges."""
-        self.metrics.games_open.set(await self.games.count_open())
-        self.metrics.gateway_seconds.set(self.latency)
+        self.respect.metrics.games_open.set(await self.respect.games.count_open())
+        self.respect.metrics.gateway_seconds.set(self.latency)
 
 
 async def serve(settings: BotSettings, *, ready: asyncio.Event | None = None) -> None:
@@ -196,10 +132,10 @@ async def serve(settings: BotSettings, *, ready: asyncio.Event | None = None) ->
     redirect(settings)
     _without_voice()
     async with AsyncExitStack() as stack:
-        stack.enter_context(_alone(settings.store.data_dir))
-        database = await stack.enter_async_context(_open_database(settings))
+        stack.enter_context(alone(settings.store.data_dir))
+        database = await stack.enter_async_context(open_database(settings))
         stack.enter_context(_StopOnSigterm())
-        policy = await stack.enter_async_context(_policy(settings))
+        policy = await stack.enter_async_context(open_policy(settings))
         await _serve(settings, token, database, policy, Metrics(), ready)
 
 
@@ -224,7 +160,7 @@ async def _serve(
     """Run a bot until it is cancelled; a new one while Discord has trouble at the start."""
     async with AsyncExitStack() as stack:
         bot = RespectBot(settings, database, policy, metrics, ready)
-        await _check_images(bot)
+        await check_images(bot.respect.images, settings)
         await stack.enter_async_context(bot)  # closed at the end, whether it was started or not
         checks = {
             "database": bot.check_database,
@@ -242,7 +178,19 @@ async def _serve(
                 "RESPECT_WEB__PORT to another port, or to 0, and RESPECT_WEB__HOST to an address of this machine."
             ) from error
         log.info("health and metrics", url=pages.url)
+        watching = asyncio.create_task(_watch_loop(metrics), name="loop-watch")
+        stack.callback(watching.cancel)
         await _run(bot, token)
+
+
+async def _watch_loop(metrics: Metrics) -> None:
+    """Measure how late the event loop wakes a task that sleeps."""
+    loop, longest = asyncio.get_running_loop(), 0.0
+    while True:
+        due = loop.time() + LOOP_WATCH_SECONDS
+        await asyncio.sleep(LOOP_WATCH_SECONDS)
+        longest = max(longest, loop.time() - due)
+        metrics.stall_seconds.set(longest)
 
 
 def _without_voice() -> None:
@@ -268,81 +216,8 @@ async def _run(bot: RespectBot, token: str) -> None:
     except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
         if isinstance(error, discord.HTTPException) and passes(error):
             raise DiscordTrouble(str(error)) from error
-        where = bot.settings.discord.api or "Discord"
+        where = bot.respect.settings.discord.api or "Discord"
         raise StartupError(f"{where} cannot be reached: {error}. Check this machine's network.") from error
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Hold the data folder's lock, so that only one bot uses it. The system releases it if the process dies."""
-    try:
-        private_folder(folder)
-        with FileLock(folder / LOCK_FILE, blocking=False):
-            yield
-    except Timeout:
-        raise StartupError(
-            f"Another bot is running with the data folder {folder}: stop it, or set RESPECT_STORE__DATA_DIR to "
-            "another folder for this one."
-        ) from None
-    except OSError as error:
-        raise StartupError(
-            f"The data folder {folder} cannot be used ({error.strerror}): set RESPECT_STORE__DATA_DIR to one that "
-            "can be written."
-        ) from error
-
-
-@asynccontextmanager
-async def _open_database(settings: BotSettings) -> AsyncIterator[Database]:
-    try:
-        database = Database(settings.store.url, settings.store.database_timeout)
-        if database.is_blank and AdapterRegistry(settings.adapters_dir).names():
-            log.warning(
-                "there are adapters, but no games: the database is missing or has 0 bytes, and a new one begins. If "
-                "that is not meant, stop the bot and restore the database from a backup",
-                database=database.url.render_as_string(),
-                adapters=str(settings.adapters_dir),
-            )
-        try:
-            await asyncio.to_thread(upgrade, database)
-        except BaseException:
-            await database.aclose()
-            raise
-    except NewerDatabase as error:
-        raise StartupError(f"The database cannot be opened: {error}.") from error
-    except (SQLAlchemyError, OSError) as error:
-        cause = error.__cause__ or error
-        raise StartupError(
-            f"The database cannot be opened: {cause}. `respect doctor` says more; check RESPECT_STORE__DATA_DIR "
-            "and RESPECT_STORE__DATABASE_URL."
-        ) from error
-    try:
-        yield database
-    finally:
-        await database.aclose()
-
-
-@asynccontextmanager
-async def _policy(settings: BotSettings) -> AsyncIterator[Policy]:
-    """A client of the policy service in the settings, or of a service that is started on this machine."""
-    async with AsyncExitStack() as stack:
-        try:
-            url = settings.service.url
-            if url is None:
-                url = (await stack.enter_async_context(LocalPolicy(settings))).client.url
-            # The timeout is short because the games' workers retry themselves and tell their players.
-            policy = await stack.enter_async_context(connect(url, settings, patience=POLICY_TIMEOUT))
-        except PolicyError as error:
-            raise StartupError(f"The policy cannot be started: {error}") from error
-        yield policy
-
-
-async def _check_images(bot: RespectBot) -> None:
-    try:
-        await bot.images.open(bot.settings.play.images)
-    except (ValueError, OSError) as error:
-        raise StartupError(
-            f"{error}. Set RESPECT_PLAY__IMAGES to 'classic' or to 'kilogram:' and a KiloGram folder."
-        ) from error
 
 
 class _StopOnSigterm:

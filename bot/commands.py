@@ -10,6 +10,8 @@ import discord
 import structlog
 from discord import app_commands
 
+from bot.cogs import Cog, GroupCog
+from bot.language import CommandTranslator, english_name
 from bot.respond import answer_error
 from store.folder import private_file
 
@@ -25,12 +27,16 @@ class CommandTree(app_commands.CommandTree[Any]):
     async def on_error(
         self, interaction: discord.Interaction[Any], error: app_commands.AppCommandError, /
     ) -> None:
+        if isinstance(getattr(interaction.command, "binding", None), Cog | GroupCog):
+            return  # the cog has answered
         command = interaction.command.qualified_name if interaction.command else None
         await answer_error(interaction, error, command=command)
 
     async def sync_if_changed(self, digest_file: Path) -> bool:
         """Send the commands unless Discord has them already. `digest_file` holds a digest of those sent last."""
-        payload = [command.to_dict(self) for command in self.get_commands()]
+        translator = CommandTranslator()
+        await self.set_translator(translator)
+        payload = [await command.get_translated_payload(self, translator) for command in self.get_commands()]
         text = json.dumps([self.client.application_id, payload], sort_keys=True, default=str)
         digest = hashlib.sha256(text.encode()).hexdigest()
         if _read(digest_file) == digest:
@@ -45,10 +51,11 @@ class CommandTree(app_commands.CommandTree[Any]):
     def mention(self, typed: str) -> str | None:
         """The command that a text begins with, as a name to press in Discord; None if it begins with none.
 
-        `typed`: without the slash, e.g. "round start". A group has no such name, so its commands are listed.
+        `typed`: without the slash, in any language, e.g. "round start". A group has no such name, so its commands are
+        listed.
         """
         name, _, rest = typed.partition(" ")
-        known = self._known.get(name.lower())
+        known = self._known.get(english_name(name.lower()))
         groups = (
             [each for each in known.options if isinstance(each, app_commands.AppCommandGroup)]
             if known
@@ -56,7 +63,7 @@ class CommandTree(app_commands.CommandTree[Any]):
         )
         if known is None or not groups:
             return known.mention if known else None
-        asked = rest.strip().lower().split(" ")[0]
+        asked = english_name(rest.strip().lower().split(" ")[0])
         asked_for = [each.mention for each in groups if each.name == asked]
         return ", ".join(asked_for or [each.mention for each in groups])
 

@@ -12,8 +12,10 @@ from typing import Any, ClassVar, Self
 import discord
 
 from bot import texts
+from bot.language import speak
 from bot.respond import answer, answer_error
 from bot.services import BotInteraction
+from games.language import _
 
 FORM_SECONDS = 900.0
 """Seconds after which discord.py drops an open form. It can still be submitted, see `Form.receive`."""
@@ -39,6 +41,7 @@ class _Owned:
 
         `said` is what the person wrote. If it could not be saved, the answer quotes it, to be sent again.
         """
+        speak(interaction.locale)
         try:
             owner = await self.owner_of(interaction)
             if owner is not None and str(interaction.user.id) != owner:
@@ -50,7 +53,7 @@ class _Owned:
 
 
 class Button(_Owned, discord.ui.DynamicItem[discord.ui.Button[Any]], template=r"(?!)"):
-    """A button. Subclasses give a template and implement `pressed`."""
+    """A button. Subclasses give a template and a marked label and implement `pressed`."""
 
     label: ClassVar[str]
     style: ClassVar[discord.ButtonStyle] = discord.ButtonStyle.secondary
@@ -63,7 +66,7 @@ class Button(_Owned, discord.ui.DynamicItem[discord.ui.Button[Any]], template=r"
         style: discord.ButtonStyle | None = None,
     ) -> None:
         super().__init__(
-            discord.ui.Button(label=label or self.label, style=style or self.style, custom_id=custom_id)
+            discord.ui.Button(label=_(label or self.label), style=style or self.style, custom_id=custom_id)
         )
         self.owner = owner
 
@@ -92,16 +95,17 @@ class Buttons(discord.ui.View):
 
 
 class Form(_Owned, discord.ui.Modal, title="form"):
-    """A form (modal). Subclasses give a title and a template and implement `submitted`.
+    """A form (modal). Subclasses give a heading and a template and implement `submitted`.
 
     Submissions are handled by `receive`, not by discord.py's `on_submit`, which only knows forms that were opened
     since the last start.
     """
 
+    heading: ClassVar[str]
     template: ClassVar[re.Pattern[str]]
 
     def __init__(self, custom_id: str, owner: str | None, fields: Sequence[discord.ui.Label[Any]]) -> None:
-        super().__init__(custom_id=custom_id, timeout=FORM_SECONDS)
+        super().__init__(title=_(self.heading), custom_id=custom_id, timeout=FORM_SECONDS)
         self.owner = owner
         for field in fields:
             self.add_item(field)

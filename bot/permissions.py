@@ -4,23 +4,24 @@ import discord
 from discord import app_commands
 
 from bot.services import BotInteraction
+from games.language import N_
 
 NEEDED = discord.Permissions(309237763072)
 """View, send, embed, attach, read history, public threads, send in threads: as in the invitation."""
 
 NAMES = {
-    "view_channel": "View Channel",
-    "send_messages": "Send Messages",
-    "embed_links": "Embed Links",
-    "attach_files": "Attach Files",
-    "read_message_history": "Read Message History",
-    "create_public_threads": "Create Public Threads",
-    "send_messages_in_threads": "Send Messages in Threads",
+    "view_channel": N_("View Channel"),
+    "send_messages": N_("Send Messages"),
+    "embed_links": N_("Embed Links"),
+    "attach_files": N_("Attach Files"),
+    "read_message_history": N_("Read Message History"),
+    "create_public_threads": N_("Create Public Threads"),
+    "send_messages_in_threads": N_("Send Messages in Threads"),
 }
 
 
 def missing(granted: discord.Permissions) -> list[str]:
-    """The missing permissions, named as in Discord's settings."""
+    """The missing permissions, named as in Discord's settings, in English."""
     if granted.administrator:
         return []
     return [

@@ -11,10 +11,14 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from bot import texts
 from bot.errors import OUTSIDE, came_too_late, cause_of, is_expected, sentence
+from bot.language import speak
+from games.language import _
 
 ACKNOWLEDGED = "acknowledged"
 """In an interaction's extras: Discord has been told that an answer comes, though discord.py may not know."""
 ALREADY_ACKNOWLEDGED = 40060
+NO_PINGS = discord.AllowedMentions.none()
+"""For everything that is sent: a bot of somebody else's may allow more by default."""
 KEEP_SECONDS = 1.5
 """Discord waits 3 s for an acknowledgement."""
 
@@ -64,12 +68,14 @@ async def answer(
     view: discord.ui.View = discord.utils.MISSING,
     file: discord.File = discord.utils.MISSING,
 ) -> None:
-    """Answer the person who asked."""
+    """Answer the person who asked. A marked text is translated."""
+    text = _(text)
+    about: dict[str, Any] = {"ephemeral": True, "view": view, "file": file, "allowed_mentions": NO_PINGS}
     if interaction.response.is_done() or interaction.extras.get(ACKNOWLEDGED):
-        await interaction.followup.send(text, ephemeral=True, view=view, file=file)
+        await interaction.followup.send(text, **about)
         return
     try:
-        await interaction.response.send_message(text, ephemeral=True, view=view, file=file)
+        await interaction.response.send_message(text, **about)
     except discord.HTTPException as error:
         if error.code != ALREADY_ACKNOWLEDGED:
             raise
@@ -78,9 +84,12 @@ async def answer(
 async def reply(
     message: discord.Message, text: str, *, view: discord.ui.View = discord.utils.MISSING
 ) -> None:
-    """Reply to a message; a repeated call sends no second reply. A reply that cannot be sent is dropped."""
+    """Reply to a message; a repeated call sends no second reply. A reply that cannot be sent is dropped.
+
+    A marked text is translated.
+    """
     with suppress(*OUTSIDE):
-        await message.reply(text, mention_author=False, nonce=f"a-{message.id}", view=view)
+        await message.reply(_(text), nonce=f"a-{message.id}", view=view, allowed_mentions=NO_PINGS)
 
 
 async def answer_error(
@@ -90,6 +99,7 @@ async def answer_error(
 
     `said`: what the person wrote, quoted in the answer because it would be lost otherwise.
     """
+    speak(interaction.locale)
     cause = cause_of(error)
     about = {"interaction": interaction.id, "user": interaction.user.id, **about}
     if came_too_late(cause):
@@ -103,7 +113,7 @@ async def answer_error(
         log.error("interaction failed", exc_info=cause, **about)
     text = sentence(cause)
     if said is not None and not is_expected(cause):
-        text = texts.NOT_KEPT_FORM + said
+        text = _(texts.NOT_KEPT_FORM) + said
     try:
         await answer(interaction, text)
     except OUTSIDE as second:

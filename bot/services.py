@@ -2,7 +2,8 @@
 
 from collections.abc import Awaitable, Callable, Collection
 from datetime import datetime
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
+from weakref import WeakKeyDictionary
 
 import discord
 from discord.ext import commands
@@ -124,7 +125,7 @@ class RoundConsole(Protocol):
 
 
 class Services(Protocol):
-    """The part of the bot (`bot.app.RespectBot`) that its features use."""
+    """The part of the bot (`bot.plugin.Respect`) that its features use."""
 
     @property
     def settings(self) -> BotSettings: ...
@@ -168,6 +169,12 @@ class Services(Protocol):
 
     def command_mention(self, typed: str) -> str | None: ...
 
+    def get_guild(self, id: int, /) -> discord.Guild | None: ...
+
+    def get_channel(
+        self, id: int, /
+    ) -> discord.abc.GuildChannel | discord.Thread | discord.abc.PrivateChannel | None: ...
+
     async def add_cog(self, cog: commands.Cog, /) -> None: ...
 
     def add_dynamic_items(self, *items: type[discord.ui.DynamicItem[discord.ui.Item[Any]]]) -> None: ...
@@ -181,6 +188,14 @@ BotInteraction = discord.Interaction[Any]
 """A command, a button press or a submitted form."""
 
 
+_registered: "WeakKeyDictionary[discord.Client, Services]" = WeakKeyDictionary()
+
+
+def register(client: discord.Client, services: Services) -> None:
+    """Say which services a client has."""
+    _registered[client] = services
+
+
 def services_of(interaction: BotInteraction) -> Services:
-    """The bot that received an interaction."""
-    return cast(Services, interaction.client)
+    """The services of the client that received an interaction."""
+    return _registered[interaction.client]

@@ -1,6 +1,9 @@
 """`respect bench`: measurements, each compared with an alternative in the same run."""
 
+import asyncio
+import tempfile
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -96,6 +99,41 @@ def store(
             )
         table.add_section()
     out.print(table)
+
+
+@app.command()
+def chaos(
+    games: Annotated[int, typer.Option(min=1, help="Games that are played.")] = 500,
+    guilds: Annotated[int, typer.Option(min=1, help="Servers.")] = 20,
+    players: Annotated[int, typer.Option(min=1, help="Players at a time.")] = 20,
+    bot_kills: Annotated[int, typer.Option(min=0, help="Kills of the bot.")] = 5,
+    service_kills: Annotated[int, typer.Option(min=0, help="Kills of the policy service.")] = 5,
+    round_kills: Annotated[int, typer.Option(min=0, help="Kills of a round; 0 has no round.")] = 2,
+    seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Games while the gateway drops, requests fail and processes are killed. Fails if a message is lost or doubled."""
+    from sim.bench.chaos import ChaosOptions, bench_chaos
+    from sim.demo import DemoError
+
+    with tempfile.TemporaryDirectory(prefix="respect-chaos-", ignore_cleanup_errors=True) as folder:
+        options = ChaosOptions(
+            Path(folder),
+            games=games,
+            guilds=guilds,
+            players=players,
+            bot_kills=bot_kills,
+            service_kills=service_kills,
+            round_kills=round_kills,
+            seed=seed,
+        )
+        try:
+            report = asyncio.run(bench_chaos(options))
+        except DemoError as error:
+            fail(str(error))
+    _show("chaos", asdict(report) | {"sound": report.sound}, as_json)
+    if not report.sound:
+        raise typer.Exit(1)
 
 
 def _show(title: str, measured: dict[str, Any], as_json: bool) -> None:

@@ -176,7 +176,8 @@ def _rounds(settings: BotSettings) -> Check:
         )
     when = [f"on {asked.schedule!r}"] if asked.schedule else []
     when += [f"after {asked.every_games} games"] if asked.every_games else []
-    return Check("rounds", "ok", f"start {' and '.join(when) or 'when a moderator asks'}")
+    managed = f"managed by {settings.managed_by}"
+    return Check("rounds", "ok", f"start {' and '.join(when) or 'when somebody asks'}, {managed}")
 
 
 def _address(name: str, host: str, port: int, section: str) -> Check:

@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
+from games.board_words import alt_text, headline, legend
 from games.core import Board, Deal, Outcome
 from games.figures.images import Polygon, fit
 from games.figures.outline import outline
+from games.fonts import AnyFont, font_for
 
 if TYPE_CHECKING:
     from games.figures import ImageSet
@@ -34,14 +36,6 @@ SELECTED_FILL, RIGHT_FILL, WRONG_FILL, MISSED_FILL = "#d3e7f6", "#d3eee3", "#f9d
 
 Box = tuple[float, float, float, float]
 Glyph = Callable[[ImageDraw.ImageDraw, float, float, float], None]
-
-
-NUMBERS = (
-    "no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"
-)  # fmt: skip
-PLACES = ("first", "second", "third", "fourth", "fifth")
-ALT_LENGTH = 1_024
-"""Characters of an alternative text, as many as Discord takes."""
 
 
 @dataclass(frozen=True)
@@ -77,14 +71,6 @@ class _Grid:
         indent = (self.rows[0] - self.rows[row]) * step / 2
         return MARGIN + indent + column * step, HEADER + row * step
 
-    def in_words(self) -> str:
-        """ "Ten tangram figures in two rows of five"."""
-        number, rows = NUMBERS[sum(self.rows)].capitalize(), [NUMBERS[figures] for figures in self.rows]
-        if len(rows) == 1:
-            return f"{number} tangram figures in one row"
-        sizes = rows[0] if len(set(rows)) == 1 else f"{', '.join(rows[:-1])} and {rows[-1]}"
-        return f"{number} tangram figures in {NUMBERS[len(rows)]} rows of {sizes}"
-
 
 @dataclass(frozen=True)
 class _Look:
@@ -116,65 +102,19 @@ def draw_board(
     marks = tuple((figure in deal.targets, figure in selected_ids) for figure in deal.speaker)
     polygons = tuple(images[figure].polygons for figure in deal.speaker)
     return Board(
-        png=_png(polygons, marks, turns, max_turns, outcome),
-        alt=_alt(marks, [outline(each) for each in polygons], turns, max_turns, outcome),
+        png=_png(
+            polygons,
+            marks,
+            turns,
+            max_turns,
+            outcome,
+            headline(turns, max_turns, outcome),
+            tuple(legend(marks, outcome is not Outcome.OPEN)),
+        ),
+        alt=alt_text(
+            _Grid.of(len(marks)).rows, marks, [outline(each) for each in polygons], turns, max_turns, outcome
+        ),
     )
-
-
-def _count(what: str, number: int) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
-
-
-def _headline(turns: int, max_turns: int, outcome: Outcome) -> str:
-    played = _count("turn", turns)
-    return {
-        Outcome.OPEN: f"Turn {min(turns + 1, max_turns)} of {max_turns}",
-        Outcome.WON: f"Won in {played}",
-        Outcome.LOST: "Out of turns",
-        Outcome.GIVEN_UP: f"Given up after {played}",
-    }[outcome]
-
-
-def _alt(
-    marks: Sequence[tuple[bool, bool]],
-    outlines: Sequence[Sequence[str]],
-    turns: int,
-    max_turns: int,
-    outcome: Outcome,
-) -> str:
-    """The state in words, then the outline of each figure, as much of it as fits into `ALT_LENGTH`.
-
-    Figures are given by position and outline, because players would copy names into utterances.
-    """
-    grid, targets = _Grid.of(len(marks)), sum(target for target, _ in marks)
-
-    def where(wanted: Callable[[bool, bool], bool]) -> str:
-        rows: dict[int, list[str]] = {}
-        for (row, column), mark in zip(grid.places(), marks, strict=True):
-            if wanted(*mark):
-                rows.setdefault(row + 1, []).append(PLACES[column])
-        return "; ".join(f"row {row}: {', '.join(columns)}" for row, columns in rows.items()) or "none"
-
-    sentences = [
-        f"{grid.in_words()}. {_headline(turns, max_turns, outcome)}.",
-        f"{'Targets' if targets > 1 else 'The target'} in {where(lambda target, _: target)}.",
-        f"Selected in {where(lambda _, selected: selected)}."
-        if any(selected for _, selected in marks)
-        else "Nothing is selected.",
-    ]
-    if outcome is not Outcome.OPEN and outcome is not Outcome.WON:
-        missed = "Missed targets" if targets > 1 else "Missed target"
-        sentences.append(f"{missed}: {where(lambda target, selected: target and not selected)}.")
-        sentences.append(f"Wrongly selected: {where(lambda target, selected: selected and not target)}.")
-    said = " ".join(sentences)
-    for phrases in range(max(map(len, outlines)), 0, -1):
-        shapes = " ".join(
-            f"{f'Row {row + 1}, ' if column == 0 else ''}{PLACES[column]}: {'; '.join(shape[:phrases])}."
-            for (row, column), shape in zip(grid.places(), outlines, strict=True)
-        )
-        if len(said) + 1 + len(shapes) <= ALT_LENGTH:
-            return f"{said} {shapes}"
-    return said
 
 
 def _look(target: bool, selected: bool, over: bool) -> _Look:
@@ -200,16 +140,19 @@ def _png(
     turns: int,
     max_turns: int,
     outcome: Outcome,
+    headline: str,
+    entries: tuple[tuple[str, str], ...],
 ) -> bytes:
+    """The picture with a headline, and with entries of a legend: (glyph, text)."""
     grid = _Grid.of(len(polygons))
     height = HEADER + grid.height + FOOTER
     canvas = Image.new("RGB", (WIDTH * SCALE, height * SCALE), CARD)
     draw = ImageDraw.Draw(canvas)
-    _draw_header(draw, turns, max_turns, outcome)
+    _draw_header(draw, turns, max_turns, outcome, headline)
     over = outcome is not Outcome.OPEN
     for place, figure, (target, selected) in zip(grid.places(), polygons, marks, strict=True):
         _draw_cell(draw, *grid.corner(*place), grid.cell, figure, _look(target, selected, over))
-    _draw_legend(draw, height - FOOTER / 2, legend(marks, over))
+    _draw_legend(draw, height - FOOTER / 2, entries)
 
     picture = canvas.reduce(SCALE).convert("RGBA")
     picture.putalpha(_card_mask(picture.size))
@@ -218,18 +161,17 @@ def _png(
     return buffer.getvalue()
 
 
-def _draw_header(draw: ImageDraw.ImageDraw, turns: int, max_turns: int, outcome: Outcome) -> None:
+def _draw_header(draw: ImageDraw.ImageDraw, turns: int, max_turns: int, outcome: Outcome, text: str) -> None:
     middle = HEADER / 2
     colour = {Outcome.OPEN: INK, Outcome.WON: RIGHT}.get(outcome, WRONG)
     left = MARGIN
     if outcome is not Outcome.OPEN:
         GLYPHS["right" if outcome is Outcome.WON else "cross"](draw, left + BADGE, middle, BADGE)
         left += 2 * BADGE + 14
-    text = _headline(turns, max_turns, outcome)
-    draw.text((left * SCALE, middle * SCALE), text, colour, _font(48), anchor="lm", stroke_width=SCALE)
-
     radius, step = 11, 32
     first = WIDTH - MARGIN - radius - step * (max_turns - 1)
+    font = _font(text, 48, first - left - step)
+    draw.text((left * SCALE, middle * SCALE), text, colour, font, anchor="lm", stroke_width=SCALE)
     for i in range(max_turns):
         centre = first + i * step
         if i < turns:
@@ -260,32 +202,14 @@ def _draw_cell(
             GLYPHS[badge](draw, left + side - inset, top + side - inset, BADGE)
 
 
-def legend(marks: Sequence[tuple[bool, bool]], over: bool) -> list[tuple[str, str]]:
-    """(glyph, text) of each entry below the figures. `marks`: whether each figure is a target, and selected.
-
-    Right and other figures are counted apart: as many selected figures as targets do not mean that all are found.
-    """
-    targets = sum(target for target, _ in marks)
-    selected = sum(selected for _, selected in marks)
-    right = sum(target and selected for target, selected in marks)
-    if over:
-        entries = [("star", _count("target", targets)), ("right", f"{right} found")]
-        entries += [("missed", f"{targets - right} missed")] if targets > right else []
-        entries += [("cross", f"{selected - right} wrong")] if selected > right else []
-        return entries
-    if not selected:
-        return [("star", f"{_count('target', targets)} to describe")]
-    others = [("check", f"{_count('other', selected - right)} selected")] if selected > right else []
-    return [("star", f"{right} of {_count('target', targets)} selected"), *others]
-
-
 def _draw_legend(draw: ImageDraw.ImageDraw, middle: float, entries: Iterable[tuple[str, str]]) -> None:
     left = MARGIN
     for glyph, text in entries:
         GLYPHS[glyph](draw, left + 21, middle, 21)
         left += 2 * 21 + 12
-        draw.text((left * SCALE, middle * SCALE), text, QUIET, _font(35), anchor="lm")
-        left += _font(35).getlength(text) / SCALE + 36
+        font = _font(text, 35)
+        draw.text((left * SCALE, middle * SCALE), text, QUIET, font, anchor="lm")
+        left += font.getlength(text) / SCALE + 36
 
 
 def _star(draw: ImageDraw.ImageDraw, x: float, y: float, radius: float) -> None:
@@ -378,9 +302,10 @@ def _dashed_frame(draw: ImageDraw.ImageDraw, box: Box, colour: str, width: int) 
             draw.rectangle(tuple(side * SCALE for side in edge), fill=colour)
 
 
-@cache
-def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    return ImageFont.load_default(size * SCALE)
+def _font(text: str, size: int, width: float = math.inf) -> AnyFont:
+    """The font for a text of so many pixels in height, or of fewer if it would be wider than `width` otherwise."""
+    font = font_for(text.isascii(), size * SCALE)
+    return font if font.getlength(text) <= width * SCALE or size <= 20 else _font(text, size - 2, width)
 
 
 @cache

@@ -111,7 +111,10 @@ class Board:
 
 @dataclass(frozen=True)
 class Words:
-    """The texts of a game that people read. Pronouns agree with the number of targets. No figure or label is named."""
+    """The texts of a game that people read. Pronouns agree with the number of targets. No figure or label is named.
+
+    All but `setting` and `probe` are marked for translation (`games.language`).
+    """
 
     title: str
     """The start of a thread's name; "with (player) #(number)" follows."""

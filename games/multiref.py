@@ -11,6 +11,7 @@ from sys import intern
 from typing import TYPE_CHECKING
 
 from games.core import Board, Deal, IllegalAction, Message, Outcome, Step, Words
+from games.language import N_
 from games.letters import LETTERS as ALL_LETTERS
 from games.letters import conversation, format_action, format_state
 
@@ -21,19 +22,19 @@ LETTERS = ALL_LETTERS[:10]
 """The labels of a board, in the order of its figures."""
 
 WORDS = Words(
-    title="Tangrams",
-    label="Tangrams: several targets among ten figures",
-    how=(
+    title=N_("Tangrams"),
+    label=N_("Tangrams: several targets among ten figures"),
+    how=N_(
         "Ten figures, three to five targets, ten turns. Describe the targets, one or several at a time; what I click "
         "stays selected. You win once exactly the targets are selected."
     ),
-    task=(
+    task=N_(
         "The figures with a ★ are the targets. I see the same figures in another order and don't know which they are."
     ),
-    ask="Describe them to me",
-    won="Got them all",
-    missed="These are the ones I missed or got wrong",
-    meant="These are the ones you meant.",
+    ask=N_("Describe them to me"),
+    won=N_("Got them all"),
+    missed=N_("These are the ones I missed or got wrong"),
+    meant=N_("These are the ones you meant."),
     setting=(
         "Two partners look at the same ten pictures. The speaker describes some of them, turn by turn; the listener "
         "selects or deselects pictures by letter."

@@ -10,22 +10,25 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from games.core import Board, Deal, IllegalAction, Message, Outcome, Step, Words
+from games.language import N_
 from games.letters import LETTERS, SELECT, conversation
 
 if TYPE_CHECKING:
     from games.figures import ImageSet
 
 WORDS = Words(
-    title="Pick one",
-    label="Pick one: a single target among four to twelve figures",
-    how=(
+    title=N_("Pick one"),
+    label=N_("Pick one: a single target among four to twelve figures"),
+    how=N_(
         "Four to twelve figures, one target, three turns. I point at one figure a turn; you win once it is the target."
     ),
-    task="The figure with a ★ is the target. I see the same figures in another order and don't know which it is.",
-    ask="Describe it to me",
-    won="Got it",
-    missed="This is the one I missed",
-    meant="This is the one you meant.",
+    task=N_(
+        "The figure with a ★ is the target. I see the same figures in another order and don't know which it is."
+    ),
+    ask=N_("Describe it to me"),
+    won=N_("Got it"),
+    missed=N_("This is the one I missed"),
+    meant=N_("This is the one you meant."),
     setting=(
         "Two partners look at the same pictures. The speaker describes one of them; turn by turn the listener points "
         "at one picture by letter."

@@ -108,7 +108,7 @@ class Interactions:
             "channel_id": str(channel.id),
             "channel": channel_payload(channel)
             | {"permissions": str(int(world.permissions(user.id, channel)))},
-            "locale": "en-US",
+            "locale": user.locale,
             "app_permissions": str(int(world.permissions(world.app.user.id, channel))),
             "entitlements": [],
             "entitlement_sku_ids": [],
@@ -121,8 +121,8 @@ class Interactions:
             member = guild.members[user.id]
             payload |= {
                 "guild_id": str(guild.id),
-                "guild": {"id": str(guild.id), "locale": "en-US", "features": []},
-                "guild_locale": "en-US",
+                "guild": {"id": str(guild.id), "locale": guild.locale, "features": []},
+                "guild_locale": guild.locale,
                 "member": member_payload(member, permissions=world.permissions(user.id, channel)),
             }
         else:

@@ -1,7 +1,7 @@
 """Builds what a client sends for a command, a component or a modal, with the checks of Discord's client."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from local_discord.command_rules import (
@@ -66,6 +66,24 @@ def _offered(world: World, command: Json, user: Person, channel: Channel) -> boo
     return needed is None or (int(needed) != 0 and int(granted) & int(needed) == int(needed))
 
 
+def localised(node: Json, locale: str) -> Json:
+    """A command, option or choice as a client in this language shows it."""
+    shown = dict(node)
+    for key in ("name", "description"):
+        if text := (node.get(f"{key}_localizations") or {}).get(locale):
+            shown[key] = text
+    for key in ("options", "choices"):
+        if node.get(key):
+            shown[key] = [localised(each, locale) for each in node[key]]
+    return shown
+
+
+def _by_name(nodes: Iterable[Json], locale: str) -> dict[str, Json]:
+    """Commands or options by both names: their own, and that in a language."""
+    held = list(nodes)
+    return {localised(each, locale)["name"]: each for each in held} | {each["name"]: each for each in held}
+
+
 def command_data(
     world: World,
     user: Person,
@@ -80,13 +98,15 @@ def command_data(
     Raises ActionRefused for a command that is not offered, and for missing or invalid options.
     """
     words = path.removeprefix("/").split()
-    offered = {command["name"]: command for command in usable_commands(world, user, channel)}
+    offered = _by_name(usable_commands(world, user, channel), user.locale)
     if not words or words[0] not in offered:
         raise ActionRefused(f"/{path} is not a command you can use here")
     command = offered[words[0]]
     steps, node = [], command
     for word in words[1:]:
-        below = {o["name"]: o for o in node.get("options") or [] if o["type"] in (SUBCOMMAND, GROUP)}
+        below = _by_name(
+            (o for o in node.get("options") or [] if o["type"] in (SUBCOMMAND, GROUP)), user.locale
+        )
         if word not in below:
             raise ActionRefused(f"/{path} is not a command")
         node = below[word]
@@ -96,6 +116,9 @@ def command_data(
         raise ActionRefused(f"/{path} needs one of {', '.join(known)}")
     resolved: dict[str, Json] = {}
     given: list[Json] = []
+    names = {name: option["name"] for name, option in _by_name(known.values(), user.locale).items()}
+    options = {names.get(name, name): value for name, value in options.items()}
+    focused = names.get(focused, focused) if focused is not None else None
     for name, value in options.items():
         if name not in known:
             raise ActionRefused(f"/{path} has no option {name}")

@@ -8,6 +8,7 @@ import socket
 from collections.abc import Mapping
 from typing import Any
 
+import discord
 from aiohttp import WSMsgType, web
 from aiohttp.typedefs import Handler
 from pydantic import ValidationError
@@ -142,9 +143,18 @@ async def join(request: web.Request) -> web.Response:
     name = str(body.get("name") or "").strip()
     if not 1 <= len(name) <= 32:
         raise ActionRefused("Please choose a name of 1 to 32 characters.")
-    person = await service.people.join(name, moderator=bool(body.get("moderator")))
+    locale = locale_of(str(body.get("language") or ""))
+    person = await service.people.join(name, moderator=bool(body.get("moderator")), locale=locale)
     token = request.app[PAGE].sign_in(person)
     return answer(person_payload(service.world, person.user, service.guild) | {"token": token}, 201)
+
+
+def locale_of(language: str) -> str:
+    """Discord's locale for a browser's language: "de" for "de-AT"; American English where it has none."""
+    known = [locale.value for locale in discord.Locale]
+    if language in known:
+        return language
+    return next((each for each in known if each.split("-")[0] == language.split("-")[0]), "en-US")
 
 
 @routes.get("/local/ws")

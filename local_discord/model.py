@@ -63,6 +63,8 @@ class User:
     avatar_color: str = "#5865f2"
     accepts_direct: bool = True
     """Whether the bot may send this person direct messages."""
+    locale: str = "en-US"
+    """The language of this person's client."""
 
 
 @dataclass(eq=False)
@@ -118,6 +120,8 @@ class Guild:
     owner_id: int
     roles: dict[int, Role] = field(default_factory=dict)
     members: dict[int, Member] = field(default_factory=dict)
+    locale: str = "en-US"
+    """The guild's preferred locale."""
 
     @property
     def everyone(self) -> Role:

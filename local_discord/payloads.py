@@ -37,7 +37,7 @@ def user_payload(user: User) -> Json:
 
 def own_user_payload(user: User) -> Json:
     """A user as they see themselves."""
-    more = {"verified": True, "mfa_enabled": True, "locale": "en-US", "email": None}
+    more = {"verified": True, "mfa_enabled": True, "locale": user.locale, "email": None}
     return user_payload(user) | more
 
 
@@ -261,7 +261,7 @@ def guild_payload(world: World, guild: Guild) -> Json:
         "premium_tier": 0,
         "premium_subscription_count": 0,
         "premium_progress_bar_enabled": False,
-        "preferred_locale": "en-US",
+        "preferred_locale": guild.locale,
         "vanity_url_code": None,
         "max_members": 500_000,
         "max_presences": None,

@@ -118,7 +118,10 @@ class Person(Feed):
         *,
         nonce: str | None = None,
     ) -> Interaction:
-        """Uses a slash command with its full name: `slash("general", "role give", {"to": "42"})`."""
+        """Uses a slash command with its full name: `slash("general", "role give", {"to": "42"})`.
+
+        Names may also be those in the language of this person's client.
+        """
         channel = self._visible(where)
         data, name = invoke.command_data(self._world, self.user, channel, command, options or {})
         return self._start(channel, InteractionType.COMMAND, data, name=name, nonce=nonce)
@@ -195,8 +198,9 @@ class Person(Feed):
         return self._world.visible_channels(self.user.id)
 
     def commands(self, where: Place) -> list[Json]:
-        """The slash commands offered in a channel."""
-        return invoke.usable_commands(self._world, self.user, self._visible(where))
+        """The slash commands offered in a channel, in the language of this person's client."""
+        found = invoke.usable_commands(self._world, self.user, self._visible(where))
+        return [invoke.localised(command, self.user.locale) for command in found]
 
     def history(self, where: Place) -> list[Message]:
         """The channel's messages as this person sees them, oldest first."""
@@ -279,10 +283,17 @@ class People:
         self._unlisten = world.listen(self._spread)
 
     async def join(
-        self, name: str, guild: Guild | None = None, *, moderator: bool = False, administrator: bool = False
+        self,
+        name: str,
+        guild: Guild | None = None,
+        *,
+        moderator: bool = False,
+        administrator: bool = False,
+        locale: str = "en-US",
     ) -> Person:
-        """Adds a person to the guild."""
+        """Adds a person to the guild. `locale`: the language of their client."""
         user = self.world.join(name, guild or self.guild, moderator=moderator, administrator=administrator)
+        user.locale = locale
         return self.person(user)
 
     async def leave(self, person: Person, guild: Guild | None = None) -> None:

@@ -320,6 +320,8 @@ class GuildSettings(SQLModel, table=True):
     """Whether games may be played by everybody in the thread."""
     lock_threads: bool = Field(default=False, sa_column_kwargs={"server_default": sa.false()})
     """Whether the thread of a finished game is locked when it is archived."""
+    locale: str | None = None
+    """The language of what the whole community reads; None for its platform's setting."""
     updated_at: datetime = time_column(default_factory=now)
 
 

@@ -39,6 +39,12 @@ async def player_of(
     return player
 
 
+async def change_locale(session: AsyncSession, platform: Origin, external_id: str, locale: str) -> None:
+    """Set the locale of the player with this id on a platform, if there is a row."""
+    same = (col(Player.platform) == platform, col(Player.external_id) == external_id)
+    await session.exec(update(Player).where(*same, col(Player.locale) != locale).values(locale=locale))
+
+
 async def team_player_id(session: AsyncSession, game: Game, external_id: str, name: str) -> int | None:
     """The id of somebody who instructs in a game, created if needed; None for who began it."""
     player = await known_player(session, game.origin, external_id)

@@ -16,6 +16,12 @@ from store.models import Game, Origin, Round, RoundAction, RoundEvent, RoundStat
 class RoundUnderWay(RuntimeError):
     """A round is already queued or running; only one may be active."""
 
+    def __init__(self, number: int | None) -> None:
+        """`number` of the active round; None if it ended meanwhile."""
+        round_ = f"Round {number}" if number is not None else "A round"
+        super().__init__(f"{round_} is under way; wait until it ends")
+        self.number = number
+
 
 class RoundEnded(RuntimeError):
     """The round has ended, for example because somebody cancelled it; its process must stop."""
@@ -44,8 +50,7 @@ def request_round(
             session.add(row)
     except IntegrityError:
         active = active_round(session)
-        number = f"Round {active.number}" if active else "A round"
-        raise RoundUnderWay(f"{number} is under way; wait until it ends") from None
+        raise RoundUnderWay(active.number if active else None) from None
     return row
 
 

@@ -221,6 +221,20 @@ def weight_by_player(session: Session, adapter: str | None) -> dict[int, float]:
     return dict(session.exec(query).all())
 
 
+def games_trained_on(session: Session, games: Sequence[str]) -> set[str]:
+    """Those of these games that any adapter was trained on."""
+    found: set[str] = set()
+    for start in range(0, len(games), GAMES_AT_A_TIME):
+        query = (
+            select(Turn.game_id)
+            .join(AdapterTurn, col(AdapterTurn.turn_id) == Turn.id)
+            .where(col(Turn.game_id).in_(games[start : start + GAMES_AT_A_TIME]))
+            .distinct()
+        )
+        found.update(session.exec(query))
+    return found
+
+
 def count_by_player(session: Session, adapter_id: int) -> None:
     """Write how many turns and games of each player an adapter was trained on, once its turns are written."""
     games, since = func.count(_GAME.id.distinct()), func.min(_GAME.started_at)

@@ -7,6 +7,7 @@ from pathlib import Path
 import yaml
 
 from bot.settings import BotSettings
+from store.settings import PREFIX
 from web.metrics import Metrics
 
 ROOT = Path(__file__).parents[1]
@@ -27,7 +28,7 @@ def test_the_image_has_every_package():
 def test_every_setting_exists():
     for path in DEPLOY.rglob("*"):
         if path.is_file():
-            assert set(re.findall(r"RESPECT_\w+", path.read_text())) <= SETTINGS, path
+            assert set(re.findall(rf"{PREFIX}\w+", path.read_text())) <= SETTINGS, path
 
 
 def test_mounted_files_exist():

@@ -33,6 +33,11 @@ class Metrics:
             "respect_policy_failures", "Turns the policy could not answer at once.", registry=registry
         )
         self.rounds = Counter("respect_rounds", "Rounds ended, by status.", ["status"], registry=registry)
+        self.stall_seconds = Gauge(
+            "respect_loop_stall_seconds",
+            "Longest time since the start for which the event loop did not run.",
+            registry=registry,
+        )
         self.gateway_seconds = Gauge(
             "respect_gateway_latency_seconds", "Heartbeat latency of the gateway.", registry=registry
         )

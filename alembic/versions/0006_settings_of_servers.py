@@ -19,6 +19,7 @@ def upgrade() -> None:
     op.add_column(
         "guild_settings", sa.Column("lock_threads", sa.Boolean(), server_default=sa.false(), nullable=False)
     )
+    op.add_column("guild_settings", sa.Column("locale", sa.String(), nullable=True))
     op.add_column(
         "game",
         sa.Column("end_reason", sa.String(length=16), nullable=True),
@@ -63,7 +64,7 @@ def downgrade() -> None:
         "instruction": ("player_id",),
         "turn": ("player_id",),
         "game": ("team", "thread_closed", "end_reason"),
-        "guild_settings": ("team_games", "lock_threads", "idle_hours", "cooldown", "games"),
+        "guild_settings": ("locale", "team_games", "lock_threads", "idle_hours", "cooldown", "games"),
     }.items():
         for column in columns:
             op.drop_column(table, column)

@@ -15,6 +15,7 @@ from bot.respond import acknowledge, answer, kept_first
 from bot.services import BotInteraction, services_of
 from games import DEFAULT_GAME, GAMES
 from games.core import Outcome
+from games.language import _
 from store.models import EndReason, Game
 
 _GAME = r"(?P<game_id>[0-9a-f]{32}):(?P<owner>\d+)"
@@ -71,7 +72,7 @@ class GiveUpYesButton(GameButton, template=rf"giveup-yes:{_GAME}"):
         await acknowledge(interaction)
         ended = await services_of(interaction).games.give_up(self.game_id)
         await interaction.edit_original_response(
-            content=texts.GIVEN_UP if ended else texts.GAME_IS_OVER, view=None
+            content=_(texts.GIVEN_UP if ended else texts.GAME_IS_OVER), view=None
         )
 
 
@@ -81,7 +82,7 @@ class GiveUpNoButton(GameButton, template=rf"giveup-no:{_GAME}"):
     action, label = "giveup-no", texts.GIVE_UP_NO
 
     async def pressed(self, interaction: BotInteraction) -> None:
-        await interaction.response.edit_message(content=texts.NOT_GIVEN_UP, view=None)
+        await interaction.response.edit_message(content=_(texts.NOT_GIVEN_UP), view=None)
 
 
 class EndGameButton(Button, template=r"endgame:(?P<game_id>[0-9a-f]{32})"):
@@ -103,7 +104,7 @@ class EndGameButton(Button, template=r"endgame:(?P<game_id>[0-9a-f]{32})"):
             raise Refusal(texts.GAME_IS_OVER)
         ended = await bot.games.give_up(self.game_id, EndReason.MODERATOR)
         text = texts.ENDED if ended else texts.GAME_IS_OVER
-        await interaction.edit_original_response(content=text, view=None)
+        await interaction.edit_original_response(content=_(text), view=None)
 
 
 class NewGameButton(Button, template=r"newgame(?::(?P<name>\w+))?(?P<team>:team)?"):
@@ -122,19 +123,20 @@ class NewGameButton(Button, template=r"newgame(?::(?P<name>\w+))?(?P<team>:team)
         await start_game(interaction, self.name, team=self.team)
 
 
-class DescribeForm(_OfGame, Form, title=texts.MODAL_TITLE):
+class DescribeForm(_OfGame, Form):
     """The form in which a player describes figures without writing in the thread."""
 
+    heading = texts.MODAL_TITLE
     template = re.compile(rf"describe-form:{_GAME}")
 
     def __init__(self, game_id: str, owner: str) -> None:
         field = discord.ui.TextInput(
             custom_id=FIELD,
             style=discord.TextStyle.paragraph,
-            placeholder=texts.MODAL_HINT,
+            placeholder=_(texts.MODAL_HINT),
             max_length=LONGEST,
         )
-        label = discord.ui.Label(text=texts.MODAL_LABEL, component=field)
+        label = discord.ui.Label(text=_(texts.MODAL_LABEL), component=field)
         super().__init__(f"describe-form:{game_id}:{owner}", owner, [label])
         self.game_id = game_id
 

@@ -8,15 +8,19 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot import texts
+from bot.cogs import Cog
 from bot.components import Buttons
 from bot.errors import OUTSIDE, Refusal
+from bot.language import server_locale, speak
 from bot.permissions import check_moderator
 from bot.play.buttons import DescribeForm, EndGameButton, give_up_buttons, start_game
 from bot.play.example import example_of
+from bot.play.locales import Locales
 from bot.play.utterances import addresses
 from bot.respond import acknowledge, answer, reply
 from bot.services import BotInteraction, Services
 from games import DEFAULT_GAME, GAMES
+from games.language import N_, _
 from store.games import open_game_of
 from store.models import Game
 from store.players import known_player
@@ -27,13 +31,13 @@ REMOVED = (discord.MessageType.thread_created, discord.MessageType.pins_add)
 """Discord's lines about the bot's own threads and pinned messages, which are removed from the channel."""
 ME, EVERYBODY = "me", "everybody"
 _WHO = [
-    app_commands.Choice(name="Only me", value=ME),
-    app_commands.Choice(name="Everybody in the thread, as a team", value=EVERYBODY),
+    app_commands.Choice(name=N_("Only me"), value=ME),
+    app_commands.Choice(name=N_("Everybody in the thread, as a team"), value=EVERYBODY),
 ]
 _CHOICES = [app_commands.Choice(name=game.words.label, value=game.name) for game in GAMES.values()]
 
 
-class Play(commands.Cog):
+class Play(Cog):
     """`/play`, `/resume`, `/giveup`, `/help`, `/rules`, mentions of the bot, and the messages, edits and deletions in
     games' threads."""
 
@@ -42,6 +46,7 @@ class Play(commands.Cog):
         self._mentions = commands.CooldownMapping.from_cooldown(
             MENTIONS, MENTION_SECONDS, commands.BucketType.channel
         )
+        self._locales = Locales(bot.database, bot.settings.origin)
 
     @app_commands.command(description="Play a game of tangrams with me in a thread")
     @app_commands.describe(game="Which game", who="Who may describe figures")
@@ -101,11 +106,12 @@ class Play(commands.Cog):
         await acknowledge(interaction, thinking=True)
         board = await example_of(game, self.bot.images)
         picture = discord.File(io.BytesIO(board.png), "example.png", description=board.alt)
-        text = f"{texts.how_to_play(GAMES.values())}\n{texts.RULES_EXAMPLE}"
+        text = f"{texts.how_to_play(GAMES.values())}\n{_(texts.RULES_EXAMPLE)}"
         await answer(interaction, text, file=picture)
 
     @commands.Cog.listener()
     async def on_interaction(self, interaction: BotInteraction) -> None:
+        await self._locales.keep(str(interaction.user.id), str(interaction.locale))
         if interaction.type is discord.InteractionType.modal_submit:
             await DescribeForm.receive(interaction)
 
@@ -113,6 +119,7 @@ class Play(commands.Cog):
     async def on_message(self, message: discord.Message) -> None:
         if message.guild is None and message.channel.type is discord.ChannelType.private:
             if not message.author.bot:
+                speak(await self._locale_of(message.author.id))
                 await reply(message, texts.DM_ANSWER)
             return
         if message.type in REMOVED and self.bot.user is not None and message.author.id == self.bot.user.id:
@@ -128,7 +135,16 @@ class Play(commands.Cog):
             return
         bucket = self._mentions.get_bucket(message)
         if bucket is not None and not bucket.update_rate_limit():
+            speak(await self._locale_of(message.author.id, message.guild))
             await reply(message, texts.how_to_play(GAMES.values()))
+
+    async def _locale_of(self, user_id: int, guild: discord.Guild | None = None) -> str:
+        """The locale of somebody who wrote a message: a player's own, else that of the server."""
+        async with self.bot.database.async_session() as session:
+            player = await known_player(session, self.bot.settings.origin, str(user_id))
+        if player is not None:
+            return player.locale
+        return await server_locale(self.bot, self.bot.database, guild.id) if guild is not None else "en"
 
     @commands.Cog.listener()
     async def on_raw_message_edit(self, payload: discord.RawMessageUpdateEvent) -> None:

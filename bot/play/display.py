@@ -13,9 +13,11 @@ from bot import texts
 from bot.errors import OUTSIDE, UNKNOWN_CHANNEL, ThreadGone
 from bot.images import ImageSets
 from bot.play.buttons import board_buttons
+from bot.respond import NO_PINGS
 from bot.statistics.learning import LearningNotes
 from games import GAMES
 from games.core import Board, Outcome
+from games.language import _
 from store.games import deal_of, state_of
 from store.models import EndReason, Game, Turn
 
@@ -113,7 +115,7 @@ class BoardDisplay:
         if position.credits:
             content = f"{content}\n{texts.credits(position.credits)}"
         if note := await self._notes.with_board(game, turns):
-            content = f"{content}\n{note}"
+            content = f"{content}\n{_(note)}"
         answers = turn is not None and game.shown_turns != turns
         if turn is not None and answers and turn.source != "message":
             content = texts.quoted(turn.utterance, content)
@@ -156,9 +158,9 @@ class BoardDisplay:
             )
 
     async def say(self, game: Game, text: str) -> None:
-        """Send a notice to the thread. A notice that cannot be sent is dropped."""
+        """Send a notice to the thread. A notice that cannot be sent is dropped. A marked text is translated."""
         with suppress(*OUTSIDE):
-            await self._thread(game).send(text)
+            await self._thread(game).send(_(text), allowed_mentions=NO_PINGS)
 
     @asynccontextmanager
     async def typing(self, game: Game) -> AsyncIterator[None]:

@@ -3,11 +3,13 @@
 import asyncio
 import random
 from functools import cache
+from gettext import NullTranslations
 
 from bot.images import ImageSets
 from games import GAMES
 from games.core import Board, Deal, Outcome
 from games.figures import ImageSet
+from games.language import catalogue
 
 IMAGES = "classic"
 """The image set that ships with the package."""
@@ -16,11 +18,12 @@ SEED = 7
 
 async def example_of(name: str, images: ImageSets) -> Board:
     """A board of a game, by its name, after one turn that did not end it. Always the same one."""
-    return await asyncio.to_thread(_example, name, await images.open(IMAGES))
+    return await asyncio.to_thread(_example, name, await images.open(IMAGES), catalogue.get())
 
 
 @cache
-def _example(name: str, images: ImageSet) -> Board:
+def _example(name: str, images: ImageSet, _catalogue: NullTranslations) -> Board:
+    """One board for each language, whose catalogue is in use."""
     game = GAMES.get(name) or next(iter(GAMES.values()))
     deal = game.deal(images.ids, random.Random(SEED))
     return game.render(deal, _after_one_turn(name, deal), 1, Outcome.OPEN, images)

@@ -12,10 +12,13 @@ from sqlalchemy.exc import SQLAlchemyError
 from bot import texts
 from bot.errors import OUTSIDE
 from bot.images import ImageSets
+from bot.language import server_locale, speaking
 from bot.locks import KeyedLocks
 from bot.play.buttons import play_buttons
 from bot.play.example import example_of
+from bot.respond import NO_PINGS
 from games import GAMES
+from games.language import _
 from store.database import Database
 from store.guilds import (
     channel_of_play_message,
@@ -77,9 +80,14 @@ class PlayMessages:
             if row is None:
                 return True
             channel = self._client.get_partial_messageable(int(channel_id), guild_id=int(row.guild_id))
+            locale = await server_locale(self._client, self._database, int(row.guild_id))
             try:
-                if row.message_id is None or not await self._there(channel, row.message_id, games, again):
-                    message = await self._send(channel, games)
+                with speaking(locale):
+                    if row.message_id is None or not await self._there(channel, row.message_id, games, again):
+                        message = await self._send(channel, games)
+                    else:
+                        message = None
+                if message is not None:
                     async with self._database.async_writing() as session:
                         await record_play_message(session, channel_id, str(message.id))
             except OUTSIDE as error:
@@ -116,7 +124,10 @@ class PlayMessages:
     ) -> bool:
         message = channel.get_partial_message(int(message_id))
         try:
-            await (message.edit(view=play_buttons(games)) if again else message.fetch())
+            if again:
+                await message.edit(content=_(texts.PLAY_HERE), view=play_buttons(games))
+            else:
+                await message.fetch()
         except discord.NotFound as error:
             if error.code == UNKNOWN_MESSAGE:
                 return False
@@ -126,9 +137,10 @@ class PlayMessages:
     async def _send(self, channel: discord.PartialMessageable, games: list[str] | None) -> discord.Message:
         board = await example_of((games or list(GAMES))[0], self._images)
         message = await channel.send(
-            texts.PLAY_HERE,
+            _(texts.PLAY_HERE),
             file=discord.File(io.BytesIO(board.png), "example.png", description=board.alt),
             view=play_buttons(games),
+            allowed_mentions=NO_PINGS,
         )
         try:
             await message.pin()

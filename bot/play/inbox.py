@@ -11,6 +11,7 @@ from tenacity import RetryCallState, retry, retry_if_exception_type, stop_after_
 
 from bot import texts
 from bot.errors import OUTSIDE
+from bot.language import speak
 from bot.locks import KeyedLocks
 from bot.play.buttons import give_up_buttons
 from bot.play.proxies import Proxies, Said, is_proxy
@@ -137,6 +138,7 @@ class Inbox:
         found = await self._game(message.channel.id)
         if found is None or not _may_instruct(*found, message.author):
             return False
+        speak(found[1].locale)
         if found[0].outcome is not Outcome.OPEN:
             return await self._after_the_end(found[0], message)
         thread_id = message.channel.id
@@ -184,6 +186,7 @@ class Inbox:
             found = await self._game(message.channel.id)
             if found is None or not _may_instruct(*found, message.author):
                 return
+            speak(found[1].locale)
             try:
                 answer = await self._follow_edit(found[0], message)
             except SQLAlchemyError as error:
@@ -299,6 +302,7 @@ class Inbox:
             if found is None:
                 return False
             game, player = found
+            speak(player.locale)
             after = discord.Object(int(game.heard_message_id or thread_id))
             guild_id = int(game.guild_id) if game.guild_id else None
             thread = self._client.get_partial_messageable(thread_id, guild_id=guild_id)

@@ -16,6 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from bot import texts
 from bot.errors import OUTSIDE, ThreadGone
+from bot.language import speak
 from bot.locks import KeyedLocks
 from bot.play.burst import Burst, first_burst
 from bot.play.display import BoardDisplay, Position
@@ -267,6 +268,7 @@ class GameSessions:
             if game is None or game.thread_id is None:
                 return False
             player = await session.get_one(Player, game.player_id)
+            speak(player.locale)
             turns = await turns_of(session, game_id)
             first_game = not turns and await games_played(session, game.player_id) == 1
             over = game.outcome is not Outcome.OPEN

@@ -15,6 +15,7 @@ from bot.components import Button, Buttons
 from bot.privacy import texts
 from bot.respond import acknowledge, answer
 from bot.services import BotInteraction, Services, services_of
+from games.language import _
 from learner.registry import AdapterError, AdapterRegistry
 from store.database import Database
 from store.games import games_played, unfinished_games_of
@@ -122,7 +123,7 @@ class EraseYesButton(PanelButton, template=r"privacy:erase-yes:(?P<owner>\d+)"):
         bot = services_of(interaction)
         player = await _player(bot, interaction.user)
         if player is None or player.id is None:
-            await interaction.edit_original_response(content=texts.NOTHING_KEPT, view=None)
+            await interaction.edit_original_response(content=_(texts.NOTHING_KEPT), view=None)
             return
         async with bot.database.async_session() as session:
             running = [game.id for game in await unfinished_games_of(session, player.id)]

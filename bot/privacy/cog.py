@@ -1,14 +1,14 @@
 """`/privacy`."""
 
 from discord import app_commands
-from discord.ext import commands
 
+from bot.cogs import Cog
 from bot.privacy.buttons import panel
 from bot.respond import acknowledge, answer
 from bot.services import BotInteraction, Services
 
 
-class Privacy(commands.Cog):
+class Privacy(Cog):
     """The command `/privacy`."""
 
     def __init__(self, bot: Services) -> None:

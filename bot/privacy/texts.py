@@ -1,79 +1,116 @@
 """The texts of `/privacy`, and of the choices before a player's first game."""
 
+from games.language import N_, _, ngettext
+
 EXPORT_FILE = "my-data"
 """Name of the file, without its ending."""
-EXPORTED = "Here's everything I keep about you."
-NOTHING_KEPT = "I keep nothing about you."
-ERASE_SURE = (
+EXPORTED = N_("Here's everything I keep about you.")
+NOTHING_KEPT = N_("I keep nothing about you.")
+ERASE_SURE = N_(
     "Erase everything I keep about you: your games, what you wrote in them, your choices? "
     "A running game ends. This can't be undone. Messages in Discord's threads stay until you delete them there."
 )
 
 
-LOCAL_GAMES = "This is a local service, not Discord: games here are learned from in any case."
+LOCAL_GAMES = N_("This is a local service, not Discord: games here are learned from in any case.")
 
 
 def privacy(games: int, training: bool, research: bool, *, listed: bool, local: bool) -> str:
     learning = (
-        f"✅ always. {LOCAL_GAMES}"
+        _("✅ always. {why}").format(why=_(LOCAL_GAMES))
         if local
-        else f"{_yes(training)}. If you agree, what you said in games may be used to train me — only where Discord "
-        "has permitted that to whoever runs me."
+        else _(
+            "{choice}. If you agree, what you said in games may be used to train me — only where Discord has permitted "
+            "that to whoever runs me."
+        ).format(choice=_yes(training))
     )
-    return (
-        "**What I keep**: the games you played with me, what you wrote as instructions in them, "
-        "my answers, and your name and id to tell you from others. I keep no other messages.\n"
-        f"**Games kept**: {games}\n"
-        f"**Learning from your games**: {learning}\n"
-        f"**Sharing with researchers**: {_yes(research)}. If you agree, your games without your name "
-        "may be given to researchers.\n"
-        + ("It is off unless you turn it on" if local else "Both are off unless you turn them on")
-        + ", and you can play all the same.\n"
-        + "**Leaderboards** (`/leaderboard`, by your display name, for the members of servers where you played): "
-        + ("you can be listed." if listed else "you are not listed.")
-    )
+    lines = [
+        _(
+            "**What I keep**: the games you played with me, what you wrote as instructions in them, "
+            "my answers, and your name and id to tell you from others. I keep no other messages."
+        ),
+        _("**Games kept**: {games}").format(games=games),
+        _("**Learning from your games**: {answer}").format(answer=learning),
+        _(
+            "**Sharing with researchers**: {choice}. If you agree, your games without your name may be given to "
+            "researchers."
+        ).format(choice=_yes(research)),
+        _("It is off unless you turn it on, and you can play all the same.")
+        if local
+        else _("Both are off unless you turn them on, and you can play all the same."),
+        _(
+            "**Leaderboards** (`/leaderboard`, by your display name, for the members of servers where you played): "
+            "you can be listed."
+        )
+        if listed
+        else _(
+            "**Leaderboards** (`/leaderboard`, by your display name, for the members of servers where you played): "
+            "you are not listed."
+        ),
+    ]
+    return "\n".join(lines)
 
 
 def first_choices(*, local: bool) -> str:
     """The notice before a player's first game."""
-    research = "whether your games, without your name, may be given to researchers"
     if local:
-        return f"{LOCAL_GAMES} You choose {research}: it is off until you allow it, here or with `/privacy`."
-    return (
+        return _(
+            "{why} You choose whether your games, without your name, may be given to researchers: it is off until you "
+            "allow it, here or with `/privacy`."
+        ).format(why=_(LOCAL_GAMES))
+    return _(
         "**Two choices are yours**: whether I may learn from what you say in games (where Discord has permitted that "
-        f"to whoever runs me), and {research}. Both are off until you allow them, here or with `/privacy`, and you can "
-        "play all the same."
+        "to whoever runs me), and whether your games, without your name, may be given to researchers. Both are off "
+        "until you allow them, here or with `/privacy`, and you can play all the same."
     )
 
 
 def _yes(answer: bool) -> str:
-    return "✅ you agree" if answer else "❌ you don't agree"
+    return _("✅ you agree") if answer else _("❌ you don't agree")
+
+
+_TOGGLES = {
+    ("training", False): N_("Allow learning from my games"),
+    ("training", True): N_("Stop learning from my games"),
+    ("research", False): N_("Allow sharing with researchers"),
+    ("research", True): N_("Stop sharing with researchers"),
+    ("unlisted", False): N_("Take me off leaderboards"),
+    ("unlisted", True): N_("List me on leaderboards"),
+}
 
 
 def toggle(kind: str, granted: bool) -> str:
-    if kind == "unlisted":
-        return "List me on leaderboards" if granted else "Take me off leaderboards"
-    what = {"training": "learning from my games", "research": "sharing with researchers"}[kind]
-    return f"{'Stop' if granted else 'Allow'} {what}"
+    return _(_TOGGLES[kind, granted])
 
 
-EXPORT, ERASE, ERASE_YES = "Export my data", "Erase everything", "Yes, erase everything"
+EXPORT, ERASE, ERASE_YES = N_("Export my data"), N_("Erase everything"), N_("Yes, erase everything")
 
 
 def exported(part: int, parts: int) -> str:
-    return EXPORTED if parts == 1 else f"{EXPORTED} It is too much for one file: part {part} of {parts}."
+    if parts == 1:
+        return _(EXPORTED)
+    return _(
+        "Here's everything I keep about you. It is too much for one file: part {part} of {parts}."
+    ).format(part=part, parts=parts)
 
 
 def erased(games: int, adapters: int = 0) -> str:
-    done = f"Done. I erased everything I kept about you ({games} game{'' if games == 1 else 's'})."
+    done = ngettext(
+        "Done. I erased everything I kept about you ({games} game).",
+        "Done. I erased everything I kept about you ({games} games).",
+        games,
+    ).format(games=games)
     if not adapters:
         return done
-    which = "One of my adapters" if adapters == 1 else f"{adapters} of my adapters"
-    return (
-        f"{done} {which} had learnt from your games: the next round of learning starts without them, and after it no "
-        "new game is played with what was learnt from them."
-    )
+    learnt = ngettext(
+        "One of my adapters had learnt from your games: the next round of learning starts without them, and after it "
+        "no new game is played with what was learnt from them.",
+        "{adapters} of my adapters had learnt from your games: the next round of learning starts without them, and "
+        "after it no new game is played with what was learnt from them.",
+        adapters,
+    ).format(adapters=adapters)
+    return f"{done} {learnt}"
 
 
 def not_your_panel() -> str:
-    return "That panel isn't yours. Use `/privacy` for your own."
+    return _("That panel isn't yours. Use `/privacy` for your own.")

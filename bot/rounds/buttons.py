@@ -7,6 +7,7 @@ from bot.errors import Refusal
 from bot.respond import acknowledge
 from bot.rounds import texts
 from bot.services import BotInteraction, services_of
+from games.language import _
 
 LONGEST_CUSTOM_ID = 100
 """Discord's limit."""
@@ -29,7 +30,7 @@ class SureButton(
         bot = services_of(interaction)
         await bot.console.check(interaction)
         done = await bot.console.act(interaction, self._kind, self._argument)
-        await interaction.edit_original_response(content=done, view=None)
+        await interaction.edit_original_response(content=_(done), view=None)
 
 
 class DecideButton(

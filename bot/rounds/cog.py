@@ -1,18 +1,22 @@
 """The commands `/round ...`, protected by Discord's command permission and by checks here."""
 
 import asyncio
+import contextlib
 from itertools import islice
 
 from discord import app_commands
-from discord.ext import commands
 from sqlmodel import Session, select
 
+from bot.cogs import GroupCog
 from bot.errors import Refusal
+from bot.language import speak
 from bot.respond import acknowledge, answer
-from bot.rounds import texts
+from bot.rounds import report_texts, texts
 from bot.rounds.buttons import sure_button
 from bot.rounds.console import refuse_unjudged, refuse_while_running
+from bot.rounds.history import round_history
 from bot.services import BotInteraction, Services
+from games.language import _
 from learner.protocol import PolicyError
 from learner.registry import AdapterError, AdapterRegistry
 from store.lineage import affected_adapters
@@ -31,7 +35,7 @@ STATUS_SECONDS = 1.0
 
 @app_commands.guild_only()
 @app_commands.default_permissions(manage_guild=True)
-class Rounds(commands.GroupCog, group_name="round", group_description="Rounds of learning"):
+class Rounds(GroupCog, group_name="round", group_description="Rounds of learning"):
     """The console of rounds."""
 
     def __init__(self, bot: Services) -> None:
@@ -40,7 +44,7 @@ class Rounds(commands.GroupCog, group_name="round", group_description="Rounds of
     async def interaction_check(self, interaction: BotInteraction, /) -> bool:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Administrators can open the command to anyone, so the permission is checked again here."""
         await self.bot.console.check(interaction)
-        return True
+        return await super().interaction_check(interaction)
 
     @app_commands.command(description="Learn from the games played so far")
     async def start(self, interaction: BotInteraction) -> None:
@@ -81,11 +85,15 @@ class Rounds(commands.GroupCog, group_name="round", group_description="Rounds of
             await answer(interaction, await self.bot.console.act(interaction, "schedule", cron.strip()))
 
     @schedule.autocomplete("cron")
-    async def offer_schedules(self, _: BotInteraction, typed: str) -> list[app_commands.Choice[str]]:
+    async def offer_schedules(
+        self, interaction: BotInteraction, typed: str
+    ) -> list[app_commands.Choice[str]]:
+        speak(interaction.locale)
+        offered = {cron: f"{cron}: {_(meaning)}" for cron, meaning in texts.SCHEDULES.items()}
         return [
-            app_commands.Choice(name=f"{cron}: {meaning}", value=cron)
-            for cron, meaning in texts.SCHEDULES.items()
-            if typed.casefold() in f"{cron}: {meaning}".casefold()
+            app_commands.Choice(name=name, value=cron)
+            for cron, name in offered.items()
+            if typed.casefold() in name.casefold()
         ]
 
     @app_commands.command(description="Let an adapter play new games, on all servers")
@@ -101,7 +109,8 @@ class Rounds(commands.GroupCog, group_name="round", group_description="Rounds of
         await answer(interaction, texts.promote_sure(adapter, current, status), view=buttons)
 
     @promote.autocomplete("adapter")
-    async def offer_adapters(self, _: BotInteraction, typed: str) -> list[app_commands.Choice[str]]:
+    async def offer_adapters(self, interaction: BotInteraction, typed: str) -> list[app_commands.Choice[str]]:
+        speak(interaction.locale)
         try:
             async with asyncio.timeout(STATUS_SECONDS):
                 base_model = (await self.bot.policy.status()).base_model
@@ -135,20 +144,22 @@ class Rounds(commands.GroupCog, group_name="round", group_description="Rounds of
 
     def _status(self) -> str:
         with self.bot.database.session() as session:
-            affected = {name: str(why) for name, why in affected_adapters(session).items()}
-            notes = (self.bot.console.schedule(), self._note(), texts.affected_adapters(affected))
+            affected = report_texts.affected_adapters(affected_adapters(session))
+            notes = (self.bot.console.schedule(), self._note(), affected)
             try:
                 current = self._registry.current()
             except AdapterError as error:
                 raise Refusal(f"{error}.") from error
-            return texts.round_status(active_round(session), current, success_by_adapter(session), notes)
+            return report_texts.round_status(
+                active_round(session), current, success_by_adapter(session), notes
+            )
 
     def _history(self) -> str:
         with self.bot.database.session() as session:
             rows, events = latest_rounds(session, SHOWN), latest_events(session, EVENTS_SHOWN)
             names: dict[int | None, str] = dict(session.exec(select(Adapter.id, Adapter.name)).all())
             since = rows[-1].created_at if len(rows) == SHOWN else None  # older rounds are not shown either
-            return texts.round_history(rows, events, names, since)
+            return round_history(rows, events, names, since)
 
     def _usable(self, typed: str, base_model: str | None) -> list[tuple[str, AdapterStatus | None]]:
         """Adapters that may be promoted, by the beginning of a name: (name, status)."""
@@ -164,9 +175,12 @@ class Rounds(commands.GroupCog, group_name="round", group_description="Rounds of
             refuse_unjudged(session, name)
             try:
                 self._registry.refuse_unusable(session, name, base_model)
-                return self._registry.current(), _statuses(session).get(name)
             except AdapterError as error:
                 raise Refusal(f"{error}.") from error
+            current = ""  # where it cannot be read, a promotion writes it anew
+            with contextlib.suppress(AdapterError):
+                current = self._registry.current()
+            return current, _statuses(session).get(name)
 
     def _way_back(self, base_model: str) -> tuple[str, str]:
         """(the adapter in use, the one before it). Raises Refusal if there is no way back."""

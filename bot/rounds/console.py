@@ -1,6 +1,8 @@
 """What people do about rounds and adapters: who may, the act itself, and requests to the owner."""
 
+from collections.abc import Callable
 from enum import StrEnum
+from functools import partial
 
 import discord
 import structlog
@@ -8,7 +10,9 @@ from discord import app_commands
 from sqlmodel import Session, select
 
 from bot.errors import OUTSIDE, Refusal
-from bot.rounds import texts
+from bot.language import channel_locale, speak, speaking
+from bot.respond import NO_PINGS
+from bot.rounds import report_texts, texts
 from bot.rounds.buttons import decide_buttons
 from bot.rounds.messages import RoundMessages
 from bot.rounds.reports import Reports
@@ -17,6 +21,7 @@ from bot.services import BotInteraction, Services
 from learner.protocol import PolicyError
 from learner.registry import AdapterError, AdapterRegistry
 from store.models import Adapter, AdapterStatus, Origin, Round, RoundAction
+from store.players import known_player
 from store.rounds import RoundUnderWay, active_round, record_event
 
 log = structlog.get_logger(__name__)
@@ -84,7 +89,10 @@ class Console:
         by = str(interaction.user.id)
         if await self.authority(interaction) is Authority.REQUEST:
             return await self._request(interaction, kind, argument, by)
-        return await self._do(kind, argument, by, interaction.channel_id, interaction.guild_id, interaction)
+        outcome = await self._do(
+            kind, argument, by, interaction.channel_id, interaction.guild_id, interaction
+        )
+        return outcome()
 
     async def _do(
         self,
@@ -94,7 +102,8 @@ class Console:
         channel_id: int | None,
         guild_id: int | None,
         interaction: BotInteraction | None = None,
-    ) -> str:
+    ) -> Callable[[], str]:
+        """Do something. Gives what came of it, in words of the language in which that is called."""
         match kind:
             case "start":
                 return await self._start(by, channel_id, guild_id, interaction)
@@ -107,49 +116,49 @@ class Console:
 
     async def _start(
         self, by: str, channel_id: int | None, guild_id: int | None, interaction: BotInteraction | None
-    ) -> str:
+    ) -> Callable[[], str]:
         if self._bot.settings.rounds.system == "control":
             raise Refusal(texts.CONTROL_SYSTEM)
         try:
             row = await self._bot.schedule.request("manual", by)
         except RoundUnderWay as error:
-            raise Refusal(f"{error}.") from error
+            raise Refusal(texts.under_way(error.number)) from error
         except NothingToLearn as error:
             raise Refusal(self._why_nothing()) from error
         except TooSoon as error:
             raise Refusal(texts.too_soon(error)) from error
         if channel_id is not None:
             await self._messages.begin(row, channel_id, guild_id, interaction)
-        return texts.round_queued(row.number)
+        return partial(texts.round_queued, row.number)
 
     def _why_nothing(self) -> str:
         if self._bot.settings.origin is not Origin.DISCORD:
             return texts.NOTHING_TO_LEARN
         return texts.NO_CONSENT if self._bot.settings.rounds.discord_permission else texts.TRAINING_OFF
 
-    async def _cancel(self, round_id: int, by: str) -> str:
+    async def _cancel(self, round_id: int, by: str) -> Callable[[], str]:
         try:
             row = await self._bot.schedule.cancel(round_id, by)
         except NoRound as error:
             raise Refusal(texts.ROUND_OVER) from error
         except TooLate as error:
             raise Refusal(texts.TOO_LATE) from error
-        return texts.cancelled(row.number)
+        return partial(texts.cancelled, row.number)
 
-    async def _make_current(self, kind: str, name: str, by: str) -> str:
+    async def _make_current(self, kind: str, name: str, by: str) -> Callable[[], str]:
         base_model = await self.base_model()
         registry = AdapterRegistry(self._bot.settings.adapters_dir)
 
         def change(session: Session) -> str:
             refuse_while_running(session)
-            before = registry.current()
             if kind == "rollback":
+                before = registry.current()
                 if registry.previous() != name:
                     raise Refusal(texts.CHANGED_MEANWHILE)
                 registry.rollback(session, base_model)
             else:
                 refuse_unjudged(session, name)
-                registry.promote(session, name, base_model)
+                before = registry.promote(session, name, base_model)
             if before != name:
                 action = RoundAction.ROLLBACK if kind == "rollback" else RoundAction.PROMOTE
                 record_event(session, action, by, adapter=name, before=before)
@@ -160,7 +169,9 @@ class Console:
         except AdapterError as error:
             raise Refusal(f"{error}.") from error
         await self._reload()
-        return texts.already_current(name) if before == name else texts.promoted(name, before)
+        if before == name:
+            return partial(texts.already_current, name)
+        return partial(texts.promoted, name, before)
 
     async def base_model(self) -> str:
         """The fingerprint of the base model that plays. Raises Refusal if it does not answer."""
@@ -169,13 +180,13 @@ class Console:
         except PolicyError as error:
             raise Refusal(texts.POLICY_AWAY) from error
 
-    async def _choose_schedule(self, typed: str, by: str) -> str:
+    async def _choose_schedule(self, typed: str, by: str) -> Callable[[], str]:
         cron = {texts.OFF: "", texts.OPERATORS: None}.get(typed, typed)
         try:
             await self._bot.schedule.choose(cron, by)
         except ValueError as error:
             raise Refusal(texts.no_cron(typed, str(error))) from error
-        return self.schedule()
+        return self.schedule
 
     def schedule(self) -> str:
         """When rounds start, in words."""
@@ -186,16 +197,19 @@ class Console:
 
     async def _request(self, interaction: BotInteraction, kind: str, argument: str, by: str) -> str:
         assert interaction.guild is not None and interaction.channel_id is not None
-        what = texts.act(kind, await self._shown(kind, argument))
-        buttons = decide_buttons(kind, argument, by, interaction.channel_id)
-        text = texts.request(by, interaction.guild.name, what)
+        shown = await self._shown(kind, argument)
         try:
-            place = await self._where_owners_decide()
-            await place.send(text, view=buttons, nonce=f"ask-{interaction.id}"[:25])
+            place, locale = await self._where_owners_decide()
+            with speaking(locale):
+                buttons = decide_buttons(kind, argument, by, interaction.channel_id)
+                text = texts.request(by, interaction.guild.name, report_texts.act(kind, shown))
+            await place.send(
+                text, view=buttons, nonce=f"ask-{interaction.id}"[:25], allowed_mentions=NO_PINGS
+            )
         except OUTSIDE as error:
             log.warning("a request could not be sent", error=str(error))
             raise Refusal(texts.OWNER_AWAY) from error
-        await self._record(RoundAction.REQUEST, by, what)
+        await self._record(RoundAction.REQUEST, by, kind, shown)
         return texts.REQUESTED
 
     async def _shown(self, kind: str, argument: str) -> str:
@@ -206,16 +220,20 @@ class Console:
             row = await session.get(Round, int(argument))
         return str(row.number) if row else argument
 
-    async def _where_owners_decide(self) -> discord.abc.Messageable:
-        """Raises Refusal, and what Discord's requests raise."""
+    async def _where_owners_decide(self) -> tuple[discord.abc.Messageable, str]:
+        """(where, in which locale). Raises Refusal, and what Discord's requests raise."""
         if channel := self._bot.settings.rounds.requests_channel:
-            return self._bot.get_partial_messageable(int(channel))
+            locale = await channel_locale(self._bot, self._bot.database, int(channel))
+            return self._bot.get_partial_messageable(int(channel)), locale
         application = self._bot.application
         if application is None:
             raise Refusal(texts.OWNER_AWAY)
         team = application.team
         owner_id = (team.owner_id if team else None) or application.owner.id
-        return await (await self._bot.fetch_user(owner_id)).create_dm()
+        async with self._bot.database.async_session() as session:
+            owner = await known_player(session, self._bot.settings.origin, str(owner_id))
+        place = await (await self._bot.fetch_user(owner_id)).create_dm()
+        return place, owner.locale if owner is not None else "en"
 
     async def decide(
         self, interaction: BotInteraction, kind: str, argument: str, by: str, channel_id: int, *, yes: bool
@@ -226,27 +244,31 @@ class Console:
         moderator = interaction.guild is not None and interaction.permissions.manage_guild
         if not (trusted and moderator) and not await self._bot.is_owner(interaction.user):
             raise Refusal(texts.NOT_MANAGING)
-        what = texts.act(kind, await self._shown(kind, argument))
+        shown = await self._shown(kind, argument)
+        what = report_texts.act(kind, shown)
         outcome = await self._do(kind, argument, by, channel_id, None) if yes else None
-        await self._record(RoundAction.CONFIRM if yes else RoundAction.REFUSE, decider, what)
+        await self._record(RoundAction.CONFIRM if yes else RoundAction.REFUSE, decider, kind, shown)
         asked = interaction.message.content if interaction.message else what
         said = (
             texts.request_refused(asked, decider)
             if outcome is None
-            else texts.request_confirmed(asked, decider, outcome)
+            else texts.request_confirmed(asked, decider, outcome())
         )
         await interaction.edit_original_response(content=said, view=None)
         if kind == "start" and yes:
             return  # the round has a message there
         try:
             channel = self._bot.get_partial_messageable(channel_id)
-            await channel.send(texts.your_request(by, what, outcome), nonce=f"told-{interaction.id}"[:25])
+            with speaking(await channel_locale(self._bot, self._bot.database, channel_id)):
+                told = texts.your_request(by, report_texts.act(kind, shown), outcome() if outcome else None)
+            await channel.send(told, nonce=f"told-{interaction.id}"[:25], allowed_mentions=NO_PINGS)
         except OUTSIDE as error:
             log.warning("the answer to a request could not be sent", error=str(error))
 
-    async def _record(self, action: RoundAction, by: str, what: str) -> None:
+    async def _record(self, action: RoundAction, by: str, kind: str, shown: str) -> None:
+        detail = f"{kind} {shown}".strip()  # each reader of the history gets it in words of a language
         await self._bot.database.write_in_thread(
-            lambda session: record_event(session, action, by, detail=what)
+            lambda session: record_event(session, action, by, detail=detail)
         )
 
     # --- the end of a round -------------------------------------------------------------------------------
@@ -257,10 +279,14 @@ class Console:
         await self._show_end(row)
 
     async def _show_end(self, row: Round) -> None:
+        channel_id = int(row.channel_id) if row.channel_id else None
+        if channel_id is not None:
+            speak(await channel_locale(self._bot, self._bot.database, channel_id))
         report = await self.reports.of_round(row)
         shown = await self._messages.end(row, report.text, report.file())
-        without = int(row.channel_id) if shown and row.channel_id else None
-        await self.reports.send(report, f"round-{row.id}", without=without)
+        await self.reports.send(
+            partial(self.reports.of_round, row), f"round-{row.id}", without=channel_id if shown else None
+        )
 
     async def _reload(self) -> None:
         try:
@@ -279,4 +305,4 @@ def refuse_unjudged(session: Session, name: str) -> None:
     """Raises Refusal for the adapter of a round that did not end. The next round writes over it."""
     status = session.exec(select(Adapter.status).where(Adapter.name == name)).first()
     if status is AdapterStatus.CANDIDATE:
-        raise Refusal(f"`{name}` {texts.NEVER_JUDGED}.")
+        raise Refusal(texts.never_judged(name))

@@ -11,7 +11,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session
 
 from bot.errors import OUTSIDE
-from bot.rounds import texts
+from bot.language import channel_locale, speaking
+from bot.respond import NO_PINGS
+from bot.rounds import report_texts
 from bot.services import BotInteraction, Services
 from store.models import Round
 from store.rounds import rounds_with_message
@@ -46,9 +48,11 @@ class RoundMessages:
         """
         assert row.id is not None
         channel = self._bot.get_partial_messageable(channel_id, guild_id=guild_id)
-        text = texts.round_progress(row)
+        locale = await channel_locale(self._bot, self._bot.database, channel_id, guild_id)
+        with speaking(locale):
+            text = report_texts.round_progress(row)
         try:
-            message = await channel.send(text, nonce=f"begin-{row.id}")
+            message = await channel.send(text, nonce=f"begin-{row.id}", allowed_mentions=NO_PINGS)
         except OUTSIDE as error:
             log.info("no message of the round", channel=channel_id, round=row.number, reason=str(error))
             if interaction is None:
@@ -58,7 +62,8 @@ class RoundMessages:
         await self._bot.database.write_in_thread(
             lambda session: _keep(session, row.id, channel_id, message.id)
         )
-        self._follow(row.id, message.edit, text)
+        with speaking(locale):
+            self._follow(row.id, message.edit, text)
         return True
 
     async def resume(self) -> list[Round]:
@@ -70,7 +75,8 @@ class RoundMessages:
             self._edits[row.id] = channel.get_partial_message(int(row.message_id)).edit
             if row.active is None:
                 ended.append(row)
-            else:
+                continue
+            with speaking(await channel_locale(self._bot, self._bot.database, int(row.channel_id))):
                 self._follow(row.id, self._edits[row.id], "")
         return ended
 
@@ -116,7 +122,7 @@ class RoundMessages:
                 continue
             if row is None or row.active is None:
                 return
-            text = texts.round_progress(row)
+            text = report_texts.round_progress(row)
             if text == shown or time.monotonic() - edited < EDIT_SECONDS:
                 continue
             edited, shown = time.monotonic(), text

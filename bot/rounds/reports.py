@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 import discord
@@ -9,7 +10,9 @@ import structlog
 from sqlmodel import Session, col, select
 
 from bot.errors import OUTSIDE
-from bot.rounds import texts
+from bot.language import channel_locale, language_of, speaking
+from bot.respond import NO_PINGS
+from bot.rounds import report_texts
 from bot.services import Services
 from bot.statistics.pictures import draw_curve
 from bot.statistics.texts import CURVE_FILE, curve_alt
@@ -54,18 +57,26 @@ class Reports:
 
     async def of_round(self, row: Round) -> Report:
         """The report on a round that has ended, with the curve of all games by the adapter that played."""
-        text = texts.round_summary(row, await asyncio.to_thread(self.current))
+        text = report_texts.round_summary(row, await asyncio.to_thread(self.current))
         successes = await asyncio.to_thread(self._successes)
         if not successes:
             return Report(text)
         games = sum(each.games for each in successes.values())
         png = await asyncio.to_thread(draw_curve, successes)
-        return Report(f"{text}\n{texts.curve_caption(games)}", png, curve_alt(successes))
+        return Report(f"{text}\n{report_texts.curve_caption(games)}", png, curve_alt(successes))
 
     async def send(
-        self, report: Report, nonce: str, also: int | None = None, without: int | None = None
+        self,
+        write: Callable[[], Awaitable[Report]],
+        nonce: str,
+        also: int | None = None,
+        without: int | None = None,
     ) -> None:
-        """Send a report to every moderators' channel but `without`, and to the channel `also`."""
+        """Send a report to every moderators' channel but `without`, and to the channel `also`.
+
+        `write`: gives the report in the current language. It is called once for each language of these servers.
+        """
+        written: dict[str, Report] = {}
         async with self._bot.database.async_session() as session:
             found = await session.exec(
                 select(GuildSettings.guild_id, GuildSettings.moderators_channel_id).where(
@@ -79,8 +90,12 @@ class Reports:
             if channel_id == without:
                 continue
             channel = self._bot.get_partial_messageable(channel_id, guild_id=guild_id)
+            language = language_of(await channel_locale(self._bot, self._bot.database, channel_id, guild_id))
+            if language not in written:
+                with speaking(language):
+                    written[language] = await write()
             try:
-                await _send(channel, report, nonce)
+                await _send(channel, written[language], nonce)
             except OUTSIDE as error:
                 log.warning("report not sent", guild=guild_id, channel=channel_id, error=str(error))
 
@@ -102,12 +117,20 @@ class Reports:
             if gain_reported(session, name):
                 return False
             record_event(
-                session, RoundAction.GAIN, None, adapter=name, before=before, detail=texts.gain_short(gained)
+                session,
+                RoundAction.GAIN,
+                None,
+                adapter=name,
+                before=before,
+                detail=f"{gained.difference:.4f} {gained.low:.4f} {gained.high:.4f}",
             )
             return True
 
         if await self._bot.database.write_in_thread(keep):
-            report = Report(texts.gain(name, before, gained, new, old))
+
+            async def report() -> Report:
+                return Report(report_texts.gain(name, before, gained, new, old))
+
             await self.send(report, f"gain-{name}"[:25], also=channel)
 
     def _successes(self) -> dict[str, Success]:
@@ -138,6 +161,6 @@ class Reports:
 async def _send(channel: discord.abc.Messageable, report: Report, nonce: str) -> None:
     file = report.file()
     if file is None:
-        await channel.send(report.text, nonce=nonce)
+        await channel.send(report.text, nonce=nonce, allowed_mentions=NO_PINGS)
     else:
-        await channel.send(report.text, file=file, nonce=nonce)
+        await channel.send(report.text, file=file, nonce=nonce, allowed_mentions=NO_PINGS)

@@ -5,12 +5,12 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
 from anyascii import anyascii
 from PIL import Image, ImageDraw, ImageFont
 
 from games.board import CARD, INK, MARGIN
+from games.fonts import dejavu
 
 FONT_SIZE, LINE_HEIGHT, LONGEST_CAPTION = 38, 50, 3
 """Pixels of a caption on a board of full size, and its lines at most."""
@@ -124,7 +124,7 @@ def _drawable(text: str) -> str:
 
 @cache
 def _font() -> ImageFont.FreeTypeFont:
-    return ImageFont.truetype(_font_file(), FONT_SIZE)
+    return ImageFont.truetype(dejavu(), FONT_SIZE)
 
 
 @cache
@@ -132,12 +132,4 @@ def _letters() -> frozenset[int]:
     """Code points of the font."""
     from matplotlib.ft2font import FT2Font
 
-    return frozenset({*FT2Font(str(_font_file())).get_charmap(), *map(ord, " \t\n")})
-
-
-@cache
-def _font_file() -> Path:
-    """DejaVu Sans, which comes with matplotlib and has Latin, Greek, Cyrillic and many symbols."""
-    from matplotlib import get_data_path
-
-    return Path(get_data_path(), "fonts", "ttf", "DejaVuSans.ttf")
+    return frozenset({*FT2Font(str(dejavu())).get_charmap(), *map(ord, " \t\n")})

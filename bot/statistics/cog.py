@@ -8,7 +8,9 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
+from bot.cogs import Cog
 from bot.errors import Refusal
+from bot.language import speak
 from bot.respond import acknowledge, answer
 from bot.services import BotInteraction, Services
 from bot.statistics import texts
@@ -41,7 +43,7 @@ CHOICES = 25
 PUBLIC_THREADS = (discord.ChannelType.public_thread, discord.ChannelType.news_thread)
 
 
-class Statistics(commands.Cog):
+class Statistics(Cog):
     """How games went, by whom they were won, and how they were played."""
 
     def __init__(self, bot: Services) -> None:
@@ -57,7 +59,7 @@ class Statistics(commands.Cog):
         bucket = self._uses.get_bucket(interaction)
         if bucket is not None and (wait := bucket.update_rate_limit()):
             raise app_commands.CommandOnCooldown(app_commands.Cooldown(USES, PER_SECONDS), wait)
-        return True
+        return await super().interaction_check(interaction)
 
     @app_commands.command(description="How games went, and what I learnt from them")
     @app_commands.describe(games="Whose games")
@@ -191,6 +193,7 @@ class Statistics(commands.Cog):
 
     @replay.autocomplete("game")
     async def offer_games(self, interaction: BotInteraction, typed: str) -> list[app_commands.Choice[str]]:
+        speak(interaction.locale)
         player = await self._player(interaction)
         if player is None or player.id is None:
             return []

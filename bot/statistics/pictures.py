@@ -8,6 +8,7 @@ from bot.statistics.animation import Frame, animate
 from games import GAMES
 from games.core import Outcome
 from games.figures import ImageSet
+from games.language import _
 from store.games import deal_of
 from store.models import Game, Turn
 from store.standings import Success
@@ -30,7 +31,7 @@ def draw_curve(tallies: Mapping[str, Success]) -> bytes:
         (texts.adapter_label(name), Estimate(tally.success, *tally.success_ci95))
         for name, tally in tallies.items()
     ]
-    return curve_png(texts.CURVE_TITLE, texts.CURVE_X, points)
+    return curve_png(_(texts.CURVE_TITLE), _(texts.CURVE_X), points, _(texts.CURVE_Y))
 
 
 def draw_replay(game: Game, turns: Sequence[Turn], images: ImageSet, limit: int) -> Replay:
@@ -41,7 +42,7 @@ def draw_replay(game: Game, turns: Sequence[Turn], images: ImageSet, limit: int)
     assert game.outcome is not Outcome.OPEN, "the targets of a running game are not shown"
     rules, deal = GAMES[game.game], deal_of(game)
     start = rules.render(deal, turns[0].state_before, 0, Outcome.OPEN, images)
-    frames, steps = [Frame(start.png, texts.BOARD_CAPTION)], []
+    frames, steps = [Frame(start.png, _(texts.BOARD_CAPTION))], []
     for turn in turns:
         outcome = game.outcome if turn is turns[-1] else Outcome.OPEN
         board = rules.render(deal, turn.state_after, turn.number, outcome, images)

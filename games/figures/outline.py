@@ -5,11 +5,13 @@ It never names the figure: it helps people who cannot see the board, and gives n
 
 from collections.abc import Sequence
 from functools import lru_cache
+from gettext import NullTranslations
 from typing import Any
 
 import numpy as np
 
 from games.figures.images import Polygon, draw_figure
+from games.language import N_, _, catalogue
 
 SIZE = 96
 """Pixels of the raster that is measured."""
@@ -17,24 +19,54 @@ BAND = 0.07
 """Share of the figure's height or width that counts as its edge."""
 ACROSS, DOWN = ("left", "middle", "right"), ("up", "middle", "down")
 """Thirds of an edge."""
+PARTS = {
+    ("point", "left"): N_("point left"),
+    ("point", "middle"): N_("point middle"),
+    ("point", "right"): N_("point right"),
+    ("point", "up"): N_("point up"),
+    ("point", "down"): N_("point down"),
+    ("flat", "left"): N_("flat left"),
+    ("flat", "middle"): N_("flat middle"),
+    ("flat", "right"): N_("flat right"),
+    ("flat", "up"): N_("flat up"),
+    ("flat", "down"): N_("flat down"),
+}
+"""(what it is, where) -> the phrase."""
+ALONE = {"point": N_("point"), "flat": N_("flat")}
+"""The same, for the only part of an edge, in the middle."""
+BROADEST = {
+    "bottom": N_("broadest bottom"),
+    "top": N_("broadest top"),
+    "left": N_("broadest left"),
+    "right": N_("broadest right"),
+    "bottom left": N_("broadest bottom left"),
+    "bottom right": N_("broadest bottom right"),
+    "top left": N_("broadest top left"),
+    "top right": N_("broadest top right"),
+}
 
 
-@lru_cache(maxsize=4_096)
 def outline(polygons: tuple[Polygon, ...]) -> tuple[str, ...]:
     """What the silhouette of a figure looks like: short phrases, the most telling first.
 
     They say whether it is wide or tall, what it stands on, what is at its top and sides, where most of it is, and
     whether it has holes, a narrow neck or the same halves.
     """
+    return _outline(polygons, catalogue.get())
+
+
+@lru_cache(maxsize=4_096)
+def _outline(polygons: tuple[Polygon, ...], _catalogue: NullTranslations) -> tuple[str, ...]:
+    """The phrases in the language of the catalogue, which is the one in use."""
     ink = np.asarray(draw_figure(polygons, SIZE).convert("L")) < 128
     rows, columns = np.nonzero(ink)
     ink = ink[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
     phrases = [
         _proportion(ink),
-        _edge(ink[::-1], "bottom", ACROSS, "flat bottom"),
-        _edge(ink, "top", ACROSS, "flat top"),
-        _edge(ink.T, "left", DOWN, "straight left side"),
-        _edge(ink[:, ::-1].T, "right", DOWN, "straight right side"),
+        _edge(ink[::-1], _("bottom: {parts}"), ACROSS, _("flat bottom")),
+        _edge(ink, _("top: {parts}"), ACROSS, _("flat top")),
+        _edge(ink.T, _("left: {parts}"), DOWN, _("straight left side")),
+        _edge(ink[:, ::-1].T, _("right: {parts}"), DOWN, _("straight right side")),
         _neck(ink),
         _hole(ink),
         _weight(ink),
@@ -46,14 +78,14 @@ def outline(polygons: tuple[Polygon, ...]) -> tuple[str, ...]:
 def _proportion(ink: np.ndarray) -> str:
     ratio = ink.shape[0] / ink.shape[1]
     for least, words in (
-        (1.8, "tall and narrow"),
-        (1.2, "taller than wide"),
-        (0.83, "as wide as tall"),
-        (0.55, "wider than tall"),
+        (1.8, N_("tall and narrow")),
+        (1.2, N_("taller than wide")),
+        (0.83, N_("as wide as tall")),
+        (0.55, N_("wider than tall")),
     ):
         if ratio >= least:
-            return words
-    return "long and low"
+            return _(words)
+    return _("long and low")
 
 
 def _runs(row: Any) -> list[tuple[int, int]]:
@@ -62,7 +94,7 @@ def _runs(row: Any) -> list[tuple[int, int]]:
     return list(zip(steps[::2].tolist(), steps[1::2].tolist(), strict=True))
 
 
-def _edge(ink: np.ndarray, name: str, places: Sequence[str], whole: str) -> str:
+def _edge(ink: np.ndarray, sentence: str, places: Sequence[str], whole: str) -> str:
     """What is at the first rows of `ink`: flat parts and points, each with its place of `places`, or `whole`."""
     height, width = ink.shape
     depth = max(1, round(BAND * height))
@@ -74,8 +106,9 @@ def _edge(ink: np.ndarray, name: str, places: Sequence[str], whole: str) -> str:
             return whole
         place = places[min(2, int(3 * ((first + last - 1) / 2) / width))]
         kind = "point" if length < 0.12 * width else "flat"
-        parts.append(kind if place == "middle" and len(runs) == 1 else f"{kind} {place}")
-    return f"{name}: {', '.join(parts)}"
+        alone = place == "middle" and len(runs) == 1
+        parts.append(_(ALONE[kind] if alone else PARTS[kind, place]))
+    return sentence.format(parts=", ".join(parts))
 
 
 def _neck(ink: np.ndarray) -> str:
@@ -88,7 +121,9 @@ def _neck(ink: np.ndarray) -> str:
         if widths[row] < 0.45 * above and widths[row] < 0.45 * below:
             middle = np.flatnonzero(ink[:row].any(axis=0)).mean()
             place = ACROSS[min(2, int(3 * middle / ink.shape[1]))]
-            return "narrow neck" if place == "middle" else f"narrow neck {place}"
+            if place == "middle":
+                return _("narrow neck")
+            return _("narrow neck left") if place == "left" else _("narrow neck right")
     return ""
 
 
@@ -107,7 +142,7 @@ def _hole(ink: np.ndarray) -> str:
         if (grown == outside).all():
             break
         outside = grown
-    return "a hole" if (free & ~outside).sum() > 0.004 * ink.size else ""
+    return _("a hole") if (free & ~outside).sum() > 0.004 * ink.size else ""
 
 
 def _weight(ink: np.ndarray) -> str:
@@ -118,9 +153,10 @@ def _weight(ink: np.ndarray) -> str:
         for off, name in ((y - 0.5, "bottom"), (0.5 - y, "top"), (0.5 - x, "left"), (x - 0.5, "right"))
         if off > 0.06
     ]
-    return f"broadest {' '.join(names)}" if names else ""
+    where = " ".join(names)
+    return _(BROADEST[where]) if where else ""
 
 
 def _symmetry(ink: np.ndarray) -> str:
     same = (ink & ink[:, ::-1]).sum() / (ink | ink[:, ::-1]).sum()
-    return "halves alike" if same > 0.93 else ""
+    return _("halves alike") if same > 0.93 else ""

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from typing import Literal, Protocol, get_args
 
@@ -100,22 +100,23 @@ def digest(games: Sequence[TrainingGame]) -> str:
     return digest.hexdigest()
 
 
-def split_held_out(
-    interactions: Sequence[Interaction], share: float = 0.1, at_least: int = 20
-) -> tuple[list[Interaction], list[Interaction]]:
-    """(for training, held out for the gate).
+HELD_OUT_SHARE = 0.1
+"""Share of the games that are held out for the gate."""
 
-    A share of the newest round's interactions is held out, chosen by a hash of the game's id, so that a restarted
-    round makes the same choice. Nothing is held out if that round has fewer than `at_least` interactions. Later
-    rounds train on the held-out interactions too.
+
+def is_held_out(game_id: str, share: float = HELD_OUT_SHARE) -> bool:
+    """Whether a game is among those that are held out. It depends on its id alone, so that it is so for good."""
+    return int.from_bytes(hashlib.sha256(game_id.encode()).digest()[:8], "big") < share * 2**64
+
+
+def split_held_out(
+    interactions: Sequence[Interaction], trained_on: Collection[str] = ()
+) -> tuple[list[Interaction], list[Interaction]]:
+    """(for training, held out for the gate): no round ever trains on the second.
+
+    `trained_on`: ids of games that adapters were trained on before games were held out for good. They stay in training,
+    because no adapter made from those can be judged by them.
     """
-    newest = max((interaction.round for interaction in interactions), default=0)
-    fresh = [interaction for interaction in interactions if interaction.round == newest]
-    if len(fresh) < at_least:
-        return list(interactions), []
-    fresh.sort(key=lambda interaction: hashlib.sha256(interaction.game_id.encode()).digest())
-    chosen = {interaction.game_id for interaction in fresh[: max(1, round(share * len(fresh)))]}
-    return (
-        [interaction for interaction in interactions if interaction.game_id not in chosen],
-        [interaction for interaction in interactions if interaction.game_id in chosen],
-    )
+    held_out = [one for one in interactions if is_held_out(one.game_id) and one.game_id not in trained_on]
+    chosen = {one.game_id for one in held_out}
+    return [one for one in interactions if one.game_id not in chosen], held_out

@@ -12,7 +12,14 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from learner.examples.build import build_examples
 from learner.examples.hindsight import Hindsight
-from learner.examples.labels import TrainingGame, digest, lineage, parse_system, split_held_out
+from learner.examples.labels import (
+    TrainingGame,
+    digest,
+    is_held_out,
+    lineage,
+    parse_system,
+    split_held_out,
+)
 from learner.examples.readable import Reader, set_aside, too_long
 from learner.examples.seed import SeedError, stored_seed_games
 from learner.examples.trust import filter_by_trust
@@ -30,7 +37,13 @@ from store import rounds as store_rounds
 from store.database import Database
 from store.logs import message_of
 from store.models import Round, now
-from store.training import Interaction, StoredVerdict, record_lineage, usable_interactions
+from store.training import (
+    Interaction,
+    StoredVerdict,
+    games_trained_on,
+    record_lineage,
+    usable_interactions,
+)
 
 if TYPE_CHECKING:
     from learner.policy import Policy
@@ -98,7 +111,8 @@ def pipeline(work: RoundWork) -> tuple[int | None, dict[str, Any]]:
     """Run the stages in order. Returns the id of the new adapter's row (None if none was made) and the results.
 
     Results: interactions, turns, decoded_turns, positive_turns, promoted, reason and, where an adapter was
-    trained, adapter, train_games, train_turns, training (`TrainingResult`), held_out (`Comparison`); trust
+    trained, adapter, train_games, train_turns, training (`TrainingResult`), held_out (`Comparison`) and judged
+    (whether that was enough to judge by); trust
     (`learner.examples.trust.TrustFilter`) if that is on; rolled_back if the adapter in use was rolled back;
     set_aside, the number of games that were left out by reason (`learner.examples.readable`).
     `run_round` adds out_of_service (`leave_affected`).
@@ -137,6 +151,7 @@ def pipeline(work: RoundWork) -> tuple[int | None, dict[str, Any]]:
     return adapter_id, {
         **results,
         "promoted": decision.passed,
+        "judged": decision.judged,
         "reason": decision.reason,
         "adapter": card.name,
         "train_games": len(card.games),
@@ -216,16 +231,21 @@ def leave_affected(work: RoundWork) -> dict[str, Any]:
 def examples(
     work: RoundWork, interactions: Sequence[Interaction], verdicts: dict[int, StoredVerdict]
 ) -> tuple[list[TrainingGame], list[TrainingGame]]:
-    """Returns (training examples of all rounds so far, held-out examples of the newest round for the gate)."""
-    from learner.training.evaluation import held_out_labels
+    """Returns (training examples of all rounds so far, held-out examples for the gate).
+
+    The latter are of the newest held-out games, of as many rounds as it takes to have enough.
+    """
+    from learner.training.evaluation import newest_held_out
 
     work.report("examples")
     _, objective = parse_system(work.system)
     base_model = work.policy.fingerprint
-    training, held_out = split_held_out(interactions)
+    with work.database.session() as session:
+        chosen = [one.game_id for one in interactions if is_held_out(one.game_id)]
+        training, held_out = split_held_out(interactions, games_trained_on(session, chosen))
     return (
         build_examples(training, verdicts, objective, base_model, work.usable_hindsight),
-        held_out_labels(held_out, verdicts, base_model),
+        newest_held_out(held_out, verdicts, base_model),
     )
 
 
@@ -240,7 +260,7 @@ def train(
     Training stops early when held-out quality no longer improves. If this round has already made the adapter from
     the same examples, it is loaded instead.
     """
-    from learner.training.evaluation import MIN_HELD_OUT_TURNS, chance_of_right
+    from learner.training.evaluation import MIN_HELD_OUT_TURNS, chance_of_right, right_turns
     from learner.training.seeds import seed_games_of
     from learner.training.train import TrainingDiverged
     from learner.training.train import train as train_adapter
@@ -250,7 +270,6 @@ def train(
     fingerprint = work.policy.fingerprint
     seeds = seed_games_of(work.settings, work.policy, objective)
     made_from = digest([*games, *seeds])
-    right = sum(label.behaviour_logp is None for game in held_out for label in game.labels)
 
     def quality() -> float:
         return chance_of_right(work.policy, held_out, work.name)
@@ -259,7 +278,7 @@ def train(
         load(work, card.name)
     else:
         work.policy.unload_adapter(work.name)  # left in this process by a failed round
-        watched = right >= MIN_HELD_OUT_TURNS
+        watched = right_turns(held_out) >= MIN_HELD_OUT_TURNS
         if work.group is not None:
             from learner.rounds.ranks import TrainingJob
 

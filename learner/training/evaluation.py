@@ -16,6 +16,9 @@ from store.training import Interaction
 
 MIN_HELD_OUT_TURNS = 50
 """Fewer held-out right actions than this are too few to refuse a candidate."""
+ENOUGH_HELD_OUT_TURNS = 200
+"""Held-out right actions that are taken if there are as many; the 95% interval of the difference is then about four
+points to each side."""
 MIN_EFFECTIVE_TURNS = 100.0
 """Effective sample size that the importance-sampling estimate must have to be used."""
 CHANCE_MARGIN = 0.05
@@ -35,13 +38,15 @@ class Comparison:
     """Mean π(a|x) of held-out right actions, the probability of sampling them. None if there are none."""
     chance_parent: float | None
     difference_ci95: tuple[float, float] | None
-    """Bootstrap interval of the mean difference over turns."""
+    """Bootstrap interval of the mean difference over turns, resampling games: the turns of a game are alike."""
     reward_logged: float | None
     """Share of positive turns among the labelled ones, as played."""
     reward_candidate: float | None
     """The same under the candidate, by self-normalised importance sampling on the logged propensities."""
     effective_turns: float | None
     """Effective sample size of that estimate, in turns: (Σw)² / Σw²."""
+    games: int = 0
+    """Held-out games with a right action."""
 
     def metrics(self) -> dict[str, Any]:
         """For the adapter's card."""
@@ -50,10 +55,12 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Decision:
-    """Whether a candidate passed the gate, and a sentence that says why."""
+    """Whether a candidate passed the gate, and a sentence that says why and how sure that is."""
 
     passed: bool
     reason: str
+    judged: bool = True
+    """False if there were too few held-out turns to compare it with the adapter in use."""
 
 
 def action_logps(policy: Policy, games: Sequence[TrainingGame], adapter: str) -> np.ndarray:
@@ -78,6 +85,26 @@ def held_out_labels(
     return right + build_examples(interactions, verdicts, "kto", base_model)
 
 
+def newest_held_out(
+    interactions: Sequence[Interaction], verdicts: Mapping[int, DecodedFeedback], base_model: str
+) -> list[TrainingGame]:
+    """`held_out_labels` of the newest held-out games, pooled over as many rounds as it takes to have
+    `ENOUGH_HELD_OUT_TURNS` right actions; of all if there are fewer."""
+    found: list[TrainingGame] = []
+    rounds = sorted({one.round for one in interactions}, reverse=True)
+    for number in rounds:
+        of_round = [one for one in interactions if one.round == number]
+        found += held_out_labels(of_round, verdicts, base_model)
+        if right_turns(found) >= ENOUGH_HELD_OUT_TURNS:
+            break
+    return found
+
+
+def right_turns(games: Sequence[TrainingGame]) -> int:
+    """Number of right actions among `held_out_labels`."""
+    return sum(label.behaviour_logp is None for game in games for label in game.labels)
+
+
 def chance_of_right(policy: Policy, games: Sequence[TrainingGame], adapter: str) -> float:
     """Mean π(a|x) of the right actions of `held_out_labels`, the probability of sampling them.
 
@@ -95,6 +122,7 @@ def compare(policy: Policy, games: Sequence[TrainingGame], candidate: str, paren
     new, old = action_logps(policy, games, candidate), action_logps(policy, games, parent)
     right = np.array([label.behaviour_logp is None for label in labels])
     chances = np.exp(new[right]), np.exp(old[right])
+    of_game = np.array([game.game_id for game in games for _ in game.labels])[right]
     taken = ~right
     positive = np.array([label.reward > 0 for label in labels])[taken]
     logged = np.array([label.behaviour_logp or 0.0 for label in labels])[taken]
@@ -105,10 +133,11 @@ def compare(policy: Policy, games: Sequence[TrainingGame], candidate: str, paren
         right_turns=int(right.sum()),
         chance_candidate=float(chances[0].mean()) if right.any() else None,
         chance_parent=float(chances[1].mean()) if right.any() else None,
-        difference_ci95=_interval(chances[0] - chances[1]) if right.any() else None,
+        difference_ci95=_interval(chances[0] - chances[1], of_game) if right.any() else None,
         reward_logged=float(positive.mean()) if taken.any() else None,
         reward_candidate=float((weights * positive).sum()) / total if total > 0 else None,
         effective_turns=total**2 / float((weights**2).sum()) if total > 0 else None,
+        games=len(set(of_game.tolist())),
     )
 
 
@@ -119,17 +148,20 @@ def gate(comparison: Comparison, losses: Sequence[float | None]) -> Decision:
     """
     if not losses or not all(loss is not None and math.isfinite(loss) for loss in losses):
         return Decision(False, "its training loss is not finite")
+    few = f"not enough to judge yet: {comparison.right_turns} of {MIN_HELD_OUT_TURNS} held-out right actions"
     if comparison.right_turns == 0 or comparison.difference_ci95 is None:
-        return Decision(True, "no held-out turns to compare on")
+        return Decision(True, few, judged=False)
     low, high = comparison.difference_ci95
     if not (math.isfinite(low) and math.isfinite(high)):
         return Decision(False, "its probabilities of held-out turns are not finite")
-    if comparison.right_turns < MIN_HELD_OUT_TURNS:
-        return Decision(True, f"only {comparison.right_turns} held-out turns: too few to judge by")
     assert comparison.chance_candidate is not None and comparison.chance_parent is not None
+    difference = 100 * (comparison.chance_candidate - comparison.chance_parent)
+    sure = f"a difference of {difference:+.1f} points, 95% interval {100 * low:+.1f} to {100 * high:+.1f}"
+    if comparison.right_turns < MIN_HELD_OUT_TURNS:
+        return Decision(True, f"{few}; so far {sure}", judged=False)
     found = (
         f"it takes {comparison.chance_candidate:.1%} of {comparison.right_turns} held-out right actions, "
-        f"the adapter in use {comparison.chance_parent:.1%}"
+        f"the adapter in use {comparison.chance_parent:.1%}: {sure}"
     )
     if high >= -CHANCE_MARGIN:
         return Decision(True, found)
@@ -146,7 +178,11 @@ def gate(comparison: Comparison, losses: Sequence[float | None]) -> Decision:
     return Decision(False, found)
 
 
-def _interval(differences: np.ndarray, resamples: int = 2000) -> tuple[float, float]:
-    picks = np.random.default_rng(0).integers(0, len(differences), size=(resamples, len(differences)))
-    low, high = np.percentile(differences[picks].mean(axis=1), [2.5, 97.5])
+def _interval(differences: np.ndarray, groups: np.ndarray, resamples: int = 2000) -> tuple[float, float]:
+    """95% bootstrap interval of the mean of `differences`, resampling groups. Both [turns]."""
+    _, of_group = np.unique(groups, return_inverse=True)
+    sums, counts = np.bincount(of_group, differences), np.bincount(of_group)
+    picks = np.random.default_rng(0).integers(0, len(sums), size=(resamples, len(sums)))
+    means = sums[picks].sum(axis=1) / counts[picks].sum(axis=1)
+    low, high = np.percentile(means, [2.5, 97.5])
     return float(low), float(high)

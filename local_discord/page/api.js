@@ -48,7 +48,7 @@ export class Api {
   }
 
   signIn(name, moderator) {
-    return this.request("POST", "users", { name, moderator });
+    return this.request("POST", "users", { name, moderator, language: navigator.language });
   }
 
   state() {

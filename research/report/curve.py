@@ -59,7 +59,9 @@ def label_axes(axes: Axes, title: str, x_label: str, unit: str) -> None:
         axes.yaxis.set_major_formatter(PercentFormatter(1))
 
 
-def curve_png(title: str, x_label: str, points: Sequence[tuple[str, Estimate]]) -> bytes:
+def curve_png(
+    title: str, x_label: str, points: Sequence[tuple[str, Estimate]], y_label: str = "share"
+) -> bytes:
     """A PNG, 1,080 x 600 pixels, of shares with their intervals. `points`: (label on the x axis, share), in order."""
     style: dict[Any, Any] = {**STYLE, "font.size": 11}
     with _drawing, rc_context(style):
@@ -67,7 +69,7 @@ def curve_png(title: str, x_label: str, points: Sequence[tuple[str, Estimate]]) 
         axes = figure.subplots()
         xs = range(len(points))
         draw_curve(axes, xs, [estimate for _, estimate in points], COLOURS[0])
-        label_axes(axes, title, x_label, "share")
+        label_axes(axes, title, x_label, y_label)
         axes.set_ylim(0, 1.04)
         axes.set_xlim(-0.5, max(0.5, len(points) - 0.5))
         shown = range(0, len(points), -(-len(points) // TICKS))

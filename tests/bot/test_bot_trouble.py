@@ -20,7 +20,7 @@ from local_discord.feed import PATIENCE_SECONDS
 async def test_waiting_messages_are_answered_when_the_policy_is_back(
     stopped_house: House, ada: Person, policy: ObedientPolicy, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("bot.app.POLICY_TIMEOUT", 0.5)
+    monkeypatch.setattr("bot.resources.POLICY_TIMEOUT", 0.5)
     monkeypatch.setattr("bot.play.session.LONGEST_WAIT", 0.3)
     house = stopped_house
     await house.start()

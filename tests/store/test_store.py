@@ -20,6 +20,8 @@ from store.models import (
     Origin,
     Player,
     Round,
+    RoundAction,
+    RoundEvent,
     Turn,
 )
 from store.statistics import bootstrap_ci95, round_statistics, success_of_others
@@ -201,7 +203,9 @@ async def test_erasing_a_player_reaches_turns_and_training_sets(database: Databa
         adapter = Adapter(name="round-0001-b-sup", base_model="tiny", system="b-sup")
         session.add(adapter)
         session.flush()
-        row = rounds.request_round(session, "b-sup")
+        player = session.get_one(Player, game.player_id).external_id
+        row = rounds.request_round(session, "b-sup", requested_by=player)
+        rounds.record_event(session, RoundAction.SCHEDULE, player, detail="0 4 * * *")
         assert row.id is not None
         trust = {
             "players": 2,
@@ -219,12 +223,17 @@ async def test_erasing_a_player_reaches_turns_and_training_sets(database: Databa
             "select A D",
             "deselect D select B C",
         ]
+        assert [row["number"] for row in exported["rounds"]] == [1]
+        assert [row["detail"] for row in exported["round_events"]] == ["0 4 * * *"]
         assert players.erase_player(session, game.player_id) == 1
     with database.session() as session:
         for table in (Player, Game, Turn, Instruction, AdapterTurn):
             assert session.exec(select(table)).all() == []
         assert session.exec(select(Adapter)).one().erased_turns == 2
         assert rounds.quarantined(session, 1) == {99}
+        assert session.exec(select(Round.requested_by)).all() == [None]
+        assert session.exec(select(RoundEvent.by)).all() == [None]
+        assert rounds.chosen_schedule(session, None).cron == "0 4 * * *"
         found = session.exec(select(Round)).one().results["trust"]
         assert found == {"players": 2, "quarantined": {"99": 0.2}, "capped": []}
         assert training.usable_interactions(session, None) == []

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from rounds_house import add_adapter, ask, erase_turns_of, finish_a_game, press, registry_of, rounds, say
 from sqlmodel import col, update
 
-from bot.rounds import texts
+from bot.rounds import report_texts, texts
 from bot.settings import BotSettings
 from local_discord import Person
 from local_discord.model import Message
@@ -86,7 +86,7 @@ async def test_a_request_is_confirmed_by_the_owner_in_a_direct_message(stopped_h
     assert await say(house, grace, "round start") == texts.REQUESTED
     assert not rounds(house)
     message = request_to(owner, await owner.direct())
-    assert f"<@{grace.id}>" in message.content and texts.ACTS["start"] in message.content
+    assert f"<@{grace.id}>" in message.content and report_texts.ACTS["start"] in message.content
     decided = await press(owner, message, texts.CONFIRM)
     assert f"Confirmed by <@{owner.id}>" in decided and not message.components
     assert rounds(house)[0].requested_by == str(grace.id)
@@ -131,7 +131,7 @@ async def test_a_round_waits_for_time_and_games(stopped_house: House, ada: Perso
     ended(house, 10)
     answer = await say(house, grace, "round start")
     assert "The next round may start <t:" in answer
-    assert "It takes 2 new finished games since the last round; there are 0 so far." in answer
+    assert "It takes 2 new finished games since the last round; so far: 0." in answer
     with house.database.session() as session:
         session.exec(update(Round).values(ended_at=now() - timedelta(hours=2)))
     await finish_a_game(house, ada)

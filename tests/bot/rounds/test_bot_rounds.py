@@ -10,6 +10,7 @@ from bot_house import House, ObedientPolicy
 from rounds_house import finish_a_game, rounds, runs, say
 
 from bot.rounds import texts
+from bot.rounds.history import round_history
 from bot.rounds.schedule import RoundSchedule
 from bot.texts import MODERATORS_ONLY
 from local_discord import ActionRefused, Person
@@ -174,7 +175,7 @@ async def test_a_second_bot_in_the_process_answers_as_the_first(house: House, gr
 @pytest.mark.parametrize("trigger", ["games", "turns"])
 def test_both_names_of_a_trigger_are_understood(trigger: str):
     row = Round(number=3, system="b-sup", status=RoundStatus.DONE, trigger=trigger)
-    assert texts.round_history([row], [], {}) == "**Round 3** done (after enough games)"
+    assert round_history([row], [], {}) == "**Round 3** done (after enough games)"
 
 
 async def test_simultaneous_requests_start_one_round(house: House, ada: Person):

@@ -78,7 +78,7 @@ async def test_adapters_are_promoted_and_rolled_back_after_a_question(
     for name, reason in {
         erased: "erased",
         foreign: "was trained on base model another",
-        unjudged: texts.NEVER_JUDGED,
+        unjudged: texts.never_judged(unjudged),
         "round-0009-b-sup": "There is no adapter",
         "../../etc": "is not an adapter's name",
     }.items():

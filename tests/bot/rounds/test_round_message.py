@@ -6,7 +6,7 @@ import pytest
 from bot_house import House
 from rounds_house import add_adapter, ask, finish_a_game, registry_of, rounds, say
 
-from bot.rounds import texts
+from bot.rounds import report_texts, texts
 from local_discord import Fault, Person
 from store.models import Round, RoundStatus, now
 from store.rounds import cancel, latest_events, report
@@ -119,5 +119,5 @@ def test_the_bar_moves_with_the_stages():
         "publish": {},
     }.items():
         row.stage, row.progress = stage, progress
-        bars.append(texts.round_progress(row).count("▰"))
-    assert bars == sorted(bars) and bars[0] == 0 and bars[-1] < texts.BAR_CELLS
+        bars.append(report_texts.round_progress(row).count("▰"))
+    assert bars == sorted(bars) and bars[0] == 0 and bars[-1] < report_texts.BAR_CELLS

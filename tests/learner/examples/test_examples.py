@@ -214,17 +214,20 @@ def test_examples_are_the_same_in_whatever_order_games_come():
     ]
 
 
-def test_held_out_games_are_of_the_newest_round_and_always_the_same():
+def test_held_out_games_stay_held_out_for_good():
     games = [
-        interaction(("", "a", "select A"), game_id=f"{r}-{i}", round=r) for r in (0, 1) for i in range(40)
+        interaction(("", "a", "select A"), game_id=f"{r}-{i}", round=r) for r in (0, 1, 2) for i in range(100)
     ]
     training, held_out = split_held_out(games)
-    assert len(held_out) == 4
-    assert {game.round for game in held_out} == {1}
-    assert len(training) + len(held_out) == 80
-    again = split_held_out(games[::-1])[1]
-    assert {game.game_id for game in again} == {game.game_id for game in held_out}
-    assert split_held_out(games[:10]) == (games[:10], [])
+    assert len(training) + len(held_out) == 300 and 15 < len(held_out) < 50
+    assert {game.round for game in held_out} == {0, 1, 2}
+    of_later = {game.game_id for game in held_out}
+    for few in (games[:8], games[:150], games[250:]):
+        assert {game.game_id for game in split_held_out(few)[1]} == of_later & {game.game_id for game in few}
+    before = held_out[0].game_id
+    training, held_out = split_held_out(games, trained_on={before})
+    assert before in {game.game_id for game in training}
+    assert {game.game_id for game in held_out} == of_later - {before}
 
 
 def test_systems_by_name():

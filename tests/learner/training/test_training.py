@@ -302,6 +302,7 @@ def comparison(right: int, difference: float, spread: float = 0.02) -> Compariso
     ("found", "losses", "passed", "reason"),
     [
         (comparison(80, 0.1), [1.0], True, "60.0% of 80 held-out right actions, the adapter in use 50.0%"),
+        (comparison(80, 0.1), [1.0], True, "difference of +10.0 points, 95% interval +8.0 to +12.0"),
         (comparison(80, -0.05), [1.0], True, "45.0%"),
         (comparison(80, -0.1), [1.0], False, "40.0%"),
         (
@@ -314,11 +315,22 @@ def comparison(right: int, difference: float, spread: float = 0.02) -> Compariso
         (comparison(80, math.nan), [1.0], False, "not finite"),
         (comparison(80, 0.1), [math.nan], False, "loss is not finite"),
         (comparison(80, 0.1), [1.0, None], False, "loss is not finite"),
-        (comparison(30, -0.4), [1.0], True, "too few to judge"),
-        (Comparison(0, 0, None, None, None, None, None, None), [1.0], True, "no held-out turns"),
+        (
+            comparison(30, -0.4),
+            [1.0],
+            True,
+            "not enough to judge yet: 30 of 50 held-out right actions; so far",
+        ),
+        (
+            Comparison(0, 0, None, None, None, None, None, None),
+            [1.0],
+            True,
+            "not enough to judge yet: 0 of 50",
+        ),
     ],
 )
 def test_the_gate(found: Comparison, losses: list[float | None], passed: bool, reason: str):
     decision = gate(found, losses)
     assert decision.passed is passed
     assert reason in decision.reason
+    assert decision.judged is ("not enough" not in reason)

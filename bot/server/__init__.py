@@ -1,7 +1,7 @@
 """The setup of a server."""
 
+from bot.server.cog import Setup
 from bot.services import Services
-from bot.setup.cog import Setup
 
 
 async def setup(bot: Services) -> None:

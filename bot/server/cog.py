@@ -4,13 +4,14 @@ from typing import Any
 
 import discord
 from discord import app_commands
-from discord.ext import commands
 
+from bot.cogs import Cog
 from bot.errors import Refusal
+from bot.language import LANGUAGES, language_of
 from bot.permissions import NAMES, check_moderator, missing
 from bot.respond import acknowledge, answer
+from bot.server import texts
 from bot.services import BotInteraction, Services
-from bot.setup import texts
 from games import GAMES
 from learner.protocol import PolicyError
 from store.guilds import add_play_channel, change_guild_settings, drop_play_channel, play_channels
@@ -21,7 +22,7 @@ LONGEST_SILENCE = 720
 """Seconds between games, and hours until a silent game ends, that a server may choose at most."""
 
 
-class Setup(commands.Cog):
+class Setup(Cog):
     """The command `/setup`."""
 
     def __init__(self, bot: Services) -> None:
@@ -38,13 +39,15 @@ class Setup(commands.Cog):
         idle="Hours without a word after which a game ends; 0 never",
         team="Whether a game may be played by everybody in its thread",
         lock="Whether the threads of finished games are locked when they are archived",
+        language="What the whole server reads: reports, and the message with the Play button",
         reset="A setting that goes back to its default",
     )
     @app_commands.choices(
         games=[
-            app_commands.Choice(name="all", value=texts.ALL_GAMES),
+            app_commands.Choice(name=texts.ALL_GAMES_LABEL, value=texts.ALL_GAMES),
             *(app_commands.Choice(name=game.words.title, value=game.name) for game in GAMES.values()),
         ],
+        language=[app_commands.Choice(name=name, value=code) for code, name in LANGUAGES.items()],
         reset=[app_commands.Choice(name=what, value=name) for name, (_, what) in texts.RESET.items()],
     )
     @app_commands.guild_only()
@@ -61,6 +64,7 @@ class Setup(commands.Cog):
         idle: app_commands.Range[int, 0, LONGEST_SILENCE] | None = None,
         team: bool | None = None,
         lock: bool | None = None,
+        language: str | None = None,
         reset: str | None = None,
     ) -> None:
         check_moderator(interaction)
@@ -76,19 +80,42 @@ class Setup(commands.Cog):
             values["moderators_channel_id"] = str(reports.id)
         if games is not None:
             values["games"] = None if games == texts.ALL_GAMES else [games]
-        given = {"cooldown": cooldown, "idle_hours": idle, "team_games": team, "lock_threads": lock}
+        given = {
+            "cooldown": cooldown,
+            "idle_hours": idle,
+            "team_games": team,
+            "lock_threads": lock,
+            "locale": language,
+        }
         values |= {name: value for name, value in given.items() if value is not None}
         row, channels = await self._save(interaction.guild, values, play_in, not_in)
         lines = await self._lines(interaction, row, channels)
-        if play_in is not None or "games" in values:
+        changed = bool(values.keys() & {"games", "locale"})
+        if play_in is not None or changed:
             for channel_id in channels:
-                if not await self.bot.play_messages.show(channel_id, again="games" in values):
+                if not await self.bot.play_messages.show(channel_id, again=changed):
                     lines.append((False, texts.no_play_message(channel_id)))
         play = self.bot.settings.play
         await answer(
             interaction,
-            texts.report(lines, row, channels, cooldown=play.cooldown, idle_hours=play.idle_hours),
+            texts.report(
+                lines,
+                row,
+                channels,
+                cooldown=play.cooldown,
+                idle_hours=play.idle_hours,
+                locale=language_of(row.locale or interaction.guild.preferred_locale),
+            ),
         )
+
+    @Cog.listener()
+    async def on_guild_update(self, before: discord.Guild, after: discord.Guild) -> None:
+        """Somebody changed a server's settings in Discord: its messages follow the language."""
+        if before.preferred_locale != after.preferred_locale:
+            async with self.bot.database.async_session() as session:
+                channels = [each.channel_id for each in await play_channels(session, str(after.id))]
+            for channel_id in channels:
+                await self.bot.play_messages.show(channel_id, again=True)
 
     @set_up.autocomplete("images")
     async def offer_images(self, interaction: BotInteraction, typed: str) -> list[app_commands.Choice[str]]:

@@ -4,7 +4,7 @@ import pytest
 from bot_house import House
 
 from bot import texts
-from bot.setup import texts as setup_texts
+from bot.server import texts as setup_texts
 from games.figures import open_images
 from local_discord import Person
 from store.models import GuildSettings

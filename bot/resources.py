@@ -1,0 +1,102 @@
+"""What a bot needs besides Discord: the data folder for itself, the database, and the policy service."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from pathlib import Path
+
+import structlog
+from filelock import FileLock, Timeout
+from sqlalchemy.exc import SQLAlchemyError
+
+from bot.errors import StartupError
+from bot.images import ImageSets
+from bot.services import Policy
+from bot.settings import BotSettings
+from learner.protocol import PolicyError
+from learner.registry import AdapterRegistry
+from learner.serving.client import LocalPolicy, connect
+from store.database import Database
+from store.folder import private_folder
+from store.migrations import NewerDatabase, upgrade
+
+log = structlog.get_logger(__name__)
+
+LOCK_FILE = "bot.lock"
+"""In the data folder, held while a bot runs with it."""
+POLICY_TIMEOUT = 4.0
+"""Seconds for which a request to the policy is retried before the player is told that it is not available."""
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Hold the data folder's lock, so that only one bot uses it. The system releases it if the process dies."""
+    try:
+        private_folder(folder)
+        with FileLock(folder / LOCK_FILE, blocking=False):
+            yield
+    except Timeout:
+        raise StartupError(
+            f"Another bot is running with the data folder {folder}: stop it, or set RESPECT_STORE__DATA_DIR to "
+            "another folder for this one."
+        ) from None
+    except OSError as error:
+        raise StartupError(
+            f"The data folder {folder} cannot be used ({error.strerror}): set RESPECT_STORE__DATA_DIR to one that "
+            "can be written."
+        ) from error
+
+
+@asynccontextmanager
+async def open_database(settings: BotSettings) -> AsyncIterator[Database]:
+    try:
+        database = Database(settings.store.url, settings.store.database_timeout)
+        if database.is_blank and AdapterRegistry(settings.adapters_dir).names():
+            log.warning(
+                "there are adapters, but no games: the database is missing or has 0 bytes, and a new one begins. If "
+                "that is not meant, stop the bot and restore the database from a backup",
+                database=database.url.render_as_string(),
+                adapters=str(settings.adapters_dir),
+            )
+        try:
+            await asyncio.to_thread(upgrade, database)
+        except BaseException:
+            await database.aclose()
+            raise
+    except NewerDatabase as error:
+        raise StartupError(f"The database cannot be opened: {error}.") from error
+    except (SQLAlchemyError, OSError) as error:
+        cause = error.__cause__ or error
+        raise StartupError(
+            f"The database cannot be opened: {cause}. `respect doctor` says more; check RESPECT_STORE__DATA_DIR "
+            "and RESPECT_STORE__DATABASE_URL."
+        ) from error
+    try:
+        yield database
+    finally:
+        await database.aclose()
+
+
+@asynccontextmanager
+async def open_policy(settings: BotSettings) -> AsyncIterator[Policy]:
+    """A client of the policy service in the settings, or of a service that is started on this machine."""
+    async with AsyncExitStack() as stack:
+        try:
+            url = settings.service.url
+            if url is None:
+                url = (await stack.enter_async_context(LocalPolicy(settings))).client.url
+            # The timeout is short because the games' workers retry themselves and tell their players.
+            policy = await stack.enter_async_context(connect(url, settings, patience=POLICY_TIMEOUT))
+        except PolicyError as error:
+            raise StartupError(f"The policy cannot be started: {error}") from error
+        yield policy
+
+
+async def check_images(images: ImageSets, settings: BotSettings) -> None:
+    """Raises StartupError if games cannot be played with the image set of the settings."""
+    try:
+        await images.open(settings.play.images)
+    except (ValueError, OSError) as error:
+        raise StartupError(
+            f"{error}. Set RESPECT_PLAY__IMAGES to 'classic' or to 'kilogram:' and a KiloGram folder."
+        ) from error
