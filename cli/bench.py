@@ -104,7 +104,7 @@ def store(
 @app.command()
 def chaos(
     games: Annotated[int, typer.Option(min=1, help="Games that are played.")] = 500,
-    guilds: Annotated[int, typer.Option(min=1, help="Servers.")] = 20,
+    guilds: Annotated[int, typer.Option(min=1, help="Number of servers.")] = 20,
     players: Annotated[int, typer.Option(min=1, help="Players at a time.")] = 20,
     bot_kills: Annotated[int, typer.Option(min=0, help="Kills of the bot.")] = 5,
     service_kills: Annotated[int, typer.Option(min=0, help="Kills of the policy service.")] = 5,

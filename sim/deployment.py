@@ -4,10 +4,12 @@ Games, policy, feedback decoding, store and rounds use the same code as the bot;
 """
 
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+from sqlmodel import Session
 
 from games import DEFAULT_GAME, GAMES
 from games.core import Game
@@ -196,6 +198,32 @@ def simulate(
     }
 
 
+def attack_measures(
+    session: Session, number: int, results: Mapping[str, Any], accounts: Collection[int]
+) -> dict[str, Any]:
+    """Of the training that made a round's policy: who was in quarantine or doubted, the share of the attackers'
+    `accounts` in the weight of what was learnt, and the success of the other players afterwards.
+
+    For evaluation only. `results` are those of the training.
+    """
+    trust = results["trust"]
+    caught, doubted = {int(player) for player in trust["quarantined"]}, set(trust["doubted"])
+    attackers = set(accounts) & players_until(session, number - 1)
+    learnt = weight_by_player(session, results.get("adapter"))
+    total = sum(learnt.values())
+    return {
+        "round": number,
+        "players": trust["players"],
+        "attackers": len(attackers),
+        "attackers_quarantined": len(caught & attackers),
+        "honest_quarantined": len(caught - attackers),
+        "attackers_doubted": len(doubted & attackers),
+        "honest_doubted": len(doubted - attackers),
+        "attackers_influence": sum(learnt.get(each, 0.0) for each in attackers) / total if total else None,
+        "success_of_others": success_of_others(session, number, accounts),
+    }
+
+
 def _games(names: Sequence[str]) -> list[Game]:
     """The rules of some games by name. Raises ValueError for an unknown game."""
     return [game_of(GAMES, name) for name in names]
@@ -321,38 +349,13 @@ class _World:
         return {"images": images.spec, "games": games, "first": success[0], "last": success[-1]}
 
     def quarantines(self) -> list[dict[str, Any]]:
-        """For each training: who was quarantined, the attacking players (accounts), their share of what was learnt,
-        and the success of the other players afterwards.
-
-        For evaluation only.
-        """
-        found = []
-        for number, results in self.results.items():
-            if "trust" not in results:
-                continue
-            caught = {int(player) for player in results["trust"]["quarantined"]}
-            doubted = set(results["trust"]["doubted"])
-            with self.database.session() as session:
-                attackers = self.playground.attackers & players_until(session, number - 1)
-                learnt = weight_by_player(session, results.get("adapter"))
-                success = success_of_others(session, number, self.playground.attackers)
-            total = sum(learnt.values())
-            found.append(
-                {
-                    "round": number,
-                    "players": results["trust"]["players"],
-                    "attackers": len(attackers),
-                    "attackers_quarantined": len(caught & attackers),
-                    "honest_quarantined": len(caught - attackers),
-                    "attackers_doubted": len(doubted & attackers),
-                    "honest_doubted": len(doubted - attackers),
-                    "attackers_influence": sum(learnt.get(each, 0.0) for each in attackers) / total
-                    if total
-                    else None,
-                    "success_of_others": success,
-                }
-            )
-        return found
+        """`attack_measures` of each training."""
+        with self.database.session() as session:
+            return [
+                attack_measures(session, number, results, self.playground.attackers)
+                for number, results in self.results.items()
+                if "trust" in results
+            ]
 
     def _keep_current(self) -> None:
         """Unload all adapters but the current one."""

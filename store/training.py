@@ -208,6 +208,19 @@ def record_lineage(session: Session, adapter: Adapter, entries: Iterable[Lineage
     count_by_player(session, adapter.id)
 
 
+def weight_by_player(session: Session, adapter: str | None) -> dict[int, float]:
+    """Player id -> the sum of the weights of the player's turns that an adapter, given by name, was trained on."""
+    query = (
+        select(Game.player_id, func.sum(AdapterTurn.weight))
+        .join(Turn, col(Turn.game_id) == Game.id)
+        .join(AdapterTurn, col(AdapterTurn.turn_id) == Turn.id)
+        .join(Adapter, col(Adapter.id) == AdapterTurn.adapter_id)
+        .where(Adapter.name == adapter)
+        .group_by(col(Game.player_id))
+    )
+    return dict(session.exec(query).all())
+
+
 def games_trained_on(session: Session, games: Sequence[str]) -> set[str]:
     """Those of these games that any adapter was trained on."""
     found: set[str] = set()
@@ -220,19 +233,6 @@ def games_trained_on(session: Session, games: Sequence[str]) -> set[str]:
         )
         found.update(session.exec(query))
     return found
-
-
-def weight_by_player(session: Session, adapter: str | None) -> dict[int, float]:
-    """Player id -> the sum of the weights of the player's turns that an adapter, given by name, was trained on."""
-    query = (
-        select(Game.player_id, func.sum(AdapterTurn.weight))
-        .join(Turn, col(Turn.game_id) == Game.id)
-        .join(AdapterTurn, col(AdapterTurn.turn_id) == Turn.id)
-        .join(Adapter, col(Adapter.id) == AdapterTurn.adapter_id)
-        .where(Adapter.name == adapter)
-        .group_by(col(Game.player_id))
-    )
-    return dict(session.exec(query).all())
 
 
 def count_by_player(session: Session, adapter_id: int) -> None:

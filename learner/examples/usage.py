@@ -22,6 +22,8 @@ SMOOTHING = 2.0
 """Weight of a word's overall frequency in its frequency for one figure, in uses."""
 LEAST_FIT = -0.7
 """Least evidence of one word, in nats: that nobody else has used it for a figure says little."""
+SHARPNESS = 2.0
+"""Exponent of likelihoods, above 1 so that a few players who share names of their own do not confirm each other."""
 OWN_WORDS = {"player": 0.5, "pair": 0.2}
 """Probability that a player who names figures as the others do uses words of their own, in judging all uses of a player
 and those of one figure."""
@@ -109,7 +111,8 @@ class Usage:
         elsewhere that most of them mean."""
         fits = [self.fits(use.words, figure, use.player) for figure in (*use.board, *self._elsewhere(use))]
         top = max(fits)
-        return exp(fits[use.board.index(use.figure)] - top) / sum(exp(fit - top) for fit in fits)
+        likely = [exp(SHARPNESS * (fit - top)) for fit in fits]
+        return likely[use.board.index(use.figure)] / sum(likely)
 
     def _elsewhere(self, use: Use) -> tuple[str, ...]:
         """The figure that is not on the board and for which most others use the rarest of these words: at least two,

@@ -12,13 +12,13 @@ from typer.testing import CliRunner
 
 from cli.main import app
 from learner.policy import Policy
-from learner.settings import TrainingConfig
 from sim.comparison import simulate_all
 from sim.curves import curves, draw, plot
-from sim.deployment import DeploymentConfig, DeploymentError, simulate
+from sim.deployment import DeploymentConfig, DeploymentError, attack_measures, simulate
 from sim.players import Attack
 from store.database import Database
-from store.models import Game, Turn
+from store.migrations import upgrade
+from store.models import Adapter, AdapterTurn, Game, Origin, Outcome, Player, Turn, now
 from store.statistics import bootstrap_ci95
 
 SHORT = ("simulate", "--rounds", "0", "--games-per-round", "1", "--json")
@@ -133,28 +133,13 @@ def test_an_attack_may_begin_in_a_later_round(tmp_path: Path, policy: Policy):
     assert later[1] != never[1]
 
 
-QUICK = TrainingConfig(epochs=1, least_steps=0, grounding_epochs=1, batch_turns=16)
-
-
-def test_honest_players_have_the_same_games_beside_an_attack(
-    tmp_path: Path, quickly_loaded: None, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setenv("RESPECT_ROUNDS__SEED_GAMES", "none")
+def test_honest_players_have_the_same_games_beside_an_attack(tmp_path: Path, quickly_loaded: None):
     attacks = (Attack("none", 0.5), Attack("sybil", 0.5))
-    configs = [
-        DeploymentConfig(
-            rounds=1, games_per_round=6, at_once=4, players="patient", attack=each, training=QUICK
-        )
-        for each in attacks
-    ]
-    alone, beside = simulate_all(configs, tmp_path)
+    alone, beside = simulate_all(
+        [DeploymentConfig(rounds=0, games_per_round=4, at_once=2, attack=each) for each in attacks], tmp_path
+    )
     assert [each["attack"] for each in (alone, beside)] == ["none", "sybil"]
-    assert [row["interactions"] for row in alone["rounds"]] == [3, 3]
-    assert [row["interactions"] for row in beside["rounds"]] == [6, 6]
-    (before,), (found,) = alone["trust"], beside["trust"]
-    assert (before["players"], before["attackers"], before["attackers_influence"]) == (2, 0, 0)
-    assert (found["players"], found["attackers"], found["honest_quarantined"]) == (5, 3, 0)
-    assert found["attackers_influence"] < 0.5
+    assert [each["rounds"][0]["interactions"] for each in (alone, beside)] == [2, 4]
     games = []
     for each in attacks:
         database = Database(f"sqlite:///{tmp_path / f'b-sup-{each.name}-seed-0' / 'respect.db'}")
@@ -165,8 +150,56 @@ def test_honest_players_have_the_same_games_beside_an_attack(
     assert {game: dealt[:2] for game, dealt in games[1].items() if "attack" not in game} == {
         game: dealt[:2] for game, dealt in games[0].items()
     }
-    accounts = [player for game, (_, _, player) in games[1].items() if "attack" in game]
-    assert len(set(accounts)) == len(accounts) == 6
+    accounts = {player for game, (_, _, player) in games[1].items() if "attack" in game}
+    assert len(accounts) == 2, "a new account for each game"
+
+
+def test_who_was_caught_and_how_much_attackers_influenced(tmp_path: Path):
+    database = Database(f"sqlite:///{tmp_path / 'respect.db'}")
+    upgrade(database)
+    board = [f"figure-{number}" for number in range(10)]
+    with database.session() as session:
+        session.add(Adapter(id=1, name="first", base_model="tiny", system="b-sup"))
+        for player in range(1, 5):
+            session.add(
+                Player(id=player, platform=Origin.SIMULATED, external_id=str(player), name=f"player {player}")
+            )
+            session.flush()
+            for number in (0, 1):
+                game = Game(
+                    id=f"{number}-{player}", game="multiref", images="classic", speaker=board, listener=board,
+                    targets=board[:3], player_id=player, origin=Origin.SIMULATED, adapter="base",
+                    base_model="tiny", images_hash="0", round=number, ended_at=now(),
+                    outcome=Outcome.WON if player == 1 else Outcome.LOST,
+                )  # fmt: skip
+                turn = Turn(
+                    id=10 * player + number, game_id=game.id, number=1, utterance="a bird", state_before="",
+                    action="select A", state_after="A", adapter="base", base_model="tiny", seconds=0.1,
+                    source="simulation",
+                )  # fmt: skip
+                session.add(game)
+                session.flush()
+                session.add(turn)
+        session.flush()
+        session.add_all(
+            AdapterTurn(adapter_id=1, turn_id=10 * player, reward=1, weight=weight)
+            for player, weight in ((1, 1.0), (2, 0.5), (4, 0.5))
+        )
+    trust = {"players": 4, "quarantined": {"3": 0.1}, "doubted": [2, 4], "capped": []}
+    with database.session() as session:
+        found = attack_measures(session, 1, {"trust": trust, "adapter": "first"}, {3, 4, 99})
+    database.close()
+    assert found == {
+        "round": 1,
+        "players": 4,
+        "attackers": 2,
+        "attackers_quarantined": 1,
+        "honest_quarantined": 0,
+        "attackers_doubted": 1,
+        "honest_doubted": 1,
+        "attackers_influence": 0.25,
+        "success_of_others": 0.5,
+    }
 
 
 def test_the_older_names_of_the_options_of_attacks_are_read(quickly_loaded: None):

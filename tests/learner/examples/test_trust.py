@@ -75,9 +75,11 @@ class Overheard(Policy):
         self.__dict__.update(vars(policy))
         self.requests: list[TurnRequest] = []
 
-    def act(self, requests: Sequence[TurnRequest], seed: int) -> list[tuple[str, float]]:
+    def act(
+        self, requests: Sequence[TurnRequest], seed: int = 0, greedy: bool = False
+    ) -> list[tuple[str, float]]:
         self.requests += requests
-        return super().act(requests, seed)
+        return super().act(requests, seed, greedy)
 
 
 @dataclass(frozen=True)
