@@ -96,8 +96,6 @@ def simulate(
         int | None,
         typer.Option(min=0, help="The first round in which they do so. Default: 1 for sleeper, or 0."),
     ] = None,
-    poison: Annotated[float | None, typer.Option(min=0, max=1, hidden=True)] = None,
-    poison_from: Annotated[int | None, typer.Option(min=0, hidden=True)] = None,
     policy: Annotated[str, typer.Option(help=help_of(PolicyConfig, "model"))] = NOVICE,
     decoder: Annotated[
         DecoderName, typer.Option(help=help_of(FeedbackConfig, "decoder"))
@@ -142,8 +140,6 @@ def simulate(
         learnt = None if hindsight is None else Hindsight.parse(hindsight)
     except ValueError as error:
         fail(str(error))
-    if poison is not None:  # the older names of these options
-        attack, share, attack_from = [AttackOption("poison")], poison, poison_from
     try:
         attacks = _attacks([str(name) for name in attack], share, attack_from)
     except ValueError as error:

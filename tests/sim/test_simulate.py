@@ -202,11 +202,7 @@ def test_who_was_caught_and_how_much_attackers_influenced(tmp_path: Path):
     }
 
 
-def test_the_older_names_of_the_options_of_attacks_are_read(quickly_loaded: None):
-    result = CliRunner().invoke(app, [*SHORT, "--poison", "0.5", "--poison-from", "2"])
-    assert result.exit_code == 0, result.stderr
-    config = json.loads(result.stdout)["config"]
-    assert (config["attack"], config["share"], config["attack_from"]) == ("poison", 0.5, 2)
+def test_an_unknown_attack_is_refused_with_those_that_there_are():
     result = CliRunner().invoke(app, [*SHORT, "--attack", "flood"])
     assert result.exit_code == 2 and "sleeper" in result.stderr
 
