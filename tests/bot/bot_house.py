@@ -30,7 +30,7 @@ CHANNELS = {"general": "Anything", "play": "Games"}
 
 @dataclass
 class ObedientPolicy:
-    """A policy service that plays the utterance if it is a legal action, and a random action otherwise."""
+    """A policy service that plays the utterance if it is a legal action, and clicks a random figure otherwise."""
 
     url: str = ""
     asked: list[TurnRequest] = field(default_factory=list)
@@ -54,7 +54,8 @@ class ObedientPolicy:
             return web.json_response({"error": f"{turn.adapter} is broken", "retry": False}, status=409)
         if turn.request_id not in self.answers:
             legal = GAMES[turn.game].legal_actions(turn.state)
-            action = turn.utterance if turn.utterance in legal else self.rng.choice(legal)
+            clicks = [action for action in legal if len(action.split()) == 2]  # one, which rarely ends a game
+            action = turn.utterance if turn.utterance in legal else self.rng.choice(clicks)
             self.answers[turn.request_id] = TurnAnswer(
                 action=action, logp=-1.5, adapter=turn.adapter, base_model="obedient", seconds=0.01
             )
