@@ -1,5 +1,6 @@
 """What the tests of rounds share."""
 
+import asyncio
 import json
 from pathlib import Path
 
@@ -48,7 +49,7 @@ async def press(person: Person, message: Message, label: str) -> str:
     return (await person.wait_message(lambda found: found.id == message.id or found.ephemeral)).content
 
 
-def add_adapter(
+async def add_adapter(
     house: House, number: int, status: AdapterStatus = AdapterStatus.RETIRED, base_model: str = "obedient"
 ) -> str:
     """Add the adapter of a round to the registry and the store. Gives its name."""
@@ -62,11 +63,14 @@ def add_adapter(
         (folder / CONFIG).write_text(json.dumps({"peft_type": "LORA"}))
         save_file({"a": np.zeros(1, np.float32)}, folder / WEIGHTS)
 
-    registry = registry_of(house)
-    registry.publish(card, write)
-    with house.database.session() as session:
-        row = registry.record(session, card)
-        row.status = status
+    def add() -> None:
+        registry = registry_of(house)
+        registry.publish(card, write)
+        with house.database.session() as session:
+            row = registry.record(session, card)
+            row.status = status
+
+    await asyncio.to_thread(add)  # the bot may be writing, and needs this thread to end it
     return name
 
 
@@ -74,9 +78,9 @@ def registry_of(house: House) -> AdapterRegistry:
     return AdapterRegistry(house.settings.adapters_dir)
 
 
-def erase_turns_of(house: House, name: str) -> None:
+async def erase_turns_of(house: House, name: str) -> None:
     """As if a player whose turns the adapter was trained on had been erased."""
-    with house.database.session() as session:
-        row = session.exec(select(Adapter).where(Adapter.name == name)).one()
+    async with house.database.async_writing() as session:
+        row = (await session.exec(select(Adapter).where(Adapter.name == name))).one()
         row.erased_turns = 3
         session.add(row)

@@ -66,7 +66,7 @@ def test_who_may_by_default_and_what_is_refused():
 
 
 async def test_whoever_loses_the_permission_after_the_question_may_not(house: House, grace: Person):
-    name = add_adapter(house, 1)
+    name = await add_adapter(house, 1)
     question = await ask(house, grace, "round promote", adapter=name)
     await house.stop()
     house.with_settings(rounds={"managed_by": "owner"})
@@ -101,7 +101,7 @@ async def test_requests_go_to_the_named_channel_and_are_refused_there(stopped_ho
     house = stopped_house
     channel = house.discord.channel("general")
     grace, _ = await started(house, managed_by="request", requests_channel=str(channel.id))
-    name = add_adapter(house, 1)
+    name = await add_adapter(house, 1)
     question = await ask(house, grace, "round promote", adapter=name)
     assert await press(grace, question, texts.PROMOTE_YES) == texts.REQUESTED
     message = request_to(grace, channel)
@@ -146,9 +146,9 @@ async def test_neither_time_nor_games_hold_up_the_end_of_an_erased_adapter(stopp
     grace, _ = await started(house, cooldown=60.0, least_games=5)
     await finish_a_game(house, ada)
     ended(house, 1)
-    name = add_adapter(house, 1)
+    name = await add_adapter(house, 1)
     with house.database.session() as session:
         registry_of(house).promote(session, name)
     assert "The next round may start" in await say(house, grace, "round start")
-    erase_turns_of(house, name)
+    await erase_turns_of(house, name)
     assert await say(house, grace, "round start") == texts.round_queued(2)

@@ -52,7 +52,7 @@ async def test_a_round_whose_adapter_plays_already_is_not_cancelled(
     await finish_a_game(house, ada)
     await say(house, grace, "round start")
     await house.eventually(lambda: rounds(house)[0].stage == "train")
-    name = add_adapter(house, 1)
+    name = await add_adapter(house, 1)
     question = await ask(house, grace, "round cancel")
     with house.database.session() as session:
         registry_of(house).promote(session, name)
@@ -65,10 +65,10 @@ async def test_adapters_are_promoted_and_rolled_back_after_a_question(
     house: House, grace: Person, policy: ObedientPolicy
 ):
     assert await say(house, grace, "round rollback") == texts.NOTHING_TO_GO_BACK_TO
-    first, second = add_adapter(house, 1), add_adapter(house, 2, AdapterStatus.REJECTED)
-    erased, foreign = add_adapter(house, 3), add_adapter(house, 4, base_model="another")
-    unjudged = add_adapter(house, 5, AdapterStatus.CANDIDATE)
-    erase_turns_of(house, erased)
+    first, second = await add_adapter(house, 1), await add_adapter(house, 2, AdapterStatus.REJECTED)
+    erased, foreign = await add_adapter(house, 3), await add_adapter(house, 4, base_model="another")
+    unjudged = await add_adapter(house, 5, AdapterStatus.CANDIDATE)
+    await erase_turns_of(house, erased)
     offered = await grace.autocomplete("play", "round promote", {"adapter": ""}, "adapter")
     assert [choice["value"] for choice in offered] == [second, first, "base"]
     assert offered[0]["name"] == f"{second} (refused by its gate)"
@@ -110,15 +110,15 @@ async def test_adapters_are_promoted_and_rolled_back_after_a_question(
 
 
 async def test_an_adapter_that_is_erased_after_the_question_is_not_promoted(house: House, grace: Person):
-    name = add_adapter(house, 1)
+    name = await add_adapter(house, 1)
     question = await ask(house, grace, "round promote", adapter=name)
-    erase_turns_of(house, name)
+    await erase_turns_of(house, name)
     assert "since been erased" in await press(grace, question, texts.PROMOTE_YES)
     assert registry_of(house).current() == "base"
 
 
 async def test_no_adapter_is_changed_while_a_round_may_change_it(house: House, ada: Person, grace: Person):
-    name = add_adapter(house, 1)
+    name = await add_adapter(house, 1)
     question = await ask(house, grace, "round promote", adapter=name)
     await finish_a_game(house, ada)
     await say(house, grace, "round start")

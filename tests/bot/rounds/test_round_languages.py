@@ -47,7 +47,7 @@ async def test_a_report_is_written_once_for_each_language(house: House, ada: Per
 
 
 async def test_questions_and_choices_are_in_the_language_of_who_asks(house: House, grace: Person):
-    add_adapter(house, 1, AdapterStatus.REJECTED)
+    await add_adapter(house, 1, AdapterStatus.REJECTED)
     grace.user.locale = "de"
     offered = await grace.autocomplete("play", "runde einsetzen", {"adapter": ""}, "adapter")
     assert "round-0001-b-sup (von der Prüfung abgelehnt)" in [choice["name"] for choice in offered]

@@ -93,7 +93,7 @@ async def test_the_gain_is_reported_once(stopped_house: House, ada: Person):
     moderators = house.discord.channel("moderators")
     await say(house, grace, "setup", reports=moderators.id)
     await finish_a_game(house, ada)
-    name = add_adapter(house, 1)
+    name = await add_adapter(house, 1)
     with house.database.session() as session:
         registry_of(house).promote(session, name)
     house.policy.current = name

@@ -79,10 +79,10 @@ def study_of(house: House, text: str) -> None:
 
 
 @pytest.fixture
-def adapter(stopped_house: House) -> str:
+async def adapter(stopped_house: House) -> str:
     """An adapter that the base model of the tests can be played with."""
     upgrade(stopped_house.database)
-    return add_adapter(stopped_house, 1)
+    return await add_adapter(stopped_house, 1)
 
 
 async def ask_to_play(house: House, person: Person) -> Message:
@@ -270,7 +270,7 @@ async def test_an_adapter_that_may_not_be_used_any_more_leaves_its_arm_out(
         arms = {user_id: await enter(user_id) for user_id in range(12)}
         assert set(arms.values()) == {"learning", "control"}
         assert {user_id: await enter(user_id) for user_id in arms} == arms, "players stay in their arm"
-        erase_turns_of(house, adapter)
+        await erase_turns_of(house, adapter)
         for user_id, arm in arms.items():
             assert await enter(user_id) == (arm if arm == "control" else None)
         assert {await enter(user_id) for user_id in range(100, 112)} == {"control"}
