@@ -12,10 +12,10 @@ from bot.commands import CommandTree
 from bot.images import ImageSets
 from bot.language import english_name
 from bot.play.display import BoardDisplay
-from bot.play.front import PlayMessages
 from bot.play.housekeeping import Housekeeping
 from bot.play.inbox import Inbox
 from bot.play.opening import GameOpener
+from bot.play.play_messages import PlayMessages
 from bot.play.session import GameSessions
 from bot.rounds.console import Console
 from bot.rounds.schedule import RoundSchedule

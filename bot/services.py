@@ -77,7 +77,7 @@ class Inbox(Protocol):
 
 
 class PlayMessages(Protocol):
-    """The messages with Play buttons (`bot.play.front.PlayMessages`)."""
+    """The messages with Play buttons (`bot.play.play_messages.PlayMessages`)."""
 
     async def show(self, channel_id: str, *, again: bool = False) -> bool: ...
 

@@ -243,7 +243,7 @@ class Interactions:
             allowed_flags=int(ANSWER_FLAGS),
             seen_by=interaction.user.id if ephemeral else None,
             interaction_metadata=self._metadata(interaction),
-            webhook_id=self.world.app.id,
+            webhook=(self.world.app.id, self.world.app.id),
             within=("data",),
         )
 
@@ -302,7 +302,7 @@ class Interactions:
             extra_flags=int(ephemeral),
             seen_by=interaction.user.id if ephemeral else None,
             interaction_metadata=self._metadata(interaction),
-            webhook_id=self.world.app.id,
+            webhook=(self.world.app.id, self.world.app.id),
         )
         interaction.followups[message.id] = message
         return message

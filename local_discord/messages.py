@@ -45,15 +45,16 @@ def create(
     allowed_flags: int = SENDER_FLAGS,
     seen_by: int | None = None,
     interaction_metadata: Json | None = None,
-    webhook_id: int | None = None,
+    webhook: tuple[int, int | None] | None = None,
     about: Json | None = None,
     within: tuple[str | int, ...] = (),
 ) -> Message:
     """Creates a message and sends its event to everyone who may see it.
 
     With `enforce_nonce`, a nonce that the author used recently in the channel returns the earlier message.
-    `about` is the object of a service message. `extra_flags` are set by the service itself (loading, ephemeral);
-    `allowed_flags` may be set by the sender.
+    `webhook` is the webhook that posts it and the application that owns this, which for an answer to an interaction
+    are the same. `about` is the object of a service message. `extra_flags` are set by the service itself (loading,
+    ephemeral); `allowed_flags` may be set by the sender.
     """
     uploads = uploads or {}
     flags = int(payload.get("flags") or 0)
@@ -82,9 +83,7 @@ def create(
         poll=payload.get("poll"),
         seen_by=seen_by,
     )
-    message.webhook_id = webhook_id
-    if webhook_id == world.app.id:  # the answer to an interaction
-        message.application_id = world.app.id
+    message.webhook_id, message.application_id = webhook or (None, None)
     message.attachments = _new_attachments(world, channel, payload.get("attachments"), uploads)
     _fill(world, message, payload)
     _find_mentions(world, channel, message, payload.get("allowed_mentions"))

@@ -57,7 +57,7 @@ async def record_play_message(session: AsyncSession, channel_id: str, message_id
     return result.rowcount > 0
 
 
-async def channel_of_play_message(session: AsyncSession, message_ids: set[str]) -> Sequence[PlayChannel]:
+async def channels_of_play_messages(session: AsyncSession, message_ids: set[str]) -> Sequence[PlayChannel]:
     """The channels whose message with the Play button is among these."""
     return (await session.exec(select(PlayChannel).where(col(PlayChannel.message_id).in_(message_ids)))).all()
 

@@ -29,6 +29,8 @@ from store.models import (
 )
 from store.rounds import forget_trust, trust_of, trust_without
 
+SOMEBODY_ELSE = "(somebody else's)"
+"""In a player's export, in place of the words of others of a team."""
 KEPT_BACK = "kept back until the study has ended"
 SHOWS_ARM = ("adapter", "arm", "seed", "probability", "eligible_arms")
 
@@ -100,7 +102,7 @@ def export_player(session: Session, player_id: int, running_study: str | None = 
     blind = {row.game_id for row in assignments if row.study == running_study}
     for turn in turns:
         known = {"verdicts": verdicts.get(turn.id, []), "learnt_by": learnt.get(turn.id, [])}
-        of_game[turn.game_id].append(_blinded(turn, turn.game_id in blind) | known)
+        of_game[turn.game_id].append(_own_words(_blinded(turn, turn.game_id in blind), "utterance") | known)
     return {
         "player": player.model_dump(mode="json"),
         "consents": [answer.model_dump(mode="json") for answer in answers],
@@ -108,12 +110,17 @@ def export_player(session: Session, player_id: int, running_study: str | None = 
         "assignments": [_blinded(row, row.game_id in blind) for row in assignments],
         "survey_answers": _rows_of(session, SurveyAnswer, player_id),
         "quiz_answers": _rows_of(session, QuizAnswer, player_id),
-        "waiting": [instruction.model_dump(mode="json") for instruction in waiting],
+        "waiting": [_own_words(instruction.model_dump(mode="json"), "text") for instruction in waiting],
         "said_in_games_of_others": [turn.model_dump(mode="json") for turn in session.exec(said)],
         "trust": trust_of(session, player_id),
         "rounds": [{"number": row.number, "requested_at": row.created_at.isoformat()} for row in asked],
         "round_events": [event.model_dump(mode="json") for event in events],
     }
+
+
+def _own_words(row: dict[str, Any], words: str) -> dict[str, Any]:
+    """A turn or a waiting utterance of a game that the player began, without the words of others of its team."""
+    return row if row["player_id"] is None else {**row, words: SOMEBODY_ELSE, "player_id": SOMEBODY_ELSE}
 
 
 def _blinded(row: SQLModel, blind: bool) -> dict[str, Any]:
@@ -211,11 +218,6 @@ def erase_player(session: Session, player_id: int) -> int:
     session.exec(delete(Game).where(col(Game.id).in_(shared)))
     session.exec(delete(Player).where(col(Player.id) == player_id))
     return len(erased)
-
-
-def consenting_players(session: Session, kind: ConsentKind) -> set[int]:
-    """Ids of the players whose latest answer to an opt-in is yes."""
-    return set(session.exec(agreed(kind)))
 
 
 def agreed(kind: ConsentKind) -> SelectOfScalar[int]:

@@ -41,6 +41,16 @@ def wilson95(share: float, number: float) -> tuple[float, float]:
     return max(0.0, (centre - half) / scale), min(1.0, (centre + half) / scale)
 
 
+def newcombe95(
+    share: float, interval: tuple[float, float], other: float, other_interval: tuple[float, float]
+) -> tuple[float, float]:
+    """95% interval of a share minus another, from the Wilson intervals of both: Newcombe (1998), method 10."""
+    (low, high), (other_low, other_high) = interval, other_interval
+    below = sqrt((share - low) ** 2 + (other_high - other) ** 2)
+    above = sqrt((high - share) ** 2 + (other - other_low) ** 2)
+    return share - other - below, share - other + above
+
+
 @dataclass(frozen=True)
 class Scope:
     """Which finished games are counted: a player's, a guild's, or all. Imported games never are."""
@@ -258,14 +268,6 @@ class Gain:
 
 
 def gain(new: Success, before: Success) -> Gain:
-    """How much more of its games one adapter won than another, with Newcombe's interval of the difference.
-
-    Newcombe (1998), method 10: from the Wilson intervals of both shares.
-    """
+    """How much more of its games one adapter won than another."""
     difference = new.success - before.success
-    (low, high), (low_before, high_before) = new.success_ci95, before.success_ci95
-    return Gain(
-        difference,
-        difference - sqrt((new.success - low) ** 2 + (high_before - before.success) ** 2),
-        difference + sqrt((high - new.success) ** 2 + (before.success - low_before) ** 2),
-    )
+    return Gain(difference, *newcombe95(new.success, new.success_ci95, before.success, before.success_ci95))

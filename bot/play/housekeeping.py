@@ -1,14 +1,12 @@
 """Ends games in which nobody says anything any more, and archives the threads of finished games."""
 
-import asyncio
 from datetime import timedelta
 
 import discord
 import structlog
-from discord.ext import tasks
-from sqlalchemy.exc import SQLAlchemyError
 
 from bot.errors import OUTSIDE
+from bot.play.repeated import Repeated
 from bot.play.session import GameSessions
 from bot.settings import BotSettings
 from store.database import Database
@@ -35,50 +33,40 @@ class Housekeeping:
         self._idle_hours = settings.play.idle_hours
         self._database = database
         self._games = games
-        self._loop = tasks.loop(seconds=EVERY_SECONDS)(self._tidy)
+        self._tidying = Repeated("housekeeping", self._tidy, EVERY_SECONDS)
 
     def start(self) -> None:
         """Begin, unless it has begun."""
-        if not self._loop.is_running():
-            self._loop.start()
+        self._tidying.start()
 
     async def close(self) -> None:
         """Stop."""
-        self._loop.cancel()
-        if (task := self._loop.get_task()) is not None:
-            await asyncio.gather(task, return_exceptions=True)
+        await self._tidying.close()
 
     async def _tidy(self) -> None:
-        try:
-            await self.end_idle_games()
-            await self.close_threads()
-        except SQLAlchemyError as error:
-            log.error("database not available", error=str(error.__cause__ or error))
-        except Exception:  # the loop would end with it
-            log.exception("housekeeping failed")
+        await self._end_idle_games()
+        await self._close_threads()
 
-    async def end_idle_games(self) -> int:
+    async def _end_idle_games(self) -> None:
         """End games in which nothing was said for the time that their server, or the operator, chose.
 
-        Gives their number. Their end is not shown, because that would open their threads again.
+        Their end is not shown, because that would open their threads again.
         """
         async with self._database.async_session() as session:
             chosen = await idle_hours(session)
             shortest = min((hours for hours in (self._idle_hours, *chosen.values()) if hours), default=None)
             if shortest is None:
-                return 0
+                return
             found = await idle_games(session, now() - timedelta(hours=shortest))
-        ended = 0
         for game, since in found:
             hours = chosen.get(game.guild_id or "", self._idle_hours)
             if hours and since < now() - timedelta(hours=hours):
-                ended += await self._games.give_up(game.id, EndReason.IDLE)
-        return ended
+                await self._games.give_up(game.id, EndReason.IDLE)
 
-    async def close_threads(self, after: float = CLOSE_AFTER) -> None:
-        """Archive the threads of games that ended so many seconds ago, and lock them where the server wants it."""
+    async def _close_threads(self) -> None:
+        """Archive the threads of games that ended a while ago, and lock them where the server wants it."""
         async with self._database.async_session() as session:
-            found = await threads_to_close(session, now() - timedelta(seconds=after), CLOSED_AT_ONCE)
+            found = await threads_to_close(session, now() - timedelta(seconds=CLOSE_AFTER), CLOSED_AT_ONCE)
             locking = await guilds_that_lock(session) if found else set[str]()
         for game in found:
             if await self._closed(game, lock=game.guild_id in locking):

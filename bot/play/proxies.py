@@ -19,12 +19,9 @@ LONGEST_TAGS = 16
 
 
 def is_proxy(message: discord.Message) -> bool:
-    """Whether a webhook posted a message, and not an application that answers a command."""
-    return (
-        message.webhook_id is not None
-        and message.application_id is None
-        and message.interaction_metadata is None
-    )
+    """Whether a webhook posted a message. An application answers commands through one with its own id, and posts as
+    others through one of any other id."""
+    return message.webhook_id is not None and message.webhook_id != message.application_id
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,10 @@ Games are compared by the arm that they were assigned to, whatever happened afte
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import sqrt
 
 from research.report.estimate import Estimate
 from research.study.file import Study
-from store.standings import wilson95
+from store.standings import newcombe95, wilson95
 from store.studies import PlayerGames
 
 
@@ -54,12 +53,10 @@ def _success(rows: Sequence[PlayerGames]) -> Estimate:
 
 
 def _difference(first: Estimate, second: Estimate) -> Estimate | None:
-    """`first` minus `second`, with Newcombe's hybrid score interval."""
+    """`first` minus `second`, with Newcombe's interval."""
     if first.value is None or second.value is None:
         return None
     assert first.low is not None and first.high is not None
     assert second.low is not None and second.high is not None
-    found = first.value - second.value
-    below = sqrt((first.value - first.low) ** 2 + (second.high - second.value) ** 2)
-    above = sqrt((first.high - first.value) ** 2 + (second.value - second.low) ** 2)
-    return Estimate(found, found - below, found + above)
+    interval = newcombe95(first.value, (first.low, first.high), second.value, (second.low, second.high))
+    return Estimate(first.value - second.value, *interval)

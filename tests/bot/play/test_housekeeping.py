@@ -13,6 +13,7 @@ from local_discord import Person
 from local_discord.model import Channel, Message, MessageType
 from local_discord.permissions import Permission
 from local_discord.threads import change_thread
+from store.guilds import play_channels
 from store.models import EndReason, Game, Turn
 
 
@@ -169,6 +170,23 @@ async def test_a_chosen_channel_has_a_pinned_play_button_that_comes_back(
     await house.eventually(lambda: not [each for each in ada.history(channel) if each.type in lines])
     await set_up(grace, not_in=channel.id)
     await house.eventually(lambda: texts.PLAY_HERE not in [each.content for each in ada.history(channel)])
+
+
+async def test_a_chosen_channel_that_was_deleted_meanwhile_is_forgotten(
+    house: House, ada: Person, grace: Person
+):
+    gone = house.discord.world.add_channel(house.discord.guild, "old-games")
+    await set_up(grace, play_in=gone.id)
+    await house.stop()
+    house.discord.world.remove_channel(gone)
+    await house.start()
+    await house.eventually(lambda: nothing_chosen(house))
+    await house.play(ada)  # in any channel again
+
+
+async def nothing_chosen(house: House) -> bool:
+    async with house.database.async_session() as session:
+        return not await play_channels(session)
 
 
 async def test_games_are_played_where_and_as_the_server_wants(house: House, ada: Person, grace: Person):

@@ -8,14 +8,15 @@ from local_discord import Person, messages
 from local_discord.faults import Fault
 from local_discord.model import Channel, Message
 
-WEBHOOK = 4242
+WEBHOOK, PROXY = 4242, 4343
+"""A webhook, and the application that made it."""
 
 
 def post(house: House, thread: Channel, words: str) -> Message:
     """A proxy's webhook posts a message."""
     world = house.discord.world
     member = world.add_user("Luna", None, bot=True)
-    return messages.create(world, thread, member, {"content": words}, webhook_id=WEBHOOK)
+    return messages.create(world, thread, member, {"content": words}, webhook=(WEBHOOK, PROXY))
 
 
 @pytest.mark.parametrize("deleted_first", [True, False])
@@ -77,6 +78,7 @@ async def test_discords_trouble_at_the_start_is_waited_for(
     monkeypatch.setattr("bot.app._serve.retry.wait.multiplier", 0.01)
     stopped_house.discord.faults.add(Fault(kind="error", status=503, route=route, count=2))
     await stopped_house.start()
+    assert not stopped_house.discord.faults.current()  # both failures were met
     await stopped_house.play(ada)
 
 

@@ -12,7 +12,7 @@ from local_discord import Person
 from local_discord.model import Channel
 from store.games import turns_by_player
 from store.models import Consent, ConsentKind, Game, Origin, Player, TeamPlayer, Turn
-from store.players import erase_player, export_player
+from store.players import SOMEBODY_ELSE, erase_player, export_player
 from store.training import usable_interactions
 
 
@@ -111,7 +111,8 @@ async def test_erasing_one_of_a_team_erases_its_game_and_the_export_has_the_word
     house: House, ada: Person, bob: Person, thread: Channel
 ):
     await house.turn(bob, thread, "the Swan, please")
-    await house.turn(ada, thread, await house.winning_words(thread))
+    words = await house.winning_words(thread)
+    await house.turn(ada, thread, words)
     game = await house.settled(thread)
     alone = await house.play(ada)
     await house.settled(alone)  # the bot writes no more
@@ -122,6 +123,8 @@ async def test_erasing_one_of_a_team_erases_its_game_and_the_export_has_the_word
     with house.database.session() as session:
         found = export_player(session, bobs)
         assert [turn["utterance"] for turn in found["said_in_games_of_others"]] == ["the Swan, please"]
+        game_of_ada = export_player(session, game.player_id)["games"][0]
+        assert [turn["utterance"] for turn in game_of_ada["turns"]] == [SOMEBODY_ELSE, words]
         assert erase_player(session, bobs) == 1
     with house.database.session() as session:
         assert [row.thread_id for row in session.exec(select(Game))] == [str(alone.id)]

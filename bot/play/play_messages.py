@@ -1,27 +1,25 @@
 """The pinned message with Play buttons in the channels that a server chose for games."""
 
-import asyncio
 import io
 from collections.abc import Collection
 
 import discord
 import structlog
-from discord.ext import tasks
-from sqlalchemy.exc import SQLAlchemyError
 
 from bot import texts
-from bot.errors import OUTSIDE
+from bot.errors import OUTSIDE, UNKNOWN_CHANNEL
 from bot.images import ImageSets
 from bot.language import server_locale, speaking
 from bot.locks import KeyedLocks
 from bot.play.buttons import play_buttons
 from bot.play.example import example_of
+from bot.play.repeated import Repeated
 from bot.respond import NO_PINGS
 from games import GAMES
 from games.language import _
 from store.database import Database
 from store.guilds import (
-    channel_of_play_message,
+    channels_of_play_messages,
     drop_play_channel,
     guild_settings,
     play_channels,
@@ -32,7 +30,7 @@ from store.models import PlayChannel
 log = structlog.get_logger(__name__)
 
 UNKNOWN_MESSAGE = 10008
-EVERY_MINUTES = 60.0
+EVERY_SECONDS = 3600.0
 """How often it is checked whether the messages are still there."""
 
 
@@ -44,29 +42,21 @@ class PlayMessages:
         self._database = database
         self._images = images
         self._locks = KeyedLocks()
-        self._loop = tasks.loop(minutes=EVERY_MINUTES)(self._check_all)
+        self._checking = Repeated("Play messages", self._check_all, EVERY_SECONDS)
 
     def start(self) -> None:
         """Check now and every hour, unless it has begun."""
-        if not self._loop.is_running():
-            self._loop.start()
+        self._checking.start()
 
     async def close(self) -> None:
         """Stop."""
-        self._loop.cancel()
-        if (task := self._loop.get_task()) is not None:
-            await asyncio.gather(task, return_exceptions=True)
+        await self._checking.close()
 
     async def _check_all(self) -> None:
-        try:
-            async with self._database.async_session() as session:
-                found = await play_channels(session)
-            for row in found:
-                await self.show(row.channel_id)
-        except SQLAlchemyError as error:
-            log.error("database not available", error=str(error.__cause__ or error))
-        except Exception:  # the loop would end with it
-            log.exception("messages with a Play button not checked")
+        async with self._database.async_session() as session:
+            found = await play_channels(session)
+        for row in found:
+            await self.show(row.channel_id)
 
     async def show(self, channel_id: str, *, again: bool = False) -> bool:
         """Make sure that a chosen channel has its message; with `again`, that it offers what the server allows now.
@@ -83,16 +73,19 @@ class PlayMessages:
             locale = await server_locale(self._client, self._database, int(row.guild_id))
             try:
                 with speaking(locale):
-                    if row.message_id is None or not await self._there(channel, row.message_id, games, again):
-                        message = await self._send(channel, games)
-                    else:
-                        message = None
-                if message is not None:
-                    async with self._database.async_writing() as session:
-                        await record_play_message(session, channel_id, str(message.id))
+                    if row.message_id is not None and await self._there(
+                        channel, row.message_id, games, again
+                    ):
+                        return True
+                    message = await self._send(channel, games)
             except OUTSIDE as error:
+                if isinstance(error, discord.NotFound) and error.code == UNKNOWN_CHANNEL:
+                    await self.channel_gone(int(channel_id))  # deleted while the bot was offline
+                    return True
                 log.warning("no message with a Play button", channel=channel_id, error=str(error))
                 return False
+            async with self._database.async_writing() as session:
+                await record_play_message(session, channel_id, str(message.id))
             return True
 
     async def remove(self, row: PlayChannel) -> None:
@@ -110,7 +103,7 @@ class PlayMessages:
     async def deleted(self, message_ids: Collection[int]) -> None:
         """Messages were deleted: those with a Play button are sent again."""
         async with self._database.async_session() as session:
-            found = await channel_of_play_message(session, {str(each) for each in message_ids})
+            found = await channels_of_play_messages(session, {str(each) for each in message_ids})
         for row in found:
             await self.show(row.channel_id)
 
