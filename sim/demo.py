@@ -28,6 +28,7 @@ from sim.community import LIVELY, NAMES, CommunityMember, Pace
 from sim.players import open_players
 from store.database import Database
 from store.folder import private_file
+from store.guilds import add_play_channel
 from store.migrations import upgrade
 from store.models import Game, Round
 from store.rounds import active_round, latest_rounds
@@ -219,6 +220,9 @@ async def running_demo(options: DemoOptions, once: bool = False) -> AsyncIterato
             bot_name="tangram-bot",
             response_window=RESPONSE_SECONDS,
         ) as service:
+            async with database.async_writing() as session:  # newcomers see a button there
+                guild_id, channel_id = service.guild.id, service.channel(CHANNEL).id
+                await add_play_channel(session, str(guild_id), str(channel_id))
             bot = BotProcess(_environment(options, service, once), private_file(options.data_dir / "bot.log"))
             keeper = asyncio.create_task(bot.keep_running())
             try:
