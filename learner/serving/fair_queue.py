@@ -40,8 +40,3 @@ class FairQueue(Generic[_Item]):
             if waiting:
                 self._queues[tenant] = waiting
             return item
-
-    def waiting(self, tenant: str) -> int:
-        """Number of waiting items of a tenant."""
-        with self._changed:
-            return len(self._queues.get(tenant, ()))

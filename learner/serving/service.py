@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import hmac
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import structlog
@@ -30,7 +31,7 @@ log = structlog.get_logger(__name__)
 
 WATCH_SECONDS = 0.5
 MAX_WAITING, MAX_WAITING_EACH = 512, 64
-"""Maximum number of waiting turns: in total, and of one community."""
+"""Maximum number of turns without an answer: in total, and of one community."""
 MAX_BODY = 256 * 2**10
 
 
@@ -49,6 +50,8 @@ class PolicyService:
         self._current = BASE_ADAPTER
         self._following = asyncio.Lock()
         self._refused: str | None = None
+        self._waiting: Counter[str] = Counter()
+        """Turns without an answer, by community."""
         self._turns = 0
         self._started = time.monotonic()
 
@@ -91,16 +94,27 @@ class PolicyService:
         if trouble := self._worker.trouble():
             raise PolicyError(trouble)
         if turn.request_id not in self._answers:
-            if self._worker.waiting >= MAX_WAITING:
-                raise PolicyError("Too many turns are waiting; try again in a moment")
-            if self._worker.waiting_in(turn.community) >= MAX_WAITING_EACH:
-                raise PolicyError("Too many turns of this community are waiting; try again in a moment")
+            self._admit(turn)
         played = await self._answers.once(turn.request_id, lambda: self._play(turn))
         return web.json_response(played.model_dump())
 
+    def _admit(self, turn: TurnRequest) -> None:
+        """Count a turn as waiting. Raises `PolicyError` if too many are."""
+        if self._waiting.total() >= MAX_WAITING:
+            raise PolicyError("Too many turns are waiting; try again in a moment")
+        if self._waiting[turn.community] >= MAX_WAITING_EACH:
+            raise PolicyError("Too many turns of this community are waiting; try again in a moment")
+        self._waiting[turn.community] += 1
+
     async def _play(self, turn: TurnRequest) -> TurnAnswer:
+        """Play a turn that was admitted."""
         began = time.monotonic()
-        action, logp = await self._worker.act(turn)
+        try:
+            action, logp = await self._worker.act(turn)
+        finally:
+            self._waiting[turn.community] -= 1
+            if not self._waiting[turn.community]:
+                del self._waiting[turn.community]
         self._turns += 1
         return TurnAnswer(
             action=action,
@@ -138,7 +152,7 @@ class PolicyService:
             current=self._current,
             loaded=self._worker.loaded,
             turns=self._turns,
-            waiting=self._worker.waiting,
+            waiting=self._waiting.total(),
             uptime_seconds=time.monotonic() - self._started,
         )
 

@@ -66,7 +66,6 @@ class Worker:
         self._beat = time.monotonic()
         """When the thread last began or ended something, or was first given something after a pause."""
         self._unsettled = 0
-        self.waiting = 0
 
     @property
     def loaded(self) -> tuple[str, ...]:
@@ -89,11 +88,7 @@ class Worker:
 
     async def act(self, request: TurnRequest) -> tuple[str, float]:
         """(action, log-propensity). Raises `PolicyError`."""
-        self.waiting += 1
-        try:
-            return await self._put(request)
-        finally:
-            self.waiting -= 1
+        return await self._put(request)
 
     async def load(self, name: str) -> None:
         """Load an adapter for new games; those of games in progress stay loaded.
@@ -113,10 +108,6 @@ class Worker:
         if self._unsettled and (stuck := time.monotonic() - self._beat) > STUCK_SECONDS:
             return f"The policy's worker has not moved for {stuck:.0f} s while turns wait"
         return None
-
-    def waiting_in(self, community: str) -> int:
-        """Number of waiting turns of one community."""
-        return self._jobs.waiting(community)
 
     async def _put(self, work: TurnRequest | Callable[[], Any]) -> Any:
         loop = asyncio.get_running_loop()

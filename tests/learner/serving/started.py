@@ -21,7 +21,7 @@ from tests.learner.forks import forks
 
 
 def serve_in_a_fork(environment: dict[str, str], options: tuple[str, ...]) -> None:
-    """Runs the service in this process, whose worker ends at SIGUSR1."""
+    """Runs the service in this process, whose worker ends at SIGUSR1; SIGUSR2 stops the turns, or lets them go on."""
     os.environ.clear()
     os.environ.update(environment)
     sys.argv = ["serving", *options, "--parent", str(os.getppid())]
@@ -32,7 +32,17 @@ def serve_in_a_fork(environment: dict[str, str], options: tuple[str, ...]) -> No
                 kind = ctypes.py_object(SystemExit)
                 ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident or 0), kind)
 
+    going_on = threading.Event()
+    going_on.set()
+    act = Policy.act
+
+    def act_when_it_goes_on(*arguments: Any, **options: Any) -> Any:
+        going_on.wait()
+        return act(*arguments, **options)
+
+    Policy.act = act_when_it_goes_on  # type: ignore[method-assign]
     signal.signal(signal.SIGUSR1, end_the_worker)
+    signal.signal(signal.SIGUSR2, lambda *_: going_on.clear() if going_on.is_set() else going_on.set())
     Policy.warming = lambda self: iter(())  # seconds of processor time at each start
     main()
 
