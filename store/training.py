@@ -90,8 +90,9 @@ def usable_interactions(
 
     Discord forbids training on message content without its express permission (Developer Policy, rule 21):
     its games are left out unless `discord_permission` is that permission's reference, and then only games whose
-    players all opted in are used, as long as what was said in them is kept. Games on the local service and simulated games are not restricted, but in a store
-    that also has games from Discord those on the local service are only used with `local_games`.
+    players all opted in are used. Games on the local service and simulated games are not restricted, but in a store
+    that also has games from Discord those on the local service are only used with `local_games`. Games whose words
+    were deleted (`store.retention`) are left out.
     """
     query = sa.select(
         _GAME.id, _GAME.game, _GAME.images, _GAME.listener, _GAME.base_model, _GAME.adapter, _GAME.player_id,

@@ -43,7 +43,7 @@ def add(database: Database, name: str = NAME, said: list[str] = SAID) -> None:
         session.flush()
         game = Game(
             id=str(len(name)), game="multiref", images="classic", listener=["a"], speaker=["a"], targets=["a"],
-            player_id=player.id, origin=Origin.LOCAL, outcome=Outcome.WON, adapter="base", base_model="m",
+            player_id=player.id or 0, origin=Origin.LOCAL, outcome=Outcome.WON, adapter="base", base_model="m",
         )  # fmt: skip
         session.add(game)
         session.flush()
