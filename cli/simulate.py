@@ -116,7 +116,11 @@ def simulate(
         ),
     ] = None,
     data_dir: Annotated[
-        Path | None, typer.Option(help="Keep the database and the adapters in this empty folder.")
+        Path | None,
+        typer.Option(
+            help="Keep the database and the adapters in this folder. A run that was killed goes on if it is started "
+            "again with the same options; more --rounds continue a finished one."
+        ),
     ] = None,
     plot: Annotated[
         Path | None, typer.Option(help="Draw the curves with 95% intervals, seeds pooled, to this file.")

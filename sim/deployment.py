@@ -27,9 +27,10 @@ from learner.rounds.work import RoundProgress
 from learner.settings import NOVICE, LearnerSettings, Start, System, TrainingConfig
 from sim.players import Attack, FreshPlayers, open_players
 from sim.playing import Playground, Tally
+from sim.resume import FILE, claim, finished_round
 from store.database import Database
 from store.migrations import upgrade
-from store.rounds import request_round
+from store.rounds import active_round, request_round
 from store.settings import OWN_STORE
 from store.statistics import has_finished_games, players_until, round_statistics, success_of_others
 from store.training import usable_interactions, weight_by_player
@@ -119,13 +120,14 @@ def simulate(
     policy: Policy | None = None,
     on_progress: OnProgress | None = None,
 ) -> dict[str, Any]:
-    """Run a deployment in an empty `data_dir` and return its JSON object.
+    """Run a deployment in `data_dir` and return its JSON object. It goes on where one that was killed stopped.
 
     With `fresh` players, each round and the total also have "words_repeated": the share of descriptions that had
     been used for the same figure before in this deployment.
 
-    Deterministic for a seed, except for times in seconds. Raises ValueError for an invalid config,
-    `DeploymentError` for a folder that was used before or a failed round.
+    Deterministic for a seed, except for times in seconds, which leave out what was played before it was killed.
+    Raises ValueError for an invalid config, `OtherDeployment` for a folder with a deployment of other parameters,
+    `DeploymentError` for one with other games or a failed round.
     """
     began = time.monotonic()
     scheme, _ = parse_system(config.system)
@@ -140,9 +142,10 @@ def simulate(
     try:
         upgrade(database)
         with database.session() as session:
-            if has_finished_games(session):
-                raise DeploymentError(f"{data_dir} holds games already: choose an empty folder")
+            if has_finished_games(session) and not (data_dir / FILE).exists():
+                raise DeploymentError(f"{data_dir} holds other games already: choose an empty folder")
         policy = policy or Policy.of(settings, settings.policy.threads)
+        claim(data_dir, _identity(config, settings, policy))
         world = _World(config, database, settings, policy, on_progress or (lambda _: None))
         world.deploy()
         with database.session() as session:
@@ -225,6 +228,22 @@ def attack_measures(
     }
 
 
+def _identity(config: DeploymentConfig, settings: LearnerSettings, policy: Policy) -> dict[str, Any]:
+    """All that the course of a deployment depends on."""
+    given = {name: value for name, value in asdict(config).items() if name not in ("rounds", "threads")}
+    used = {
+        "base_model": policy.fingerprint,
+        "code_version": code_version(),
+        "temperature": settings.policy.temperature,
+        "start": settings.rounds.start,
+        "trust": settings.rounds.trust,
+        "seed_games": settings.rounds.seed_games,
+        "hindsight": asdict(config.hindsight or Hindsight.parse(settings.rounds.hindsight)),
+        "training": asdict(config.training or settings.training),
+    }
+    return given | used
+
+
 def _games(names: Sequence[str]) -> list[Game]:
     """The rules of some games by name. Raises ValueError for an unknown game."""
     return [game_of(GAMES, name) for name in names]
@@ -281,17 +300,19 @@ class _World:
     def learn(self, number: int) -> None:
         """Run the round of learning that makes the policy of round `number`, as the bot's subprocess does."""
         with self.database.session() as session:
-            asked = request_round(session, self.config.system, requested_by="simulation")
-        assert asked.id is not None
-        done = run_round(
-            self.database,
-            self.settings,
-            asked.id,
-            self.policy,
-            config=self.config.training,
-            hindsight=self.config.hindsight,
-            on_progress=lambda at: self._tell(number, at),
-        )
+            done = finished_round(session, number) or active_round(session)
+            done = done or request_round(session, self.config.system, requested_by="simulation")
+        assert done.id is not None
+        if done.active:
+            done = run_round(
+                self.database,
+                self.settings,
+                done.id,
+                self.policy,
+                config=self.config.training,
+                hindsight=self.config.hindsight,
+                on_progress=lambda at: self._tell(number, at),
+            )
         if done.error:
             raise DeploymentError(f"Round {number} failed: {done.error}")
         self._keep_current()

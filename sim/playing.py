@@ -2,7 +2,7 @@
 
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from games.core import Deal, Game, Outcome, Step
@@ -10,6 +10,7 @@ from games.figures import ImageSet
 from learner.policy import Policy
 from learner.protocol import TurnAnswer, TurnRequest, turn_request
 from sim.players import Attack, PlayerFactory, SimulatedPlayer, View
+from sim.resume import Stored
 from store import models
 from store.database import Database
 from store.games import finished_turn
@@ -62,7 +63,7 @@ class Playground:
         attack: Attack = Attack(),  # noqa: B008 - frozen
     ) -> None:
         """Adds `count` players to the database. Games are dealt from the figures `ids` and alternate between
-        `games`.
+        `games`. What is in the database already is not played again (`sim.resume`).
 
         `players` creates them. A share of them, drawn by the seed, attacks. The other players, and the boards of
         their games, are the same for every attack.
@@ -84,13 +85,9 @@ class Playground:
         self._attacking: dict[int, SimulatedPlayer] = {
             number: attack.attacker(players, rng(number), descriptions) for number in sorted(chosen)
         }
-        rows = [
-            models.Player(platform=models.Origin.SIMULATED, external_id=str(number), name=f"player {number}")
-            for number in range(1, count + 1)
-        ]
         with database.session() as session:
-            session.add_all(rows)
-        self.player_ids = [row.id for row in rows if row.id is not None]
+            self._stored = Stored(session)
+        self.player_ids = self._accounts_of(range(1, count + 1))
         self.attackers = set() if attack.renews_accounts else {self.player_ids[each] for each in chosen}
         """Ids of all accounts of attacking players."""
         self._accounts = count
@@ -119,13 +116,15 @@ class Playground:
                     fresh.append(self._open(number, opened[attacks], person, adapter))
                     opened[attacks] += 1
             with self.database.session() as session:
-                session.add_all([game.row for game in fresh])
+                session.add_all([game.row for game in fresh if self._stored.started_at(game.row.id) is None])
             live += fresh
             turns = self._turns([game for game in live if self._speaks(game)], tally)
             ended = [game for game in live if game.row.outcome != Outcome.OPEN]
             with self.database.session() as session:
                 session.add_all(turns)
-                session.add_all([game.row for game in ended])
+                for game in ended:
+                    if not self._stored.is_over(game.row.id):
+                        session.merge(game.row)
             live = [game for game in live if game.row.outcome == Outcome.OPEN]
             free += [game.person for game in ended]
             tally.games += len(ended)
@@ -155,18 +154,28 @@ class Playground:
             images_hash=self.images.fingerprint,
             round=number,
         )
+        row.started_at = self._stored.started_at(row.id) or row.started_at
         return LiveGame(row, rules, deal, person, rules.initial_state(deal.listener))
 
     def _renew_account(self, person: int) -> None:
         self._accounts += 1
-        row = models.Player(
-            platform=models.Origin.SIMULATED, external_id=str(self._accounts), name=f"player {self._accounts}"
-        )
+        (account,) = self._accounts_of([self._accounts])
+        self.player_ids[person] = account
+        self.attackers.add(account)
+
+    def _accounts_of(self, numbers: Iterable[int]) -> list[int]:
+        """The ids of the players with these numbers, which are added if they are missing."""
+        names = [str(number) for number in numbers]
+        missing = [
+            models.Player(platform=models.Origin.SIMULATED, external_id=name, name=f"player {name}")
+            for name in names
+            if self._stored.player_id(name) is None
+        ]
         with self.database.session() as session:
-            session.add(row)
-        assert row.id is not None
-        self.player_ids[person] = row.id
-        self.attackers.add(row.id)
+            session.add_all(missing)
+        added = {row.external_id: row.id for row in missing}
+        found = (self._stored.player_id(name) or added.get(name) for name in names)
+        return [account for account in found if account is not None]
 
     def _speaks(self, game: LiveGame) -> bool:
         """Ask the player for the next utterance; False ends the game."""
@@ -182,11 +191,11 @@ class Playground:
         return True
 
     def _turns(self, games: Sequence[LiveGame], tally: Tally) -> list[models.Turn]:
-        """Play one turn of each game as a batch, apply the actions, and return the rows of the turns."""
+        """Play one turn of each game as a batch, apply the actions, and return the rows of the new turns."""
         if not games:
             return []
         asked_at, started = models.now(), time.monotonic()
-        answers = self.policy.act([self._request(game) for game in games], self.seed)
+        answers = self._answers(games)
         seconds = (time.monotonic() - started) / len(games)
         turns = []
         for game, (action, logp) in zip(games, answers, strict=True):
@@ -203,7 +212,8 @@ class Playground:
             turn = finished_turn(
                 game.row, number, game.state, game.utterance, answer, source="simulation", asked_at=asked_at
             )
-            turns.append(turn)
+            if self._stored.answer(game.row.id, number) is None:
+                turns.append(turn)
             after = turn.state_after
             selected = frozenset(game.rules.selected(game.deal.listener, after))
             tally.turns += 1
@@ -213,6 +223,13 @@ class Playground:
             game.state = after
             self._end(game, game.rules.outcome(game.deal, after, len(game.steps)))
         return turns
+
+    def _answers(self, games: Sequence[LiveGame]) -> list[tuple[str, float]]:
+        """(action, log-propensity) of each game's turn, as it is stored or by the policy."""
+        stored = [self._stored.answer(game.row.id, len(game.steps) + 1) for game in games]
+        asked = [self._request(game) for game, answer in zip(games, stored, strict=True) if answer is None]
+        new = iter(self.policy.act(asked, self.seed) if asked else ())
+        return [answer or next(new) for answer in stored]
 
     def _request(self, game: LiveGame) -> TurnRequest:
         return turn_request(

@@ -1,6 +1,5 @@
 """The demo end to end: local service, the bot and the policy in their own processes, players, a round."""
 
-import itertools
 from pathlib import Path
 
 import pytest
@@ -21,12 +20,13 @@ async def test_games_are_played_a_round_is_learnt_and_the_next_games_take_it(tmp
     )
     finished: list[int] = []
     async with running_demo(DemoOptions(tmp_path, port=0, players=2, settings=quick), once=True) as demo:
-        for rounds in itertools.count(1):  # two games may have nothing that a round can learn from
+        rounds, ended = 0, None
+        while ended is None or (ended.adapter_id is None and rounds < 4):
+            # Two games may have nothing that a round can learn from.
+            rounds += 1
             await demo.play_games(2, finished.append)
             ended = await demo.run_round(lambda _: None)
             assert ended.status == RoundStatus.DONE, ended.error
-            if ended.adapter_id is not None or rounds == 4:
-                break
         await demo.play_games(1, finished.append)
         results = demo.results()
     assert finished == [1, 2] * rounds + [1]
