@@ -1,5 +1,6 @@
 """What people do about rounds and adapters: who may, the act itself, and requests to the owner."""
 
+import re
 from collections.abc import Callable
 from enum import StrEnum
 from functools import partial
@@ -108,7 +109,7 @@ class Console:
             case "start":
                 return await self._start(by, channel_id, guild_id, interaction)
             case "cancel":
-                return await self._cancel(int(argument), by)
+                return await self._cancel(_round_id(argument), by)
             case "promote" | "rollback":
                 return await self._make_current(kind, argument, by)
             case _:
@@ -217,7 +218,7 @@ class Console:
         if kind != "cancel":
             return argument
         async with self._bot.database.async_session() as session:
-            row = await session.get(Round, int(argument))
+            row = await session.get(Round, _round_id(argument))
         return str(row.number) if row else argument
 
     async def _where_owners_decide(self) -> tuple[discord.abc.Messageable, str]:
@@ -293,6 +294,13 @@ class Console:
             await self._bot.policy.reload()
         except PolicyError as error:
             log.warning("the policy did not reload", error=str(error))
+
+
+def _round_id(argument: str) -> int:
+    """Raises Refusal for what is no id of a round: a custom id may come from anywhere."""
+    if not re.fullmatch(r"[0-9]{1,18}", argument):
+        raise Refusal(texts.ROUND_OVER)
+    return int(argument)
 
 
 def refuse_while_running(session: Session) -> None:
