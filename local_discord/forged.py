@@ -1,4 +1,4 @@
-"""Interactions as no client of Discord's sends them: by a changed or an outdated client, to test what a bot checks itself.
+"""Interactions as Discord's client does not send them, but a changed or outdated one may, to test a bot's own checks.
 
 Nothing is checked but what the payload needs: the person must be a member of the channel's guild.
 """
@@ -86,8 +86,8 @@ class Forger:
     ) -> Json:
         words = path.split()
         found = (each for each in self._world.commands[None].values() if each["name"] == words[0])
-        command = node = next(found, {"id": "1", "name": words[0]})
-        steps = []
+        command: Json = next(found, {"id": "1", "name": words[0]})
+        node, steps = command, list[Json]()
         for word in words[1:]:
             below = (each for each in node.get("options") or () if each["name"] == word)
             node = next(below, {"name": word, "type": SUBCOMMAND})

@@ -84,7 +84,7 @@ class Play(Cog):
         await answer(interaction, texts.resumed(game.thread_id or "", game.guild_id, game.board_message_id))
 
     async def _my_game(self, interaction: BotInteraction) -> Game:
-        """The running game of the person who asks. Raises Refusal if there is none, NoPrivateMessage outside servers."""
+        """The running game of the person who asks. Raises Refusal, NoPrivateMessage outside servers."""
         if interaction.guild is None:
             raise app_commands.NoPrivateMessage
         if (game := await self._open_game(interaction.user.id, interaction.guild_id)) is None:
