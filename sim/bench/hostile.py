@@ -121,7 +121,7 @@ class Hostile:
         sticker = {"id": "1", "name": self.name(), "format_type": 1}
         forwarded = {
             "message": {
-                **dict.fromkeys(("attachments", "embeds", "mentions", "components", "sticker_items"), []),
+                **{key: [] for key in ("attachments", "embeds", "mentions", "components", "sticker_items")},
                 **{
                     "content": self.text(200),
                     "timestamp": "2026-01-01T00:00:00+00:00",
@@ -133,7 +133,12 @@ class Hostile:
         answer = {"answer_id": 1, "poll_media": {"text": self.text(50)}}
         poll = {
             "question": {"text": self.text(100)},
-            **{"answers": [answer], "expiry": None, "allow_multiselect": False, "layout_type": 1},
+            **{
+                "answers": [answer],
+                "expiry": "2036-01-01T00:00:00+00:00",
+                "allow_multiselect": False,
+                "layout_type": 1,
+            },
         }
         return self._rng.choice(
             ({"sticker_items": [sticker]}, {"message_snapshots": [forwarded]}, {"poll": poll})
@@ -155,8 +160,19 @@ class Hostile:
             )
         )
 
-    def value(self) -> Any:
-        """The value of an option or of a field."""
+    def value(self, kind: int | None = None) -> Any:
+        """The value of a field, or that of an option of a kind: Discord sends no other kind."""
+        match kind:
+            case 4:
+                return int(self._rng.choice(HUGE))
+            case 5:
+                return self._rng.random() < 0.5
+            case 10:
+                return self._rng.choice(HUGE)
+            case None:
+                pass
+            case _:
+                return self._rng.choice((self.text(30), self.text(6000), ""))
         return self._rng.choice(
             (self.text(120), self.text(6000), self._rng.choice(HUGE), True, None, "", [self.text(9)])
         )
