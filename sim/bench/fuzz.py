@@ -177,7 +177,7 @@ class Fuzz:
         problems = self._validator(record) if self._validator is not None else []
         allowed = (404, 429, 403) if record.route.startswith(PINS) else (404, 429)
         if 400 <= record.status < 500 and record.status not in allowed:
-            problems.append(f"{record.status} {(record.answer or {}).get('message', '')}")
+            problems.append(f"{record.status} {record.answer}")
         for problem in problems if record.status < 500 else ():
             key = f"{record.method} {record.route}: {problem}"[:300]
             self._report.bad_requests[key] = self._report.bad_requests.get(key, 0) + 1
