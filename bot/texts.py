@@ -174,6 +174,13 @@ def end_sure(player_id: int) -> str:
     )
 
 
+def ended_by_moderator(moderator_id: int, player_id: str, thread_id: str) -> str:
+    """For the audit channel."""
+    return _("{moderator} ended {player}'s game in {thread}").format(
+        moderator=f"<@{moderator_id}>", player=f"<@{player_id}>", thread=f"<#{thread_id}>"
+    )
+
+
 def resumed(thread_id: str, guild_id: str | None, message_id: str | None) -> str:
     board = f": https://discord.com/channels/{guild_id}/{thread_id}/{message_id}" if message_id else ""
     return _("Your game is in {thread}").format(thread=f"<#{thread_id}>") + board

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import discord
 
@@ -128,8 +129,12 @@ class EndGameButton(Button, template=r"endgame:(?P<game_id>[0-9a-f]{32})"):
     async def pressed(self, interaction: BotInteraction) -> None:
         check_moderator(interaction)
         await acknowledge(interaction)
-        await _game_and_player(interaction, self.game_id)
-        ended = await services_of(interaction).games.give_up(self.game_id, EndReason.MODERATOR)
+        bot, found = services_of(interaction), await _game_and_player(interaction, self.game_id)
+        ended = await bot.games.give_up(self.game_id, EndReason.MODERATOR)
+        if ended and found is not None and interaction.guild_id is not None:
+            game, player_id = found
+            about = (interaction.user.id, player_id, game.thread_id or "")
+            bot.audit.here(interaction.guild_id, partial(texts.ended_by_moderator, *about))
         text = texts.ENDED if ended else texts.GAME_IS_OVER
         await interaction.edit_original_response(content=_(text), view=None)
 

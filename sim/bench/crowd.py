@@ -269,7 +269,8 @@ class Crowd:
         """A custom id about somebody's game or panel, often not quite right, and where it is used."""
         rng, other = self._rng, self._rng.choice([each for each in self.senders if each is not sender])
         template = rng.choice(templates)
-        mine = "{game}" in template and rng.random() < 0.3 and not template.startswith("giveup-yes")
+        ends = template.startswith(("giveup-yes",) if sender.member else ("giveup-yes", "endgame"))
+        mine = "{game}" in template and rng.random() < 0.3 and not ends
         game = sender.game if mine else other.game
         custom_id = template.format(
             game=game.id if game is not None else "0" * 32,

@@ -6,6 +6,7 @@ the checks of Discord's client (`local_discord.forged`).
 
 import random
 import re
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -37,7 +38,7 @@ from store.models import (
 )
 
 SETTLE_SECONDS = 300.0
-TROUBLE = re.compile(r"\[(?:warning|error|critical) *\]")
+TROUBLE = re.compile(r"\[(?:warning|error|critical) *\] (.{,30})")
 PINS = "/channels/{channel_id}/messages/pins"
 """Requests that the bot may not make in every server, and does without."""
 KEPT = (GuildSettings, PlayChannel, Round, RoundEvent, Consent)
@@ -77,8 +78,10 @@ class FuzzReport:
     """Messages that are still queued in the end."""
     tracebacks: int = 0
     """Tracebacks in the bot's log."""
-    warnings: int = 0
-    """Its lines of warnings and errors."""
+    warnings: dict[str, int] = field(default_factory=dict)
+    """Its warnings and errors -> how many lines."""
+    to_deleted: int = 0
+    """Answers to messages that their authors had deleted meanwhile."""
     log_bytes: int = 0
     longest_stall: float = 0.0
     """Longest time in seconds for which the bot's event loop did not run."""
@@ -88,12 +91,13 @@ class FuzzReport:
     def sound(self) -> bool:
         """Whether nothing happened that must not."""
         happened = (self.pings, self.forbidden, self.unanswered, self.bad_requests)
-        noise = self.warnings > 20 + sum(self.sent.values()) / 100
+        noise = sum(self.warnings.values()) > 20 + sum(self.sent.values()) / 100
         return not (any(happened) or self.left_waiting or self.tracebacks or noise)
 
     def read_log(self, text: str) -> None:
         """Count what is in the bot's log."""
-        self.tracebacks, self.warnings = text.count("Traceback (most"), len(TROUBLE.findall(text))
+        self.tracebacks = text.count("Traceback (most")
+        self.warnings = dict(Counter(found.strip() for found in TROUBLE.findall(text)))
         self.log_bytes = len(text.encode())
 
 
@@ -177,7 +181,10 @@ class Fuzz:
         problems = self._validator(record) if self._validator is not None else []
         allowed = (404, 429, 403) if record.route.startswith(PINS) else (404, 429)
         if 400 <= record.status < 500 and record.status not in allowed:
-            problems.append(f"{record.status} {record.answer}")
+            if "MESSAGE_REFERENCE_UNKNOWN_MESSAGE" in str(record.answer):
+                self._report.to_deleted += 1
+            else:
+                problems.append(f"{record.status} {record.answer}")
         for problem in problems if record.status < 500 else ():
             key = f"{record.method} {record.route}: {problem}"[:300]
             self._report.bad_requests[key] = self._report.bad_requests.get(key, 0) + 1
