@@ -23,7 +23,7 @@ demo: $(SETUP)
 	$(BIN)/respect demo $(ARGS)
 
 test: $(SETUP)
-	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist worksteal $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 3 --dist worksteal $(ARGS)
 
 lint: $(SETUP)
 	$(BIN)/ruff check .
