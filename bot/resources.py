@@ -17,6 +17,7 @@ from learner.protocol import PolicyError
 from learner.registry import AdapterRegistry
 from learner.serving.client import LocalPolicy, connect
 from store.database import Database
+from store.encryption import check_key
 from store.folder import private_folder
 from store.migrations import NewerDatabase, upgrade
 
@@ -50,7 +51,7 @@ def alone(folder: Path) -> Iterator[None]:
 @asynccontextmanager
 async def open_database(settings: BotSettings) -> AsyncIterator[Database]:
     try:
-        database = Database(settings.store.url, settings.store.database_timeout)
+        database = Database.of(settings.store)
         if database.is_blank and AdapterRegistry(settings.adapters_dir).names():
             log.warning(
                 "there are adapters, but no games: the database is missing or has 0 bytes, and a new one begins. If "
@@ -60,6 +61,7 @@ async def open_database(settings: BotSettings) -> AsyncIterator[Database]:
             )
         try:
             await asyncio.to_thread(upgrade, database)
+            await asyncio.to_thread(check_key, database.engine)
         except BaseException:
             await database.aclose()
             raise

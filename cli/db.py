@@ -7,6 +7,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from cli.console import fail, out, print_json
 from store.database import Database
+from store.encryption import check_key
 from store.migrations import integrity, refuse_newer, revisions, schema_differences
 from store.migrations import upgrade as run_upgrade
 from store.settings import StoreSettings
@@ -52,6 +53,8 @@ def check(
             "broken": integrity(database),
             "differences": schema_differences(database) if current == head else None,
         }
+        if current == head:
+            check_key(database.engine)
     except SQLAlchemyError as error:
         fail(f"{database.url.render_as_string()} could not be read: {error.__cause__ or error}")
     finally:
@@ -71,4 +74,4 @@ def check(
 
 
 def _open(read_only: bool = False) -> Database:
-    return Database(StoreSettings().store.url, read_only=read_only)
+    return Database.of(StoreSettings().store, read_only=read_only)

@@ -14,7 +14,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlmodel import Session, create_engine
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from store.encryption import Cipher, encrypt_with, read_keys
 from store.folder import private_file
+from store.settings import StoreConfig
 
 T = TypeVar("T")
 
@@ -27,17 +29,32 @@ class Database:
     """One database with a sync and an async engine, both created lazily. Close it with `await aclose()` or
     `close()`."""
 
-    def __init__(self, url: str, busy_seconds: float = BUSY_SECONDS, *, read_only: bool = False) -> None:
+    def __init__(
+        self,
+        url: str,
+        busy_seconds: float = BUSY_SECONDS,
+        *,
+        read_only: bool = False,
+        cipher: Cipher | None = None,
+    ) -> None:
         """`busy_seconds`: seconds that SQLite waits for a file that another process has locked.
 
-        With `read_only`, the sync engine creates and changes no file.
+        With `read_only`, the sync engine creates and changes no file. `cipher` encrypts what people say.
         """
+        self._cipher = cipher
         self.url = make_url(url)
         self._busy_seconds = busy_seconds
         self._read_only = read_only
         self._engine: sa.Engine | None = None
         self._async_engine: AsyncEngine | None = None
         self._turn_to_write = asyncio.Lock()
+
+    @classmethod
+    def of(cls, config: StoreConfig, *, read_only: bool = False) -> "Database":
+        """The database of the settings. Raises `EncryptionError`."""
+        keys = config.encryption_key
+        cipher = read_keys(keys.get_secret_value() if keys else None, config.encryption_key_file)
+        return cls(config.url, config.database_timeout, read_only=read_only, cipher=cipher)
 
     @property
     def file(self) -> Path | None:
@@ -83,6 +100,7 @@ class Database:
         return self._async_engine
 
     def _prepare(self, engine: sa.Engine) -> None:
+        encrypt_with(self._cipher, engine.dialect)
         if engine.dialect.name != "sqlite" or self._read_only:
             return
 
