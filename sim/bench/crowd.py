@@ -9,6 +9,7 @@ import contextlib
 import random
 import re
 from collections import Counter, defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -94,7 +95,11 @@ class Sender:
 class Crowd:
     """Everybody who sends."""
 
-    def __init__(self, service: LocalDiscord, database: Database, rng: random.Random) -> None:
+    def __init__(
+        self, service: LocalDiscord, database: Database, rng: random.Random, shares: Mapping[str, int]
+    ) -> None:
+        """`shares`: what is sent, a key of `SHARES` -> how often compared with the others."""
+        self._shares = shares
         self._service = service
         self._database = database
         self._rng = rng
@@ -135,7 +140,7 @@ class Crowd:
     async def _send_on(self, sender: Sender) -> None:
         while self._left > 0:
             self._left -= 1
-            kind = self._rng.choices(list(SHARES), list(SHARES.values()))[0]
+            kind = self._rng.choices(list(self._shares), list(self._shares.values()))[0]
             self.sent[kind] += 1
             with contextlib.suppress(ActionRefused):
                 await getattr(self, f"_{kind}")(sender)

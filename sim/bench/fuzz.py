@@ -7,7 +7,7 @@ the checks of Discord's client (`local_discord.forged`).
 import random
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
@@ -21,7 +21,7 @@ from local_discord import LocalDiscord
 from local_discord.model import Event, Message, MessageType
 from local_discord.permissions import Permission
 from local_discord.request_log import RequestRecord
-from sim.bench.crowd import Crowd
+from sim.bench.crowd import SHARES, Crowd
 from sim.bench.watch import longest_stall, until
 from sim.demo import DemoOptions, running_demo
 from store.database import Database
@@ -130,12 +130,14 @@ class Fuzz:
         seed: int = 0,
         people: int = 12,
         validator: Callable[[RequestRecord], list[str]] | None = None,
+        shares: Mapping[str, int] = SHARES,
     ) -> None:
+        """`shares`: what is sent (`sim.bench.crowd.Crowd`)."""
         self._service = service
         self._database = database
         self._validator = validator
         self._report = FuzzReport()
-        self._crowd = Crowd(service, database, random.Random(seed))
+        self._crowd = Crowd(service, database, random.Random(seed), shares)
         self._people = people
 
     async def run(self, messages: int) -> FuzzReport:
