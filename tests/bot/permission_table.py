@@ -28,6 +28,7 @@ BUTTON_HEADS = (
 REFUSALS = {
     "server": texts.ONLY_IN_SERVERS,
     "moderators": texts.MODERATORS_ONLY,
+    "owner": study_texts.OWNER_ONLY,
     "operator": round_texts.NOT_MANAGING,
     "channel": texts.play_elsewhere(["CHANNEL"]),
     "its place": texts.GAME_ELSEWHERE,
@@ -131,6 +132,11 @@ COMMANDS = (
         ("✅",),
         "`/setup reports:`, a channel of this server",
         {"reports": "{chat}"},
+    ),
+    Row(
+        "export",
+        "owner | owner | yes | owner | owner | owner | owner",
+        (study_texts.EXPORT_EMPTY,),
     ),
     Row("round status", ROUNDS_SEEN, ("**Now**", "No round", "**")),
     Row("round history", ROUNDS_SEEN, ("",)),
