@@ -34,7 +34,9 @@ class Export(Cog):
         description="For whoever runs me: the games of those who agreed to research, as a file"
     )
     @app_commands.describe(format="The format of its tables")
-    @app_commands.choices(format=[app_commands.Choice(name=kind.value, value=kind.value) for kind in Format])
+    @app_commands.choices(
+        format=[app_commands.Choice(name=texts.FORMATS[kind.value], value=kind.value) for kind in Format]
+    )
     @app_commands.default_permissions(manage_guild=True)
     async def export(self, interaction: BotInteraction, format: str = Format.PARQUET.value) -> None:
         await acknowledge(interaction, thinking=True)

@@ -7,6 +7,7 @@ from bot.language import number
 from games.language import N_, _, ngettext
 
 OWNER_ONLY = N_("That is for whoever runs me: it has games of every server.")
+FORMATS = {"parquet": N_("Parquet"), "jsonl": N_("JSON lines"), "csv": N_("CSV")}
 EXPORT_EMPTY = N_("No game is finished yet, so there's nothing to export.")
 EXPORT_TOO_LARGE = N_("That export is too large to upload here. `respect export` writes it on my machine.")
 
