@@ -134,11 +134,12 @@ def _custom_id(interaction: BotInteraction) -> str:
 def _values(components: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
     """The fields of a form, which are inside labels or rows."""
     for component in components:
+        name = str(component.get("custom_id", ""))
         if "value" in component:
             value = component["value"]
-            yield component["custom_id"], "" if value is None else str(value).strip()
+            yield name, "" if value is None else str(value).strip()
         if "values" in component:  # a select menu
-            yield component["custom_id"], ", ".join(map(str, component["values"]))
+            yield name, ", ".join(map(str, component["values"]))
         yield from _values(component.get("components", ()))
         if "component" in component:
             yield from _values((component["component"],))

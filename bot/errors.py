@@ -72,7 +72,8 @@ def cause_of(error: BaseException) -> BaseException:
 
 def is_expected(error: BaseException) -> bool:
     """Whether the error is only an answer to a person, not a fault for operators to look at."""
-    return isinstance(error, Refusal | app_commands.CheckFailure)
+    outdated = app_commands.CommandNotFound | app_commands.CommandSignatureMismatch
+    return isinstance(error, Refusal | app_commands.CheckFailure | app_commands.TransformerError | outdated)
 
 
 def came_too_late(error: BaseException) -> bool:
@@ -97,6 +98,8 @@ def sentence(error: BaseException) -> str:
             return texts.NOT_ALLOWED
         case app_commands.CommandNotFound() | app_commands.CommandSignatureMismatch():
             return texts.COMMAND_CHANGED
+        case app_commands.TransformerError():
+            return texts.NOT_HERE
         case discord.Forbidden():
             return texts.FORBIDDEN
         case discord.HTTPException(code=code) if code == TOO_MANY_THREADS:

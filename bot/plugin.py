@@ -19,6 +19,7 @@ from bot.play.play_messages import PlayMessages
 from bot.play.session import GameSessions
 from bot.rounds.console import Console
 from bot.rounds.schedule import RoundSchedule
+from bot.server.audit import Audit
 from bot.services import Policy, register
 from bot.settings import BotSettings
 from bot.statistics.learning import LearningNotes
@@ -53,6 +54,7 @@ class Respect:
         self.metrics = metrics
         self.images = ImageSets()
         self.schedule = RoundSchedule(settings, database, metrics)
+        self.audit = Audit(client, database)
         self.console = Console(self)
         self.study = RunningStudy(settings, database, policy)
         notes, surveys = LearningNotes(database, settings), SurveyNotes(self.study)
@@ -84,6 +86,7 @@ class Respect:
         await self.console.close()
         await self.inbox.close()
         await self.games.close()
+        await self.audit.close()
 
     async def detach(self) -> None:
         """Take commands, buttons and events from the client."""

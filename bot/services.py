@@ -37,10 +37,6 @@ class Games(Protocol):
         self, game_id: str, text: str, message_id: str, source: str, user: discord.abc.User
     ) -> bool: ...
 
-    async def player_of(self, game_id: str) -> str | None: ...
-
-    async def speaker_of(self, game_id: str) -> str | None: ...
-
     async def give_up(self, game_id: str, reason: EndReason = ...) -> bool: ...
 
     async def show_again(self, game_id: str) -> None: ...
@@ -88,9 +84,18 @@ class PlayMessages(Protocol):
     async def channel_gone(self, channel_id: int) -> None: ...
 
 
+class Audit(Protocol):
+    """Writes who did what (`bot.server.audit.Audit`)."""
+
+    def here(self, guild_id: int, line: Callable[[], str]) -> None: ...
+
+    def everywhere(self, line: Callable[[], str]) -> None: ...
+
+
 class Schedule(Protocol):
     """Starts rounds of learning (`bot.rounds.schedule.RoundSchedule`)."""
 
+    on_start: Callable[[Round], None] | None
     on_end: Callable[[Round], Awaitable[None]] | None
     on_game: Callable[[], Awaitable[None]] | None
 
@@ -172,6 +177,9 @@ class Services(Protocol):
 
     @property
     def play_messages(self) -> PlayMessages: ...
+
+    @property
+    def audit(self) -> Audit: ...
 
     @property
     def schedule(self) -> Schedule: ...

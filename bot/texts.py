@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from bot.language import number
 from games.core import Game, Outcome, Words
 from games.language import N_, _, ngettext
+from games.words import storable
 
 LONGEST_MESSAGE = 2000
 """Discord's limit."""
@@ -24,6 +25,8 @@ ONLY_IN_SERVERS = N_("Games are played in a server's channel. Come and use `/pla
 MODERATORS_ONLY = N_("That is for moderators: it needs the **Manage Server** permission.")
 NOT_ALLOWED = N_("You can't use that here.")
 COMMAND_CHANGED = N_("That command has changed since you opened it. Please type it again.")
+NOT_HERE = N_("I can't find the person or channel that you chose in this server. Please choose again.")
+GAME_ELSEWHERE = N_("That game is played somewhere else. You can describe figures and end it only there.")
 FORBIDDEN = N_(
     "I'm not allowed to do that here. A moderator can run `/setup` to see which permission I lack."
 )
@@ -171,6 +174,13 @@ def end_sure(player_id: int) -> str:
     )
 
 
+def ended_by_moderator(moderator_id: int, player_id: str, thread_id: str) -> str:
+    """For the audit channel."""
+    return _("{moderator} ended {player}'s game in {thread}").format(
+        moderator=f"<@{moderator_id}>", player=f"<@{player_id}>", thread=f"<#{thread_id}>"
+    )
+
+
 def resumed(thread_id: str, guild_id: str | None, message_id: str | None) -> str:
     board = f": https://discord.com/channels/{guild_id}/{thread_id}/{message_id}" if message_id else ""
     return _("Your game is in {thread}").format(thread=f"<#{thread_id}>") + board
@@ -201,7 +211,7 @@ def too_few_figures(needed: int) -> str:
 
 def thread_name(words: Words, player: str, number: int, *, team: bool = False) -> str:
     name = _("{title} with {player} and team #{number}") if team else _("{title} with {player} #{number}")
-    return name.format(title=_(words.title), player=player[:60], number=number)
+    return name.format(title=_(words.title), player=storable(player)[:60], number=number)
 
 
 def opened(thread_id: int) -> str:

@@ -136,6 +136,38 @@ def chaos(
         raise typer.Exit(1)
 
 
+@app.command()
+def fuzz(
+    messages: Annotated[
+        int, typer.Option(min=1, help="Messages, forms, presses and commands that are sent.")
+    ] = 10_000,
+    seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
+    openapi: Annotated[
+        Path | None, typer.Option(help="File of Discord's API description, to check each request of the bot.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Hostile messages, names, ids and options. Fails if the bot breaks, pings or changes what nobody may change."""
+    from local_discord.openapi import OpenApi
+    from sim.bench.fuzz import FuzzOptions, bench_fuzz
+    from sim.demo import DemoError
+
+    try:
+        validator = OpenApi.read(openapi).problems if openapi is not None else None
+    except (OSError, ValueError) as error:
+        fail(
+            f"--openapi {openapi}: it cannot be read ({error}). It is openapi.json of discord/discord-api-spec."
+        )
+    with tempfile.TemporaryDirectory(prefix="respect-fuzz-", ignore_cleanup_errors=True) as folder:
+        try:
+            report = asyncio.run(bench_fuzz(FuzzOptions(Path(folder), messages, seed), validator))
+        except DemoError as error:
+            fail(str(error))
+    _show("fuzz", asdict(report) | {"sound": report.sound}, as_json)
+    if not report.sound:
+        raise typer.Exit(1)
+
+
 def _show(title: str, measured: dict[str, Any], as_json: bool) -> None:
     if as_json:
         print_json(measured)

@@ -10,11 +10,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from cli.console import err, fail, out, print_json
 from store.database import Database
-from store.export import Format
+from store.export import SECRET, Format
 from store.folder import FolderError, private_folder
 from store.settings import StoreSettings
-
-SECRET = "pseudonyms.secret"
 
 
 def export(

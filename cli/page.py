@@ -11,8 +11,8 @@ from rich.markup import escape
 from sqlalchemy.exc import SQLAlchemyError
 
 from cli.console import fail, out
-from cli.export import SECRET
 from store.database import Database
+from store.export import SECRET
 from store.folder import private_folder
 from store.settings import StoreSettings
 

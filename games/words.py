@@ -37,6 +37,11 @@ _SIGNS = ("So", "Sk")
 _IDEOGRAPH = re.compile(r"([\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff])")
 
 
+def storable(text: str) -> str:
+    """A text without what databases or UTF-8 cannot hold: NUL, and halves of surrogate pairs."""
+    return text.replace("\0", "").encode(errors="ignore").decode()
+
+
 def plain(text: str) -> str:
     """The words of a message on one line: what the store keeps, the policy sees and the decoder reads.
 

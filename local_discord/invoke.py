@@ -165,13 +165,13 @@ def _option(
             raise ActionRefused(f"{name} must be true or false")
     elif kind in (USER, CHANNEL, ROLE, MENTIONABLE):
         value = str(getattr(value, "id", value))
-        _resolve(world, channel, kind, value, resolved)
+        resolve(world, channel, kind, value, resolved)
     elif kind == ATTACHMENT:
         raise ActionRefused("this service takes no files in commands")
     return {"name": name, "type": kind, "value": value}
 
 
-def _resolve(world: World, channel: Channel, kind: int, value: str, resolved: dict[str, Json]) -> None:
+def resolve(world: World, channel: Channel, kind: int, value: str, resolved: dict[str, Json]) -> None:
     """Adds the object with this id to the interaction's `resolved`."""
     wanted = int(value) if value.isdigit() else 0
     guild = world.guilds.get(channel.guild_id or 0)
@@ -227,7 +227,7 @@ def _chosen(world: World, channel: Channel, select: Json, values: list[str]) -> 
         return {"values": values}
     resolved: dict[str, Json] = {}
     for value in values:
-        _resolve(world, channel, _SELECT_KINDS[select["type"]], value, resolved)
+        resolve(world, channel, _SELECT_KINDS[select["type"]], value, resolved)
     return {"values": values, "resolved": resolved}
 
 

@@ -29,6 +29,7 @@ from local_discord.world import World
 
 SENDER_FLAGS = MessageFlag.SUPPRESS_EMBEDS | MessageFlag.SUPPRESS_NOTIFICATIONS | MessageFlag.COMPONENTS_V2
 EDITOR_FLAGS = MessageFlag.SUPPRESS_EMBEDS | MessageFlag.COMPONENTS_V2
+EXTRAS = ("sticker_items", "message_snapshots")
 RECENT_NONCES = 100
 Uploads = Mapping[int, Upload]
 
@@ -62,7 +63,9 @@ def create(
     if payload.get("enforce_nonce") and (same := _sent_before(world, channel, author, payload)):
         return same
     loading = extra_flags & MessageFlag.LOADING
-    filled = any(payload.get(key) for key in ("content", "embeds", "components", "poll", "sticker_ids"))
+    filled = any(
+        payload.get(key) for key in ("content", "embeds", "components", "poll", "sticker_ids", *EXTRAS)
+    )
     if not (filled or uploads or loading) and type not in _SYSTEM:
         raise ApiError(400, 50006, "Cannot send an empty message")
     reference, original = _reference(world, channel, payload)
@@ -81,6 +84,7 @@ def create(
         reference_message=original,
         interaction_metadata=interaction_metadata,
         poll=payload.get("poll"),
+        extras={key: payload[key] for key in EXTRAS if key in payload},
         seen_by=seen_by,
     )
     message.webhook_id, message.application_id = webhook or (None, None)

@@ -178,6 +178,8 @@ class Message:
     webhook_id: int | None = None
     thread_id: int | None = None
     poll: Json | None = None
+    extras: Json = field(default_factory=dict)
+    """Stickers (`sticker_items`) and forwarded messages (`message_snapshots`), as a payload has them."""
     seen_by: int | None = None
     """The only user who sees an ephemeral message; None for an ordinary message."""
 

@@ -200,6 +200,7 @@ def message_payload(
         payload["application_id"] = str(message.application_id)
     if message.webhook_id:
         payload["webhook_id"] = str(message.webhook_id)
+    payload |= message.extras
     if message.poll:
         payload["poll"] = message.poll
     if message.interaction_metadata:

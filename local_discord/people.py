@@ -52,11 +52,17 @@ class Person(Feed):
         files: Sequence[Upload] = (),
         reply_to: Message | int | None = None,
         nonce: str | None = None,
+        extras: Json | None = None,
     ) -> Message:
-        """Writes a message."""
+        """Writes a message. `extras`: a `poll`, `sticker_items` or `message_snapshots`, as Discord sends them."""
         channel = self._writable(where)
         self.act()
-        payload: Json = {"content": content, "nonce": nonce, "enforce_nonce": nonce is not None}
+        payload: Json = {
+            "content": content,
+            "nonce": nonce,
+            "enforce_nonce": nonce is not None,
+            **(extras or {}),
+        }
         if reply_to is not None:
             payload["message_reference"] = {"message_id": str(_id(reply_to))}
         if channel.is_thread:

@@ -62,6 +62,21 @@ async def channels_of_play_messages(session: AsyncSession, message_ids: set[str]
     return (await session.exec(select(PlayChannel).where(col(PlayChannel.message_id).in_(message_ids)))).all()
 
 
+async def audit_channels(session: AsyncSession, guild_id: str | None = None) -> dict[str, str]:
+    """Guild id -> the channel in which the bot writes who did what, of the communities that chose one, or of one."""
+    query = select(GuildSettings.guild_id, GuildSettings.audit_channel_id)
+    query = query.where(col(GuildSettings.audit_channel_id).is_not(None))
+    if guild_id is not None:
+        query = query.where(GuildSettings.guild_id == guild_id)
+    return {guild: channel for guild, channel in await session.exec(query) if channel is not None}
+
+
+async def forget_audit_channel(session: AsyncSession, channel_id: str) -> None:
+    """Write no more to a channel that is gone."""
+    chosen = col(GuildSettings.audit_channel_id) == channel_id
+    await session.exec(update(GuildSettings).where(chosen).values(audit_channel_id=None))
+
+
 async def guilds_that_lock(session: AsyncSession) -> set[str]:
     """Ids of the communities that lock the threads of finished games."""
     return set((await session.exec(select(GuildSettings.guild_id).where(GuildSettings.lock_threads))).all())

@@ -312,6 +312,8 @@ class GuildSettings(SQLModel, table=True):
     games: list[str] | None = Field(default=None, sa_type=sa.JSON(none_as_null=True))  # pyright: ignore[reportArgumentType]
     """Names of the games that may be played; None for all."""
     moderators_channel_id: str | None = None
+    audit_channel_id: str | None = None
+    """Where the bot writes who did what."""
     cooldown: float | None = None
     """Seconds between one player's new games."""
     idle_hours: int | None = None

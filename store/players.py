@@ -8,6 +8,7 @@ from sqlmodel import Session, SQLModel, and_, col, delete, or_, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 from sqlmodel.sql.expression import SelectOfScalar
 
+from games.words import storable
 from store.models import (
     Adapter,
     AdapterPlayer,
@@ -39,6 +40,7 @@ async def player_of(
     session: AsyncSession, platform: Origin, external_id: str, name: str, locale: str = "en"
 ) -> Player:
     """The player with this id on a platform; created or renamed if needed."""
+    name = storable(name)
     found = await known_player(session, platform, external_id)
     player = found or Player(platform=platform, external_id=external_id, name=name, locale=locale)
     player.name, player.locale = name, locale

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import discord
 
@@ -16,19 +17,53 @@ from bot.services import BotInteraction, services_of
 from games import DEFAULT_GAME, GAMES
 from games.core import Outcome
 from games.language import _
-from store.models import EndReason, Game
+from store.models import EndReason, Game, Player
 
 _GAME = r"(?P<game_id>[0-9a-f]{32}):(?P<owner>\d+)"
 FIELD = "utterance"
 
 
 class _OfGame:
-    """What belongs to a game is for the player whom the store names, whatever its custom id says."""
+    """What belongs to a game is for the player whom the store names, whatever its custom id says.
+
+    It is used in the server of the game only, so that nobody who was banned from there goes on from elsewhere.
+    """
 
     game_id: str
 
     async def owner_of(self, interaction: BotInteraction) -> str | None:
-        return await services_of(interaction).games.player_of(self.game_id)
+        found = await _game_and_player(interaction, self.game_id)
+        return found[1] if found is not None else None
+
+
+class _OfThread:
+    """What is said in a game is for those who may describe figures in it, in its thread only."""
+
+    game_id: str
+
+    async def owner_of(self, interaction: BotInteraction) -> str | None:
+        found = await _game_and_player(interaction, self.game_id)
+        if found is None:
+            return None
+        game, player_id = found
+        if game.thread_id != str(interaction.channel_id):
+            raise Refusal(texts.GAME_ELSEWHERE)
+        return None if game.team else player_id
+
+
+async def _game_and_player(interaction: BotInteraction, game_id: str) -> tuple[Game, str] | None:
+    """(the game, the Discord id of its player); None if there is no such game (any more).
+
+    Raises Refusal outside the game's server.
+    """
+    async with services_of(interaction).database.async_session() as session:
+        game = await session.get(Game, game_id)
+        if game is None:
+            return None
+        player = await session.get_one(Player, game.player_id)
+    if game.guild_id != str(interaction.guild_id):
+        raise Refusal(texts.GAME_ELSEWHERE)
+    return game, player.external_id
 
 
 class GameButton(_OfGame, Button, template=r"(?!)"):
@@ -42,13 +77,10 @@ class GameButton(_OfGame, Button, template=r"(?!)"):
         self.player_id = owner
 
 
-class DescribeButton(GameButton, template=rf"describe:{_GAME}"):
+class DescribeButton(_OfThread, GameButton, template=rf"describe:{_GAME}"):
     """Opens the form, which also works without the message-content intent."""
 
     action, label, style = "describe", texts.DESCRIBE, discord.ButtonStyle.primary
-
-    async def owner_of(self, interaction: BotInteraction) -> str | None:
-        return await services_of(interaction).games.speaker_of(self.game_id)
 
     async def pressed(self, interaction: BotInteraction) -> None:
         await interaction.response.send_modal(DescribeForm(self.game_id, self.player_id))
@@ -97,12 +129,12 @@ class EndGameButton(Button, template=r"endgame:(?P<game_id>[0-9a-f]{32})"):
     async def pressed(self, interaction: BotInteraction) -> None:
         check_moderator(interaction)
         await acknowledge(interaction)
-        bot = services_of(interaction)
-        async with bot.database.async_session() as session:
-            game = await session.get(Game, self.game_id)
-        if game is None or game.guild_id != str(interaction.guild_id):
-            raise Refusal(texts.GAME_IS_OVER)
+        bot, found = services_of(interaction), await _game_and_player(interaction, self.game_id)
         ended = await bot.games.give_up(self.game_id, EndReason.MODERATOR)
+        if ended and found is not None and interaction.guild_id is not None:
+            game, player_id = found
+            about = (interaction.user.id, player_id, game.thread_id or "")
+            bot.audit.here(interaction.guild_id, partial(texts.ended_by_moderator, *about))
         text = texts.ENDED if ended else texts.GAME_IS_OVER
         await interaction.edit_original_response(content=_(text), view=None)
 
@@ -123,7 +155,7 @@ class NewGameButton(Button, template=r"newgame(?::(?P<name>\w+))?(?P<team>:team)
         await start_game(interaction, self.name, team=self.team)
 
 
-class DescribeForm(_OfGame, Form):
+class DescribeForm(_OfThread, Form):
     """The form in which a player describes figures without writing in the thread."""
 
     heading = texts.MODAL_TITLE
@@ -139,9 +171,6 @@ class DescribeForm(_OfGame, Form):
         label = discord.ui.Label(text=_(texts.MODAL_LABEL), component=field)
         super().__init__(f"describe-form:{game_id}:{owner}", owner, [label])
         self.game_id = game_id
-
-    async def owner_of(self, interaction: BotInteraction) -> str | None:
-        return await services_of(interaction).games.speaker_of(self.game_id)
 
     async def submitted(self, interaction: BotInteraction, values: Mapping[str, str]) -> None:
         games, user = services_of(interaction).games, interaction.user

@@ -58,7 +58,8 @@ class Play(Cog):
     @app_commands.command(description="Give up your running game")
     @app_commands.describe(player="For moderators: whose game ends")
     @app_commands.guild_only()
-    async def giveup(self, interaction: BotInteraction, player: discord.Member | None = None) -> None:
+    async def giveup(self, interaction: BotInteraction, player: discord.User | None = None) -> None:
+        """`player` need not be a member (any more)."""
         await acknowledge(interaction, thinking=True)
         if player is not None and player.id != interaction.user.id:
             check_moderator(interaction)
@@ -83,7 +84,9 @@ class Play(Cog):
         await answer(interaction, texts.resumed(game.thread_id or "", game.guild_id, game.board_message_id))
 
     async def _my_game(self, interaction: BotInteraction) -> Game:
-        """The running game of the person who asks. Raises Refusal if there is none."""
+        """The running game of the person who asks. Raises Refusal, NoPrivateMessage outside servers."""
+        if interaction.guild is None:
+            raise app_commands.NoPrivateMessage
         if (game := await self._open_game(interaction.user.id, interaction.guild_id)) is None:
             raise Refusal(texts.NO_GAME)
         return game

@@ -19,7 +19,7 @@ from bot.play.session import GameSessions
 from bot.play.utterances import Content, GiveUp, TypedCommand, Unplayable, Utterance, addresses, read
 from bot.respond import reply
 from games.core import Outcome
-from games.words import plain
+from games.words import plain, storable
 from store.database import Database
 from store.games import (
     drop_instruction,
@@ -151,14 +151,14 @@ class Inbox:
     async def _read_proxy(self, message: discord.Message) -> bool:
         """A webhook posted a message. If it has the words of a player's message that was just deleted, it stands for
         it."""
-        said = Said(message.channel.id, str(message.id), message.content)
-        deleted = self._proxies.posted(said) if message.content and self._plain_messages else None
+        said = Said(message.channel.id, str(message.id), storable(message.content))
+        deleted = self._proxies.posted(said) if said.text and self._plain_messages else None
         found = await self._game(message.channel.id) if deleted is not None else None
         if found is None:
             return False
         async with self._database.async_writing() as session:
             who = deleted.player_id if deleted is not None else None
-            await queue_instruction(session, found[0].id, message.content, str(message.id), player_id=who)
+            await queue_instruction(session, found[0].id, said.text, said.message_id, player_id=who)
         self._games.wake(found[0].id)
         return True
 

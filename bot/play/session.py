@@ -112,20 +112,6 @@ class GameSessions:
         self.wake(game_id)
         return True
 
-    async def player_of(self, game_id: str) -> str | None:
-        """The Discord id of a game's player; None if there is no such game (any more)."""
-        async with self._database.async_session() as session:
-            game = await session.get(Game, game_id)
-            return (await session.get_one(Player, game.player_id)).external_id if game is not None else None
-
-    async def speaker_of(self, game_id: str) -> str | None:
-        """The Discord id of the only person who may instruct in a game; None for a team's game, or if there is none."""
-        async with self._database.async_session() as session:
-            game = await session.get(Game, game_id)
-            if game is None or game.team:
-                return None
-            return (await session.get_one(Player, game.player_id)).external_id
-
     async def give_up(self, game_id: str, reason: EndReason = EndReason.PLAYER) -> bool:
         """End a game. False if it was over already."""
         async with self._locks(game_id), self._database.async_writing() as session:
@@ -267,7 +253,9 @@ class GameSessions:
             game = await session.get(Game, game_id)
             if game is None or game.thread_id is None:
                 return False
-            player = await session.get_one(Player, game.player_id)
+            player = await session.get(Player, game.player_id)
+            if player is None:  # erased meanwhile
+                return False
             speak(player.locale)
             turns = await turns_of(session, game_id)
             first_game = not turns and await games_played(session, game.player_id) == 1

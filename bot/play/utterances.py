@@ -7,7 +7,7 @@ import discord
 
 from bot import texts
 from bot.play.intent import Intent, intent_of
-from games.words import plain, spoken
+from games.words import plain, spoken, storable
 
 LONGEST = 1000
 """Longest utterance in characters."""
@@ -58,7 +58,7 @@ def read(text: str, extras: bool = False) -> Content:
 
     `extras`: the message has attachments, stickers or similar.
     """
-    text = text.strip()
+    text = storable(text).strip()
     if text.startswith(CHATTER):
         return None
     if not text:

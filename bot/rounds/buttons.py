@@ -7,6 +7,7 @@ from bot.errors import Refusal
 from bot.respond import acknowledge
 from bot.rounds import texts
 from bot.services import BotInteraction, services_of
+from bot.texts import NOT_ALLOWED
 from games.language import _
 
 LONGEST_CUSTOM_ID = 100
@@ -22,8 +23,11 @@ class SureButton(
     style = discord.ButtonStyle.danger
 
     def __init__(self, kind: str, argument: str, owner: str) -> None:
-        super().__init__(_checked(f"round:{kind}:{argument}:{owner}"), owner, _LABELS[kind])
+        super().__init__(f"round:{kind}:{argument}:{owner}", owner, _LABELS[kind])
         self._kind, self._argument = kind, argument
+
+    def refusal(self, owner: str) -> str:
+        return NOT_ALLOWED
 
     async def pressed(self, interaction: BotInteraction) -> None:
         await acknowledge(interaction)
@@ -42,7 +46,7 @@ class DecideButton(
     def __init__(self, answer: str, kind: str, by: str, channel: str, argument: str) -> None:
         yes = answer == "yes"
         super().__init__(
-            _checked(f"round-request:{answer}:{kind}:{by}:{channel}:{argument}"),
+            f"round-request:{answer}:{kind}:{by}:{channel}:{argument}",
             label=texts.CONFIRM if yes else texts.REFUSE,
             style=discord.ButtonStyle.success if yes else discord.ButtonStyle.secondary,
         )
@@ -59,15 +63,16 @@ BUTTONS = (SureButton, DecideButton)
 
 def sure_button(kind: str, argument: str, owner: int) -> Buttons:
     """The button under a question. Raises Refusal for an argument that is too long."""
-    return Buttons(SureButton(kind, argument, str(owner)))
+    return _checked(Buttons(SureButton(kind, argument, str(owner))))
 
 
 def decide_buttons(kind: str, argument: str, by: str, channel_id: int) -> Buttons:
     """The buttons under a request. Raises Refusal for an argument that is too long."""
-    return Buttons(*(DecideButton(answer, kind, by, str(channel_id), argument) for answer in ("yes", "no")))
+    answers = (DecideButton(answer, kind, by, str(channel_id), argument) for answer in ("yes", "no"))
+    return _checked(Buttons(*answers))
 
 
-def _checked(custom_id: str) -> str:
-    if len(custom_id) > LONGEST_CUSTOM_ID:
+def _checked(buttons: Buttons) -> Buttons:
+    if any(len(getattr(each, "custom_id", "")) > LONGEST_CUSTOM_ID for each in buttons.children):
         raise Refusal(texts.TOO_LONG_TO_REQUEST)
-    return custom_id
+    return buttons

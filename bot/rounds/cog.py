@@ -110,7 +110,12 @@ class Rounds(GroupCog, group_name="round", group_description="Rounds of learning
 
     @promote.autocomplete("adapter")
     async def offer_adapters(self, interaction: BotInteraction, typed: str) -> list[app_commands.Choice[str]]:
+        """Nothing for those who may not see rounds: Discord asks for choices without asking who may have them."""
         speak(interaction.locale)
+        try:
+            await self.bot.console.check(interaction)
+        except app_commands.AppCommandError:
+            return []
         try:
             async with asyncio.timeout(STATUS_SECONDS):
                 base_model = (await self.bot.policy.status()).base_model

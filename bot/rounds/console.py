@@ -1,5 +1,7 @@
 """What people do about rounds and adapters: who may, the act itself, and requests to the owner."""
 
+import asyncio
+import re
 from collections.abc import Callable
 from enum import StrEnum
 from functools import partial
@@ -14,13 +16,14 @@ from bot.language import channel_locale, speak, speaking
 from bot.respond import NO_PINGS
 from bot.rounds import report_texts, texts
 from bot.rounds.buttons import decide_buttons
+from bot.rounds.history import event_line, round_line
 from bot.rounds.messages import RoundMessages
 from bot.rounds.reports import Reports
 from bot.rounds.schedule import NoRound, NothingToLearn, TooLate, TooSoon
 from bot.services import BotInteraction, Services
 from learner.protocol import PolicyError
 from learner.registry import AdapterError, AdapterRegistry
-from store.models import Adapter, AdapterStatus, Origin, Round, RoundAction
+from store.models import Adapter, AdapterStatus, Origin, Round, RoundAction, RoundEvent
 from store.players import known_player
 from store.rounds import RoundUnderWay, active_round, record_event
 
@@ -42,6 +45,7 @@ class Console:
         self._bot = bot
         self._messages = RoundMessages(bot)
         self.reports = Reports(bot)
+        bot.schedule.on_start = lambda row: bot.audit.everywhere(partial(texts.started, row))
         bot.schedule.on_end = self.ended
         bot.schedule.on_game = self.reports.gain_if_due
 
@@ -108,7 +112,7 @@ class Console:
             case "start":
                 return await self._start(by, channel_id, guild_id, interaction)
             case "cancel":
-                return await self._cancel(int(argument), by)
+                return await self._cancel(_round_id(argument), by)
             case "promote" | "rollback":
                 return await self._make_current(kind, argument, by)
             case _:
@@ -148,6 +152,7 @@ class Console:
     async def _make_current(self, kind: str, name: str, by: str) -> Callable[[], str]:
         base_model = await self.base_model()
         registry = AdapterRegistry(self._bot.settings.adapters_dir)
+        action = RoundAction.ROLLBACK if kind == "rollback" else RoundAction.PROMOTE
 
         def change(session: Session) -> str:
             refuse_while_running(session)
@@ -160,7 +165,6 @@ class Console:
                 refuse_unjudged(session, name)
                 before = registry.promote(session, name, base_model)
             if before != name:
-                action = RoundAction.ROLLBACK if kind == "rollback" else RoundAction.PROMOTE
                 record_event(session, action, by, adapter=name, before=before)
             return before
 
@@ -171,6 +175,7 @@ class Console:
         await self._reload()
         if before == name:
             return partial(texts.already_current, name)
+        self._tell(RoundEvent(action=action, by=by, adapter=name, before=before))
         return partial(texts.promoted, name, before)
 
     async def base_model(self) -> str:
@@ -186,6 +191,7 @@ class Console:
             await self._bot.schedule.choose(cron, by)
         except ValueError as error:
             raise Refusal(texts.no_cron(typed, str(error))) from error
+        self._tell(RoundEvent(action=RoundAction.SCHEDULE, by=by, detail=cron))
         return self.schedule
 
     def schedule(self) -> str:
@@ -217,7 +223,7 @@ class Console:
         if kind != "cancel":
             return argument
         async with self._bot.database.async_session() as session:
-            row = await session.get(Round, int(argument))
+            row = await session.get(Round, _round_id(argument))
         return str(row.number) if row else argument
 
     async def _where_owners_decide(self) -> tuple[discord.abc.Messageable, str]:
@@ -270,13 +276,30 @@ class Console:
         await self._bot.database.write_in_thread(
             lambda session: record_event(session, action, by, detail=detail)
         )
+        self._tell(RoundEvent(action=action, by=by, detail=detail))
+
+    def _tell(self, event: RoundEvent) -> None:
+        """Write what somebody did to the audit channels."""
+        self._bot.audit.everywhere(partial(event_line, event))
 
     # --- the end of a round -------------------------------------------------------------------------------
 
     async def ended(self, row: Round) -> None:
         """Tell the policy to load the new adapter, and report the end of a round."""
         await self._reload()
+        self._bot.audit.everywhere(await asyncio.to_thread(self._end_of, row))
         await self._show_end(row)
+
+    def _end_of(self, row: Round) -> Callable[[], str]:
+        with self._bot.database.session() as session:
+            by = session.exec(
+                select(RoundEvent.by).where(
+                    RoundEvent.round_id == row.id, RoundEvent.action == RoundAction.CANCEL
+                )
+            ).first()
+            adapter = session.get(Adapter, row.adapter_id) if row.adapter_id is not None else None
+            names = {row.adapter_id: adapter.name} if adapter is not None else {}
+        return partial(round_line, row, {row.id: by}, names)
 
     async def _show_end(self, row: Round) -> None:
         channel_id = int(row.channel_id) if row.channel_id else None
@@ -293,6 +316,13 @@ class Console:
             await self._bot.policy.reload()
         except PolicyError as error:
             log.warning("the policy did not reload", error=str(error))
+
+
+def _round_id(argument: str) -> int:
+    """Raises Refusal for what is no id of a round: a custom id may come from anywhere."""
+    if not re.fullmatch(r"[0-9]{1,18}", argument):
+        raise Refusal(texts.ROUND_OVER)
+    return int(argument)
 
 
 def refuse_while_running(session: Session) -> None:

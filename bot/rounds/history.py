@@ -19,9 +19,9 @@ def round_history(
 ) -> str:
     """Rounds and what people did, newest first. `adapters`: id -> name; `since`: events before it are left out."""
     cancelled = {event.round_id: event.by for event in events if event.action is RoundAction.CANCEL}
-    entries = [(row.created_at, _round_line(row, cancelled, adapters)) for row in rows]
+    entries = [(row.created_at, round_line(row, cancelled, adapters)) for row in rows]
     entries += [
-        (event.at, _event_line(event))
+        (event.at, f"{ago(event.at)} {event_line(event)}")
         for event in events
         if event.action is not RoundAction.CANCEL and (since is None or event.at >= since)
     ]
@@ -42,9 +42,10 @@ _STATUS = {
 }
 
 
-def _round_line(
+def round_line(
     row: Round, cancelled: Mapping[int | None, str | None], adapters: Mapping[int | None, str]
 ) -> str:
+    """A round and how it ended. `cancelled`: id of a round -> who cancelled it."""
     when = f" {ago(row.ended_at)}" if row.ended_at else ""
     status = _(_STATUS[row.status])
     if row.status is RoundStatus.CANCELLED:
@@ -63,7 +64,8 @@ def _round_line(
     )
 
 
-def _event_line(event: RoundEvent) -> str:
+def event_line(event: RoundEvent) -> str:
+    """What somebody did."""
     before = _(" (before: `{adapter}`)").format(adapter=event.before) if event.before else ""
     match event.action:
         case RoundAction.PROMOTE:
@@ -77,21 +79,20 @@ def _event_line(event: RoundEvent) -> str:
         case RoundAction.SCHEDULE:
             said = _("{person} switched the schedule off")
         case RoundAction.GAIN:
-            return f"{ago(event.at)} {_gain_line(event)}"
+            return _gain_line(event)
         case RoundAction.REQUEST:
             said = _("{person} requested to {act}")
         case RoundAction.CONFIRM:
             said = _("{person} confirmed the request to {act}")
         case _other:
             said = _("{person} refused the request to {act}")
-    told = said.format(
+    return said.format(
         person=person(event.by),
         adapter=event.adapter,
         before=before,
         schedule=event.detail,
         act=_recorded_act(event.detail or ""),
     )
-    return f"{ago(event.at)} {told}"
 
 
 def _recorded_act(detail: str) -> str:

@@ -87,6 +87,8 @@ class RoundSchedule:
         self._trigger: Cron | None = None
         self.on_game: Callable[[], Awaitable[None]] | None = None
         """Called after a game has finished, not more than once at a time."""
+        self.on_start: Callable[[Round], None] | None = None
+        """Called with the row of every round that is queued."""
         self.on_end: Callable[[Round], Awaitable[None]] | None = None
         """Called with the row of every round that ends while this bot runs."""
 
@@ -179,6 +181,8 @@ class RoundSchedule:
         """Request a round and start it. Raises `RoundUnderWay`, `NothingToLearn` or `TooSoon`."""
         row = await asyncio.to_thread(self._queue, trigger, requested_by)
         log.info("round queued", round=row.number, trigger=trigger)
+        if self.on_start is not None:
+            self.on_start(row)
         self._watched = row.id
         self._watch_to_the_end()
         return row

@@ -83,6 +83,11 @@ CANCEL_YES, PROMOTE_YES, ROLLBACK_YES = (
 )
 
 
+def started(row: Round) -> str:
+    """For audit channels."""
+    return _("**Round {round}** started ({asked})").format(round=row.number, asked=asked(row))
+
+
 def round_queued(number: int) -> str:
     return _(
         "Round {round} of learning has started. A message here shows how it goes, as does `/round status`."

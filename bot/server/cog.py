@@ -1,5 +1,6 @@
 """`/setup`, for moderators: what the bot needs in this server, and the server's settings."""
 
+from functools import partial
 from typing import Any
 
 import discord
@@ -14,7 +15,13 @@ from bot.server import texts
 from bot.services import BotInteraction, Services
 from games import GAMES
 from learner.protocol import PolicyError
-from store.guilds import add_play_channel, change_guild_settings, drop_play_channel, play_channels
+from store.guilds import (
+    add_play_channel,
+    change_guild_settings,
+    drop_play_channel,
+    forget_audit_channel,
+    play_channels,
+)
 from store.models import GuildSettings, Origin
 
 LONGEST_PAUSE = 86_400.0
@@ -31,6 +38,7 @@ class Setup(Cog):
     @app_commands.command(name="setup", description="See what I need here, and choose how games are played")
     @app_commands.describe(
         reports="Where I report rounds of learning, for moderators",
+        audit="Where I write who did what: settings, rounds, games that moderators ended",
         play_in="One more channel for games, with a pinned Play button; then games are played in such channels only",
         not_in="A channel that is not for games any more",
         games="The games that may be played here",
@@ -56,6 +64,7 @@ class Setup(Cog):
         self,
         interaction: BotInteraction,
         reports: discord.TextChannel | None = None,
+        audit: discord.TextChannel | None = None,
         play_in: discord.TextChannel | None = None,
         not_in: discord.TextChannel | None = None,
         games: str | None = None,
@@ -78,6 +87,8 @@ class Setup(Cog):
             values["images"] = None if images == texts.DEFAULT_IMAGES else images
         if reports is not None:
             values["moderators_channel_id"] = str(reports.id)
+        if audit is not None:
+            values["audit_channel_id"] = str(audit.id)
         if games is not None:
             values["games"] = None if games == texts.ALL_GAMES else [games]
         given = {
@@ -89,6 +100,11 @@ class Setup(Cog):
         }
         values |= {name: value for name, value in given.items() if value is not None}
         row, channels = await self._save(interaction.guild, values, play_in, not_in)
+        given_options = {name: value for name, value in interaction.namespace}  # noqa: C416 - no mapping
+        if given_options:
+            self.bot.audit.here(
+                interaction.guild.id, partial(texts.changed, interaction.user.id, given_options)
+            )
         lines = await self._lines(interaction, row, channels)
         changed = bool(values.keys() & {"games", "locale"})
         if play_in is not None or changed:
@@ -116,6 +132,11 @@ class Setup(Cog):
                 channels = [each.channel_id for each in await play_channels(session, str(after.id))]
             for channel_id in channels:
                 await self.bot.play_messages.show(channel_id, again=True)
+
+    @Cog.listener()
+    async def on_guild_channel_delete(self, channel: discord.abc.GuildChannel) -> None:
+        async with self.bot.database.async_writing() as session:
+            await forget_audit_channel(session, str(channel.id))
 
     @set_up.autocomplete("images")
     async def offer_images(self, interaction: BotInteraction, typed: str) -> list[app_commands.Choice[str]]:
@@ -162,11 +183,12 @@ class Setup(Cog):
         me = interaction.guild.me
         lacking = set(missing(interaction.app_permissions))
         lines = [(label not in lacking, label) for label in NAMES.values()]
-        if row.moderators_channel_id is not None:
-            reports = interaction.guild.get_channel(int(row.moderators_channel_id))
-            granted = reports.permissions_for(me) if reports is not None else discord.Permissions.none()
-            may_write = granted.view_channel and granted.send_messages
-            lines.append((may_write, texts.may_write(row.moderators_channel_id)))
+        for channel_id in dict.fromkeys((row.moderators_channel_id, row.audit_channel_id)):
+            if channel_id is not None:
+                told = interaction.guild.get_channel(int(channel_id))
+                granted = told.permissions_for(me) if told is not None else discord.Permissions.none()
+                may_write = granted.view_channel and granted.send_messages
+                lines.append((may_write, texts.may_write(channel_id)))
         for channel_id in channels:
             channel = interaction.guild.get_channel(int(channel_id))
             granted = channel.permissions_for(me) if channel is not None else discord.Permissions.none()

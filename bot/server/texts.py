@@ -1,6 +1,8 @@
 """The texts of `/setup`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+
+import discord
 
 from bot.language import LANGUAGES, number
 from games import GAMES
@@ -23,6 +25,7 @@ IMAGES_TO_CHOOSE = N_(
 )
 RESET = {
     "reports": ("moderators_channel_id", N_("the channel for reports")),
+    "audit": ("audit_channel_id", N_("the channel that says who did what")),
     "images": ("images", N_("figures")),
     "games": ("games", N_("games")),
     "cooldown": ("cooldown", N_("pause between games")),
@@ -30,6 +33,16 @@ RESET = {
     "language": ("locale", N_("language")),
 }
 """Choice of `/setup reset:` -> (column of `GuildSettings`, what it is)."""
+
+
+def changed(person_id: int, settings: Mapping[str, object]) -> str:
+    """For the audit channel. `settings`: option of `/setup` -> what was chosen."""
+    chosen = ", ".join(f"`{name}: {_shown(value)}`" for name, value in settings.items())
+    return _("{person} changed settings: {settings}").format(person=f"<@{person_id}>", settings=chosen)
+
+
+def _shown(value: object) -> object:
+    return value.name if isinstance(value, discord.abc.GuildChannel) else value
 
 
 def may_write(channel_id: int | str) -> str:
@@ -72,6 +85,11 @@ def report(
         _("📣 Reports of learning: {channel}").format(channel=f"<#{row.moderators_channel_id}>")
         if row.moderators_channel_id
         else _("📣 Reports of learning: nowhere yet. `/setup reports:` chooses a channel.")
+    )
+    rows.append(
+        _("📜 Who did what: {channel}").format(channel=f"<#{row.audit_channel_id}>")
+        if row.audit_channel_id
+        else _("📜 Who did what: written nowhere. `/setup audit:` chooses a channel.")
     )
     rows.append(
         _("🎲 Games are played in {channels} only.").format(

@@ -3,7 +3,13 @@
 Statements, questions and choices are in the study's file, in the language of its author.
 """
 
+from bot.language import number
 from games.language import N_, _, ngettext
+
+OWNER_ONLY = N_("That is for whoever runs me: it has games of every server.")
+FORMATS = {"parquet": N_("Parquet"), "jsonl": N_("JSON lines"), "csv": N_("CSV")}
+EXPORT_EMPTY = N_("No game is finished yet, so there's nothing to export.")
+EXPORT_TOO_LARGE = N_("That export is too large to upload here. `respect export` writes it on my machine.")
 
 TAKE_SURVEY = N_("Answer a few questions")
 SURVEY_TITLE = N_("How was it?")
@@ -19,6 +25,15 @@ TAKE_QUIZ = N_("Answer")
 QUIZ_PASSED = N_("All right! Now you can play.")
 QUIZ_OVER = N_("There are no questions any more. `/play` starts a game.")
 NOT_YOUR_QUIZ = N_("These questions are for somebody else. `/play` starts your own game.")
+
+
+def exported(games: int) -> str:
+    """The answer to `/export`."""
+    return ngettext(
+        "{games} finished game of those who agreed to research, under pseudonyms.",
+        "{games} finished games of those who agreed to research, under pseudonyms.",
+        games,
+    ).format(games=number(games))
 
 
 def quiz_first(questions: int) -> str:

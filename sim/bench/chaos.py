@@ -10,15 +10,13 @@ import contextlib
 import math
 import os
 import random
-import re
 import signal
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
 
-import aiohttp
 import psutil
 import structlog
 from sqlmodel import col, func, select
@@ -30,6 +28,7 @@ from local_discord.faults import Fault
 from local_discord.invoke import ActionRefused
 from local_discord.model import Channel
 from local_discord.people import Person
+from sim.bench.watch import LOOK_SECONDS, longest_stall, until
 from sim.demo import Demo, DemoOptions, running_demo
 from store.database import Database
 from store.models import Game, Instruction, Player, Round, Turn
@@ -39,7 +38,6 @@ log = structlog.get_logger(__name__)
 
 ANSWER_SECONDS = 300.0
 """How long a player waits for an answer before the message counts as unanswered."""
-LOOK_SECONDS = 0.25
 IMAGES = "classic:40"
 
 
@@ -110,7 +108,9 @@ async def bench_chaos(options: ChaosOptions) -> ChaosReport:
     settings = options.settings.changed(play={"images": IMAGES})
     demo_options = DemoOptions(options.data_dir, port=0, players=1, seed=options.seed, settings=settings)
     async with running_demo(demo_options, once=True) as demo:
-        report = await _Chaos(options, demo).run()
+        async with longest_stall(demo.bot.log_file) as stall:
+            report = await _Chaos(options, demo).run()
+        report.longest_stall = stall.seconds
     text = demo.bot.log_file.read_text(errors="replace")
     report.tracebacks, report.log_bytes = text.count("Traceback"), len(text.encode())
     report.seconds = monotonic() - began
@@ -143,20 +143,18 @@ class _Chaos:
             rng = random.Random(self._rng.random())
             self._players.append(_Player(person, channel, self._demo.database, rng, words))
         self._add_faults()
-        disturbing = [
-            asyncio.create_task(each) for each in (self._drop(), self._watch(), self._kill(), self._round())
-        ]
+        disturbing = [asyncio.create_task(each) for each in (self._drop(), self._kill(), self._round())]
         try:
             async with asyncio.TaskGroup() as tasks:
                 for player in self._players:
                     tasks.create_task(self._play_on(player))
             service.faults.clear()
-            await disturbing[3]  # the round
+            await disturbing[2]  # the round
         finally:
             for task in disturbing:
                 task.cancel()
             await asyncio.gather(*disturbing, return_exceptions=True)
-        await _until(self._settled, ANSWER_SECONDS)
+        await until(self._settled, ANSWER_SECONDS)
         return await self._counted()
 
     async def _play_on(self, player: "_Player") -> None:
@@ -219,7 +217,7 @@ class _Chaos:
         async def enough() -> bool:
             return self._report.games >= share * self._options.games
 
-        await _until(enough, math.inf)
+        await until(enough, math.inf)
 
     async def _last_round(self) -> Round | None:
         async with self._demo.database.async_session() as session:
@@ -242,28 +240,6 @@ class _Chaos:
                         return True
             await asyncio.sleep(LOOK_SECONDS)
         return False
-
-    async def _watch(self) -> None:
-        """Read the bot's longest stall from its metrics. It counts anew with every start of the bot."""
-        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(2)) as session:
-            while True:
-                with contextlib.suppress(aiohttp.ClientError, TimeoutError, OSError):
-                    if (url := self._metrics_url()) is not None:
-                        async with session.get(url) as response:
-                            found = re.search(
-                                r"^respect_loop_stall_seconds (\S+)$", await response.text(), re.MULTILINE
-                            )
-                        if found is not None:
-                            self._report.longest_stall = max(self._report.longest_stall, float(found[1]))
-                await asyncio.sleep(0.5)
-
-    def _metrics_url(self) -> str | None:
-        with contextlib.suppress(OSError):
-            found = re.findall(
-                r"url=(http://127\.0\.0\.1:\d+)", self._demo.bot.log_file.read_text(errors="replace")
-            )
-            return f"{found[-1]}/metrics" if found else None
-        return None
 
     # --- what came of it ----------------------------------------------------------------------------------
 
@@ -319,7 +295,7 @@ class _Player:
         while (game := await self._game()) is None:
             with contextlib.suppress(ActionRefused, TimeoutError):
                 await self._person.slash(self._channel, "play")
-            await _until(self._has_game, 20.0)
+            await until(self._has_game, 20.0)
         while (game := await self._game()) is not None and game.thread_id is not None:
             message = await self._person.say(int(game.thread_id), self._rng.choice(self._words))
             self.said.append(str(message.id))
@@ -327,7 +303,7 @@ class _Player:
             async def answered(game_id: str = game.id, message_id: str = str(message.id)) -> bool:
                 return await self._answered(game_id, message_id)
 
-            if not await _until(answered, ANSWER_SECONDS):
+            if not await until(answered, ANSWER_SECONDS):
                 log.error("a message is not answered", game=game.id, message=message.id)
                 self.unanswered += 1
                 return
@@ -352,16 +328,6 @@ class _Player:
             mine = select(Turn.number).where(Turn.game_id == game_id, Turn.message_id == message_id)
             number = (await session.exec(mine)).first()
         return number is not None and game.shown_turns is not None and game.shown_turns >= number
-
-
-async def _until(check: Callable[[], Awaitable[bool]], seconds: float) -> bool:
-    """Whether something becomes true within this time."""
-    deadline = monotonic() + seconds
-    while not await check():
-        if monotonic() > deadline:
-            return False
-        await asyncio.sleep(LOOK_SECONDS)
-    return True
 
 
 def _at(number: float, count: int) -> float:

@@ -2,6 +2,9 @@
 
 from enum import StrEnum
 
+SECRET = "pseudonyms.secret"
+"""File in the data folder with the secret of the pseudonyms, unless another one is named."""
+
 
 class Format(StrEnum):
     """A file format; the value is also the file's extension."""

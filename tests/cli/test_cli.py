@@ -146,7 +146,15 @@ INVALID = {
 READ_SETTINGS = (
     *("demo --once", "simulate --rounds 0 --games-per-round 1", "bench serving --quick"),
     *("report --out out", "export --out out", "import games.jsonl", "evaluate games.jsonl --adapter round-1"),
-    *("bench chaos", "round run", "round status", "round history", "round promote base", "round rollback"),
+    *(
+        "bench chaos",
+        "bench fuzz",
+        "round run",
+        "round status",
+        "round history",
+        "round promote base",
+        "round rollback",
+    ),
     *(
         "db upgrade",
         "db check",
