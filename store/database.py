@@ -4,23 +4,22 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
-from sqlmodel import Session, create_engine
+from sqlmodel import Session, SQLModel, create_engine
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from store import postgres
 from store.folder import private_file
 
 T = TypeVar("T")
 
 BUSY_SECONDS = 10.0
-
-ASYNC_DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
 
 
 class Database:
@@ -28,16 +27,24 @@ class Database:
     `close()`."""
 
     def __init__(self, url: str, busy_seconds: float = BUSY_SECONDS, *, read_only: bool = False) -> None:
-        """`busy_seconds`: seconds that SQLite waits for a file that another process has locked.
+        """`url`: of SQLite or PostgreSQL, whatever driver it names. `busy_seconds`: seconds to wait for a file (SQLite)
+        or for rows (PostgreSQL) that another process has locked.
 
-        With `read_only`, the sync engine creates and changes no file.
+        With `read_only`, the sync engine creates and changes no file, and no row.
         """
-        self.url = make_url(url)
+        given = make_url(url)
+        name = given.get_backend_name()
+        self.url = given.set(drivername="postgresql" if name in postgres.NAMES else name)
         self._busy_seconds = busy_seconds
         self._read_only = read_only
         self._engine: sa.Engine | None = None
         self._async_engine: AsyncEngine | None = None
         self._turn_to_write = asyncio.Lock()
+
+    @property
+    def on_postgres(self) -> bool:
+        """Whether it is on a PostgreSQL server."""
+        return self.url.get_backend_name() in postgres.NAMES
 
     @property
     def file(self) -> Path | None:
@@ -66,40 +73,50 @@ class Database:
 
     @property
     def engine(self) -> sa.Engine:
-        """The sync engine."""
+        """The sync engine. Raises `store.postgres.DriverMissing`."""
         if self._engine is None:
-            url = self._url_to_read() if self._read_only else self.url
-            self._engine = create_engine(url, hide_parameters=True)  # its errors quote them
+            url, options = self._url_to_read() if self._read_only else self.url, {}
+            if self.on_postgres:
+                url, options = url.set(drivername=postgres.SYNC_DRIVER), {"pool_pre_ping": True}
+            try:
+                self._engine = create_engine(url, hide_parameters=True, **options)  # its errors quote them
+            except ModuleNotFoundError:
+                raise postgres.DriverMissing(postgres.INSTALL) from None
             self._prepare(self._engine)
         return self._engine
 
     @property
     def async_engine(self) -> AsyncEngine:
-        """The async engine."""
+        """The async engine. Raises `store.postgres.DriverMissing`."""
         if self._async_engine is None:
-            driver = ASYNC_DRIVERS.get(self.url.get_backend_name(), self.url.drivername)
-            self._async_engine = create_async_engine(self.url.set(drivername=driver), hide_parameters=True)
+            url, options = self.url.set(drivername="sqlite+aiosqlite"), {}
+            if self.on_postgres:
+                url = self.url.set(drivername=postgres.ASYNC_DRIVER, query={})
+                options = {"pool_pre_ping": True, "async_creator": postgres.async_connector(self.url)}
+            self._async_engine = create_async_engine(url, hide_parameters=True, **options)
             self._prepare(self._async_engine.sync_engine)
         return self._async_engine
 
     def _prepare(self, engine: sa.Engine) -> None:
-        if engine.dialect.name != "sqlite" or self._read_only:
-            return
-
-        @event.listens_for(engine, "do_connect")
-        def before_connecting(*_: object) -> None:
-            if self.file is not None:
-                private_file(self.file)
+        event.listen(engine, "before_cursor_execute", _storable, retval=True)
 
         @event.listens_for(engine, "connect")
         def on_connect(connection, _record) -> None:  # pyright: ignore[reportMissingParameterType]
-            cursor = connection.cursor()
-            cursor.execute(f"PRAGMA busy_timeout={int(self._busy_seconds * 1000)}")
-            cursor.execute("PRAGMA journal_mode=WAL")
-            cursor.execute("PRAGMA synchronous=FULL")
-            cursor.execute("PRAGMA foreign_keys=ON")
-            cursor.execute("PRAGMA secure_delete=ON")  # erased rows are overwritten with zeros
-            cursor.close()
+            if self.on_postgres:
+                postgres.set_up(connection, self._busy_seconds, self._read_only)
+            elif not self._read_only:
+                cursor = connection.cursor()
+                cursor.execute(f"PRAGMA busy_timeout={int(self._busy_seconds * 1000)}")
+                cursor.execute("PRAGMA journal_mode=WAL")
+                cursor.execute("PRAGMA synchronous=FULL")
+                cursor.execute("PRAGMA foreign_keys=ON")
+                cursor.execute("PRAGMA secure_delete=ON")  # erased rows are overwritten with zeros
+                cursor.close()
+
+        @event.listens_for(engine, "do_connect")
+        def before_connecting(*_: object) -> None:
+            if self.file is not None and not self._read_only:
+                private_file(self.file)
 
     @contextmanager
     def session(self) -> Iterator[Session]:
@@ -136,12 +153,13 @@ class Database:
             return await asyncio.to_thread(run)
 
     def scrub(self) -> bool:
-        """Empty SQLite's write-ahead log, which holds deleted rows until then. To be called after an erasure.
+        """Remove deleted rows from the database's files. To be called after an erasure.
 
-        False if another process kept it from being emptied for as long as this one waits for a locked file.
+        SQLite keeps them in its write-ahead log until then, PostgreSQL in its tables. False if another process kept it
+        from that for as long as this one waits for a lock.
         """
-        if self.engine.dialect.name != "sqlite":
-            return True
+        if self.on_postgres:
+            return postgres.vacuum(self.engine, sorted(SQLModel.metadata.tables))
         with self.engine.connect() as connection:
             busy, _, _ = connection.execute(sa.text("PRAGMA wal_checkpoint(TRUNCATE)")).one()
         return not busy
@@ -158,3 +176,23 @@ class Database:
         if self._async_engine is not None:
             await self._async_engine.dispose()
             self._async_engine = None
+
+
+def _storable(
+    _connection: object, _cursor: object, statement: str, parameters: Any, _context: object, many: bool
+) -> tuple[str, Any]:
+    """The parameters of a statement without what cannot be stored as text, so that nothing that a person writes makes
+    one fail: PostgreSQL refuses NUL, and neither database takes half of a surrogate pair."""
+    return statement, [_row(each) for each in parameters] if many else _row(parameters)
+
+
+def _row(parameters: Any) -> Any:
+    if isinstance(parameters, dict):
+        return {name: _text(value) for name, value in parameters.items()}
+    return tuple(map(_text, parameters)) if parameters else parameters
+
+
+def _text(value: Any) -> Any:
+    if not isinstance(value, str) or ("\0" not in value and value.isascii()):
+        return value
+    return value.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
