@@ -179,20 +179,24 @@ class Database:
 
 
 def _storable(
-    _connection: object, _cursor: object, statement: str, parameters: Any, _context: object, many: bool
+    _connection: object, _cursor: object, statement: str, parameters: Any, _context: object, _many: bool
 ) -> tuple[str, Any]:
-    """The parameters of a statement without what cannot be stored as text, so that nothing that a person writes makes
-    one fail: PostgreSQL refuses NUL, and neither database takes half of a surrogate pair."""
-    return statement, [_row(each) for each in parameters] if many else _row(parameters)
+    """The statement and its parameters without what cannot be stored as text, so that nothing that a person writes
+    makes it fail: PostgreSQL refuses NUL, and neither database takes half of a surrogate pair."""
+    return statement, _without_unstorable(parameters)
 
 
-def _row(parameters: Any) -> Any:
-    if isinstance(parameters, dict):
-        return {name: _text(value) for name, value in parameters.items()}
-    return tuple(map(_text, parameters)) if parameters else parameters
-
-
-def _text(value: Any) -> Any:
-    if not isinstance(value, str) or ("\0" not in value and value.isascii()):
-        return value
-    return value.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
+def _without_unstorable(value: Any) -> Any:
+    match value:
+        case str():
+            if value.isascii() and "\0" not in value:
+                return value
+            return value.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
+        case dict():
+            return {name: _without_unstorable(inner) for name, inner in value.items()}
+        case tuple():
+            return tuple(map(_without_unstorable, value))
+        case list():
+            return list(map(_without_unstorable, value))
+        case _:
+            return value

@@ -17,6 +17,7 @@ from functools import cache
 from pathlib import Path
 
 import psycopg
+import pytest
 from psycopg import sql
 from sqlalchemy.engine import make_url
 
@@ -104,7 +105,10 @@ def _on(url: str, name: str) -> str:
     return make_url(url).set(database=name).render_as_string(hide_password=False)
 
 
-# --- where the tests of the store keep theirs -------------------------------------------------------------
+# --- where tests keep their databases -------------------------------------------------------------
+
+
+sqlite_only = pytest.mark.skipif(VARIABLE in os.environ, reason="about SQLite's file")
 
 
 def database_url(folder: Path) -> str:
