@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -10,6 +10,7 @@ from urllib.parse import quote
 import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlmodel import Session, SQLModel, create_engine
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -98,7 +99,7 @@ class Database:
         return self._async_engine
 
     def _prepare(self, engine: sa.Engine) -> None:
-        event.listen(engine, "before_cursor_execute", _storable, retval=True)
+        event.listen(engine, "before_cursor_execute", _storable_parameters, retval=True)
 
         @event.listens_for(engine, "connect")
         def on_connect(connection, _record) -> None:  # pyright: ignore[reportMissingParameterType]
@@ -152,6 +153,20 @@ class Database:
         async with self._turn_to_write:
             return await asyncio.to_thread(run)
 
+    @contextmanager
+    def snapshot(self) -> Iterator[sa.Connection]:
+        """A connection on which all queries see one state of the database, regardless of concurrent writes."""
+        with self.engine.connect() as connection:
+            if self.on_postgres:
+                connection = connection.execution_options(isolation_level="REPEATABLE READ")
+            else:
+                connection.exec_driver_sql("BEGIN")  # sqlite3 does not begin a transaction for reading
+            try:
+                yield connection
+            finally:
+                with suppress(SQLAlchemyError):
+                    connection.rollback()
+
     def scrub(self) -> bool:
         """Remove deleted rows from the database's files. To be called after an erasure.
 
@@ -163,6 +178,16 @@ class Database:
         with self.engine.connect() as connection:
             busy, _, _ = connection.execute(sa.text("PRAGMA wal_checkpoint(TRUNCATE)")).one()
         return not busy
+
+    @contextmanager
+    def used_by_one_bot(self) -> Iterator[None]:
+        """Nobody else enters this on the same PostgreSQL database, from whatever machine. Raises
+        `store.postgres.InUse`. An SQLite file is as safe as the data folder that it is in, which the bot locks."""
+        if self.on_postgres:
+            with postgres.alone(self.engine):
+                yield
+        else:
+            yield
 
     def close(self) -> None:
         """Close the sync connections."""
@@ -178,25 +203,26 @@ class Database:
             self._async_engine = None
 
 
-def _storable(
+def _storable_parameters(
     _connection: object, _cursor: object, statement: str, parameters: Any, _context: object, _many: bool
 ) -> tuple[str, Any]:
-    """The statement and its parameters without what cannot be stored as text, so that nothing that a person writes
-    makes it fail: PostgreSQL refuses NUL, and neither database takes half of a surrogate pair."""
-    return statement, _without_unstorable(parameters)
+    """Nothing that a person writes makes a statement fail."""
+    return statement, storable(parameters)
 
 
-def _without_unstorable(value: Any) -> Any:
+def storable(value: Any) -> Any:
+    """A value, or values of a row, without what cannot be stored as text: PostgreSQL refuses NUL, and neither database
+    takes half of a surrogate pair."""
     match value:
         case str():
             if value.isascii() and "\0" not in value:
                 return value
             return value.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
         case dict():
-            return {name: _without_unstorable(inner) for name, inner in value.items()}
+            return {name: storable(inner) for name, inner in value.items()}
         case tuple():
-            return tuple(map(_without_unstorable, value))
+            return tuple(map(storable, value))
         case list():
-            return list(map(_without_unstorable, value))
+            return list(map(storable, value))
         case _:
             return value

@@ -4,18 +4,19 @@ psycopg serves the sync engine and asyncpg the async one. People write `postgres
 drivers get that.
 """
 
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 import sqlalchemy as sa
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 NAMES = ("postgresql", "postgres")
 """What a URL of PostgreSQL begins with."""
 SYNC_DRIVER = "postgresql+psycopg"
 ASYNC_DRIVER = "postgresql+asyncpg"
 INSTALL = "PostgreSQL needs two drivers that are not installed: run `pip install 'respect[postgres]'`"
+CONNECT_SECONDS = 10
 ONE_BOT = 0x7265_7370_6563_74
 MIGRATION = ONE_BOT + 1
 """Keys of advisory locks: of the bot that uses the database, and of a migration ("respect" in ASCII)."""
@@ -44,9 +45,12 @@ class _Connection(Protocol):
     def commit(self) -> None: ...
 
 
-def async_connector(url: sa.URL) -> Callable[[], Any]:
-    """What opens a connection with asyncpg. Raises `DriverMissing`; the result raises OSError if the server cannot be
-    reached."""
+class InUse(SQLAlchemyError):
+    """Another bot uses the database."""
+
+
+def async_connector(url: sa.URL) -> Callable[[], Awaitable[Any]]:
+    """What opens a connection with asyncpg. Raises `DriverMissing`."""
     try:
         import asyncpg  # an optional dependency
     except ImportError:
@@ -54,8 +58,15 @@ def async_connector(url: sa.URL) -> Callable[[], Any]:
     known = {name: value for name, value in url.query.items() if name in _OF_ASYNCPG}
     timeout = url.query.get("connect_timeout")
     plain = url.set(drivername="postgresql", query=known).render_as_string(hide_password=False)
-    seconds = {"timeout": float(timeout)} if isinstance(timeout, str) else {}
-    return partial(asyncpg.connect, plain, **seconds)
+    seconds = int(timeout) if isinstance(timeout, str) else CONNECT_SECONDS
+
+    async def connect() -> Any:
+        try:
+            return await asyncpg.connect(plain, timeout=seconds)
+        except OSError as error:  # SQLAlchemy gives the driver's own errors its own types, but not this one
+            raise asyncpg.InterfaceError(f"the server cannot be reached: {error}") from error
+
+    return connect
 
 
 def set_up(connection: _Connection, lock_seconds: float, read_only: bool) -> None:
@@ -75,6 +86,21 @@ def vacuum(engine: sa.Engine, tables: list[str]) -> bool:
     try:
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.exec_driver_sql(f"VACUUM {names}")
-    except sa.exc.OperationalError:
+    except OperationalError:
         return False
     return True
+
+
+@contextmanager
+def alone(engine: sa.Engine) -> Iterator[None]:
+    """Hold the lock of the bot that uses the database, on a connection of its own. Raises `InUse`.
+
+    The server releases it when the connection ends.
+    """
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        if not connection.scalar(sa.select(sa.func.pg_try_advisory_lock(ONE_BOT))):
+            raise InUse("another bot is using this database")
+        try:
+            yield
+        finally:
+            connection.invalidate()  # so that it does not go back to the pool with the lock

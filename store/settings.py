@@ -304,10 +304,10 @@ def as_text(value: Any) -> str:
     return value.get_secret_value() if isinstance(value, SecretStr) else str(value)
 
 
-def _database(url: str | None) -> str | None:
+def database_url(url: str) -> str:
     """Raises ValueError for what is no URL of a database, without the value, which may hold a password."""
     try:
-        kind = make_url(url).get_backend_name() if url is not None else "sqlite"
+        kind = make_url(url).get_backend_name()
     except ArgumentError:
         kind = ""
     if kind not in ("sqlite", "postgresql", "postgres"):
@@ -316,6 +316,10 @@ def _database(url: str | None) -> str | None:
             "postgresql://user:password@host/respect"
         )
     return url
+
+
+def _database(url: str | None) -> str | None:
+    return None if url is None else database_url(url)
 
 
 @dataclass(frozen=True)

@@ -58,7 +58,13 @@ def test_a_table_is_altered_without_losing_what_refers_to_it(database: Database)
             },
             "game": {
                 **{"id": "g", "game": "multiref", "images": "classic", "speaker": "[]", "listener": "[]"},
-                **{"targets": "[]", "player_id": 1, "origin": "local", "result_shown": False, "adapter": "base"},
+                **{
+                    "targets": "[]",
+                    "player_id": 1,
+                    "origin": "local",
+                    "result_shown": False,
+                    "adapter": "base",
+                },
                 **{"base_model": "b", "round": 0, "outcome": "won", "started_at": AT},
             },
             "turn": {
