@@ -16,6 +16,7 @@ from sqlmodel import SQLModel
 from store.database import Database, storable
 from store.folder import private_file
 from store.migrations import refuse_newer, revisions, upgrade
+from store.postgres import set_sequences
 
 ROWS_AT_A_TIME = 2_000
 
@@ -54,7 +55,7 @@ def copy(
         with source.snapshot() as reading, target.engine.begin() as writing:
             found = {table.name: _copy_table(table, reading, writing, on_table) for table in _tables()}
             if target.on_postgres:
-                _set_sequences(writing)
+                set_sequences(writing, _tables())
         return found
     except BaseException:
         target.close()
@@ -114,16 +115,6 @@ class _Sum:
         return isinstance(other, _Sum) and (self.rows, self._sum) == (other.rows, other._sum)
 
     __hash__ = None  # pyright: ignore[reportAssignmentType]
-
-
-def _set_sequences(connection: sa.Connection) -> None:
-    """New rows get ids after those that were copied."""
-    for table in _tables():
-        (*_, key) = table.primary_key.columns
-        if table.autoincrement_column is not None:
-            sequence = sa.func.pg_get_serial_sequence(sa.func.quote_ident(table.name), key.name)
-            newest = sa.select(sa.func.max(key)).scalar_subquery()
-            connection.execute(sa.select(sa.func.setval(sequence, newest)).where(newest.is_not(None)))
 
 
 def backup(database: Database, file: Path) -> None:

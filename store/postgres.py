@@ -4,7 +4,7 @@ psycopg serves the sync engine and asyncpg the async one. People write `postgres
 drivers get that.
 """
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
 
@@ -89,6 +89,15 @@ def vacuum(engine: sa.Engine, tables: list[str]) -> bool:
     except OperationalError:
         return False
     return True
+
+
+def set_sequences(connection: sa.Connection, tables: Iterable[sa.Table]) -> None:
+    """New rows get ids after those in the tables. To be called after rows were written with ids."""
+    for table in tables:
+        if (key := table.autoincrement_column) is not None:
+            sequence = sa.func.pg_get_serial_sequence(sa.func.quote_ident(table.name), key.name)
+            newest = sa.select(sa.func.max(key)).scalar_subquery()
+            connection.execute(sa.select(sa.func.setval(sequence, newest)).where(newest.is_not(None)))
 
 
 @contextmanager

@@ -140,7 +140,7 @@ def test_the_same_games_from_database_export_and_file(tmp_path: Path):
     kinds = ["success", "turns", "click_accuracy", "right_turns", "utterance_length", "try_again"]
     wanted = None
     for source in (
-        tmp_path,
+        database_url(tmp_path),
         *(tmp_path / kind for kind in Format),
         tmp_path / "jsonl/data/interaction.jsonl",
     ):
@@ -224,7 +224,7 @@ def test_a_database_without_finished_games_says_so(tmp_path: Path):
     upgrade(database)
     database.close()
     with pytest.raises(ReportError, match="no finished game yet"):
-        open_source(str(tmp_path))
+        open_source(database_url(tmp_path))
 
 
 @pytest.mark.parametrize(

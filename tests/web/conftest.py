@@ -64,9 +64,9 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with database.session() as session:
         session.add_all(
             [
-                Player(id=1, platform=Origin.DISCORD, external_id=AGREEING, name=XSS_NAME),
-                Player(id=2, platform=Origin.DISCORD, external_id=SILENT, name="Ottoline Vance"),
-                Player(id=3, platform=Origin.LOCAL, external_id="sim", name="Simulated Sam"),
+                Player(platform=Origin.DISCORD, external_id=AGREEING, name=XSS_NAME),
+                Player(platform=Origin.DISCORD, external_id=SILENT, name="Ottoline Vance"),
+                Player(platform=Origin.LOCAL, external_id="sim", name="Simulated Sam"),
             ]
         )
         session.flush()
