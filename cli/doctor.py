@@ -29,6 +29,7 @@ from learner.settings import is_loopback
 from research.study.file import StudyError, read_study
 from store.database import Database
 from store.migrations import NewerDatabase, integrity, refuse_newer, revisions
+from store.postgres import DriverMissing
 from store.settings import RENAMED, unknown_variables, variable, variables, what_is_wrong
 
 DISCORD_API = "https://discord.com/api/v10"
@@ -145,9 +146,8 @@ def _database(settings: BotSettings) -> Check:
     except NewerDatabase as error:
         return Check(name, "failed", f"{shown} cannot be used: {error}")
     except (SQLAlchemyError, ImportError) as error:
-        return Check(
-            name, "failed", f"{shown} cannot be opened: {error}", "Check the URL and that the server is up."
-        )
+        fix = "" if isinstance(error, DriverMissing) else "Check the URL and that the server is up."
+        return Check(name, "failed", f"{shown} cannot be opened: {error.__cause__ or error}", fix)
     finally:
         database.close()
     if broken:

@@ -4,9 +4,11 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 import sqlalchemy as sa
 from bot_house import House, ObedientPolicy, house_of
@@ -24,6 +26,7 @@ from store.export.pseudonyms import Pseudonyms
 from store.migrations import downgrade, schema_differences, upgrade
 from store.models import Game, Player, Round, RoundStatus, Turn
 from store.players import erase_player, export_player
+from store.postgres import DriverMissing
 from store.rounds import RoundEnded, RoundUnderWay, cancel, report, request_round
 from store.training import usable_interactions
 from tests.postgres import NOT_INSTALLED, VARIABLE, binaries, database_url, new_database, server
@@ -101,6 +104,19 @@ async def test_two_bots_cannot_use_one_database(
         await second.start()
 
 
+async def test_the_bot_goes_on_after_it_lost_every_connection(house: House, ada: Person, server_url: str):
+    thread = await house.play(ada)
+    await house.turn(ada, thread, "select A")
+    name = house.database.url.database
+    with psycopg.connect(server_url.replace("/?", "/postgres?"), autocommit=True) as server:
+        ended = server.execute(
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = %s", [name]
+        ).fetchone()
+    assert ended and ended[0] >= 2
+    await house.turn(ada, thread, "select B")
+    assert [turn.action for turn in await house.turns(thread)] == ["select A", "select B"]
+
+
 async def test_a_server_that_is_away_is_a_sentence(stopped_house: House, tmp_path: Path):
     stopped_house.with_settings(store={"database_url": f"postgresql://respect@/x?host={tmp_path}"})
     with pytest.raises(StartupError, match=r"The database cannot be opened: .*No such file or directory"):
@@ -110,6 +126,18 @@ async def test_a_server_that_is_away_is_a_sentence(stopped_house: House, tmp_pat
         async with database.async_session() as session:
             await session.exec(select(Game))
     await database.aclose()
+
+
+def test_without_the_drivers_a_sentence_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("RESPECT_STORE__DATABASE_URL", "postgres://me@here/respect")
+    monkeypatch.setenv("RESPECT_STORE__DATA_DIR", str(tmp_path))
+    for driver in ("psycopg", "asyncpg"):
+        monkeypatch.setitem(sys.modules, driver, None)
+    for command in ("db upgrade", "db check", "round status", "export --out out"):
+        result = CliRunner().invoke(app, command.split())
+        assert result.exit_code == 1 and "pip install 'respect[postgres]'" in result.output, result.output
+    with pytest.raises(DriverMissing):
+        _ = Database("postgresql://me@here/respect").async_engine
 
 
 def test_one_round_at_a_time_and_one_that_was_cancelled_stays_so(database: Database):
@@ -129,6 +157,17 @@ def test_one_round_at_a_time_and_one_that_was_cancelled_stays_so(database: Datab
         report(session, row.id, "train", done=2)
     with database.session() as session:
         assert session.get_one(Round, row.id).status is RoundStatus.CANCELLED
+
+
+async def test_the_parameters_of_a_url_are_those_of_libpq(server_url: str, tmp_path: Path):
+    url = f"{database_url(tmp_path)}&sslmode=prefer&channel_binding=prefer&connect_timeout=5&application_name=me"
+    database = Database(url)
+    asked = sa.text("SELECT current_setting('application_name')")
+    async with database.async_session() as session:
+        assert (await session.exec(asked)).scalar_one() == "me"  # pyright: ignore[reportCallIssue, reportArgumentType]
+    with database.session() as session:
+        assert session.execute(asked).scalar_one() == "me"
+    await database.aclose()
 
 
 async def test_no_text_is_refused(database: Database):
