@@ -28,7 +28,7 @@ demo: $(SETUP)
 	$(BIN)/respect demo $(ARGS)
 
 test: $(SETUP)
-	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist worksteal $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 3 --dist worksteal $(ARGS)
 
 test-postgres: $(SETUP)
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.postgres $(BIN)/pytest --numprocesses 2 --dist worksteal $(or $(ARGS),$(STORES))

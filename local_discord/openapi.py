@@ -2,6 +2,8 @@
 
 import json
 import re
+from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,8 @@ from referencing.jsonschema import DRAFT202012
 from local_discord.model import Json
 from local_discord.request_log import RequestRecord
 
+CHECKED = 4_096
+"""Number of bodies whose problems are remembered: a bot sends the same commands at each start."""
 ROOT = "urn:discord-openapi"
 BOOLEANS = {"0": False, "1": True, "true": True, "false": False, "True": True, "False": False}
 
@@ -31,7 +35,12 @@ class OpenApi:
         resource = DRAFT202012.create_resource(described)
         self._registry: Registry[Any] = Registry().with_resource(ROOT, resource)
         self._paths: Json = description["paths"]
+        self._patterns = {
+            template: re.compile(re.sub(r"\\\{[^/]+?\\\}", "[^/]+", re.escape(template)))
+            for template in self._paths
+        }
         self._validators: dict[str, Draft202012Validator] = {}
+        self._checked = lru_cache(CHECKED)(self._check)
 
     @classmethod
     def read(cls, path: Path) -> "OpenApi":
@@ -53,11 +62,7 @@ class OpenApi:
 
     def _template(self, record: RequestRecord) -> str | None:
         """The described path of a request. Literal paths are matched before those with parameters."""
-        fits = [
-            template
-            for template in self._paths
-            if re.fullmatch(re.sub(r"\\\{[^/]+?\\\}", "[^/]+", re.escape(template)), record.path)
-        ]
+        fits = [template for template, pattern in self._patterns.items() if pattern.fullmatch(record.path)]
         return min(fits, key=lambda template: template.count("{"), default=None)
 
     def _query_problems(self, where: str, item: Json, operation: Json, record: RequestRecord) -> list[str]:
@@ -87,8 +92,8 @@ class OpenApi:
         kind = "multipart/form-data" if record.files else "application/json"
         if kind not in request["content"]:
             return [f"{where}: {kind} is not described"]
-        validator = self._at(f"{pointer}/requestBody/content/{kind.replace('/', '~1')}/schema")
-        return _sentences(where, validator, record.body)
+        schema = f"{pointer}/requestBody/content/{kind.replace('/', '~1')}/schema"
+        return self._sentences(where, schema, record.body)
 
     def answer_problems(self, record: RequestRecord) -> list[str]:
         """The problems of this service's own answer."""
@@ -105,7 +110,14 @@ class OpenApi:
             return []
         escaped = template.replace("~", "~0").replace("/", "~1")
         place = f"paths/{escaped}/{record.method.lower()}/responses/{name}/content/application~1json/schema"
-        return _sentences(where, self._at(place), record.answer)
+        return self._sentences(where, place, record.answer)
+
+    def _sentences(self, where: str, schema: str, instance: Any) -> list[str]:
+        return [f"{where}: {problem}" for problem in self._checked(schema, json.dumps(instance))]
+
+    def _check(self, schema: str, instance: str) -> tuple[str, ...]:
+        """The problems of an instance, given as JSON, with the schema at a pointer."""
+        return tuple(_problems(self._at(schema), json.loads(instance)))
 
     def _at(self, pointer: str) -> Draft202012Validator:
         if pointer not in self._validators:
@@ -118,10 +130,8 @@ class OpenApi:
         return Draft202012Validator(absolute, registry=self._registry)
 
 
-def _sentences(where: str, validator: Draft202012Validator, instance: Any) -> list[str]:
-    found = []
+def _problems(validator: Draft202012Validator, instance: Any) -> Iterator[str]:
     for error in sorted(validator.iter_errors(instance), key=lambda error: list(map(str, error.path))):
         deepest = (best_match(error.context) if error.context else None) or error
         place = "/".join(str(step) for step in deepest.absolute_path) or "the body"
-        found.append(f"{where}: {place}: {deepest.message[:300]}")
-    return found
+        yield f"{place}: {deepest.message[:300]}"
