@@ -30,7 +30,7 @@ def render_item(kind: str, item: object, _context: object) -> str | bool:
 def run() -> None:
     engine = context.config.attributes.get("engine") or context.config.attributes.get("connection")
     if engine is None:
-        engine = Database(StoreSettings().store.url).engine
+        engine = Database.of(StoreSettings().store).engine
     with engine.connect() as connection, _tables_may_be_recreated(connection) as applied, connection.begin():
         context.configure(
             connection=connection,

@@ -17,6 +17,7 @@ from learner.protocol import PolicyError
 from learner.registry import AdapterRegistry
 from learner.serving.client import LocalPolicy, connect
 from store.database import Database
+from store.encryption import check_key
 from store.folder import private_folder
 from store.migrations import NewerDatabase, upgrade
 from store.postgres import InUse
@@ -50,7 +51,10 @@ def alone(folder: Path) -> Iterator[None]:
 
 @asynccontextmanager
 async def open_database(settings: BotSettings) -> AsyncIterator[Database]:
-    database = Database(settings.store.url, settings.store.database_timeout)
+    try:
+        database = Database.of(settings.store)
+    except SQLAlchemyError as error:
+        raise StartupError(f"The database cannot be opened: {error}.") from error
     try:
         if database.is_blank and AdapterRegistry(settings.adapters_dir).names():
             log.warning(
@@ -62,6 +66,7 @@ async def open_database(settings: BotSettings) -> AsyncIterator[Database]:
         stack = ExitStack()
         try:
             await asyncio.to_thread(upgrade, database)
+            await asyncio.to_thread(check_key, database.engine)
             await asyncio.to_thread(stack.enter_context, database.used_by_one_bot())
         except BaseException:
             await database.aclose()

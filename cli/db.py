@@ -11,6 +11,7 @@ from store.copying import CopyError
 from store.copying import backup as run_backup
 from store.copying import copy as run_copy
 from store.database import Database
+from store.encryption import check_key
 from store.migrations import integrity, refuse_newer, revisions, schema_differences
 from store.migrations import upgrade as run_upgrade
 from store.settings import StoreSettings, database_url
@@ -56,6 +57,8 @@ def check(
             "broken": integrity(database),
             "differences": schema_differences(database) if current == head else None,
         }
+        if current == head:
+            check_key(database.engine)
     except SQLAlchemyError as error:
         fail(f"{database.url.render_as_string()} could not be read: {error.__cause__ or error}")
     finally:
@@ -134,4 +137,4 @@ def _url(text: str) -> str:
 
 
 def _open(read_only: bool = False) -> Database:
-    return Database(StoreSettings().store.url, read_only=read_only)
+    return Database.of(StoreSettings().store, read_only=read_only)

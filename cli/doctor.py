@@ -28,6 +28,7 @@ from learner.registry import AdapterRegistry
 from learner.settings import is_loopback
 from research.study.file import StudyError, read_study
 from store.database import Database
+from store.encryption import EncryptionError, check_key
 from store.migrations import NewerDatabase, integrity, refuse_newer, revisions
 from store.postgres import DriverMissing
 from store.settings import RENAMED, unknown_variables, variable, variables, what_is_wrong
@@ -124,7 +125,9 @@ def _folder(folder: Path) -> Check:
 def _database(settings: BotSettings) -> Check:
     name = "database"
     try:
-        database = Database(settings.store.url, read_only=True)
+        database = Database.of(settings.store, read_only=True)
+    except EncryptionError as error:
+        return Check(name, "failed", f"The database cannot be used: {error}")
     except Exception as error:  # SQLAlchemy raises several types for a URL that it cannot open
         return Check(
             name, "failed", f"RESPECT_STORE__DATABASE_URL: {error}", "Give an SQLAlchemy URL or unset it."
@@ -143,7 +146,9 @@ def _database(settings: BotSettings) -> Check:
         broken = integrity(database)
         refuse_newer(database)
         current, head = revisions(database)
-    except NewerDatabase as error:
+        if current == head:
+            check_key(database.engine)
+    except (NewerDatabase, EncryptionError) as error:
         return Check(name, "failed", f"{shown} cannot be used: {error}")
     except (SQLAlchemyError, ImportError) as error:
         fix = "" if isinstance(error, DriverMissing) else "Check the URL and that the server is up."

@@ -49,7 +49,7 @@ def export(
     secret = secret or settings.data_dir / SECRET
     if secret.resolve().is_relative_to(folder.resolve()):
         fail(f"The secret {secret} is inside {folder}: keep it outside the exported folder.")
-    database = Database(settings.url)
+    database = Database.of(settings)
     if database.missing:
         fail(f"{database.url.render_as_string()} could not be read: it is not there yet.")
     progress = Progress(

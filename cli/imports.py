@@ -40,7 +40,7 @@ def import_games(
     settings = StoreSettings()
     if data_dir is not None:
         settings = settings.changed(store={"data_dir": data_dir, "database_url": None})
-    database = Database(settings.store.url)
+    database = Database.of(settings.store)
     try:
         upgrade(database)
         with database.session() as session:

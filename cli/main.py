@@ -11,6 +11,7 @@ from cli import (
     bench,
     bot,
     db,
+    db_words,
     demo,
     doctor,
     evaluate,
@@ -27,13 +28,14 @@ from cli import (
     tiny,
 )
 from cli.console import fail
+from store.encryption import EncryptionError
 from store.logs import configure_logging
 from store.settings import StoreSettings, of_settings, what_is_wrong
 from store.version import code_version
 
 
 class Program(TyperGroup):
-    """The commands. Invalid settings end any of them with a sentence for each setting."""
+    """The commands. Invalid settings and keys end any of them with a sentence."""
 
     def invoke(self, ctx: Any) -> Any:
         try:
@@ -42,6 +44,8 @@ class Program(TyperGroup):
             if not of_settings(error):
                 raise
             fail("\n".join([*what_is_wrong(error), "See .env.example for what each setting may be."]))
+        except EncryptionError as error:
+            fail(f"The database cannot be used: {error}.")
 
 
 app = typer.Typer(
@@ -73,6 +77,10 @@ def respect(
         return  # `Program` reports it, or the command in its own form
 
 
+db.app.command("key")(db_words.key)
+db.app.command("encryption")(db_words.show_encryption)
+db.app.command("encrypt")(db_words.encrypt)
+db.app.command("forget-words")(db_words.forget_words)
 app.command("demo")(demo.demo)
 app.command("bot")(bot.bot)
 app.command("doctor")(doctor.doctor)

@@ -84,7 +84,7 @@ def page(
         fail("Say with --allow-host which name or address people will call the page by.")
     settings = StoreSettings().store
     secret = secret or settings.data_dir / SECRET
-    database = Database(settings.url, settings.database_timeout)
+    database = Database.of(settings)
     where = database.url.render_as_string()
     if database.missing:
         fail(f"{where} is not there yet: run `respect db upgrade`, or set RESPECT_STORE__DATA_DIR.")

@@ -164,7 +164,7 @@ def _opened(read_only: bool = False) -> Iterator[tuple[LearnerSettings, Database
     `read_only` migrates nothing and creates no file: an empty database in memory stands for one that is missing.
     """
     settings = LearnerSettings()
-    database = Database(settings.store.url, read_only=read_only)
+    database = Database.of(settings.store, read_only=read_only)
     if empty := read_only and database.missing:
         database = Database("sqlite://")
     try:

@@ -107,7 +107,7 @@ def report(file: FileArgument, as_json: AsJson = False) -> None:
         study = read_study(file).study
     except StudyError as error:
         fail(str(error))
-    database = Database(LearnerSettings().store.url, read_only=True)
+    database = Database.of(LearnerSettings().store, read_only=True)
     if database.missing:
         fail(f"{database.url.render_as_string()} could not be read: it is not there yet.")
     try:
@@ -142,7 +142,7 @@ class ArmsNotChecked(RuntimeError):
 def unusable_arms(study: Study) -> dict[str, str]:
     """Arm -> why its adapter, in the data folder of the settings, cannot be used. Raises `ArmsNotChecked`."""
     settings = LearnerSettings()
-    registry, database = AdapterRegistry(settings.adapters_dir), Database(settings.store.url, read_only=True)
+    registry, database = AdapterRegistry(settings.adapters_dir), Database.of(settings.store, read_only=True)
     try:
         if database.is_blank:
             return arm_problems(study, registry, None)

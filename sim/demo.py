@@ -32,7 +32,7 @@ from store.guilds import add_play_channel
 from store.migrations import upgrade
 from store.models import Game, Round
 from store.rounds import active_round, latest_rounds
-from store.settings import RENAMED, variables
+from store.settings import OWN_STORE, RENAMED, variables
 from store.statistics import RoundStatistics, round_statistics
 from store.training import usable_interactions
 
@@ -78,7 +78,7 @@ class DemoOptions:
     def own_settings(self) -> BotSettings:
         """The settings with the demo's own store: never the operator's database."""
         return self.settings.changed(
-            store={"data_dir": self.data_dir, "database_url": None}, training={"seed": self.seed}
+            store={**OWN_STORE, "data_dir": self.data_dir}, training={"seed": self.seed}
         )
 
 
@@ -206,7 +206,7 @@ class Demo:
 @asynccontextmanager
 async def running_demo(options: DemoOptions, once: bool = False) -> AsyncIterator[Demo]:
     """Start everything and wait until the bot is online; stop everything at the end."""
-    database = Database(options.own_settings.store.url)
+    database = Database.of(options.own_settings.store)
     await asyncio.to_thread(upgrade, database)
     pace = Pace() if once else LIVELY
     try:

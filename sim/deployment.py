@@ -30,6 +30,7 @@ from sim.playing import Playground, Tally
 from store.database import Database
 from store.migrations import upgrade
 from store.rounds import request_round
+from store.settings import OWN_STORE
 from store.statistics import has_finished_games, players_until, round_statistics, success_of_others
 from store.training import usable_interactions, weight_by_player
 from store.version import code_version
@@ -129,13 +130,13 @@ def simulate(
     began = time.monotonic()
     scheme, _ = parse_system(config.system)
     settings = LearnerSettings().changed(
-        store={"data_dir": data_dir, "database_url": None},  # not that of the environment
+        store={**OWN_STORE, "data_dir": data_dir},
         policy=_given(model=config.policy, threads=config.threads, temperature=config.temperature),
         feedback={"decoder": config.decoder},
         rounds=_given(system=config.system, start=config.start),
         training={"seed": config.seed},
     )
-    database = Database(settings.store.url)
+    database = Database.of(settings.store)
     try:
         upgrade(database)
         with database.session() as session:

@@ -7,6 +7,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlmodel import Field, SQLModel
 
+from store.encryption import EncryptedText
+
 NAMING_CONVENTION = {
     "ix": "ix_%(column_0_label)s",
     "uq": "uq_%(table_name)s_%(column_0_name)s",
@@ -44,6 +46,11 @@ def now() -> datetime:
 def time_column(**kwargs: Any) -> Any:
     """A field for a time in UTC."""
     return Field(sa_type=UtcDateTime, **kwargs)  # pyright: ignore[reportArgumentType]
+
+
+def words_column(**kwargs: Any) -> Any:
+    """A field for what somebody said, or for a name, which is encrypted if the database has keys."""
+    return Field(sa_type=EncryptedText, **kwargs)
 
 
 def choice_column(values: type[StrEnum], *, length: int = 16, **kwargs: Any) -> Any:

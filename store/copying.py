@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from sqlmodel import SQLModel
 
 from store.database import Database, storable
+from store.encryption import EncryptedText
 from store.folder import private_file
 from store.migrations import refuse_newer, revisions, upgrade
 from store.postgres import set_sequences
@@ -55,7 +56,7 @@ def copy(
         with source.snapshot() as reading, target.engine.begin() as writing:
             found = {table.name: _copy_table(table, reading, writing, on_table) for table in _tables()}
             if target.on_postgres:
-                set_sequences(writing, _tables())
+                set_sequences(writing, SQLModel.metadata.sorted_tables)
         return found
     except BaseException:
         target.close()
@@ -66,8 +67,19 @@ def copy(
 
 
 def _tables() -> Sequence[sa.Table]:
-    """Those that others refer to first."""
-    return SQLModel.metadata.sorted_tables
+    """Those that others refer to first. What is encrypted is copied as it is stored, which needs no key."""
+    return [
+        sa.Table(
+            table.name,
+            sa.MetaData(),
+            *(sa.Column(each.name, _as_stored(each.type), primary_key=each.primary_key) for each in table.c),
+        )
+        for table in SQLModel.metadata.sorted_tables
+    ]
+
+
+def _as_stored(kind: sa.types.TypeEngine[Any]) -> sa.types.TypeEngine[Any]:
+    return sa.String() if isinstance(kind, EncryptedText) else kind
 
 
 def _copy_table(table: sa.Table, reading: sa.Connection, writing: sa.Connection, on_table: OnTable) -> int:

@@ -16,7 +16,9 @@ from sqlmodel import Session, SQLModel, create_engine
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from store import postgres
+from store.encryption import Cipher, encrypt_with, read_keys
 from store.folder import private_file
+from store.settings import StoreConfig
 
 T = TypeVar("T")
 
@@ -27,12 +29,20 @@ class Database:
     """One database with a sync and an async engine, both created lazily. Close it with `await aclose()` or
     `close()`."""
 
-    def __init__(self, url: str, busy_seconds: float = BUSY_SECONDS, *, read_only: bool = False) -> None:
+    def __init__(
+        self,
+        url: str,
+        busy_seconds: float = BUSY_SECONDS,
+        *,
+        read_only: bool = False,
+        cipher: Cipher | None = None,
+    ) -> None:
         """`url`: of SQLite or PostgreSQL, whatever driver it names. `busy_seconds`: seconds to wait for a file (SQLite)
         or for rows (PostgreSQL) that another process has locked.
 
-        With `read_only`, the sync engine creates and changes no file, and no row.
+        With `read_only`, the sync engine creates and changes no file, and no row. `cipher` encrypts what people say.
         """
+        self._cipher = cipher
         given = make_url(url)
         name = given.get_backend_name()
         self.url = given.set(drivername="postgresql" if name in postgres.NAMES else name)
@@ -41,6 +51,13 @@ class Database:
         self._engine: sa.Engine | None = None
         self._async_engine: AsyncEngine | None = None
         self._turn_to_write = asyncio.Lock()
+
+    @classmethod
+    def of(cls, config: StoreConfig, *, read_only: bool = False) -> "Database":
+        """The database of the settings. Raises `EncryptionError`."""
+        keys = config.encryption_key
+        cipher = read_keys(keys.get_secret_value() if keys else None, config.encryption_key_file)
+        return cls(config.url, config.database_timeout, read_only=read_only, cipher=cipher)
 
     @property
     def on_postgres(self) -> bool:
@@ -99,6 +116,7 @@ class Database:
         return self._async_engine
 
     def _prepare(self, engine: sa.Engine) -> None:
+        encrypt_with(self._cipher, engine.dialect)
         event.listen(engine, "before_cursor_execute", _storable_parameters, retval=True)
 
         @event.listens_for(engine, "connect")

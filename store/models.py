@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlmodel import Field, SQLModel
 
 from games.core import Outcome
-from store.columns import choice_column, now, parent_column, time_column
+from store.columns import choice_column, now, parent_column, time_column, words_column
 from store.kinds import (
     AdapterStatus,
     ConsentKind,
@@ -36,7 +36,7 @@ class Player(SQLModel, table=True):
     id: int | None = Field(default=None, primary_key=True)
     platform: Origin = choice_column(Origin)
     external_id: str
-    name: str
+    name: str = words_column()
     locale: str = "en"
     created_at: datetime = time_column(default_factory=now)
 
@@ -134,7 +134,7 @@ class Instruction(SQLModel, table=True):
     message_id: str | None = Field(default=None, unique=True)
     """The platform's id of the message or interaction; each is played in one turn at most."""
     source: str = "message"
-    text: str
+    text: str = words_column()
     player_id: int | None = None
     """Who of a team said it (`TeamPlayer`); None: who began the game."""
     received_at: datetime = time_column(default_factory=now)
@@ -149,7 +149,7 @@ class Turn(SQLModel, table=True):
     game_id: str = parent_column("game.id")
     number: int
     """From 1."""
-    utterance: str
+    utterance: str = words_column()
     message_id: str | None = Field(default=None, unique=True)
     """The platform's id of the message or interaction that was played; of several messages, the last."""
     earlier_message_ids: list[str] | None = Field(default=None, sa_type=sa.JSON(none_as_null=True))  # pyright: ignore[reportArgumentType]

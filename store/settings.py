@@ -340,10 +340,31 @@ class StoreConfig:
         description="Seconds to wait for a database, or for rows of it, that another process has locked.",
     )
 
+    encryption_key: SecretStr | None = Field(
+        default=None,
+        description="Key with which what people say and their names are encrypted in the database, made by "
+        "`respect db key`; after a change, several, the newest first.",
+        repr=False,
+    )
+    encryption_key_file: Path | None = Field(
+        default=None, description="File with the keys in place of the setting, one a line, the newest first."
+    )
+    keep_words_days: int | None = Field(
+        default=None,
+        ge=1,
+        description="Days after a game's end until what was said in it is deleted; unset keeps it.",
+    )
+
     @property
     def url(self) -> str:
         """The database URL without a driver, e.g. "sqlite:///data/respect.db"."""
         return self.database_url or f"sqlite:///{self.data_dir / 'respect.db'}"
+
+
+NO_KEYS: Mapping[str, Any] = {"encryption_key": None, "encryption_key_file": None}
+"""Changes to the settings of the store for a process that does not open the database."""
+OWN_STORE: Mapping[str, Any] = {"database_url": None, "keep_words_days": None, **NO_KEYS}
+"""Changes to the settings of a store that is not the operator's; its `data_dir` must be given too."""
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from store.models import (
     Turn,
 )
 from store.players import all_agreed
+from store.retention import has_words
 from store.rounds import quarantined
 
 GAMES_AT_A_TIME = 1_000
@@ -90,14 +91,17 @@ def usable_interactions(
     Discord forbids training on message content without its express permission (Developer Policy, rule 21):
     its games are left out unless `discord_permission` is that permission's reference, and then only games whose
     players all opted in are used. Games on the local service and simulated games are not restricted, but in a store
-    that also has games from Discord those on the local service are only used with `local_games`.
+    that also has games from Discord those on the local service are only used with `local_games`. Games whose words
+    were deleted (`store.retention`) are left out.
     """
     query = sa.select(
         _GAME.id, _GAME.game, _GAME.images, _GAME.listener, _GAME.base_model, _GAME.adapter, _GAME.player_id,
         _GAME.round, _GAME.outcome,
     )  # fmt: skip
     query = query.where(or_(*_usable(session, discord_permission, local_games)))
-    query = query.where(col(Game.outcome) != Outcome.OPEN).order_by(col(Game.ended_at), col(Game.id))
+    query = query.where(col(Game.outcome) != Outcome.OPEN, has_words()).order_by(
+        col(Game.ended_at), col(Game.id)
+    )
     if images is not None:
         query = query.where(col(Game.images) == images)
     if until is not None:
@@ -119,9 +123,10 @@ def has_usable_interactions(
     session: Session, discord_permission: str | None, *, local_games: bool = False
 ) -> bool:
     """Whether `usable_interactions` would give any, without reading them."""
-    has_turns = select(Turn.id).where(Turn.game_id == Game.id).exists()
     return any(  # one query each, so that an index answers it
-        session.exec(select(Game.id).where(usable, Game.outcome != Outcome.OPEN, has_turns).limit(1)).first()
+        session.exec(
+            select(Game.id).where(usable, Game.outcome != Outcome.OPEN, has_words()).limit(1)
+        ).first()
         for usable in _usable(session, discord_permission, local_games)
     )
 
@@ -130,9 +135,8 @@ def may_be_trained_on(
     session: Session, game_id: str, discord_permission: str | None, *, local_games: bool = False
 ) -> bool:
     """Whether `usable_interactions` would give this game."""
-    has_turns = select(Turn.id).where(Turn.game_id == Game.id).exists()
     usable = or_(*_usable(session, discord_permission, local_games))
-    query = select(Game.id).where(Game.id == game_id, Game.outcome != Outcome.OPEN, usable, has_turns)
+    query = select(Game.id).where(Game.id == game_id, Game.outcome != Outcome.OPEN, usable, has_words())
     return session.exec(query).first() is not None
 
 

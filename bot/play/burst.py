@@ -39,7 +39,8 @@ class Burst:
 
     def seconds_left(self, seconds: float) -> float:
         """Seconds until it is played, if nothing more comes; 0 or less once it is over."""
-        return 0.0 if self.complete else seconds - (now() - self.last.received_at).total_seconds()
+        waited = (now() - self.last.received_at).total_seconds()  # negative if the clock was set back since
+        return 0.0 if self.complete else seconds - max(0.0, waited)
 
 
 def first_burst(waiting: Sequence[Instruction], seconds: float) -> Burst | None:

@@ -1,5 +1,7 @@
-"""Ends games in which nobody says anything any more, and archives the threads of finished games."""
+"""Ends games in which nobody says anything any more, archives the threads of finished games, and deletes what was said
+in old ones."""
 
+import asyncio
 from datetime import timedelta
 
 import discord
@@ -13,10 +15,12 @@ from store.database import Database
 from store.games import idle_games, record_closed, threads_to_close
 from store.guilds import guilds_that_lock, idle_hours
 from store.models import EndReason, Game, now
+from store.retention import forget_words
 
 log = structlog.get_logger(__name__)
 
 EVERY_SECONDS = 60.0
+FORGET_EVERY_SECONDS = 3600.0
 CLOSE_AFTER = 600.0
 """Seconds after a game's end before its thread is archived."""
 CLOSED_AT_ONCE = 20
@@ -33,19 +37,33 @@ class Housekeeping:
         self._idle_hours = settings.play.idle_hours
         self._database = database
         self._games = games
+        self._keep_words_days = settings.store.keep_words_days
         self._tidying = Repeated("housekeeping", self._tidy, EVERY_SECONDS)
+        self._forgetting = Repeated("deletion of old utterances", self._forget_words, FORGET_EVERY_SECONDS)
 
     def start(self) -> None:
         """Begin, unless it has begun."""
         self._tidying.start()
+        if self._keep_words_days:
+            self._forgetting.start()
 
     async def close(self) -> None:
         """Stop."""
         await self._tidying.close()
+        await self._forgetting.close()
 
     async def _tidy(self) -> None:
         await self._end_idle_games()
         await self._close_threads()
+
+    async def _forget_words(self) -> None:
+        before = now() - timedelta(days=self._keep_words_days or 0)
+        games = 0
+        while done := await self._database.write_in_thread(lambda session: forget_words(session, before)):
+            games += done
+        if games:
+            await asyncio.to_thread(self._database.scrub)
+            log.info("what was said in old games was deleted", games=games)
 
     async def _end_idle_games(self) -> None:
         """End games in which nothing was said for the time that their server, or the operator, chose.

@@ -233,10 +233,11 @@ class RoundSchedule:
     def _refuse_too_soon(self, session: Session) -> None:
         last, needed = last_done_round(session), self._settings.rounds.least_games
         games = games_since(session, last and (last.started_at or last.created_at), needed)
-        again = None
+        waits = None
         if last is not None and last.ended_at is not None:
             again = last.ended_at + timedelta(minutes=self._settings.rounds.cooldown)
-        waits = again if again is not None and again > now() else None
+            # A round that ended in the future: the clock was set back since.
+            waits = again if last.ended_at <= now() < again else None
         if waits is not None or games < needed:
             raise TooSoon(waits, games, needed)
 

@@ -13,6 +13,9 @@ from store.games import deal_of
 from store.models import Game, Turn
 from store.standings import Success
 
+DELETED_WORDS = "…"
+"""In place of what was said in a game that is so old that it was deleted."""
+
 
 @dataclass(frozen=True)
 class Replay:
@@ -46,8 +49,10 @@ def draw_replay(game: Game, turns: Sequence[Turn], images: ImageSet, limit: int)
     for turn in turns:
         outcome = game.outcome if turn is turns[-1] else Outcome.OPEN
         board = rules.render(deal, turn.state_after, turn.number, outcome, images)
-        frames.append(Frame(board.png, texts.turn_caption(turn.number, turn.utterance)))
+        frames.append(Frame(board.png, texts.turn_caption(turn.number, turn.utterance or DELETED_WORDS)))
         selected = set(rules.selected(deal.listener, turn.state_after))
-        steps.append((turn.utterance, len(selected & deal.targets), len(selected - deal.targets)))
+        steps.append(
+            (turn.utterance or DELETED_WORDS, len(selected & deal.targets), len(selected - deal.targets))
+        )
     alt = texts.replay_alt(game.outcome, steps, len(deal.targets))
     return Replay(animate(frames, limit), alt)

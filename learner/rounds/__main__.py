@@ -40,7 +40,7 @@ def _fail(round_id: int, wrong: str) -> None:
     """End a round whose settings are not understood, where the store's are."""
     log.error("settings not understood", wrong=wrong)
     try:
-        database = Database(StoreSettings().store.url)
+        database = Database.of(StoreSettings().store)
         with database.session() as session:
             if session.get(Round, round_id) is not None:
                 finish(session, round_id, error=f"Settings are not understood: {wrong}")
@@ -68,7 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         run_training_jobs(group, settings)
         group.destroy()
         return 0
-    database = Database(settings.store.url)
+    database = Database.of(settings.store)
     try:
         refuse_newer(database)
         row = run_round(database, settings, asked.round_id, group=group)

@@ -28,6 +28,7 @@ from learner.protocol import (
 from learner.serving.http import PATIENCE_SECONDS, Remote
 from learner.serving.vllm import VllmPolicy
 from learner.settings import LearnerSettings
+from store.settings import NO_KEYS
 
 log = structlog.get_logger(__name__)
 
@@ -193,7 +194,7 @@ class LocalPolicy:
         """Start a process of the service with options of its command line."""
         return await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "learner.serving", *options, "--parent", str(os.getpid())),
-            env=self._settings.environment(LearnerSettings),
+            env=self._settings.changed(store=NO_KEYS).environment(LearnerSettings),
         )
 
     async def _keep(self) -> None:

@@ -6,7 +6,7 @@ It reads the targets, because reports are evaluation. Utterances are used for co
 import csv
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from store.database import Database
 from store.export.export import newest_decoders
 from store.export.rows import reference
 from store.models import Feedback, Game, Turn
+from store.settings import StoreSettings
 
 
 class ReportError(RuntimeError):
@@ -86,7 +87,7 @@ def from_database(url: str) -> list[PlayedGame]:
 
     Imported games (round -1) are left out, because no policy of this deployment played them.
     """
-    database = Database(url, read_only=True)
+    database = Database.of(replace(StoreSettings().store, database_url=url), read_only=True)
     if database.missing:
         raise ReportError(f"{database.url.render_as_string()} could not be read: it is not there yet")
     try:

@@ -30,6 +30,7 @@ from sim.bench.load import LoadResult, Match, play
 from sim.bench.naive import NaivePolicy
 from store.database import Database
 from store.migrations import upgrade
+from store.settings import OWN_STORE
 
 log = structlog.get_logger(__name__)
 
@@ -85,7 +86,7 @@ def bench_serving(sizes: Sizes = Sizes(), policy: str = "tiny") -> ServingBench:
     images = open_images("classic")
     with tempfile.TemporaryDirectory(prefix="respect-bench-") as folder:
         settings = LearnerSettings().changed(
-            store={"data_dir": Path(folder), "database_url": None},
+            store={**OWN_STORE, "data_dir": Path(folder)},
             policy={"model": policy},
             service={"url": None, "port": 0},
         )
@@ -170,7 +171,7 @@ async def _swaps(
     )
     registry = AdapterRegistry(settings.adapters_dir)
     names = [await asyncio.to_thread(_publish, policy, registry, number) for number in range(1, ADAPTERS + 1)]
-    database = Database(settings.store.url)
+    database = Database.of(settings.store)
     upgrade(database)
     before = (await service.status()).turns
     done = False

@@ -147,12 +147,21 @@ READ_SETTINGS = (
     *("demo --once", "simulate --rounds 0 --games-per-round 1", "bench serving --quick"),
     *("report --out out", "export --out out", "import games.jsonl", "evaluate games.jsonl --adapter round-1"),
     *("bench chaos", "round run", "round status", "round history", "round promote base", "round rollback"),
-    *("db upgrade", "db check", "page", "study check study.toml", "study report study.toml"),
+    *(
+        "db upgrade",
+        "db check",
+        "db encryption",
+        "db encrypt",
+        "db forget-words --days 1",
+        "page",
+        "study check study.toml",
+        "study report study.toml",
+    ),
 )
 SAY_IT_IN_THEIR_OWN_WAY = ("bot", "doctor")
 READ_NONE = {
     *("settings", "feedback evaluate", "tiny build", "tiny language", "bench training", "bench store"),
-    *("figures list", "figures show", "figures check", "figures sheet", "study power"),
+    *("figures list", "figures show", "figures check", "figures sheet", "study power", "db key"),
 }
 STUDY = """
 name = "s"
@@ -390,3 +399,36 @@ def test_the_doctor_finds_what_the_bot_or_a_round_would_refuse(
     found = diagnosis(respect("doctor", "--json"))[check]
     assert found["status"] == "failed"
     assert name in found["found"] + found["fix"]
+
+
+def test_what_people_say_is_encrypted_and_deleted(empty_folder: Path, monkeypatch: pytest.MonkeyPatch):
+    write(empty_folder / "games.jsonl", WON)
+    assert respect("import", "games.jsonl", "--images", "classic").exit_code == 0
+    assert error(respect("db", "encrypt")).endswith(
+        "there is no key: set RESPECT_STORE__ENCRYPTION_KEY or RESPECT_STORE__ENCRYPTION_KEY_FILE."
+    )
+    assert respect("db", "key", "keys").stdout == "keys has 1 key, the new one first.\n"
+    monkeypatch.setenv("RESPECT_STORE__ENCRYPTION_KEY_FILE", "keys")
+    before = json.loads(respect("db", "encryption", "--json").stdout)
+    assert before["plain"] > 2 and before["current"] == before["older"] == 0
+    assert respect("db", "encrypt").stdout == f"{before['plain']} values were encrypted.\n"
+    after = json.loads(respect("db", "encryption", "--json").stdout)
+    assert after == {"current": before["plain"], "older": 0, "plain": 0}
+    assert respect("db", "check").exit_code == 0
+
+    monkeypatch.delenv("RESPECT_STORE__ENCRYPTION_KEY_FILE")
+    assert json.loads(respect("db", "encryption", "--json").stdout)["older"] == before["plain"]
+    assert "is encrypted: set RESPECT_STORE__ENCRYPTION_KEY" in error(respect("db", "check"))
+    assert "is encrypted: set RESPECT_STORE__ENCRYPTION_KEY" in error(respect("report", "--out", "report"))
+    monkeypatch.setenv("RESPECT_STORE__ENCRYPTION_KEY", "hunter2")
+    for command in ("db check", "db encrypt", "round history", "export --out out", "page"):
+        said = error(respect(*command.split()))
+        assert "is not a key: each line is one that `respect db key` made" in said and "hunter2" not in said
+
+    monkeypatch.setenv("RESPECT_STORE__ENCRYPTION_KEY", (empty_folder / "keys").read_text())
+    assert "Say with --days" in error(respect("db", "forget-words"))
+    assert respect("db", "forget-words", "--days", "1").stdout.startswith("What was said in ")
+    assert (empty_folder / "keys").read_text().count("\n") == 1
+    (empty_folder / "keys").write_text("hunter2\n")
+    assert "keys was not changed: " in error(respect("db", "key", "keys"))
+    assert "No such file" in error(respect("db", "key", "no/such/folder"))

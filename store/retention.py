@@ -1,0 +1,32 @@
+"""Deletion of what was said in games that ended long ago. Their clicks, outcomes and verdicts stay."""
+
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlmodel import Session, col, delete, select, update
+
+from store.models import Game, Instruction, Turn
+
+GAMES_AT_A_TIME = 200
+DELETED = ""
+"""In place of what was said: nobody says nothing."""
+
+
+def has_words() -> sa.ColumnElement[bool]:
+    """The condition on `Game` that it has turns, and that what was said in them has not been deleted."""
+    first = select(Turn.id).where(Turn.game_id == Game.id, Turn.number == 1, Turn.utterance != DELETED)
+    return first.exists()
+
+
+def forget_words(session: Session, before: datetime, games: int = GAMES_AT_A_TIME) -> int:
+    """Delete what was said, and the ids of its messages, in the first `games` games that ended before a time.
+
+    Returns the number of games. Rounds no longer train on them; adapters that have learnt from them stay as they are.
+    Call it until it returns 0, and then `Database.scrub`.
+    """
+    ended = select(Game.id).where(col(Game.ended_at) < before, has_words())
+    found = session.exec(ended.order_by(col(Game.ended_at)).limit(games)).all()
+    said = update(Turn).where(col(Turn.game_id).in_(found))
+    session.exec(said.values(utterance=DELETED, message_id=None, earlier_message_ids=None))
+    session.exec(delete(Instruction).where(col(Instruction.game_id).in_(found)))
+    return len(found)
