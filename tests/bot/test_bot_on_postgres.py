@@ -21,6 +21,7 @@ from local_discord import LocalDiscord, Person
 from sim.bench.generated import generate
 from store.copying import CopyError, backup, copy
 from store.database import Database
+from store.encryption import Cipher, new_key
 from store.export.export import export
 from store.export.pseudonyms import Pseudonyms
 from store.migrations import downgrade, schema_differences, upgrade
@@ -224,6 +225,22 @@ def test_there_and_back_every_row_is_the_same(filled: Path, server_url: str, tmp
     assert again.exit_code == 1 and "The target is not empty" in again.stderr
     for database in (copied, original, new):
         database.close()
+
+
+def test_what_is_encrypted_is_copied_without_the_key(server_url: str, tmp_path: Path):
+    cipher, there = Cipher([new_key()]), new_database(server_url, "encrypted", None)
+    source = Database(f"sqlite:///{tmp_path / 'respect.db'}", cipher=cipher)
+    upgrade(source)
+    with source.session() as session:
+        session.add(Player(platform="local", external_id="1", name="Ottoline Vance"))  # pyright: ignore[reportArgumentType]
+    copy(Database(source.url.render_as_string()), Database(there))
+    with psycopg.connect(there) as stored:
+        assert "Ottoline" not in str(stored.execute("SELECT name FROM player").fetchall())
+    copied = Database(there, cipher=cipher)
+    with copied.session() as session:
+        assert session.exec(select(Player.name)).one() == "Ottoline Vance"
+    source.close()
+    copied.close()
 
 
 def test_a_copy_that_fails_leaves_nothing(filled: Path, server_url: str, tmp_path: Path):
