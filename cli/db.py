@@ -119,7 +119,7 @@ def backup(file: Annotated[Path, typer.Argument(help="File to create; it must no
 
     With PostgreSQL it is an archive for pg_restore, made by pg_dump.
     """
-    database = _open(read_only=True)
+    database = Database(StoreSettings().store.url)  # no key is needed
     try:
         run_backup(database, file)
     except CopyError as error:
