@@ -4,12 +4,17 @@ VENV := .venv
 BIN := $(VENV)/bin
 SETUP := $(VENV)/.set-up
 
-.PHONY: demo test lint format bot clean
+# Tests that use a store: these run on PostgreSQL too.
+STORES := tests/store tests/bot tests/web tests/research tests/learner/examples tests/learner/feedback \
+	tests/learner/rounds tests/learner/training tests/learner/test_registry.py
+
+.PHONY: demo test test-postgres lint format bot clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo   play in the browser, with simulated players and learning rounds; needs nothing else"
 	@echo "make test   run the tests"
+	@echo "make test-postgres   run the tests that use a store on a temporary PostgreSQL server"
 	@echo "make lint   check style, types and imports"
 	@echo "make bot    run the bot against Discord; first copy .env.example to .env and fill it in"
 
@@ -24,6 +29,9 @@ demo: $(SETUP)
 
 test: $(SETUP)
 	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 3 --dist worksteal $(ARGS)
+
+test-postgres: $(SETUP)
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.postgres $(BIN)/pytest --numprocesses 2 --dist worksteal $(or $(ARGS),$(STORES))
 
 lint: $(SETUP)
 	$(BIN)/ruff check .

@@ -9,6 +9,7 @@ from sqlmodel.sql.sqltypes import AutoString
 
 import store.models  # noqa: F401 - defines the tables
 from alembic import context
+from store import postgres
 from store.columns import UtcDateTime
 from store.database import Database
 from store.settings import StoreSettings
@@ -39,6 +40,10 @@ def run() -> None:
             render_item=render_item,
             on_version_apply=lambda step, **_: applied.append(step),
         )
+        if (
+            connection.dialect.name == "postgresql"
+        ):  # two programs that start at once migrate one after the other
+            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(postgres.MIGRATION)))
         with context.begin_transaction():
             context.run_migrations()
 

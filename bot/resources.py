@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 
 import structlog
@@ -20,6 +20,7 @@ from store.database import Database
 from store.encryption import check_key
 from store.folder import private_folder
 from store.migrations import NewerDatabase, upgrade
+from store.postgres import InUse
 
 log = structlog.get_logger(__name__)
 
@@ -52,6 +53,9 @@ def alone(folder: Path) -> Iterator[None]:
 async def open_database(settings: BotSettings) -> AsyncIterator[Database]:
     try:
         database = Database.of(settings.store)
+    except SQLAlchemyError as error:
+        raise StartupError(f"The database cannot be opened: {error}.") from error
+    try:
         if database.is_blank and AdapterRegistry(settings.adapters_dir).names():
             log.warning(
                 "there are adapters, but no games: the database is missing or has 0 bytes, and a new one begins. If "
@@ -59,12 +63,19 @@ async def open_database(settings: BotSettings) -> AsyncIterator[Database]:
                 database=database.url.render_as_string(),
                 adapters=str(settings.adapters_dir),
             )
+        stack = ExitStack()
         try:
             await asyncio.to_thread(upgrade, database)
             await asyncio.to_thread(check_key, database.engine)
+            await asyncio.to_thread(stack.enter_context, database.used_by_one_bot())
         except BaseException:
             await database.aclose()
             raise
+    except InUse as error:
+        raise StartupError(
+            f"Another bot is using the database {database.url.render_as_string()}: stop it, or set "
+            "RESPECT_STORE__DATABASE_URL to another database for this one."
+        ) from error
     except NewerDatabase as error:
         raise StartupError(f"The database cannot be opened: {error}.") from error
     except (SQLAlchemyError, OSError) as error:
@@ -74,7 +85,8 @@ async def open_database(settings: BotSettings) -> AsyncIterator[Database]:
             "and RESPECT_STORE__DATABASE_URL."
         ) from error
     try:
-        yield database
+        with stack:
+            yield database
     finally:
         await database.aclose()
 

@@ -1,16 +1,20 @@
-"""`respect db`: migrations."""
+"""`respect db`: migrations, copies and backups."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 from sqlalchemy.exc import SQLAlchemyError
 
 from cli.console import fail, out, print_json
+from store.copying import CopyError
+from store.copying import backup as run_backup
+from store.copying import copy as run_copy
 from store.database import Database
 from store.encryption import check_key
 from store.migrations import integrity, refuse_newer, revisions, schema_differences
 from store.migrations import upgrade as run_upgrade
-from store.settings import StoreSettings
+from store.settings import StoreSettings, database_url
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -71,6 +75,65 @@ def check(
     else:
         out.print(f"{found['database']} is not sound: {found['broken'] or found['differences']}")
     raise typer.Exit(0 if sound else 1)
+
+
+@app.command()
+def copy(
+    source: Annotated[str, typer.Argument(metavar="FROM-URL", help="URL of the database to copy.")],
+    target: Annotated[
+        str,
+        typer.Argument(
+            metavar="TO-URL", help="URL of an empty database, such as postgresql://user@host/name."
+        ),
+    ],
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Copy a database to an empty one, of SQLite or PostgreSQL, with all ids, and compare every row.
+
+    Stop the bot first: what is written meanwhile is not copied. If anything fails, the target keeps no row.
+    """
+    urls = [_url(source), _url(target)]
+    original, copied = Database(urls[0], read_only=True), Database(urls[1])
+    try:
+        rows = run_copy(
+            original, copied, lambda table, rows: None if as_json else out.print(f"{table}: {rows:,}")
+        )
+    except CopyError as error:
+        fail(str(error))
+    except (SQLAlchemyError, OSError) as error:
+        fail(f"Nothing was copied: {str(error.__cause__ or error).strip()}")
+    finally:
+        original.close()
+        copied.close()
+    if as_json:
+        print_json({"rows": rows})
+    else:
+        out.print(
+            f"{sum(rows.values()):,} rows were copied and compared. Set RESPECT_STORE__DATABASE_URL to use them."
+        )
+
+
+@app.command()
+def backup(file: Annotated[Path, typer.Argument(help="File to create; it must not exist yet.")]) -> None:
+    """Write a copy of the database to a file that only you may read, while everything runs.
+
+    With PostgreSQL it is an archive for pg_restore, made by pg_dump.
+    """
+    database = Database(StoreSettings().store.url)  # no key is needed
+    try:
+        run_backup(database, file)
+    except CopyError as error:
+        fail(str(error))
+    finally:
+        database.close()
+    out.print(f"{database.url.render_as_string()} was copied to {file}.")
+
+
+def _url(text: str) -> str:
+    try:
+        return database_url(text)
+    except ValueError as error:
+        fail(f"{error}")
 
 
 def _open(read_only: bool = False) -> Database:

@@ -7,7 +7,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
-import sqlalchemy as sa
 import typer
 from rich.progress import Progress, SpinnerColumn, TextColumn
 from sqlalchemy.exc import SQLAlchemyError
@@ -101,9 +100,6 @@ def forget_words(
 
 
 def _remove_traces(database: Database) -> None:
-    if database.engine.dialect.name == "postgresql":
-        with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.execute(sa.text("VACUUM"))
     if not database.scrub():
         fail(
             "It is done, but another process kept the old values in the database's log: run the command again when "

@@ -30,6 +30,7 @@ from research.study.file import StudyError, read_study
 from store.database import Database
 from store.encryption import EncryptionError, check_key
 from store.migrations import NewerDatabase, integrity, refuse_newer, revisions
+from store.postgres import DriverMissing
 from store.settings import RENAMED, unknown_variables, variable, variables, what_is_wrong
 
 DISCORD_API = "https://discord.com/api/v10"
@@ -150,9 +151,8 @@ def _database(settings: BotSettings) -> Check:
     except (NewerDatabase, EncryptionError) as error:
         return Check(name, "failed", f"{shown} cannot be used: {error}")
     except (SQLAlchemyError, ImportError) as error:
-        return Check(
-            name, "failed", f"{shown} cannot be opened: {error}", "Check the URL and that the server is up."
-        )
+        fix = "" if isinstance(error, DriverMissing) else "Check the URL and that the server is up."
+        return Check(name, "failed", f"{shown} cannot be opened: {error.__cause__ or error}", fix)
     finally:
         database.close()
     if broken:

@@ -74,10 +74,8 @@ def export(
         fail(str(error))
     except SQLAlchemyError as error:
         fail(
-            escape(
-                f"{database.url.render_as_string()} could not be read: {error.__cause__ or error}. "
-                "`respect db check` says whether it is migrated."
-            )
+            f"{database.url.render_as_string()} could not be read: {error.__cause__ or error}. "
+            "`respect db check` says whether it is migrated."
         )
     finally:
         database.close()

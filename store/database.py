@@ -2,18 +2,20 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
-from sqlmodel import Session, create_engine
+from sqlmodel import Session, SQLModel, create_engine
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from store import postgres
 from store.encryption import Cipher, encrypt_with, read_keys
 from store.folder import private_file
 from store.settings import StoreConfig
@@ -21,8 +23,6 @@ from store.settings import StoreConfig
 T = TypeVar("T")
 
 BUSY_SECONDS = 10.0
-
-ASYNC_DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
 
 
 class Database:
@@ -37,12 +37,15 @@ class Database:
         read_only: bool = False,
         cipher: Cipher | None = None,
     ) -> None:
-        """`busy_seconds`: seconds that SQLite waits for a file that another process has locked.
+        """`url`: of SQLite or PostgreSQL, whatever driver it names. `busy_seconds`: seconds to wait for a file (SQLite)
+        or for rows (PostgreSQL) that another process has locked.
 
-        With `read_only`, the sync engine creates and changes no file. `cipher` encrypts what people say.
+        With `read_only`, the sync engine creates and changes no file, and no row. `cipher` encrypts what people say.
         """
         self._cipher = cipher
-        self.url = make_url(url)
+        given = make_url(url)
+        name = given.get_backend_name()
+        self.url = given.set(drivername="postgresql" if name in postgres.NAMES else name)
         self._busy_seconds = busy_seconds
         self._read_only = read_only
         self._engine: sa.Engine | None = None
@@ -55,6 +58,11 @@ class Database:
         keys = config.encryption_key
         cipher = read_keys(keys.get_secret_value() if keys else None, config.encryption_key_file)
         return cls(config.url, config.database_timeout, read_only=read_only, cipher=cipher)
+
+    @property
+    def on_postgres(self) -> bool:
+        """Whether it is on a PostgreSQL server."""
+        return self.url.get_backend_name() in postgres.NAMES
 
     @property
     def file(self) -> Path | None:
@@ -83,41 +91,51 @@ class Database:
 
     @property
     def engine(self) -> sa.Engine:
-        """The sync engine."""
+        """The sync engine. Raises `store.postgres.DriverMissing`."""
         if self._engine is None:
-            url = self._url_to_read() if self._read_only else self.url
-            self._engine = create_engine(url, hide_parameters=True)  # its errors quote them
+            url, options = self._url_to_read() if self._read_only else self.url, {}
+            if self.on_postgres:
+                url, options = url.set(drivername=postgres.SYNC_DRIVER), {"pool_pre_ping": True}
+            try:
+                self._engine = create_engine(url, hide_parameters=True, **options)  # its errors quote them
+            except ModuleNotFoundError:
+                raise postgres.DriverMissing(postgres.INSTALL) from None
             self._prepare(self._engine)
         return self._engine
 
     @property
     def async_engine(self) -> AsyncEngine:
-        """The async engine."""
+        """The async engine. Raises `store.postgres.DriverMissing`."""
         if self._async_engine is None:
-            driver = ASYNC_DRIVERS.get(self.url.get_backend_name(), self.url.drivername)
-            self._async_engine = create_async_engine(self.url.set(drivername=driver), hide_parameters=True)
+            url, options = self.url.set(drivername="sqlite+aiosqlite"), {}
+            if self.on_postgres:
+                url = self.url.set(drivername=postgres.ASYNC_DRIVER, query={})
+                options = {"pool_pre_ping": True, "async_creator": postgres.async_connector(self.url)}
+            self._async_engine = create_async_engine(url, hide_parameters=True, **options)
             self._prepare(self._async_engine.sync_engine)
         return self._async_engine
 
     def _prepare(self, engine: sa.Engine) -> None:
         encrypt_with(self._cipher, engine.dialect)
-        if engine.dialect.name != "sqlite" or self._read_only:
-            return
-
-        @event.listens_for(engine, "do_connect")
-        def before_connecting(*_: object) -> None:
-            if self.file is not None:
-                private_file(self.file)
+        event.listen(engine, "before_cursor_execute", _storable_parameters, retval=True)
 
         @event.listens_for(engine, "connect")
         def on_connect(connection, _record) -> None:  # pyright: ignore[reportMissingParameterType]
-            cursor = connection.cursor()
-            cursor.execute(f"PRAGMA busy_timeout={int(self._busy_seconds * 1000)}")
-            cursor.execute("PRAGMA journal_mode=WAL")
-            cursor.execute("PRAGMA synchronous=FULL")
-            cursor.execute("PRAGMA foreign_keys=ON")
-            cursor.execute("PRAGMA secure_delete=ON")  # erased rows are overwritten with zeros
-            cursor.close()
+            if self.on_postgres:
+                postgres.set_up(connection, self._busy_seconds, self._read_only)
+            elif not self._read_only:
+                cursor = connection.cursor()
+                cursor.execute(f"PRAGMA busy_timeout={int(self._busy_seconds * 1000)}")
+                cursor.execute("PRAGMA journal_mode=WAL")
+                cursor.execute("PRAGMA synchronous=FULL")
+                cursor.execute("PRAGMA foreign_keys=ON")
+                cursor.execute("PRAGMA secure_delete=ON")  # erased rows are overwritten with zeros
+                cursor.close()
+
+        @event.listens_for(engine, "do_connect")
+        def before_connecting(*_: object) -> None:
+            if self.file is not None and not self._read_only:
+                private_file(self.file)
 
     @contextmanager
     def session(self) -> Iterator[Session]:
@@ -153,16 +171,41 @@ class Database:
         async with self._turn_to_write:
             return await asyncio.to_thread(run)
 
-    def scrub(self) -> bool:
-        """Empty SQLite's write-ahead log, which holds deleted rows until then. To be called after an erasure.
+    @contextmanager
+    def snapshot(self) -> Iterator[sa.Connection]:
+        """A connection on which all queries see one state of the database, regardless of concurrent writes."""
+        with self.engine.connect() as connection:
+            if self.on_postgres:
+                connection = connection.execution_options(isolation_level="REPEATABLE READ")
+            else:
+                connection.exec_driver_sql("BEGIN")  # sqlite3 does not begin a transaction for reading
+            try:
+                yield connection
+            finally:
+                with suppress(SQLAlchemyError):
+                    connection.rollback()
 
-        False if another process kept it from being emptied for as long as this one waits for a locked file.
+    def scrub(self) -> bool:
+        """Remove deleted rows from the database's files. To be called after an erasure.
+
+        SQLite keeps them in its write-ahead log until then, PostgreSQL in its tables. False if another process kept it
+        from that for as long as this one waits for a lock.
         """
-        if self.engine.dialect.name != "sqlite":
-            return True
+        if self.on_postgres:
+            return postgres.vacuum(self.engine, sorted(SQLModel.metadata.tables))
         with self.engine.connect() as connection:
             busy, _, _ = connection.execute(sa.text("PRAGMA wal_checkpoint(TRUNCATE)")).one()
         return not busy
+
+    @contextmanager
+    def used_by_one_bot(self) -> Iterator[None]:
+        """Nobody else enters this on the same PostgreSQL database, from whatever machine. Raises
+        `store.postgres.InUse`. An SQLite file is as safe as the data folder that it is in, which the bot locks."""
+        if self.on_postgres:
+            with postgres.alone(self.engine):
+                yield
+        else:
+            yield
 
     def close(self) -> None:
         """Close the sync connections."""
@@ -176,3 +219,28 @@ class Database:
         if self._async_engine is not None:
             await self._async_engine.dispose()
             self._async_engine = None
+
+
+def _storable_parameters(
+    _connection: object, _cursor: object, statement: str, parameters: Any, _context: object, _many: bool
+) -> tuple[str, Any]:
+    """Nothing that a person writes makes a statement fail."""
+    return statement, storable(parameters)
+
+
+def storable(value: Any) -> Any:
+    """A value, or values of a row, without what cannot be stored as text: PostgreSQL refuses NUL, and neither database
+    takes half of a surrogate pair."""
+    match value:
+        case str():
+            if value.isascii() and "\0" not in value:
+                return value
+            return value.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
+        case dict():
+            return {name: storable(inner) for name, inner in value.items()}
+        case tuple():
+            return tuple(map(storable, value))
+        case list():
+            return list(map(storable, value))
+        case _:
+            return value

@@ -133,7 +133,7 @@ def trust_without(trust: Mapping[str, Any], player_id: int) -> dict[str, Any]:
 
 def report(session: Session, round_id: int, stage: str, **progress: Any) -> None:
     """Record a round's stage and progress, and the time of the report. Raises `RoundEnded`."""
-    row = session.get_one(Round, round_id)
+    row = session.get_one(Round, round_id, with_for_update=True)
     if row.active is None:
         raise RoundEnded(f"Round {row.number} has ended: {row.status.value}")
     row.status = RoundStatus.RUNNING
@@ -153,7 +153,7 @@ def finish(
     **results: Any,
 ) -> Round:
     """End a round as done, or as failed if there is an `error`. A round that has ended is not changed."""
-    row = session.get_one(Round, round_id)
+    row = session.get_one(Round, round_id, with_for_update=True)
     if row.active is None:
         return row
     row.status = RoundStatus.FAILED if error else RoundStatus.DONE
@@ -169,7 +169,7 @@ def finish(
 
 def cancel(session: Session, round_id: int, by: str) -> Round:
     """End a round as cancelled by somebody. A round that has ended is not changed."""
-    row = session.get_one(Round, round_id)
+    row = session.get_one(Round, round_id, with_for_update=True)
     if row.active is None:
         return row
     row.status, row.stage, row.active, row.ended_at = RoundStatus.CANCELLED, "cancelled", None, now()

@@ -304,14 +304,22 @@ def as_text(value: Any) -> str:
     return value.get_secret_value() if isinstance(value, SecretStr) else str(value)
 
 
-def _database(url: str | None) -> str | None:
+def database_url(url: str) -> str:
     """Raises ValueError for what is no URL of a database, without the value, which may hold a password."""
     try:
-        if url is not None:
-            make_url(url)
+        kind = make_url(url).get_backend_name()
     except ArgumentError:
-        raise ValueError("this is no SQLAlchemy URL: write one like sqlite:///data/respect.db") from None
+        kind = ""
+    if kind not in ("sqlite", "postgresql", "postgres"):
+        raise ValueError(
+            "this is no URL of a database: write one like sqlite:///data/respect.db or "
+            "postgresql://user:password@host/respect"
+        )
     return url
+
+
+def _database(url: str | None) -> str | None:
+    return None if url is None else database_url(url)
 
 
 @dataclass(frozen=True)
@@ -321,12 +329,15 @@ class StoreConfig:
     data_dir: Path = Field(default=Path("data"), description="Folder for the database, adapters and logs.")
     database_url: Annotated[str | None, AfterValidator(_database)] = Field(
         default=None,
-        description="SQLAlchemy URL of another database; unset is SQLite in the data folder.",
-        examples=["sqlite:///data/respect.db"],
+        description="URL of another database, of SQLite or PostgreSQL (which needs the extra `respect[postgres]`, see "
+        "docs/postgres.md); unset is SQLite in the data folder.",
+        examples=["postgresql://user:password@host/respect"],
         repr=False,
     )
     database_timeout: FiniteFloat = Field(
-        default=10.0, ge=0, description="Seconds to wait for a database that another process has locked."
+        default=10.0,
+        ge=0,
+        description="Seconds to wait for a database, or for rows of it, that another process has locked.",
     )
 
     encryption_key: SecretStr | None = Field(

@@ -291,8 +291,12 @@ def test_an_error_does_not_quote_what_may_be_a_secret(monkeypatch: pytest.Monkey
         BotSettings()
     assert "very-secret" not in str(failed.value)
     assert what_is_wrong(failed.value) == [
-        "RESPECT_STORE__DATABASE_URL: this is no SQLAlchemy URL: write one like sqlite:///data/respect.db"
+        "RESPECT_STORE__DATABASE_URL: this is no URL of a database: write one like sqlite:///data/respect.db or "
+        "postgresql://user:password@host/respect"
     ]
+    monkeypatch.setenv("RESPECT_STORE__DATABASE_URL", "mysql://me:very-secret@there/respect")
+    with pytest.raises(ValidationError, match="no URL of a database"):
+        BotSettings()
 
 
 def written() -> list[Path]:

@@ -378,7 +378,8 @@ def _known_failure(stage: str, error: Exception) -> str | None:
     if isinstance(error, MemoryError) or "out of memory" in str(error).lower():
         return f"The machine ran out of memory in the stage '{stage}': make the micro-batches smaller."
     if isinstance(error, SQLAlchemyError):
-        return f"The database could not be written in the stage '{stage}': {error.__cause__ or error}"
+        said = str(error.__cause__ or error).partition("\n")[0]  # further lines of PostgreSQL quote rows
+        return f"The database could not be written in the stage '{stage}': {said}"
     if isinstance(error, OSError):
         said = message_of(error).removeprefix(f"{type(error).__name__}: ")
         return f"The stage '{stage}' failed: {said}"

@@ -13,6 +13,7 @@ from itertools import accumulate
 from typing import Any
 
 import sqlalchemy as sa
+from sqlmodel import SQLModel
 
 from games import DEFAULT_GAME, GAMES
 from games.core import Deal, Outcome
@@ -37,6 +38,7 @@ from store.models import (
     Turn,
     now,
 )
+from store.postgres import set_sequences
 from store.training import count_by_player
 
 BASE_MODEL = "generated"
@@ -123,6 +125,9 @@ def generate(database: Database, turns: int, seed: int = 0, origins: Mapping[Ori
         _play(community, rows, rounds, open_for=rng.choice(on_discord))
     _insert(database, rows)
     _learn(database, community)
+    if database.on_postgres:
+        with database.session() as session:
+            set_sequences(session.connection(), SQLModel.metadata.sorted_tables)
     return community.turns
 
 

@@ -1,17 +1,15 @@
 """Exports games a few hundred at a time from one snapshot of the database; the folder appears when it is
 complete."""
 
-import contextlib
 import json
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any, cast
 
 import sqlalchemy as sa
-from sqlalchemy.exc import SQLAlchemyError
 
 from games.core import Outcome
 from store.database import Database
@@ -75,7 +73,7 @@ def export(
     """
     with new_folder(folder) as partial:
         cutoff = now()
-        with _snapshot(database) as connection:
+        with database.snapshot() as connection:
             run = _Run(connection, partial, pseudonyms, kind, cutoff, personal)
             run.write(on_progress)
         manifest = write_card(
@@ -107,21 +105,6 @@ def require_games(database: Database) -> None:
         finished = sa.select(_GAME.id).where(_GAME.outcome != Outcome.OPEN).limit(1)
         if connection.execute(finished).first() is None:
             raise ExportError(f"{database.url.render_as_string()} has no finished game yet")
-
-
-@contextmanager
-def _snapshot(database: Database) -> Iterator[sa.Connection]:
-    """A connection on which all queries see one snapshot of the database, regardless of concurrent writes."""
-    with database.engine.connect() as connection:
-        if connection.dialect.name == "sqlite":
-            connection.exec_driver_sql("BEGIN")  # sqlite3 does not begin a transaction for reading
-        else:
-            connection = connection.execution_options(isolation_level="REPEATABLE READ")
-        try:
-            yield connection
-        finally:
-            with contextlib.suppress(SQLAlchemyError):
-                connection.rollback()
 
 
 class _Run:

@@ -24,6 +24,7 @@ from local_discord.model import Channel, Message
 from store.database import Database
 from store.games import state_of
 from store.models import Game, Instruction, Turn
+from tests.postgres import database_url
 
 CHANNELS = {"general": "Anything", "play": "Games"}
 
@@ -195,7 +196,7 @@ async def house_of(
     discord_service: LocalDiscord, policy: ObedientPolicy, folder: Path
 ) -> AsyncIterator[House]:
     chosen = BotSettings(_env_file=None).changed(  # pyright: ignore[reportCallIssue]
-        store={"data_dir": folder},
+        store={"data_dir": folder, "database_url": database_url(folder)},
         discord={
             "token": SecretStr(discord_service.token),
             "api": discord_service.rest_url,

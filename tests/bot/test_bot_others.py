@@ -20,6 +20,7 @@ from local_discord import Fault, Person
 from store.games import queue_instruction
 from store.models import Game, Instruction, now
 from store.repeats import Repeats
+from tests.postgres import sqlite_only
 
 ROOT = Path(__file__).parents[2]
 FOLDERS = ("bot", "cli", "games", "learner", "research", "sim", "store", "web")
@@ -158,6 +159,7 @@ async def test_a_clock_that_was_set_back_makes_nobody_wait(stopped_house: House,
     await stopped_house.eventually(two_games)
 
 
+@sqlite_only
 async def test_an_empty_database_beside_adapters_is_a_warning(
     stopped_house: House, ada: Person, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ):

@@ -4,6 +4,7 @@ import asyncio
 import sqlite3
 from pathlib import Path
 
+import psycopg
 import pytest
 import sqlalchemy as sa
 from bot_house import CHANNELS, House, ObedientPolicy, has_board, house_of
@@ -15,6 +16,7 @@ from bot.errors import StartupError
 from games.core import Outcome
 from local_discord import Fault, LocalDiscord, Permission, Person
 from local_discord.feed import PATIENCE_SECONDS
+from tests.postgres import sqlite_only
 
 
 async def test_waiting_messages_are_answered_when_the_policy_is_back(
@@ -81,8 +83,13 @@ async def impatient_house(stopped_house: House) -> House:
     return stopped_house
 
 
-async def lock(house: House) -> sqlite3.Connection:
-    """Holds the database's write lock, as soon as the bot, which shares this event loop, releases it."""
+async def lock(house: House) -> sqlite3.Connection | psycopg.Connection:
+    """Holds the database's write lock, as soon as the bot, which shares this event loop, releases it. PostgreSQL has
+    none: there it locks the tables that the bot writes."""
+    if house.database.on_postgres:
+        server = await asyncio.to_thread(psycopg.connect, house.settings.store.url)
+        await asyncio.to_thread(server.execute, "LOCK TABLE game, turn, instruction IN EXCLUSIVE MODE")
+        return server
     other = sqlite3.connect(
         house.settings.store.data_dir / "respect.db", isolation_level=None, check_same_thread=False
     )
@@ -156,6 +163,7 @@ async def test_a_message_saved_at_the_third_attempt_is_played(house: House, ada:
     assert not [message for message in ada.history(thread) if message.content == texts.NOT_KEPT]
 
 
+@sqlite_only
 async def test_a_full_disk_is_reported_and_the_bot_continues(house: House, ada: Person):
     thread = await house.play(ada)
     other = sqlite3.connect(house.settings.store.data_dir / "respect.db", isolation_level=None, timeout=30)

@@ -72,6 +72,7 @@ async def host(stopped_house: House, modules: None, monkeypatch: pytest.MonkeyPa
     chosen = stopped_house.settings
     for section, name in (
         ("store", "data_dir"),
+        ("store", "database_url"),
         ("discord", "api"),
         ("discord", "gateway"),
         ("service", "url"),

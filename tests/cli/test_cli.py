@@ -158,6 +158,7 @@ READ_SETTINGS = (
     *(
         "db upgrade",
         "db check",
+        "db backup copy.db",
         "db encryption",
         "db encrypt",
         "db forget-words --days 1",
@@ -169,7 +170,7 @@ READ_SETTINGS = (
 SAY_IT_IN_THEIR_OWN_WAY = ("bot", "doctor")
 READ_NONE = {
     *("settings", "feedback evaluate", "tiny build", "tiny language", "bench training", "bench store"),
-    *("figures list", "figures show", "figures check", "figures sheet", "study power", "db key"),
+    *("figures list", "figures show", "figures check", "figures sheet", "study power", "db key", "db copy"),
 }
 STUDY = """
 name = "s"

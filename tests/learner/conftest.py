@@ -16,6 +16,7 @@ from store.database import Database
 from store.models import Player
 from tests.learner.model_classes import EXACT, REFUSED
 from tests.learner.played import copy_of, play_games
+from tests.postgres import database_url
 from tests.private_words import SAID
 
 os.environ.setdefault("RESPECT_ROUNDS__SEED_GAMES", "none")
@@ -49,9 +50,9 @@ def played(
     folder = shared / "played"
     with FileLock(shared / "played.lock"):
         if not folder.exists():
-            play_games(tmp_path_factory.mktemp("played"), shared_policy).rename(folder)
+            copy_of(play_games(tmp_path_factory.mktemp("played"), shared_policy), folder)
     own = copy_of(folder, tmp_path_factory.mktemp("played"))  # among what is looked at for private words
-    database = Database(f"sqlite:///{own / 'respect.db'}")
+    database = Database(database_url(own))
     with database.session() as session:
         for player in session.exec(select(Player)):
             SAID.add_name(player.name)

@@ -12,13 +12,14 @@ from sim.players import open_players
 from sim.playing import Playground
 from store.database import Database
 from store.migrations import upgrade
+from tests.postgres import copy_database, database_url
 
 GAMES_PLAYED = 6
 
 
 def play_games(folder: Path, policy: Policy, games: int = GAMES_PLAYED, players: int = 10) -> Path:
     """Play games with the base model into a new database in `folder`."""
-    database = Database(f"sqlite:///{folder / 'respect.db'}")
+    database = Database(database_url(folder))
     upgrade(database)
     images = open_images("classic")
     playground = Playground(
@@ -34,7 +35,7 @@ def settings_for(folder: Path, **sections: dict[str, object]) -> LearnerSettings
     return (
         LearnerSettings()
         .changed(
-            store={"data_dir": folder, "database_url": None},
+            store={"data_dir": folder, "database_url": database_url(folder)},
             rounds={"seed_games": "none"},
             training={"epochs": 1, "least_steps": 0, "grounding_epochs": 4, "batch_turns": 16},
         )
@@ -45,4 +46,5 @@ def settings_for(folder: Path, **sections: dict[str, object]) -> LearnerSettings
 def copy_of(played: Path, folder: Path) -> Path:
     """A copy of the folder with the same games."""
     shutil.copytree(played, folder, dirs_exist_ok=True)
+    copy_database(played, folder)
     return folder

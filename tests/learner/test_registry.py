@@ -13,6 +13,7 @@ from learner.registry import AdapterError, AdapterRegistry, Card, adapter_name, 
 from store.database import Database
 from store.migrations import upgrade
 from store.models import Adapter, now
+from tests.postgres import database_url
 
 
 def write(folder: Path) -> None:
@@ -41,7 +42,7 @@ def registry(tmp_path: Path) -> AdapterRegistry:
 
 @pytest.fixture
 def session(tmp_path: Path):
-    database = Database(f"sqlite:///{tmp_path / 'respect.db'}")
+    database = Database(database_url(tmp_path))
     upgrade(database)
     with database.session() as session:
         yield session

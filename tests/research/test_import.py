@@ -25,6 +25,7 @@ from store.rounds import games_since_last_round, request_round
 from store.statistics import round_statistics
 from store.training import usable_interactions
 from tests.learner.played import settings_for
+from tests.postgres import database_url
 from tests.research.recorded_games import BOARD, IMAGES, MIXED, WON, line, named_games, write
 
 
@@ -35,7 +36,7 @@ def policy() -> Policy:
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
-    database = Database(f"sqlite:///{tmp_path / 'respect.db'}")
+    database = Database(database_url(tmp_path))
     upgrade(database)
     yield database
     database.close()

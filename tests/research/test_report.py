@@ -21,6 +21,7 @@ from store.export.export import export
 from store.export.pseudonyms import Pseudonyms
 from store.migrations import upgrade
 from store.models import Origin
+from tests.postgres import database_url
 
 GAMES = Path(
     os.environ.get(
@@ -130,7 +131,7 @@ def test_a_ratio_is_resampled_by_games_not_by_turns(tmp_path: Path):
 
 
 def test_the_same_games_from_database_export_and_file(tmp_path: Path):
-    database = Database(f"sqlite:///{tmp_path / 'respect.db'}")
+    database = Database(database_url(tmp_path))
     upgrade(database)
     generate(database, 600, origins={Origin.SIMULATED: 1.0})
     for kind in Format:
@@ -139,7 +140,7 @@ def test_the_same_games_from_database_export_and_file(tmp_path: Path):
     kinds = ["success", "turns", "click_accuracy", "right_turns", "utterance_length", "try_again"]
     wanted = None
     for source in (
-        tmp_path,
+        database_url(tmp_path),
         *(tmp_path / kind for kind in Format),
         tmp_path / "jsonl/data/interaction.jsonl",
     ):
@@ -219,11 +220,11 @@ def test_a_source_that_cannot_be_used_is_explained(tmp_path: Path, source: str, 
 
 
 def test_a_database_without_finished_games_says_so(tmp_path: Path):
-    database = Database(f"sqlite:///{tmp_path / 'respect.db'}")
+    database = Database(database_url(tmp_path))
     upgrade(database)
     database.close()
     with pytest.raises(ReportError, match="no finished game yet"):
-        open_source(str(tmp_path))
+        open_source(database_url(tmp_path))
 
 
 @pytest.mark.parametrize(

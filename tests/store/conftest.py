@@ -1,4 +1,4 @@
-"""A real SQLite file with the real migrations."""
+"""A real database with the real migrations: an SQLite file, or one on a PostgreSQL server (`tests.postgres`)."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -7,11 +7,12 @@ import pytest
 
 from store.database import Database
 from store.migrations import upgrade
+from tests.postgres import database_url
 
 
 @pytest.fixture
 async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    database = Database(f"sqlite:///{tmp_path / 'respect.db'}")
+    database = Database(database_url(tmp_path))
     upgrade(database)
     yield database
     await database.aclose()

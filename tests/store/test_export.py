@@ -38,6 +38,7 @@ from store.models import (
     Turn,
     now,
 )
+from tests.postgres import database_url
 
 FIGURES = [f"figure-{i}" for i in range(10)]
 SECRET = Pseudonyms(b"0" * 64)
@@ -403,6 +404,7 @@ def test_game_ids_have_no_underscore_and_stay_apart(game_id: str):
 async def test_from_the_shell(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     await played(database)
     monkeypatch.setenv("RESPECT_STORE__DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("RESPECT_STORE__DATABASE_URL", database_url(tmp_path))
     inside = CliRunner().invoke(
         app, ["export", "--out", str(tmp_path / "out"), "--secret", str(tmp_path / "out" / "secret")]
     )

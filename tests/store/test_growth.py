@@ -43,6 +43,7 @@ from store.training import (
     usable_interactions,
     verdicts,
 )
+from tests.postgres import database_url, sqlite_only
 from tests.store import plainly
 
 TURNS = 600
@@ -52,7 +53,7 @@ TABLES_THAT_GROW = ("game", "turn", "feedback", "instruction", "adapter_turn", "
 @pytest.fixture(scope="module", params=range(3))
 def community(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
     """A generated database, and rows as they can be but are rarely."""
-    database = Database(f"sqlite:///{tmp_path_factory.mktemp('growth') / 'respect.db'}")
+    database = Database(database_url(tmp_path_factory.mktemp("growth")))
     upgrade(database)
     generate(database, TURNS, seed=request.param)
     rng = random.Random(request.param)
@@ -211,6 +212,7 @@ def plan(database: Database, statement: str, parameters: Any) -> list[str]:
     return [row[-1] for row in rows]
 
 
+@sqlite_only
 async def test_the_bot_asks_nothing_that_reads_a_whole_table(community: Database):
     with community.session() as session:
         game = session.exec(select(Game).where(Game.thread_id != None)).first()  # noqa: E711
@@ -243,6 +245,7 @@ async def test_the_bot_asks_nothing_that_reads_a_whole_table(community: Database
         assert not whole, f"{statement}: {steps}"
 
 
+@sqlite_only
 def test_success_is_read_from_an_index(community: Database):
     with community.session() as session, statements(community.engine) as asked:
         success_by_adapter(session)
@@ -250,6 +253,7 @@ def test_success_is_read_from_an_index(community: Database):
     assert plan(community, statement, parameters) == ["SCAN game USING COVERING INDEX ix_game_round"]
 
 
+@sqlite_only
 def test_what_is_due_reads_no_more_when_more_games_wait(community: Database):
     """Counted are the instructions that SQLite carries out."""
     with community.session() as session:

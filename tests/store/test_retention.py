@@ -67,6 +67,6 @@ def test_words_of_old_games_are_deleted_and_not_trained_on(database: Database):
         forget_words(session, now())
         assert not has_usable_interactions(session, None)
     assert said(database, "open")[0] == "The HOUSE’s roof"
-    assert database.file is not None
-    raw = b"".join(path.read_bytes() for path in database.file.parent.glob("respect.db*"))
-    assert b"old0" not in raw and b"old1" not in raw
+    if database.file is not None:  # not so with PostgreSQL, whose files keep it until the space is used again
+        raw = b"".join(path.read_bytes() for path in database.file.parent.glob("respect.db*"))
+        assert b"old0" not in raw and b"old1" not in raw

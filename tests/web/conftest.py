@@ -1,6 +1,5 @@
 """A small store with what the page shows, and a browser's session with it."""
 
-import shutil
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -26,6 +25,7 @@ from store.models import (
     RoundStatus,
     Turn,
 )
+from tests.postgres import copy_database, database_url
 from tests.web.stored_games import (
     AGREEING,
     PRIVATE_WORDS,
@@ -47,7 +47,7 @@ from web.pages.site import Site
 @pytest.fixture
 def stored(filled: Path, tmp_path: Path) -> Iterator[Stored]:
     """A copy of `filled` for one test."""
-    database = Database(f"sqlite:///{shutil.copy(filled, tmp_path / 'respect.db')}")
+    database = Database(copy_database(filled, tmp_path))
     with database.session() as session:
         targets = {game.id: game.targets for game in session.exec(select(Game))}
         first = session.exec(select(Turn).where(Turn.number == 1)).all()
@@ -58,15 +58,15 @@ def stored(filled: Path, tmp_path: Path) -> Iterator[Stored]:
 @pytest.fixture(scope="session")
 def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Three players; a won, a lost, a live game; two adapters and a running round."""
-    path = tmp_path_factory.mktemp("pages") / "respect.db"
-    database = Database(f"sqlite:///{path}")
+    folder = tmp_path_factory.mktemp("pages")
+    database = Database(database_url(folder))
     upgrade(database)
     with database.session() as session:
         session.add_all(
             [
-                Player(id=1, platform=Origin.DISCORD, external_id=AGREEING, name=XSS_NAME),
-                Player(id=2, platform=Origin.DISCORD, external_id=SILENT, name="Ottoline Vance"),
-                Player(id=3, platform=Origin.LOCAL, external_id="sim", name="Simulated Sam"),
+                Player(platform=Origin.DISCORD, external_id=AGREEING, name=XSS_NAME),
+                Player(platform=Origin.DISCORD, external_id=SILENT, name="Ottoline Vance"),
+                Player(platform=Origin.LOCAL, external_id="sim", name="Simulated Sam"),
             ]
         )
         session.flush()
@@ -125,7 +125,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
             )
     database.scrub()
     database.close()
-    return path
+    return folder
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from cli.main import app
 from store.database import Database
+from tests.postgres import database_url
 from tests.web.stored_games import TOKEN, Stored
 
 
@@ -22,7 +23,12 @@ async def test_the_program_serves_until_it_is_stopped(stored: Stored, tmp_path: 
         *(sys.executable, "-c", "from cli.main import app; app()", "page", "--port", "0"),
         *("--token-file", str(tmp_path / "token")),
         stdout=asyncio.subprocess.PIPE,
-        env={**os.environ, "RESPECT_STORE__DATA_DIR": str(tmp_path), "PYTHONPATH": str(Path.cwd())},
+        env={
+            **os.environ,
+            "RESPECT_STORE__DATA_DIR": str(tmp_path),
+            "RESPECT_STORE__DATABASE_URL": database_url(tmp_path),
+            "PYTHONPATH": str(Path.cwd()),
+        },
     )
     assert process.stdout is not None
     line = (await asyncio.wait_for(process.stdout.readline(), 120)).decode()

@@ -43,6 +43,7 @@ async def bot_process(house: House, program: str = PROGRAM) -> AsyncIterator[asy
         "RESPECT_DISCORD__API": str(settings.discord.api),
         "RESPECT_DISCORD__GATEWAY": str(settings.discord.gateway),
         "RESPECT_STORE__DATA_DIR": str(settings.store.data_dir),
+        "RESPECT_STORE__DATABASE_URL": settings.store.url,
         "RESPECT_SERVICE__URL": house.policy.url,
         "RESPECT_PLAY__COOLDOWN": "0",
         "RESPECT_PLAY__BURST": str(settings.play.burst),

@@ -31,6 +31,7 @@ from store.models import (
     now,
 )
 from store.players import consents
+from tests.postgres import sqlite_only
 
 
 async def panel(person: Person) -> Message:
@@ -211,6 +212,7 @@ async def test_export_and_erasure_without_data_say_so(house: House, ada: Person)
         assert not (await session.exec(select(Player))).all()
 
 
+@sqlite_only
 async def test_no_file_still_holds_what_was_erased(house: House, ada: Person, bob: Person):
     """Neither the database and its write-ahead log nor an adapter's card, which the bot still has open."""
     thread = await house.play(ada)

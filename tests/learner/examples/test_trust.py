@@ -43,6 +43,7 @@ from store.models import Adapter, AdapterTurn, Feedback, Game, Round, Turn, now
 from store.rounds import finish, quarantined, request_round
 from store.training import Interaction, usable_interactions
 from tests.learner.played import GAMES_PLAYED, copy_of, settings_for
+from tests.postgres import database_url
 
 LETTERS = "ABCDEFGHIJ"
 TURN_IDS = count()
@@ -293,7 +294,7 @@ def test_what_players_weigh_and_how_much_they_influence():
 
 
 def test_real_poisoners_are_found_and_nobody_else(tmp_path: Path, policy: Policy):
-    database = Database(f"sqlite:///{tmp_path / 'respect.db'}")
+    database = Database(database_url(tmp_path))
     upgrade(database)
     images = open_images("classic")
     unknown = held_out(images.ids, json.loads((TINY_WEIGHTS / "build.json").read_text())["holdout"])

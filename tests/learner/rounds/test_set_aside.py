@@ -12,11 +12,12 @@ from store.database import Database
 from store.models import Game, RoundStatus, Turn
 from store.rounds import request_round
 from tests.learner.played import copy_of, settings_for
+from tests.postgres import database_url
 
 
 @pytest.fixture
 def database(played: Path, tmp_path: Path) -> Iterator[Database]:
-    database = Database(f"sqlite:///{copy_of(played, tmp_path) / 'respect.db'}")
+    database = Database(database_url(copy_of(played, tmp_path)))
     yield database
     database.close()
 

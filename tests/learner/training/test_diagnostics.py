@@ -21,6 +21,7 @@ from store.database import Database
 from store.training import usable_interactions
 from tests.learner.forks import forks
 from tests.learner.training.train_together import train_together
+from tests.postgres import database_url
 
 ONE_STEP = TrainingConfig(
     epochs=1,
@@ -50,7 +51,7 @@ class Alternating:
 @pytest.fixture(scope="module")
 def games(played: Path, shared_policy: Policy) -> list[TrainingGame]:
     """Games for kto, whose propensities are those of the base model, shifted by `SHIFTS`."""
-    database = Database(f"sqlite:///{played / 'respect.db'}")
+    database = Database(database_url(played))
     with database.session() as session:
         interactions = usable_interactions(session, None)[:6]
     database.close()

@@ -26,6 +26,7 @@ from learner.training.objectives import MIN_PROPENSITY, kl_terms
 from learner.training.train import TrainingConfig, train
 from store.database import Database
 from store.training import Interaction, usable_interactions
+from tests.postgres import database_url
 
 rules = GAMES["multiref"]
 images = open_images("classic")
@@ -137,7 +138,7 @@ def test_mistake_4_the_longest_action_can_be_played(policy: Policy):
 
 @pytest.fixture(scope="session")
 def interactions(played: Path) -> list[Interaction]:
-    database = Database(f"sqlite:///{played / 'respect.db'}")
+    database = Database(database_url(played))
     with database.session() as session:
         found = usable_interactions(session, None)
     database.close()

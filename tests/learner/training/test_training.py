@@ -17,6 +17,7 @@ from learner.training.objectives import KTO_BETA, MIN_PROPENSITY
 from learner.training.train import TrainingConfig, TrainingDiverged, TrainingProgress, train
 from store.database import Database
 from store.training import Interaction, usable_interactions
+from tests.postgres import database_url
 
 QUICK = TrainingConfig(
     epochs=2,
@@ -35,7 +36,7 @@ class AlwaysRight:
 
 @pytest.fixture(scope="session")
 def interactions(played: Path) -> list[Interaction]:
-    database = Database(f"sqlite:///{played / 'respect.db'}")
+    database = Database(database_url(played))
     with database.session() as session:
         found = usable_interactions(session, None)
     database.close()
