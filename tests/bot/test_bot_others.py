@@ -114,7 +114,7 @@ async def test_a_form_belongs_to_the_player_whom_the_store_names(house: House, a
     opened.modal["custom_id"] = f"describe-form:{(await house.game(thread)).id}:{bob.id}"
     await bob.submit_modal(form, {"utterance": "select D"})
     answer = await bob.wait_message(lambda message: message.ephemeral)
-    assert answer.content == texts.not_yours(str(ada.id))
+    assert answer.content == texts.GAME_ELSEWHERE
     assert not await house.turns(thread)
 
 
