@@ -20,7 +20,6 @@ CONFIG = DeploymentConfig(
     at_once=3,
     players="fresh",
     attack=Attack("sybil", 0.4),
-    retention="classic:10",
     training=replace(TrainingConfig(), epochs=1, least_steps=0, grounding_epochs=2),
 )
 TIMES = ("seconds", "play_seconds", "train_seconds")
@@ -84,7 +83,7 @@ def test_a_run_that_was_killed_again_and_again_ends_as_one_that_was_not(tmp_path
 def test_a_folder_with_another_deployment_is_refused_and_more_rounds_continue_it(
     tmp_path: Path, quickly_loaded: None
 ):
-    short = replace(CONFIG, rounds=0, games_per_round=3, retention=None)
+    short = replace(CONFIG, rounds=0, games_per_round=3)
     first = run(tmp_path, config=short)
     with pytest.raises(OtherDeployment, match="differs in players, seed: start it again"):
         run(tmp_path, config=replace(short, seed=4, players="people"))
