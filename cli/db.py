@@ -92,7 +92,7 @@ def copy(
 
     Stop the bot first: what is written meanwhile is not copied. If anything fails, the target keeps no row.
     """
-    urls = [_url(source), _url(target)]
+    urls = [_url("FROM-URL", source), _url("TO-URL", target)]
     original, copied = Database(urls[0], read_only=True), Database(urls[1])
     try:
         rows = run_copy(
@@ -129,11 +129,11 @@ def backup(file: Annotated[Path, typer.Argument(help="File to create; it must no
     out.print(f"{database.url.render_as_string()} was copied to {file}.")
 
 
-def _url(text: str) -> str:
+def _url(name: str, text: str) -> str:
     try:
         return database_url(text)
     except ValueError as error:
-        fail(f"{error}")
+        fail(f"{name}: {error}.")
 
 
 def _open(read_only: bool = False) -> Database:

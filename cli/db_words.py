@@ -33,8 +33,8 @@ def key(
         number = add_key(file)
     except EncryptionError as error:
         fail(f"{file} was not changed: {error}.")
-    except (OSError, UnicodeDecodeError) as error:
-        fail(f"{file} was not changed: {getattr(error, 'strerror', None) or error}.")
+    except OSError as error:
+        fail(f"{file} was not changed: {error.strerror or error}.")
     out.print(f"{file} has {number} {'key' if number == 1 else 'keys'}, the new one first.")
 
 
@@ -43,9 +43,12 @@ def show_encryption(
 ) -> None:
     """Count the utterances and names that are encrypted with the newest key, with an older one, and not at all."""
     with _opened(read_only=True) as database, database.engine.connect() as connection:
-        found = encryption(connection)
+        found, has_keys = encryption(connection), database.has_keys
     if as_json:
         print_json(asdict(found))
+        return
+    if not has_keys:
+        out.print(f"{found.older} values are encrypted, but no key is set, and {found.plain} are plain.")
         return
     out.print(
         f"{found.current} values are encrypted with the newest key, {found.older} with another, "

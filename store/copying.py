@@ -84,9 +84,7 @@ def _as_stored(kind: sa.types.TypeEngine[Any]) -> sa.types.TypeEngine[Any]:
 
 def _copy_table(table: sa.Table, reading: sa.Connection, writing: sa.Connection, on_table: OnTable) -> int:
     if writing.execute(sa.select(sa.literal(1)).select_from(table).limit(1)).first() is not None:
-        raise CopyError(
-            f"The target is not empty: its table {table.name} has rows. Give an empty database, or remove that one"
-        )
+        raise CopyError(f"The target is not empty: its table {table.name} has rows. Give an empty database")
     sent = _Sum()
     for rows in _parts(table, reading):
         writing.execute(table.insert(), [dict(row._mapping) for row in rows])

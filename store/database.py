@@ -60,6 +60,11 @@ class Database:
         return cls(config.url, config.database_timeout, read_only=read_only, cipher=cipher)
 
     @property
+    def has_keys(self) -> bool:
+        """Whether what people say is encrypted."""
+        return self._cipher is not None
+
+    @property
     def on_postgres(self) -> bool:
         """Whether it is on a PostgreSQL server."""
         return self.url.get_backend_name() in postgres.NAMES

@@ -13,9 +13,12 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 import sqlalchemy as sa
+import structlog
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import SQLModel
+
+log = structlog.get_logger(__name__)
 
 MARK = "\x01"
 """Begins an encrypted value. A plain one never begins with it: control characters are removed from it."""
@@ -36,8 +39,7 @@ class Cipher:
             self._newest, *_ = fernets = [Fernet(key) for key in keys]
         except ValueError:
             raise EncryptionError(
-                "it is encrypted with keys, and one that was given is not a key: each line is one that "
-                "`respect db key` made"
+                "one of the encryption keys is not a key: each line is one that `respect db key` made"
             ) from None
         self._all = MultiFernet(fernets)
 
@@ -105,20 +107,26 @@ def read_keys(keys: str | None, file: Path | None) -> Cipher | None:
     either. Raises `EncryptionError`."""
     if keys is None and file is not None:
         try:
-            keys = file.read_text(encoding="ascii")
-        except (OSError, UnicodeDecodeError) as error:
-            why = (
-                error.strerror
-                if isinstance(error, OSError)
-                else "it holds other characters than those of keys"
-            )
-            raise EncryptionError(f"its keys in {file} cannot be read ({why})") from None
+            keys = _text_of(file)
+            open_to_others = file.stat().st_mode & 0o077
+        except OSError as error:
+            raise EncryptionError(f"its keys in {file} cannot be read ({error.strerror})") from None
+        if open_to_others:
+            log.warning("others may read the file of the encryption keys: chmod 600", file=str(file))
     if keys is None:
         return None
     found = keys.replace(",", " ").split()
     if not found:
         raise EncryptionError(f"there is no key in {file or 'RESPECT_STORE__ENCRYPTION_KEY'}")
     return Cipher(found)
+
+
+def _text_of(file: Path) -> str:
+    """The text of a file of keys, which may begin with a byte-order mark. Raises `EncryptionError`, OSError."""
+    try:
+        return file.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise EncryptionError(f"{file} is not a text file with keys") from None
 
 
 def new_key() -> str:
@@ -131,7 +139,7 @@ def add_key(file: Path) -> int:
 
     Only this user can read the file. Raises `EncryptionError`, OSError.
     """
-    known = file.read_text(encoding="ascii") if file.exists() else ""
+    known = _text_of(file) if file.exists() else ""
     if known.strip():
         read_keys(known, None)
     partial = file.with_name(f".{file.name}.{secrets.token_hex(4)}")

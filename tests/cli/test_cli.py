@@ -438,6 +438,10 @@ def test_what_people_say_is_encrypted_and_deleted(empty_folder: Path, monkeypatc
     assert "Say with --days" in error(respect("db", "forget-words"))
     assert respect("db", "forget-words", "--days", "1").stdout.startswith("What was said in ")
     assert (empty_folder / "keys").read_text().count("\n") == 1
+    monkeypatch.delenv("RESPECT_STORE__ENCRYPTION_KEY")
+    assert "but no key is set" in respect("db", "encryption").stdout
+    said = error(respect("db", "copy", "sqlite:///a.db", "postgresql://ada:se@kret/x@127.0.0.1:1/b"))
+    assert "TO-URL: write %40 in place of an @" in said and "kret" not in said
     (empty_folder / "keys").write_text("hunter2\n")
     assert "keys was not changed: " in error(respect("db", "key", "keys"))
     assert "No such file" in error(respect("db", "key", "no/such/folder"))

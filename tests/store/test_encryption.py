@@ -157,13 +157,15 @@ def test_what_somebody_says_is_never_taken_for_an_encrypted_value(file: Path):
 def test_keys_that_are_none_are_refused_with_a_sentence(tmp_path: Path):
     (tmp_path / "empty").write_text("\n")
     (tmp_path / "umlaut").write_text("schlüssel", encoding="latin-1")
+    (tmp_path / "marked").write_text(f"{KEY}\r\n\r\n", encoding="utf-8-sig")
+    assert read_keys(None, tmp_path / "marked") is not None and add_key(tmp_path / "marked") == 2
     assert read_keys(None, None) is None
     for keys, file, sentence in (
         ("secret", None, "is not a key: each line is one that `respect db key` made"),
         (f"{new_key()}, {new_key()[:-2]}", None, "is not a key"),
         (None, tmp_path / "missing", "cannot be read \\(No such file"),
         (None, tmp_path / "empty", "there is no key in"),
-        (None, tmp_path / "umlaut", "other characters"),
+        (None, tmp_path / "umlaut", "is not a text file"),
         (" , ", None, "there is no key in RESPECT_STORE__ENCRYPTION_KEY"),
     ):
         with pytest.raises(EncryptionError, match=sentence):
