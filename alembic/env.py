@@ -40,9 +40,8 @@ def run() -> None:
             render_item=render_item,
             on_version_apply=lambda step, **_: applied.append(step),
         )
-        if (
-            connection.dialect.name == "postgresql"
-        ):  # two programs that start at once migrate one after the other
+        if connection.dialect.name == "postgresql":
+            # Two programs that start at once migrate one after the other.
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(postgres.MIGRATION)))
         with context.begin_transaction():
             context.run_migrations()

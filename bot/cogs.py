@@ -21,7 +21,7 @@ class _Answering:
         speak(interaction.locale)
         command = interaction.command
         if isinstance(command, app_commands.Command):
-            given = {name: value for name, value in interaction.namespace}  # noqa: C416 - no mapping
+            given = dict(iter(interaction.namespace))
             known = {parameter.display_name: parameter for parameter in command.parameters}
             if not all(name in known and _fits(known[name], value) for name, value in given.items()):
                 raise app_commands.CommandSignatureMismatch(command)

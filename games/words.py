@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from typing import Literal
 
 from anyascii import anyascii
 
@@ -37,9 +38,12 @@ _SIGNS = ("So", "Sk")
 _IDEOGRAPH = re.compile(r"([\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff])")
 
 
-def storable(text: str) -> str:
-    """A text without what databases or UTF-8 cannot hold: NUL, and halves of surrogate pairs."""
-    return text.replace("\0", "").encode(errors="ignore").decode()
+def storable(text: str, halves: Literal["ignore", "replace"] = "ignore") -> str:
+    """A text without what databases or UTF-8 cannot hold: NUL, and halves of surrogate pairs, which are left out or
+    replaced by question marks."""
+    if text.isascii() and "\0" not in text:
+        return text
+    return text.replace("\0", "").encode(errors=halves).decode()
 
 
 def plain(text: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from local_discord import invoke, messages
 from local_discord.command_rules import CHANNEL, CHAT_INPUT, MENTIONABLE, ROLE, STRING, SUBCOMMAND, USER
-from local_discord.component_rules import BUTTON, LABEL, TEXT_INPUT
+from local_discord.component_rules import BUTTON, LABEL, STRING_SELECT, TEXT_INPUT
 from local_discord.model import (
     Callback,
     Channel,
@@ -141,5 +141,5 @@ async def answer_to(interaction: Interaction, seconds: float) -> str | None:
 
 def _field(name: str, value: Any) -> Json:
     if isinstance(value, Sequence) and not isinstance(value, str):
-        return {"type": 3, "id": 9, "custom_id": name, "values": list(value)}
+        return {"type": STRING_SELECT, "id": 9, "custom_id": name, "values": list(value)}
     return {"type": TEXT_INPUT, "id": 9, "custom_id": name, "value": value}

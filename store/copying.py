@@ -13,7 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlmodel import SQLModel
 
-from store.database import Database, storable
+from store.database import Database, storable_values
 from store.encryption import EncryptedText
 from store.folder import private_file
 from store.migrations import refuse_newer, revisions, upgrade
@@ -117,7 +117,7 @@ class _Sum:
 
     def add(self, rows: Sequence[sa.Row[Any]]) -> None:
         for row in rows:
-            digest = hashlib.sha256(repr([storable(value) for value in row]).encode()).digest()
+            digest = hashlib.sha256(repr(storable_values(list(row))).encode()).digest()
             self._sum = (self._sum + int.from_bytes(digest)) % 2**256
         self.rows += len(rows)
 

@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlmodel import Session, SQLModel, create_engine
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from games.words import storable
 from store import postgres
 from store.encryption import Cipher, encrypt_with, read_keys
 from store.folder import private_file
@@ -230,22 +231,20 @@ def _storable_parameters(
     _connection: object, _cursor: object, statement: str, parameters: Any, _context: object, _many: bool
 ) -> tuple[str, Any]:
     """Nothing that a person writes makes a statement fail."""
-    return statement, storable(parameters)
+    return statement, storable_values(parameters)
 
 
-def storable(value: Any) -> Any:
-    """A value, or values of a row, without what cannot be stored as text: PostgreSQL refuses NUL, and neither database
-    takes half of a surrogate pair."""
+def storable_values(value: Any) -> Any:
+    """A value, or values of rows, with every text as `games.words.storable` gives it: PostgreSQL refuses NUL, and
+    neither database takes half of a surrogate pair."""
     match value:
         case str():
-            if value.isascii() and "\0" not in value:
-                return value
-            return value.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
+            return storable(value, "replace")
         case dict():
-            return {name: storable(inner) for name, inner in value.items()}
+            return {name: storable_values(inner) for name, inner in value.items()}
         case tuple():
-            return tuple(map(storable, value))
+            return tuple(map(storable_values, value))
         case list():
-            return list(map(storable, value))
+            return list(map(storable_values, value))
         case _:
             return value

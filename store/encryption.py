@@ -18,6 +18,8 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import SQLModel
 
+from games.words import storable
+
 log = structlog.get_logger(__name__)
 
 MARK = "\x01"
@@ -97,6 +99,7 @@ class EncryptedText(sa.TypeDecorator[str]):
 
 
 def _stored(text: str, cipher: Cipher | None) -> str:
+    text = storable(text, "replace")
     if cipher is None or not text:
         return text.lstrip(MARK)
     return cipher.encrypted(text)
@@ -234,5 +237,5 @@ def _rows(
 def _replace(connection: sa.Connection, column: sa.Column[Any], row_id: int, old: str, new: str) -> int:
     """Replace a stored value unless somebody else has meanwhile. Returns the number of rows."""
     same = (column.table.c.id == row_id, sa.type_coerce(column, sa.String) == old)
-    values = {column.name: sa.type_coerce(sa.literal(new, sa.String), sa.String)}
+    values = {column.name: sa.literal(new, sa.String)}
     return connection.execute(sa.update(column.table).where(*same).values(values)).rowcount

@@ -341,7 +341,6 @@ class StoreConfig:
         ge=0,
         description="Seconds to wait for a database, or for rows of it, that another process has locked.",
     )
-
     encryption_key: SecretStr | None = Field(
         default=None,
         description="Key with which what people say and their names are encrypted in the database, made by "

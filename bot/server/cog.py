@@ -100,7 +100,7 @@ class Setup(Cog):
         }
         values |= {name: value for name, value in given.items() if value is not None}
         row, channels = await self._save(interaction.guild, values, play_in, not_in)
-        given_options = {name: value for name, value in interaction.namespace}  # noqa: C416 - no mapping
+        given_options = dict(iter(interaction.namespace))
         if given_options:
             self.bot.audit.here(
                 interaction.guild.id, partial(texts.changed, interaction.user.id, given_options)

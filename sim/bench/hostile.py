@@ -12,76 +12,71 @@ LONGEST = 2000
 ZALGO = [chr(code) for code in range(0x300, 0x36F)]
 HUGE = (-1, 0, 10**6, 2**31, 2**53, 2**63, 2**64, -(2**63), 10**30, 1e308, 0.1, -0.0)
 SAID = (
-    *("the dog", "the bird, no, the other one", "no", "yes good", "undo that", "all of them", "I give up"),
-    *(
-        "how do I play?",
-        "lol",
-        "/round start",
-        "/help",
-        "/setup reset",
-        "// aside",
-        "(( aside",
-        "select a b c",
-    ),
+    "the dog",
+    "the bird, no, the other one",
+    "no",
+    "yes good",
+    "undo that",
+    "all of them",
+    "I give up",
+    "how do I play?",
+    "lol",
+    "/round start",
+    "/help",
+    "/setup reset",
+    "// aside",
+    "(( aside",
+    "select a b c",
 )
 TRICKS = (
-    *(
-        "@everyone",
-        "@here",
-        "<@{person}>",
-        "<@&{role}>",
-        "<#{channel}>",
-        "<@!{person}> hi",
-        "@\u200beveryone",
-    ),
-    *(
-        "https://discord.gg/abcdef",
-        "[@everyone](https://discord.gg/x)",
-        "<https://x.y/@everyone>",
-        "javascript:alert(1)",
-    ),
-    *("```\n@everyone\n```", "`@here`", "||@everyone||", "> @everyone\n> x", "-# @here", "# @everyone"),
-    *(
-        "\u202e@everyone\u202c",
-        "\u2067ابحث عن الكلب\u2069",
-        "\u200f\u200f\u200f",
-        "\ufdfa" * 50,
-        "\u0000",
-        "a\u0000b",
-    ),
-    *(
-        "\ud800",
-        "dog \udfff\ud800 cat",
-        "\ufffe\uffff",
-        "\U0010ffff",
-        "\u2028\u2029\u0085",
-        "\x1b[31mred\x1b[0m",
-    ),
-    *(
-        "' OR 1=1 --",
-        "'; DROP TABLE game; --",
-        "{{7*7}}",
-        "{player}",
-        "%s%n%x",
-        "${jndi:ldap://x}",
-        "<script>x</script>",
-    ),
-    *(
-        "</play:1>",
-        "<t:1:R>",
-        "<id:customize>",
-        "<a:wave:123456789012345678>",
-        "<:x:1>",
-        ":" * 300,
-        "../../etc/passwd",
-    ),
-    *(
-        "\nTraceback (most recent call last):\n",
-        "token=abcdef.ghijkl.mnopqr",
-        "👍🏽" * 400,
-        "👩‍👩‍👧‍👦" * 150,
-        "🏳️‍🌈",
-    ),
+    "@everyone",
+    "@here",
+    "<@{person}>",
+    "<@&{role}>",
+    "<#{channel}>",
+    "<@!{person}> hi",
+    "@\u200beveryone",
+    "https://discord.gg/abcdef",
+    "[@everyone](https://discord.gg/x)",
+    "<https://x.y/@everyone>",
+    "javascript:alert(1)",
+    "```\n@everyone\n```",
+    "`@here`",
+    "||@everyone||",
+    "> @everyone\n> x",
+    "-# @here",
+    "# @everyone",
+    "\u202e@everyone\u202c",
+    "\u2067ابحث عن الكلب\u2069",
+    "\u200f\u200f\u200f",
+    "\ufdfa" * 50,
+    "\u0000",
+    "a\u0000b",
+    "\ud800",
+    "dog \udfff\ud800 cat",
+    "\ufffe\uffff",
+    "\U0010ffff",
+    "\u2028\u2029\u0085",
+    "\x1b[31mred\x1b[0m",
+    "' OR 1=1 --",
+    "'; DROP TABLE game; --",
+    "{{7*7}}",
+    "{player}",
+    "%s%n%x",
+    "${jndi:ldap://x}",
+    "<script>x</script>",
+    "</play:1>",
+    "<t:1:R>",
+    "<id:customize>",
+    "<a:wave:123456789012345678>",
+    "<:x:1>",
+    ":" * 300,
+    "../../etc/passwd",
+    "\nTraceback (most recent call last):\n",
+    "token=abcdef.ghijkl.mnopqr",
+    "👍🏽" * 400,
+    "👩‍👩‍👧‍👦" * 150,
+    "🏳️‍🌈",
 )
 
 
@@ -119,26 +114,22 @@ class Hostile:
     def extras(self) -> Json:
         """What a message without words has."""
         sticker = {"id": "1", "name": self.name(), "format_type": 1}
-        forwarded = {
-            "message": {
-                **{key: [] for key in ("attachments", "embeds", "mentions", "components", "sticker_items")},
-                **{
-                    "content": self.text(200),
-                    "timestamp": "2026-01-01T00:00:00+00:00",
-                    "edited_timestamp": None,
-                },
-                **{"type": 0, "flags": 0},
-            }
+        empty = dict.fromkeys(("attachments", "embeds", "mentions", "components", "sticker_items"), ())
+        at = "2026-01-01T00:00:00+00:00"
+        message = {
+            "type": 0,
+            "flags": 0,
+            "content": self.text(200),
+            "timestamp": at,
+            "edited_timestamp": None,
         }
-        answer = {"answer_id": 1, "poll_media": {"text": self.text(50)}}
+        forwarded = {"message": {**empty, **message}}
         poll = {
             "question": {"text": self.text(100)},
-            **{
-                "answers": [answer],
-                "expiry": "2036-01-01T00:00:00+00:00",
-                "allow_multiselect": False,
-                "layout_type": 1,
-            },
+            "answers": [{"answer_id": 1, "poll_media": {"text": self.text(50)}}],
+            "expiry": "2036-01-01T00:00:00+00:00",
+            "allow_multiselect": False,
+            "layout_type": 1,
         }
         return self._rng.choice(
             ({"sticker_items": [sticker]}, {"message_snapshots": [forwarded]}, {"poll": poll})

@@ -172,6 +172,13 @@ def test_keys_that_are_none_are_refused_with_a_sentence(tmp_path: Path):
             read_keys(keys, file)
 
 
+def test_what_no_database_holds_is_replaced_with_a_key_too(file: Path):
+    database = opened(file, KEY)
+    add(database, "A\0d\ud800a", ["the \ud800bo\0at\udfff 🚤"])
+    assert words(database) == ["Ad?a", "the ?boat? 🚤"]
+    database.close()
+
+
 @given(st.text(st.characters(exclude_categories=["Cs"])))
 @settings(max_examples=50, deadline=None)
 def test_any_text_comes_back(text: str):
