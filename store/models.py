@@ -278,7 +278,10 @@ class Round(SQLModel, table=True):
     error: str | None = None
     created_at: datetime = time_column(default_factory=now)
     started_at: datetime | None = time_column(default=None, nullable=True)
+    worker: str | None = None
+    """The `respect round worker` that runs it; None: a process of the bot's machine, or none yet."""
     heartbeat_at: datetime | None = time_column(default=None, nullable=True)
+    """When the process that runs it last said so. A worker's lease lasts for a time after that."""
     ended_at: datetime | None = time_column(default=None, nullable=True)
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, func, select
 
@@ -25,6 +26,14 @@ class RoundUnderWay(RuntimeError):
 
 class RoundEnded(RuntimeError):
     """The round has ended, for example because somebody cancelled it; its process must stop."""
+
+
+class RoundTaken(RuntimeError):
+    """Another process runs the round; this one must stop and change nothing more."""
+
+    def __init__(self, row: Round) -> None:
+        by = f"the worker {row.worker}" if row.worker else "a process of the bot's machine"
+        super().__init__(f"Round {row.number} is run by {by}: wait until it ends, or cancel it")
 
 
 @dataclass(frozen=True)
@@ -131,14 +140,63 @@ def trust_without(trust: Mapping[str, Any], player_id: int) -> dict[str, Any]:
     return {**trust, "quarantined": quarantined, **lists} | ({"influence": influence} if influence else {})
 
 
-def report(session: Session, round_id: int, stage: str, **progress: Any) -> None:
-    """Record a round's stage and progress, and the time of the report. Raises `RoundEnded`."""
-    row = session.get_one(Round, round_id, with_for_update=True)
-    if row.active is None:
-        raise RoundEnded(f"Round {row.number} has ended: {row.status.value}")
+# --- who runs a round ------------------------------------------------------------------------------------
+
+
+def take(session: Session, seen: Round, worker: str) -> bool:
+    """Let a worker run an active round. False if anybody did anything to the round since its row was `seen`.
+
+    One statement compares and changes the row, so that of several workers one succeeds.
+    """
+    taken = (
+        sa.update(Round)
+        .where(
+            col(Round.id) == seen.id,
+            col(Round.active).is_(True),
+            col(Round.status) == seen.status,
+            col(Round.worker) == seen.worker,
+            col(Round.heartbeat_at) == seen.heartbeat_at,
+        )
+        .values(worker=worker, status=RoundStatus.RUNNING, heartbeat_at=now())
+    )
+    return _changes_one(session, taken)
+
+
+def hold(session: Session, round_id: int, worker: str | None) -> None:
+    """Lock a round until the transaction ends, for the process that runs it, and record that it lives.
+
+    Nobody can take the round or cancel it meanwhile. `worker`: None if no worker but the bot's machine runs it. Raises
+    `RoundEnded` or `RoundTaken`.
+    """
+    held = sa.update(Round).where(
+        col(Round.id) == round_id, col(Round.active).is_(True), col(Round.worker) == worker
+    )
+    if not _changes_one(session, held.values(heartbeat_at=now())):
+        row = session.get_one(Round, round_id, populate_existing=True)
+        raise (
+            RoundTaken(row) if row.active else RoundEnded(f"Round {row.number} has ended: {row.status.value}")
+        )
+
+
+def give_up(session: Session, round_id: int, worker: str) -> None:
+    """Let the next worker have a round. Raises `RoundEnded` or `RoundTaken`."""
+    hold(session, round_id, worker)
+    row = session.get_one(Round, round_id, populate_existing=True)
+    row.worker, row.status, row.stage, row.progress = None, RoundStatus.QUEUED, "queued", {}
+    session.add(row)
+
+
+def _changes_one(session: Session, statement: sa.Update) -> bool:
+    session.flush()
+    return session.connection().execute(statement).rowcount == 1
+
+
+def report(session: Session, round_id: int, stage: str, worker: str | None = None, **progress: Any) -> None:
+    """Record a round's stage and progress, and the time of the report. Raises `RoundEnded` or `RoundTaken`."""
+    hold(session, round_id, worker)
+    row = session.get_one(Round, round_id, populate_existing=True)
     row.status = RoundStatus.RUNNING
     row.started_at = row.started_at or now()
-    row.heartbeat_at = now()
     row.stage = stage
     row.progress = progress
     session.add(row)
@@ -148,14 +206,20 @@ def finish(
     session: Session,
     round_id: int,
     *,
+    worker: str | None = None,
     error: str | None = None,
     adapter_id: int | None = None,
     **results: Any,
 ) -> Round:
-    """End a round as done, or as failed if there is an `error`. A round that has ended is not changed."""
-    row = session.get_one(Round, round_id, with_for_update=True)
-    if row.active is None:
-        return row
+    """End a round as done, or as failed if there is an `error`. A round that has ended is not changed.
+
+    Raises `RoundTaken` if another worker than `worker` runs it.
+    """
+    try:
+        hold(session, round_id, worker)
+    except RoundEnded:
+        return session.get_one(Round, round_id)
+    row = session.get_one(Round, round_id, populate_existing=True)
     row.status = RoundStatus.FAILED if error else RoundStatus.DONE
     row.active = None
     row.error = error
@@ -169,13 +233,11 @@ def finish(
 
 def cancel(session: Session, round_id: int, by: str) -> Round:
     """End a round as cancelled by somebody. A round that has ended is not changed."""
-    row = session.get_one(Round, round_id, with_for_update=True)
-    if row.active is None:
-        return row
-    row.status, row.stage, row.active, row.ended_at = RoundStatus.CANCELLED, "cancelled", None, now()
-    session.add(row)
-    record_event(session, RoundAction.CANCEL, by, round_id=round_id)
-    return row
+    ended = sa.update(Round).where(col(Round.id) == round_id, col(Round.active).is_(True))
+    values = {"status": RoundStatus.CANCELLED, "stage": "cancelled", "active": None, "ended_at": now()}
+    if _changes_one(session, ended.values(values)):
+        record_event(session, RoundAction.CANCEL, by, round_id=round_id)
+    return session.get_one(Round, round_id, populate_existing=True)
 
 
 # --- what people did -------------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """Games, turns, rounds and what may be trained on, in a real SQLite file."""
 
+import asyncio
 import dataclasses
 from datetime import UTC, datetime
 
@@ -22,6 +23,7 @@ from store.models import (
     Round,
     RoundAction,
     RoundEvent,
+    RoundStatus,
     Turn,
 )
 from store.statistics import bootstrap_ci95, round_statistics, success_of_others
@@ -160,6 +162,58 @@ async def test_only_one_round_runs_at_a_time(database: Database):
         assert again.id is not None and again.number == 1
         rounds.finish(session, again.id)
         assert rounds.request_round(session, "b-sup").number == 2
+
+
+async def test_of_many_workers_that_see_a_round_one_takes_it(database: Database):
+    with database.session() as session:
+        rounds.request_round(session, "b-sup")
+        seen = rounds.active_round(session)
+    assert seen is not None and seen.id is not None
+
+    def take(worker: str) -> bool:
+        with database.session() as session:
+            return rounds.take(session, seen, worker)
+
+    names = [f"worker-{number}" for number in range(8)]
+    taken = await asyncio.gather(*(asyncio.to_thread(take, name) for name in names))
+    assert sum(taken) == 1
+    with database.session() as session:
+        rounds.report(session, seen.id, "train", worker=names[taken.index(True)])
+        for other in (None, "another"):
+            with pytest.raises(rounds.RoundTaken, match="is run by the worker worker-"):
+                rounds.report(session, seen.id, "train", worker=other)
+
+
+async def test_a_worker_that_lost_a_round_changes_nothing(database: Database):
+    with database.session() as session:
+        assert rounds.request_round(session, "b-sup").id == 1
+        assert rounds.take(session, session.get_one(Round, 1), "first")
+        rounds.report(session, 1, "train", worker="first", done=3)
+        seen = session.get_one(Round, 1)
+    with database.session() as session:
+        rounds.hold(session, 1, "first")  # it lives
+    with database.session() as session:
+        assert not rounds.take(session, seen, "second")
+    with database.session() as session:
+        assert rounds.take(session, session.get_one(Round, 1), "second")
+    for change in (
+        rounds.hold,
+        rounds.give_up,
+        lambda session, id_, worker: rounds.finish(session, id_, worker=worker),
+    ):
+        with database.session() as session, pytest.raises(rounds.RoundTaken, match="the worker second"):
+            change(session, 1, "first")
+    with database.session() as session:
+        rounds.give_up(session, 1, "second")
+    with database.session() as session:
+        row = session.get_one(Round, 1)
+        assert (row.status, row.stage, row.worker) == (RoundStatus.QUEUED, "queued", None)
+        assert row.started_at is not None  # the games that the round learns from stay the same
+        assert rounds.take(session, row, "third")
+        assert rounds.cancel(session, 1, "ada").status is RoundStatus.CANCELLED
+        with pytest.raises(rounds.RoundEnded, match="cancelled"):
+            rounds.hold(session, 1, "third")
+        assert rounds.finish(session, 1, worker="third").status is RoundStatus.CANCELLED
 
 
 async def test_local_games_are_usable_without_asking_and_without_targets(database: Database):
