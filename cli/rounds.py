@@ -1,5 +1,6 @@
 """`respect round`: runs, shows, promotes and rolls back rounds from a shell."""
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated, Any
@@ -14,12 +15,14 @@ from cli.console import err, fail, out, print_json
 from learner.registry import AdapterError, AdapterRegistry
 from learner.rounds.pipeline import STAGES, run_round
 from learner.rounds.work import OnProgress, RoundError, RoundProgress
+from learner.rounds.worker import RoundWorker
 from learner.settings import LearnerSettings, RoundsConfig, System
 from store.database import Database
 from store.lineage import affected_adapters
+from store.logs import configure_logging
 from store.migrations import refuse_newer, revisions, upgrade
 from store.models import Adapter, Round, RoundAction, RoundStatus
-from store.rounds import active_round, latest_rounds, record_event, request_round
+from store.rounds import RoundTaken, active_round, latest_rounds, record_event, request_round
 from store.settings import help_of
 
 app = typer.Typer(no_args_is_help=True)
@@ -40,7 +43,8 @@ def run(
 ) -> None:
     """Run a round now: decode, train, evaluate, and make the new adapter current if it passes the gate.
 
-    A round that was killed is resumed. Exit code 1 if the round fails.
+    A round that was killed is resumed. Exit code 1 if the round fails. With RESPECT_ROUNDS__ELSEWHERE, the round is
+    only queued, for `respect round worker`.
     """
     with _opened() as (settings, database):
         with database.session() as session:
@@ -50,10 +54,16 @@ def run(
                     session, system or settings.rounds.system, trigger="manual", requested_by=SHELL
                 )
         assert row.id is not None
+        if settings.rounds.elsewhere:
+            if as_json:
+                print_json(_round(row))
+            else:
+                out.print(f"Round {row.number} ({row.system}): {_outcome(row)}; a worker runs it")
+            return
         try:
             with _bar(f"round {row.number}, {row.system}") as on_progress:
                 done = run_round(database, settings, row.id, on_progress=on_progress)
-        except RoundError as error:
+        except (RoundError, RoundTaken) as error:
             fail(str(error))
         if as_json:
             print_json(_round(done))
@@ -61,6 +71,22 @@ def run(
             out.print(f"Round {done.number} ({done.system}): {_outcome(done)}")
         if done.error:
             fail(f"Round {done.number} failed: {done.error}")
+
+
+@app.command()
+def worker(
+    once: Annotated[bool, typer.Option(help="End after one round, with exit code 1 if it failed.")] = False,
+) -> None:
+    """Run the rounds that are queued, one after another, until it gets a signal to stop.
+
+    It needs the database of the bot (RESPECT_STORE__DATABASE_URL) and its adapters (RESPECT_STORE__ADAPTERS_URL), and
+    may be on another machine. Several may run: one of them runs a round, and when it dies another takes the round over.
+    """
+    with _opened() as (settings, database):
+        configure_logging(settings.log.json)
+        row = asyncio.run(RoundWorker(settings, database).run(once=once))
+        if once and row is not None and row.error:
+            fail(f"Round {row.number} failed: {row.error}")
 
 
 @app.command()
@@ -205,6 +231,7 @@ def _outcome(row: Round) -> str:
     if row.ended_at is None:
         done, total = row.progress.get("done"), row.progress.get("total")
         at = f"{row.stage} {done}/{total}" if total else row.stage
+        at += f" on {row.worker}" if row.worker else ""
         note = _note(row.progress.get("loss"), row.progress.get("seconds_left"))
         return f"{at}, {note}" if note else at
     results = row.results

@@ -182,6 +182,17 @@ class RoundsConfig:
         ge=1,
         description="Processes that train together in a round started by the bot; set it to the number of GPUs.",
     )
+    elsewhere: bool = Field(
+        default=False,
+        description="Only queue rounds here: `respect round worker`, on this or another machine, runs them "
+        "(docs/deploy.md).",
+    )
+    lease: FiniteFloat = Field(
+        default=60.0,
+        gt=0,
+        description="Seconds without a sign of life after which another worker takes a round over; the same for all "
+        "workers.",
+    )
     local_games: bool = Field(
         default=False,
         description="Train on games of the local Discord-compatible service even in a store that also has games "

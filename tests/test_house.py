@@ -30,6 +30,7 @@ BOT_MAY_IMPORT_OF_LEARNER = {
     "learner.protocol",
     "learner.settings",
     "learner.rounds",
+    "learner.rounds.process",
     "learner.registry",
 }
 LEARNER_FLOORS = (

@@ -15,10 +15,10 @@ from sqlmodel import Session, func, select
 
 from bot.errors import StartupError
 from bot.rounds.cron import Cron
-from bot.rounds.process import RoundProcess, is_locked
 from bot.settings import BotSettings
 from learner.protocol import BASE_ADAPTER
 from learner.registry import AdapterError, AdapterRegistry
+from learner.rounds.process import RoundProcess, is_locked
 from store.database import Database
 from store.lineage import affected_adapters
 from store.models import Round, RoundAction, RoundStatus, now
@@ -309,10 +309,12 @@ class RoundSchedule:
                     if row is None:
                         break
                     self._watched = row.id
-                    if not is_locked(self._settings):
+                    if not (self._settings.rounds.elsewhere or row.worker or is_locked(self._settings)):
                         self._process = await RoundProcess.start(self._settings, row)
                 if self._process is None:
-                    await asyncio.sleep(POLL_SECONDS)  # run by a process of an earlier bot, or from a shell
+                    await asyncio.sleep(
+                        POLL_SECONDS
+                    )  # run by a worker, a process of an earlier bot, or from a shell
                 else:
                     await self._until_it_exits(row, self._process)
             except SQLAlchemyError as error:
@@ -337,7 +339,7 @@ class RoundSchedule:
     def _mark_if_active(self, round_id: int, reason: str) -> None:
         with self._database.session() as session:
             row = active_round(session)
-            if row is not None and row.id == round_id:
+            if row is not None and row.id == round_id and row.worker is None:
                 finish(session, round_id, error=reason)
 
     async def _ended(self, round_id: int) -> None:

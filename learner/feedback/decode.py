@@ -1,7 +1,10 @@
 """Decodes whole interactions and stores the verdicts."""
 
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from itertools import islice
+
+from sqlmodel import Session
 
 from games import GAMES
 from learner.feedback import Decoder, Exchange, exchange_of
@@ -33,10 +36,12 @@ def decode_interactions(
     interactions: Sequence[Interaction],
     decoder: Decoder,
     progress: Callable[[int, int], None] | None = None,
+    writing: Callable[[], AbstractContextManager[Session]] | None = None,
 ) -> dict[int, StoredVerdict]:
     """Decode the turns that this decoder has not decoded yet. Returns all its verdicts by turn id, old and new.
 
-    Verdicts are written in transactions of a few hundred turns, so that a killed process loses little.
+    Verdicts are written in transactions of a few hundred turns, so that a killed process loses little. `writing` gives
+    each of them; None: those of the database.
     """
     with database.session() as session:
         known = verdicts(session, decoder.name, decoder.version, decoder.scheme)
@@ -57,7 +62,7 @@ def decode_interactions(
             )
             for (turn_id, _), verdict in zip(part, found, strict=True)
         ]
-        with database.session() as session:
+        with (writing or database.session)() as session:
             session.add_all(rows)
         known |= {row.turn_id: stored_verdict(row.label, row.confidence) for row in rows}
         done += len(part)

@@ -12,9 +12,12 @@ from store.folder import private_file
 
 
 @contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """Hold the registry's lock. The system releases it if the process dies. Raises `RoundError` if another has it."""
-    lock = FileLock(private_file(folder / LOCK_FILE), blocking=False)
+def alone(folder: Path, seconds: float = 0) -> Iterator[None]:
+    """Hold the registry's lock. The system releases it if the process dies.
+
+    Raises `RoundError` if another process has it for so many seconds.
+    """
+    lock = FileLock(private_file(folder / LOCK_FILE), timeout=seconds)
     try:
         lock.acquire()
     except Timeout:

@@ -8,7 +8,6 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 
 from learner.examples.build import build_examples
 from learner.examples.hindsight import Hindsight
@@ -21,13 +20,14 @@ from learner.examples.labels import (
     split_held_out,
 )
 from learner.examples.readable import Reader, set_aside, too_long
-from learner.examples.seed import SeedError, stored_seed_games
+from learner.examples.seed import stored_seed_games
 from learner.examples.trust import filter_by_trust
 from learner.examples.usage import uses_of_seeds
 from learner.feedback import open_decoder
 from learner.feedback.decode import decode_interactions
 from learner.protocol import BASE_ADAPTER
 from learner.registry import AdapterError, Card
+from learner.rounds.ending import known_failure, leave_affected
 from learner.rounds.lock import alone
 from learner.rounds.parents import load, made_before, start, usable_parent
 from learner.rounds.rollback import worse_in_play
@@ -65,13 +65,15 @@ def run_round(
     hindsight: Hindsight | None = None,
     on_progress: OnProgress | None = None,
     group: "ProcessGroup | None" = None,
+    worker: str | None = None,
 ) -> Round:
     """Run a round to its end and return its row. Work that a killed process has finished is not repeated.
 
     `policy` is a loaded policy; None loads that of the settings when it is needed. The row has the round's outcome
     (status, error, results); a failed round does not raise. Raises `RoundError` for an unknown id and while another
     process runs a round, SQLAlchemyError if the row cannot be written. A round that has ended is not changed, and
-    one that somebody cancels meanwhile stops at its next report.
+    one that somebody cancels meanwhile stops at its next report. `worker` is the name of the worker that holds the
+    round: `RoundTaken` is raised when it does not, or no longer.
     """
     with database.session() as session:
         row = session.get(Round, round_id)
@@ -79,20 +81,26 @@ def run_round(
         raise RoundError(f"There is no round with id {round_id}: `respect round history` lists them")
     if row.active is None:
         return row
+    if row.worker != worker:
+        raise store_rounds.RoundTaken(row)
     work = RoundWork(
-        database, settings, round_id, row.number, row.system, policy, config, hindsight, on_progress, group
+        *(database, settings, round_id, row.number, row.system),
+        *(policy, config, hindsight, on_progress, group, worker),
     )
     bound = log.bind(round=row.number, system=row.system)
-    with alone(settings.adapters_dir):
+    # The process of a worker that lost the round has the lock until it next reports.
+    with alone(settings.adapters_dir, 0 if worker is None else settings.rounds.lease):
         try:
             adapter_id, results = pipeline(work)
+        except store_rounds.RoundTaken:
+            raise
         except store_rounds.RoundEnded as error:
             bound.info("round stopped", stage=work.stage, reason=str(error))
-            leave_affected(work)
+            leave_affected(work, database.session)
             with database.session() as session:
                 return session.get_one(Round, round_id)
         except Exception as error:
-            sentence = _known_failure(work.stage, error)
+            sentence = known_failure(work.stage, error)
             if sentence is None:
                 bound.exception("round failed", stage=work.stage)
                 sentence = f"The stage '{work.stage}' failed: {message_of(error)}"
@@ -100,11 +108,11 @@ def run_round(
                 bound.info("round failed", stage=work.stage, reason=sentence)  # the caller reports it
             left = leave_affected(work)
             with database.session() as session:
-                return store_rounds.finish(session, round_id, error=sentence, **left)
+                return store_rounds.finish(session, round_id, worker=worker, error=sentence, **left)
         results |= leave_affected(work)
         bound.info("round done", adapter=results.get("adapter"), promoted=results["promoted"])
         with database.session() as session:
-            return store_rounds.finish(session, round_id, adapter_id=adapter_id, **results)
+            return store_rounds.finish(session, round_id, worker=worker, adapter_id=adapter_id, **results)
 
 
 def pipeline(work: RoundWork) -> tuple[int | None, dict[str, Any]]:
@@ -185,7 +193,11 @@ def decode(work: RoundWork, interactions: Sequence[Interaction]) -> dict[int, St
     scorer = work.policy if work.settings.feedback.decoder == "prompted" else None
     decoder = open_decoder(work.settings.feedback.decoder, scheme, scorer)
     return decode_interactions(
-        work.database, interactions, decoder, lambda done, total: work.report("decode", done, total)
+        work.database,
+        interactions,
+        decoder,
+        lambda done, total: work.report("decode", done, total),
+        work.held,
     )
 
 
@@ -200,9 +212,11 @@ def go_back_if_worse(
         row = session.get_one(Round, work.round_id)
         if "rolled_back" in row.results:  # by a process of this round that was then killed
             return row.results
-        reason = worse_in_play(interactions, verdicts, current, before) if before else None
-        if reason is None:
-            return {}
+    reason = worse_in_play(interactions, verdicts, current, before) if before else None
+    if reason is None:
+        return {}
+    with work.held() as session:
+        row = session.get_one(Round, work.round_id)
         try:
             registry.rollback(session)
         except AdapterError as error:
@@ -212,20 +226,6 @@ def go_back_if_worse(
         row.results = {"rolled_back": {"from": current, "to": before, "reason": reason}}
         session.add(row)
         return row.results
-
-
-def leave_affected(work: RoundWork) -> dict[str, Any]:
-    """Take the adapter in use out of service where it learnt from what may no longer be used and no new one took over.
-
-    This is the deadline of an erasure and of a withdrawal: the end of the next round, however it ends.
-    """
-    try:
-        with work.database.session() as session:
-            left = work.registry.leave_affected(session)
-    except (AdapterError, SQLAlchemyError, OSError) as error:
-        log.error("an adapter could not be taken out of service", error=str(error))
-        return {}
-    return {"out_of_service": left} if left else {}
 
 
 def examples(
@@ -315,7 +315,7 @@ def train(
             metrics={"digest": made_from, "training": result.metrics()},
         )
         work.registry.publish(card, lambda folder: work.policy.save_adapter(card.name, folder))
-    with work.database.session() as session:
+    with work.held() as session:
         adapter = work.registry.record(session, card)
         record_lineage(session, adapter, lineage(games))
     return card
@@ -340,8 +340,8 @@ def judge(
     decision = gate(comparison, card.metrics["training"]["losses"])
     metrics = {**card.metrics, "held_out": comparison.metrics(), "gate": asdict(decision), "trust": trust}
     card = card.model_copy(update={"metrics": metrics})
-    work.registry.update_card(card)
-    with work.database.session() as session:
+    with work.held() as session:
+        work.registry.update_card(card)
         adapter = work.registry.record(session, card)
         if not decision.passed:
             work.registry.reject(session, card.name)
@@ -352,7 +352,7 @@ def judge(
 def publish(work: RoundWork, card: Card) -> None:
     """Make the adapter current, so that new games are pinned to it."""
     work.report("publish")
-    with work.database.session() as session:
+    with work.held() as session:
         work.registry.promote(session, card.name)
 
 
@@ -365,22 +365,3 @@ def _counts(interactions: Sequence[Interaction], verdicts: dict[int, StoredVerdi
         "decoded_turns": len(found),
         "positive_turns": sum(label > 0 for label in found),
     }
-
-
-def _known_failure(stage: str, error: Exception) -> str | None:
-    """The message for moderators if the failure is not a bug of the program; None if it may be one."""
-    if isinstance(error, RoundError | AdapterError | SeedError):
-        return str(error)
-    from learner.policy.loading import PolicyLoadError  # imports torch
-
-    if isinstance(error, PolicyLoadError):
-        return str(error)
-    if isinstance(error, MemoryError) or "out of memory" in str(error).lower():
-        return f"The machine ran out of memory in the stage '{stage}': make the micro-batches smaller."
-    if isinstance(error, SQLAlchemyError):
-        said = str(error.__cause__ or error).partition("\n")[0]  # further lines of PostgreSQL quote rows
-        return f"The database could not be written in the stage '{stage}': {said}"
-    if isinstance(error, OSError):
-        said = message_of(error).removeprefix(f"{type(error).__name__}: ")
-        return f"The stage '{stage}' failed: {said}"
-    return None

@@ -1,9 +1,12 @@
 """The state that the stages of a round share, and reports of their progress."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from sqlmodel import Session
 
 from learner.examples.hindsight import Hindsight
 from learner.registry import AdapterRegistry, adapter_name
@@ -52,6 +55,8 @@ class RoundWork:
     on_progress: OnProgress | None = None
     group: "ProcessGroup | None" = None
     """The process group of a distributed round, else None."""
+    worker: str | None = None
+    """The worker that holds the round (`store.rounds.take`); None for a process of the bot's machine."""
     stage: str = "start"
     reported_at: float = field(default=0.0, repr=False)
 
@@ -92,6 +97,16 @@ class RoundWork:
         """The hyper-parameters."""
         return self.config or self.settings.training
 
+    @contextmanager
+    def held(self) -> Iterator[Session]:
+        """A transaction in which no other worker can take the round and nobody can cancel it.
+
+        What others see of a round is changed only here. Raises `store.rounds.RoundEnded` or `RoundTaken`.
+        """
+        with self.database.session() as session:
+            store_rounds.hold(session, self.round_id, self.worker)
+            yield session
+
     def report(
         self,
         stage: str,
@@ -106,6 +121,6 @@ class RoundWork:
             self.stage, self.reported_at = stage, moment
             progress = {"done": done, "total": total, "loss": loss, "seconds_left": seconds_left}
             with self.database.session() as session:
-                store_rounds.report(session, self.round_id, stage, **progress)
+                store_rounds.report(session, self.round_id, stage, self.worker, **progress)
         if self.on_progress is not None:
             self.on_progress(RoundProgress(stage, done, total, loss, seconds_left))

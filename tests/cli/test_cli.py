@@ -150,6 +150,7 @@ READ_SETTINGS = (
         "bench chaos",
         "bench fuzz",
         "round run",
+        "round worker",
         "round status",
         "round history",
         "round promote base",

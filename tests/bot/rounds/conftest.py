@@ -33,7 +33,7 @@ with database.session() as session:
 def stand_in(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bot.rounds.schedule.POLL_SECONDS", 0.1)
     monkeypatch.setattr(
-        "bot.rounds.process.command",
+        "learner.rounds.process.command",
         lambda round_id, processes: [sys.executable, "-c", STAND_IN, str(round_id), str(ROOT)],
     )
 

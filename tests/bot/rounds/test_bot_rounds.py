@@ -103,12 +103,14 @@ async def test_a_killed_round_fails_with_its_reason_and_the_next_can_start(
     await finish_a_game(house, ada)
     kill = "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
     with monkeypatch.context() as patch:
-        patch.setattr("bot.rounds.process.command", lambda round_id, processes: [sys.executable, "-c", kill])
+        patch.setattr(
+            "learner.rounds.process.command", lambda round_id, processes: [sys.executable, "-c", kill]
+        )
         await say(house, grace, "round start")
         await house.eventually(lambda: rounds(house)[0].status is RoundStatus.FAILED)
         assert "SIGKILL" in str(rounds(house)[0].error)
         patch.setattr(
-            "bot.rounds.process.command",
+            "learner.rounds.process.command",
             lambda round_id, processes: [sys.executable, "-c", "raise SystemExit('no model')"],
         )
         await say(house, grace, "round start")

@@ -1,4 +1,4 @@
-"""The process that runs a round."""
+"""The process that runs a round, for the bot or the worker that starts it. Does not import torch."""
 
 import asyncio
 import contextlib
@@ -10,7 +10,6 @@ from typing import Self
 import structlog
 from filelock import FileLock, Timeout
 
-from bot.settings import BotSettings
 from learner.rounds import LOCK_FILE, command
 from learner.settings import LearnerSettings
 from store.folder import private_file
@@ -23,7 +22,7 @@ LOG_TAIL = 300
 
 
 class RoundProcess:
-    """A process of a round that this bot started."""
+    """A process of a round that this process started."""
 
     def __init__(self, process: asyncio.subprocess.Process, path: Path) -> None:
         self._process = process
@@ -32,13 +31,18 @@ class RoundProcess:
         """Whether it was told to end before the round did."""
 
     @classmethod
-    async def start(cls, settings: BotSettings, row: Round) -> Self:
-        """Start the process of a round. It goes on where an earlier one was killed."""
+    async def start(cls, settings: LearnerSettings, row: Round, worker: str | None = None) -> Self:
+        """Start the process of a round. It goes on where an earlier one was killed.
+
+        With the name of the `worker` that holds the round, it ends with this process.
+        """
         assert row.id is not None
         path = private_file(settings.store.data_dir / "logs" / f"round-{row.id}.log")
+        of_worker = () if worker is None else ("--worker", worker, "--parent", str(os.getpid()))
         with path.open("ab") as output:
             process = await asyncio.create_subprocess_exec(
                 *command(row.id, settings.rounds.processes),
+                *of_worker,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -64,7 +68,7 @@ class RoundProcess:
                 await self._process.wait()
 
 
-def is_locked(settings: BotSettings) -> bool:
+def is_locked(settings: LearnerSettings) -> bool:
     """Whether a process holds the lock of the rounds."""
     path = settings.adapters_dir / LOCK_FILE
     if not path.exists():
