@@ -56,7 +56,7 @@ async def open_database(settings: BotSettings) -> AsyncIterator[Database]:
     except SQLAlchemyError as error:
         raise StartupError(f"The database cannot be opened: {error}.") from error
     try:
-        if database.is_blank and AdapterRegistry(settings.adapters_dir).names():
+        if database.is_blank and AdapterRegistry.of(settings).names():
             log.warning(
                 "there are adapters, but no games: the database is missing or has 0 bytes, and a new one begins. If "
                 "that is not meant, stop the bot and restore the database from a backup",

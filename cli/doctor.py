@@ -24,7 +24,7 @@ from games.figures import open_images
 from learner.examples.hindsight import Hindsight
 from learner.examples.seed import SeedError, read_seed_games
 from learner.protocol import PolicyError
-from learner.registry import AdapterRegistry
+from learner.registry import AdapterError, AdapterRegistry
 from learner.settings import is_loopback
 from research.study.file import StudyError, read_study
 from store.database import Database
@@ -80,6 +80,8 @@ def _examine() -> Iterator[Check]:
         yield Check("settings", "ok", "understood")
     yield _folder(settings.store.data_dir)
     yield _database(settings)
+    if settings.store.adapters_url or settings.rounds.elsewhere:
+        yield _adapters(settings)
     yield _images(settings)
     if settings.play.study is not None:
         yield _study(settings.play.study)
@@ -133,7 +135,7 @@ def _database(settings: BotSettings) -> Check:
             name, "failed", f"RESPECT_STORE__DATABASE_URL: {error}", "Give an SQLAlchemy URL or unset it."
         )
     shown = database.url.render_as_string()
-    if database.is_blank and AdapterRegistry(settings.adapters_dir).names():
+    if database.is_blank and AdapterRegistry.of(settings).names():
         return Check(
             name,
             "warning",
@@ -161,6 +163,23 @@ def _database(settings: BotSettings) -> Check:
         found = f"{shown} is at revision {current}, the newest is {head}"
         return Check(name, "failed", found, "Run `respect db upgrade`.")
     return Check(name, "ok", f"{shown} is sound, at revision {current}")
+
+
+def _adapters(settings: BotSettings) -> Check:
+    """Whether the adapters of rounds that run elsewhere reach this machine."""
+    registry, name = AdapterRegistry.of(settings), "adapters"
+    if not registry.has_url:
+        return Check(
+            name,
+            "warning",
+            "RESPECT_ROUNDS__ELSEWHERE is set, but the adapters are in the data folder only",
+            "Set RESPECT_STORE__ADAPTERS_URL here and for the workers, unless they use this data folder.",
+        )
+    try:
+        names = registry.names_at_url()
+    except AdapterError as error:
+        return Check(name, "failed", str(error), "Check the URL, its access and its package for fsspec.")
+    return Check(name, "ok", f"{len(names)} at RESPECT_STORE__ADAPTERS_URL")
 
 
 def _study(file: Path) -> Check:

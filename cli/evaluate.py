@@ -76,15 +76,20 @@ def _adapter_folder(adapter: str) -> Path:
     folder = Path(adapter)
     if folder.is_dir():
         return folder
-    registry = AdapterRegistry(LearnerSettings().adapters_dir)
-    if adapter not in registry.names():
-        fail(
-            escape(
-                f"There is no adapter {adapter!r} in {registry.folder} and no such folder: "
-                "`respect round history` lists the adapters."
-            )
+    registry = AdapterRegistry.of(LearnerSettings())
+    if adapter in registry.names() or registry.has_url:
+        try:
+            folder = registry.fetch(adapter)
+        except AdapterError as error:
+            fail(escape(str(error)))
+        if folder.is_dir():
+            return folder
+    fail(
+        escape(
+            f"There is no adapter {adapter!r} in {registry.folder} and no such folder: "
+            "`respect round history` lists the adapters."
         )
-    return registry.path(adapter)
+    )
 
 
 @contextmanager

@@ -93,7 +93,7 @@ def worker(
 def status(as_json: AsJson = False) -> None:
     """Show the current adapter and the state of the latest round."""
     with _opened(read_only=True) as (settings, database), database.session() as session:
-        current = AdapterRegistry(settings.adapters_dir).current()
+        current = AdapterRegistry.of(settings).current()
         rows = latest_rounds(session, 1)
         affected = {name: str(why) for name, why in affected_adapters(session).items()}
         if as_json:
@@ -118,7 +118,7 @@ def history(
 ) -> None:
     """List rounds and adapters, newest first."""
     with _opened(read_only=True) as (settings, database), database.session() as session:
-        registry = AdapterRegistry(settings.adapters_dir)
+        registry = AdapterRegistry.of(settings)
         rows, adapters = latest_rounds(session, limit), _adapters(session)
         if as_json:
             found = {
@@ -157,7 +157,7 @@ def promote(
 ) -> None:
     """Make an adapter current: new games use it, running games keep theirs."""
     with _opened() as (settings, database):
-        registry = AdapterRegistry(settings.adapters_dir)
+        registry = AdapterRegistry.of(settings)
         with database.session() as session:
             before = registry.promote(session, name)
             if name != before:
@@ -172,7 +172,7 @@ def promote(
 def rollback(as_json: AsJson = False) -> None:
     """Go back to the adapter that was current before."""
     with _opened() as (settings, database):
-        registry = AdapterRegistry(settings.adapters_dir)
+        registry = AdapterRegistry.of(settings)
         before = registry.current()
         with database.session() as session:
             name = registry.rollback(session)
@@ -181,6 +181,14 @@ def rollback(as_json: AsJson = False) -> None:
             print_json({"current": name, "before": before})
         else:
             out.print(f"{name} is current again; before it was {before}.")
+
+
+@app.command()
+def upload() -> None:
+    """Copy the adapters of the data folder to RESPECT_STORE__ADAPTERS_URL, once, before other machines use it."""
+    with _opened() as (settings, _):
+        names = AdapterRegistry.of(settings).upload_all()
+        out.print(f"{len(names)} adapters copied.")
 
 
 @contextmanager

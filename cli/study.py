@@ -142,7 +142,7 @@ class ArmsNotChecked(RuntimeError):
 def unusable_arms(study: Study) -> dict[str, str]:
     """Arm -> why its adapter, in the data folder of the settings, cannot be used. Raises `ArmsNotChecked`."""
     settings = LearnerSettings()
-    registry, database = AdapterRegistry(settings.adapters_dir), Database.of(settings.store, read_only=True)
+    registry, database = AdapterRegistry.of(settings), Database.of(settings.store, read_only=True)
     try:
         if database.is_blank:
             return arm_problems(study, registry, None)

@@ -1,4 +1,4 @@
-"""Files and folders that only this user can read, and folders that are created atomically."""
+"""Files and folders that only this user can read, and files and folders that are written atomically."""
 
 import os
 import shutil
@@ -50,3 +50,33 @@ def new_folder(folder: Path) -> Iterator[Path]:
         raise FolderError(f"{folder} was not made: {name}: {error.strerror or error}") from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Replace a file, in one step that a crash does not tear."""
+    with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}-", delete=False) as file:
+        draft = Path(file.name)
+        try:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+            draft.replace(path)
+        except OSError:
+            draft.unlink(missing_ok=True)
+            raise
+    sync(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Wait until a folder and its files are on the disk."""
+    for path in (*folder.iterdir(), folder):
+        sync(path)
+
+
+def sync(path: Path) -> None:
+    """Wait until a file, or the list of a folder's files, is on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -75,9 +75,11 @@ PASSED_ON = (
     *("SYSTEMROOT", "APPDATA", "LOCALAPPDATA", "USERPROFILE", "XDG_", "PYTHON", "VIRTUAL_ENV", "CONDA_"),
     *("LD_", "DYLD_", "CUDA", "NVIDIA", "NCCL_", "GLOO_", "ROC", "HIP_", "HSA_", "OMP_", "MKL_", "OPENBLAS_"),
     *("KMP_", "GOMP_", "TORCH", "PYTORCH", "TRITON_", "TOKENIZERS_", "TRANSFORMERS_", "HF_", "HUGGINGFACE_"),
+    *("AWS_", "AZURE_STORAGE_", "GOOGLE_", "FSSPEC_"),
     *("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY", "SSL_CERT_", "REQUESTS_CA_BUNDLE", "COVERAGE_"),
 )
-"""Beginnings of the names of environment variables that Python, torch, model hubs and the network need."""
+"""Beginnings of the names of environment variables that Python, torch, model hubs, storages and the network
+need."""
 
 _warned: set[str] = set()
 """Old names for which this process has logged a warning."""
@@ -324,6 +326,13 @@ def _database(url: str | None) -> str | None:
     return None if url is None else database_url(url)
 
 
+def _url(url: str | None) -> str | None:
+    """Raises ValueError for what is no URL, without the value, which may hold a password."""
+    if url is not None and not re.match(r"[a-z0-9+.-]+:(:[a-z0-9+.-]+:)*//", url):
+        raise ValueError("this is no URL: write one like s3://bucket/adapters or file:///mnt/share/adapters")
+    return url
+
+
 @dataclass(frozen=True)
 class StoreConfig:
     """Where things are kept"""
@@ -340,6 +349,13 @@ class StoreConfig:
         default=10.0,
         ge=0,
         description="Seconds to wait for a database, or for rows of it, that another process has locked.",
+    )
+    adapters_url: Annotated[str | None, AfterValidator(_url)] = Field(
+        default=None,
+        description="fsspec's URL of a folder for adapters, where the bot, policy services and workers are on several "
+        "machines (docs/deploy.md); each keeps copies in its data folder. Unset: they are in the data folder only.",
+        examples=["s3://bucket/adapters", "file:///mnt/share/adapters"],
+        repr=False,
     )
     encryption_key: SecretStr | None = Field(
         default=None,
@@ -364,7 +380,12 @@ class StoreConfig:
 
 NO_KEYS: Mapping[str, Any] = {"encryption_key": None, "encryption_key_file": None}
 """Changes to the settings of the store for a process that does not open the database."""
-OWN_STORE: Mapping[str, Any] = {"database_url": None, "keep_words_days": None, **NO_KEYS}
+OWN_STORE: Mapping[str, Any] = {
+    "database_url": None,
+    "adapters_url": None,
+    "keep_words_days": None,
+    **NO_KEYS,
+}
 """Changes to the settings of a store that is not the operator's; its `data_dir` must be given too."""
 
 

@@ -131,7 +131,7 @@ class EraseYesButton(PanelButton, template=r"privacy:erase-yes:(?P<owner>\d+)"):
             adapters = await adapters_that_learnt_from(session, player.id)
         for game_id in running:
             await bot.games.give_up(game_id, EndReason.ERASED)
-        registry = AdapterRegistry(bot.settings.adapters_dir)
+        registry = AdapterRegistry.of(bot.settings)
         try:
             await asyncio.to_thread(_forget, registry, bot.database, player.id)
         except (AdapterError, OSError) as error:  # a broken folder must not keep anybody's words

@@ -137,7 +137,7 @@ class Rounds(GroupCog, group_name="round", group_description="Rounds of learning
 
     @property
     def _registry(self) -> AdapterRegistry:
-        return AdapterRegistry(self.bot.settings.adapters_dir)
+        return AdapterRegistry.of(self.bot.settings)
 
     def _note(self) -> str | None:
         off = self.bot.settings.origin is Origin.DISCORD and not self.bot.settings.rounds.discord_permission

@@ -151,7 +151,7 @@ class Console:
 
     async def _make_current(self, kind: str, name: str, by: str) -> Callable[[], str]:
         base_model = await self.base_model()
-        registry = AdapterRegistry(self._bot.settings.adapters_dir)
+        registry = AdapterRegistry.of(self._bot.settings)
         action = RoundAction.ROLLBACK if kind == "rollback" else RoundAction.PROMOTE
 
         def change(session: Session) -> str:
@@ -169,6 +169,7 @@ class Console:
             return before
 
         try:
+            await asyncio.to_thread(registry.fetch, name)  # not while others wait for their turn to write
             before = await self._bot.database.write_in_thread(change)
         except AdapterError as error:
             raise Refusal(f"{error}.") from error
@@ -285,7 +286,8 @@ class Console:
     # --- the end of a round -------------------------------------------------------------------------------
 
     async def ended(self, row: Round) -> None:
-        """Tell the policy to load the new adapter, and report the end of a round."""
+        """Fetch the new adapter, tell the policy to load it, and report the end of a round."""
+        await self._bot.schedule.pull()
         await self._reload()
         self._bot.audit.everywhere(await asyncio.to_thread(self._end_of, row))
         await self._show_end(row)

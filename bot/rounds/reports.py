@@ -50,7 +50,7 @@ class Reports:
     def current(self) -> str:
         """The adapter of new games. The base where that cannot be read."""
         try:
-            return AdapterRegistry(self._bot.settings.adapters_dir).current()
+            return AdapterRegistry.of(self._bot.settings).current()
         except AdapterError as error:
             log.error("the current adapter is not known", error=str(error))
             return BASE_ADAPTER
@@ -140,7 +140,7 @@ class Reports:
     def _due(self, needed: int) -> tuple[str, str, int | None] | None:
         """(current adapter, the one before, the channel where its round was asked for), if its gain is to be
         reported now."""
-        registry = AdapterRegistry(self._bot.settings.adapters_dir)
+        registry = AdapterRegistry.of(self._bot.settings)
         try:
             name, before, since = registry.current(), registry.previous(), registry.since()
         except AdapterError:

@@ -104,6 +104,7 @@ class RoundSchedule:
                 ) from error
         self._follow(await asyncio.to_thread(self._read_chosen))
         missed = await asyncio.to_thread(self._missed)
+        await self.pull()
         self._scheduler.start()
         self._watch_to_the_end()
         if missed:
@@ -205,9 +206,10 @@ class RoundSchedule:
 
     def _end_as_cancelled(self, round_id: int, by: str) -> Round:
         """A process of another bot or of a shell stops when it next reports. Raises `TooLate`."""
-        registry = AdapterRegistry(self._settings.adapters_dir)
+        registry = AdapterRegistry.of(self._settings)
         with self._database.session() as session:
             try:
+                registry.pull()
                 current = registry.current()
                 if current != BASE_ADAPTER and registry.card(current).round_id == round_id:
                     raise TooLate
@@ -215,6 +217,13 @@ class RoundSchedule:
             except (AdapterError, OSError) as error:
                 log.error("the adapter in use could not be read", error=str(error))
             return cancel(session, round_id, by)
+
+    async def pull(self) -> None:
+        """Bring the adapters here up to date with their URL, if they have one."""
+        try:
+            await asyncio.to_thread(AdapterRegistry.of(self._settings).pull)
+        except (AdapterError, OSError) as error:
+            log.error("adapters could not be fetched", error=str(error))
 
     def game_finished(self) -> None:
         """A game ended: start a round if there are enough games now."""
@@ -247,7 +256,7 @@ class RoundSchedule:
 
     def _current_adapter(self) -> str | None:
         try:
-            return AdapterRegistry(self._settings.adapters_dir).current()
+            return AdapterRegistry.of(self._settings).current()
         except AdapterError:
             return None
 

@@ -61,7 +61,7 @@ class RunningStudy:
         self._settings = settings
         self._database = database
         self._policy = policy
-        self._registry = AdapterRegistry(settings.adapters_dir)
+        self._registry = AdapterRegistry.of(settings)
         try:
             self.file = read_study(settings.play.study) if settings.play.study is not None else None
         except StudyError as error:

@@ -36,11 +36,13 @@ def start(work: RoundWork, interactions: Sequence[Interaction]) -> str:
 
 def made_before(work: RoundWork, made_from: str) -> Card | None:
     """The card of this round's adapter, if a killed process of this round had trained it on the same examples."""
-    folder = work.registry.path(work.name)
-    if not folder.is_dir() or adapter_problems(folder, work.policy.fingerprint):
+    folder = work.registry.refresh(work.name)
+    if adapter_problems(folder, work.policy.fingerprint):
         return None
     card = work.registry.card(work.name)
-    same = card.round_id == work.round_id and card.metrics.get("digest") == made_from
+    # What is in use already can only be used: this round was killed after it published.
+    published = work.registry.current() == work.name
+    same = card.round_id == work.round_id and (published or card.metrics.get("digest") == made_from)
     return card if same else None
 
 
@@ -50,7 +52,7 @@ def usable_parent(work: RoundWork) -> str:
     parent = work.registry.previous() if work.registry.current() == work.name else work.registry.current()
     if parent is None or parent == BASE_ADAPTER:
         return BASE_ADAPTER
-    folder = work.registry.path(parent)
+    folder = work.registry.fetch(parent)
     if problems := adapter_problems(folder, work.policy.fingerprint):
         log.warning("the adapter in use cannot be compared with", adapter=parent, problems=problems)
         return BASE_ADAPTER
@@ -61,4 +63,4 @@ def usable_parent(work: RoundWork) -> str:
 def load(work: RoundWork, name: str) -> None:
     """Load an adapter into the policy unless it is loaded already."""
     if name not in work.policy.adapters.names:
-        work.policy.load_adapter(name, work.registry.path(name))
+        work.policy.load_adapter(name, work.registry.fetch(name))

@@ -125,6 +125,7 @@ def pipeline(work: RoundWork) -> tuple[int | None, dict[str, Any]]:
     set_aside, the number of games that were left out by reason (`learner.examples.readable`).
     `run_round` adds out_of_service (`leave_affected`).
     """
+    work.registry.pull(cards=True)
     found = set_aside(collect(work), Reader())
     interactions = found.kept
     if not interactions:
@@ -314,7 +315,8 @@ def train(
             training={**asdict(work.training), "hindsight": asdict(work.usable_hindsight)},
             metrics={"digest": made_from, "training": result.metrics()},
         )
-        work.registry.publish(card, lambda folder: work.policy.save_adapter(card.name, folder))
+        work.registry.publish(card, lambda folder: work.policy.save_adapter(work.name, folder))
+        card = work.registry.card(work.name)
     with work.held() as session:
         adapter = work.registry.record(session, card)
         record_lineage(session, adapter, lineage(games))
@@ -340,6 +342,7 @@ def judge(
     decision = gate(comparison, card.metrics["training"]["losses"])
     metrics = {**card.metrics, "held_out": comparison.metrics(), "gate": asdict(decision), "trust": trust}
     card = card.model_copy(update={"metrics": metrics})
+    work.registry.upload(card.name)
     with work.held() as session:
         work.registry.update_card(card)
         adapter = work.registry.record(session, card)

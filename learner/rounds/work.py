@@ -67,7 +67,7 @@ class RoundWork:
 
     @property
     def registry(self) -> AdapterRegistry:
-        return AdapterRegistry(self.settings.adapters_dir)
+        return AdapterRegistry.of(self.settings)
 
     @property
     def policy(self) -> "Policy":

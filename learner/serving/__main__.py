@@ -27,7 +27,7 @@ async def serve(settings: LearnerSettings, port: int, url_file: Path | None, par
     from learner.policy import Policy
 
     policy = Policy.of(settings)
-    registry = AdapterRegistry(settings.adapters_dir)
+    registry = AdapterRegistry.of(settings)
     worker = Worker(policy, registry, settings.training.seed)
     worker.start()
     service = PolicyService(worker, registry, policy.fingerprint, settings.service.secret)

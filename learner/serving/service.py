@@ -30,6 +30,8 @@ from learner.serving.worker import Worker
 log = structlog.get_logger(__name__)
 
 WATCH_SECONDS = 0.5
+PULL_SECONDS = 10.0
+"""Between two looks at the URL of the adapters, if they have one; and the longest that a start waits for it."""
 MAX_WAITING, MAX_WAITING_EACH = 512, 64
 """Maximum number of turns without an answer: in total, and of one community."""
 MAX_BODY = 256 * 2**10
@@ -50,6 +52,8 @@ class PolicyService:
         self._current = BASE_ADAPTER
         self._following = asyncio.Lock()
         self._refused: str | None = None
+        self._not_pulled: str | None = None
+        """Why the adapters could not be pulled the last time."""
         self._waiting: Counter[str] = Counter()
         """Turns without an answer, by community."""
         self._turns = 0
@@ -137,6 +141,7 @@ class PolicyService:
         return web.json_response(self.status().model_dump())
 
     async def _reload(self, _request: web.Request) -> web.Response:
+        await self._pull()
         await self._follow()
         return web.json_response(self.status().model_dump())
 
@@ -157,17 +162,35 @@ class PolicyService:
         )
 
     async def _watching(self, _app: web.Application) -> AsyncIterator[None]:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._pull(), PULL_SECONDS)
         await self._follow()
-        watcher = asyncio.create_task(self._watch())
+        watchers = [asyncio.create_task(each) for each in (self._watch(), self._watch_url())]
         yield
-        watcher.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await watcher
+        for watcher in watchers:
+            watcher.cancel()
+        await asyncio.gather(*watchers, return_exceptions=True)
 
     async def _watch(self) -> None:
         while True:
             await asyncio.sleep(WATCH_SECONDS)
             await self._follow()
+
+    async def _watch_url(self) -> None:
+        while self._registry.has_url:
+            await asyncio.sleep(PULL_SECONDS)
+            await self._pull()
+
+    async def _pull(self) -> None:
+        """Bring the registry up to date with its URL, if it has one; if that fails, what is here stays."""
+        try:
+            await asyncio.to_thread(self._registry.pull)
+        except (AdapterError, OSError) as error:
+            if (reason := str(error)) != self._not_pulled:
+                log.error("adapters could not be fetched, the old one stays", reason=reason)
+            self._not_pulled = reason
+        else:
+            self._not_pulled = None
 
     async def _follow(self) -> None:
         """Switch to the registry's current adapter; concurrent calls do it once."""

@@ -230,7 +230,7 @@ class Worker:
             self._adapters.use(name)
             return
         try:
-            folder = self._registry.path(name)
+            folder = self._registry.fetch(name)
             wrong = adapter_problems(folder, self._policy.fingerprint)
             if wrong:
                 raise PolicyError(f"Adapter {name!r} is refused: {'; '.join(wrong)}", retry=False)

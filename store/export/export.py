@@ -34,6 +34,8 @@ minutes."""
 
 SCHEMA_VERSION = 2
 GAMES_AT_A_TIME = 300
+WEIGHTS = "adapter_model.safetensors"
+"""The file of an adapter's card whose hash is exported."""
 DECODING = "sampled among the legal actions of the state"
 
 OnProgress = Callable[[int, int], None]
@@ -251,7 +253,7 @@ class _Run:
                 card = row.card
                 values |= {
                     "revision": card.get("policy"),
-                    "adapter_hash": card.get("sha256"),
+                    "adapter_hash": (card.get("sha256") or {}).get(WEIGHTS),
                     "parent": row.parent,
                     "system": row.system,
                     "status": str(row.status),

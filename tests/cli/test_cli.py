@@ -155,6 +155,7 @@ READ_SETTINGS = (
         "round history",
         "round promote base",
         "round rollback",
+        "round upload",
     ),
     *(
         "db upgrade",

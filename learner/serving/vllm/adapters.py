@@ -88,7 +88,7 @@ class ServedAdapters:
 
     async def _load(self, name: str, probe: Callable[[], Awaitable[object]]) -> None:
         try:
-            folder = self._registry.path(name)
+            folder = await asyncio.to_thread(self._registry.fetch, name)
             self._cards[name] = self._fitting(folder)
         except AdapterError as error:
             raise PolicyError(f"Adapter {name!r} is refused: {error}", retry=False) from error

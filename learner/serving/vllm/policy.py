@@ -48,7 +48,7 @@ class VllmPolicy:
         self._policy = settings.policy.model
         self._seed = settings.training.seed
         self._temperature = settings.policy.temperature
-        self._registry = AdapterRegistry(settings.adapters_dir.resolve())
+        self._registry = AdapterRegistry(settings.adapters_dir.resolve(), settings.store.adapters_url)
         self._adapters = ServedAdapters(self._server, self._registry, settings.policy.model)
         self._conversations = Conversations()
         self._answers = IdempotencyCache()
@@ -101,6 +101,10 @@ class VllmPolicy:
     async def reload(self) -> PolicyStatus:
         """Look for a newly published adapter now, also for one that was refused before."""
         self._refused = None
+        try:
+            await asyncio.to_thread(self._registry.pull)
+        except (AdapterError, OSError) as error:
+            log.error("adapters could not be fetched, the old one stays", reason=str(error))
         return await self.status()
 
     async def _play(self, request: TurnRequest) -> TurnAnswer:

@@ -1,123 +1,103 @@
-"""The adapter registry: one folder per adapter (safetensors and a card), and a pointer to the current adapter.
-
-It handles folders and database rows, not models. The bot imports it, so it does not import torch.
-"""
+"""The registry: one folder per adapter (safetensors and a card), and a pointer to the current adapter."""
 
 import contextlib
 import json
-import os
-import re
 import shutil
 import tempfile
 from collections.abc import Callable, Collection, Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Self
 
 import structlog
-from pydantic import BaseModel, ConfigDict, ValidationError
-from safetensors import SafetensorError, safe_open
 from sqlmodel import Session, col, select
 
 from learner.protocol import BASE_ADAPTER
-from store.folder import private_folder
+from learner.registry.card import (
+    CARD,
+    CURRENT,
+    NAME,
+    AdapterError,
+    Card,
+    adapter_problems,
+    hashes,
+    parse_card,
+    read_card,
+)
+from learner.registry.mirror import Mirror
+from learner.settings import LearnerSettings
+from store.folder import private_folder, sync, sync_folder, write_atomically
 from store.lineage import affected_adapters
 from store.models import Adapter, AdapterStatus, now
 from store.players import card_without
 
 log = structlog.get_logger(__name__)
 
-WEIGHTS = "adapter_model.safetensors"
-CONFIG = "adapter_config.json"
-CARD = "card.json"
-CURRENT = "current.json"
-LANGUAGE_LAYERS = (
-    r"model\.(language_model|text_model)\..*"
-    r"\.(q_proj|k_proj|v_proj|o_proj|gate_proj|up_proj|down_proj)"
-)
-"""`target_modules` of adapters that change every linear layer of the language part and nothing else."""
-_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,99}")
-
-
-class AdapterError(RuntimeError):
-    """An adapter cannot be used; the message says why."""
-
-
-class Card(BaseModel):
-    """What an adapter was trained from and its metrics. Stored in its folder and in its database row."""
-
-    model_config = ConfigDict(frozen=True, extra="allow")
-
-    name: str
-    base_model: str
-    """Fingerprint of the base model it was trained on."""
-    policy: str = ""
-    """The value of RESPECT_POLICY__MODEL that the base model was loaded with."""
-    system: str
-    """Learning system in the paper's names, e.g. "b-sup"."""
-    round: int
-    round_id: int
-    parent: str | None = None
-    """The adapter that training started from; None is the base model."""
-    decoder: str = ""
-    """Decoder with its version, e.g. "rules 1"."""
-    created: datetime
-    games: dict[str, int]
-    """Game id -> number of its turns that were trained on."""
-    turns: int
-    training: dict[str, Any]
-    """Every hyper-parameter of training, by name."""
-    metrics: dict[str, Any] = {}
-    """Metrics of training and of the held-out evaluation."""
-
-
-def adapter_name(round_number: int, system: str) -> str:
-    """The name of a round's adapter, e.g. "round-0003-b-sup"."""
-    return f"round-{round_number:04d}-{system}"
-
-
-def adapter_problems(folder: Path, base_model: str | None = None) -> list[str]:
-    """What is wrong with an adapter's folder, as sentences; empty if it can be loaded.
-
-    Checks the files, the safetensors header and length, the card, and the fingerprint `base_model` if it is given.
-    """
-    problems = [
-        f"{folder.name} has no {name}" for name in (CONFIG, WEIGHTS, CARD) if not (folder / name).is_file()
-    ]
-    if problems:
-        return problems
-    try:
-        config = json.loads((folder / CONFIG).read_text())
-        if not isinstance(config, dict) or "peft_type" not in config:
-            problems.append(f"{folder.name}/{CONFIG} is not a peft configuration")
-    except (ValueError, OSError) as error:
-        problems.append(f"{folder.name}/{CONFIG} cannot be read: {error}")
-    if broken := _broken_safetensors(folder / WEIGHTS):
-        problems.append(f"{folder.name}/{WEIGHTS} {broken}")
-    try:
-        card = read_card(folder)
-    except AdapterError as error:
-        return [*problems, str(error)]
-    if base_model is not None and card.base_model != base_model:
-        problems.append(
-            f"{folder.name} was trained on base model {card.base_model[:12]}, this one is {base_model[:12]}"
-        )
-    return problems
-
-
-def read_card(folder: Path) -> Card:
-    """The card of an adapter's folder. Raises AdapterError."""
-    try:
-        return Card.model_validate_json((folder / CARD).read_text())
-    except (OSError, ValidationError, ValueError) as error:
-        raise AdapterError(f"{folder.name}/{CARD} cannot be read: {error}") from error
-
 
 class AdapterRegistry:
-    """The adapters under one directory. Every change there is one atomic rename."""
+    """The adapters under one directory. Every change there is one atomic rename.
 
-    def __init__(self, folder: Path) -> None:
+    With a URL, the directory follows what is there (`pull`, `fetch`), and every change is made there first.
+    """
+
+    def __init__(self, folder: Path, url: str | None = None) -> None:
         self.folder = folder
+        self._mirror = None if url is None else Mirror(folder, url)
+
+    @classmethod
+    def of(cls, settings: LearnerSettings) -> Self:
+        """The registry of the settings."""
+        return cls(settings.adapters_dir, settings.store.adapters_url)
+
+    @property
+    def has_url(self) -> bool:
+        """Whether the adapters are at a URL, too."""
+        return self._mirror is not None
+
+    def pull(self, *, cards: bool = False) -> None:
+        """Follow the adapter in use at the URL, if there is one. With `cards`, also what erasures changed in the cards
+        of other adapters. Raises AdapterError, and then the old one stays in use."""
+        if self._mirror is not None:
+            self._mirror.pull(cards=cards)
+
+    def upload(self, name: str) -> None:
+        """Copy the files of an adapter to the URL, if there is one. `update_card` makes it visible there. Raises
+        AdapterError."""
+        if self._mirror is not None:
+            self._mirror.upload(name)
+
+    def upload_all(self) -> tuple[str, ...]:
+        """Copy all adapters to a URL that has no pointer yet, then the pointer; gives their names. Raises
+        AdapterError."""
+        if self._mirror is None:
+            raise AdapterError("There is no URL to copy to: set RESPECT_STORE__ADAPTERS_URL")
+        if self._mirror.pointer() is not None:
+            raise AdapterError(
+                "There are adapters at RESPECT_STORE__ADAPTERS_URL already: nothing was copied"
+            )
+        for name in self.names():
+            self.upload(name)
+            self.update_card(self.card(name).model_copy(update={"sha256": hashes(self.path(name))}))
+        if (self.folder / CURRENT).exists():
+            self._mirror.write(CURRENT, (self.folder / CURRENT).read_text())
+        return self.names()
+
+    def fetch(self, name: str) -> Path:
+        """The folder of an adapter, which is fetched from the URL if it is not here. Raises AdapterError."""
+        folder = self.path(name)
+        return self.refresh(name) if self._mirror is not None and adapter_problems(folder) else folder
+
+    def refresh(self, name: str) -> Path:
+        """The folder of an adapter, which is made what is at the URL, if there is one. Raises AdapterError."""
+        folder = self.path(name)
+        if self._mirror is not None:
+            try:
+                self._mirror.fetch(name)
+            except AdapterError as error:
+                if adapter_problems(folder):
+                    raise
+                log.warning("an adapter is used as it is here", adapter=name, error=str(error))
+        return folder
 
     def names(self) -> tuple[str, ...]:
         """Names of all published adapters, sorted."""
@@ -127,13 +107,17 @@ class AdapterRegistry:
             sorted(
                 path.name
                 for path in self.folder.iterdir()
-                if (path / CARD).is_file() and _NAME.fullmatch(path.name)
+                if (path / CARD).is_file() and NAME.fullmatch(path.name)
             )
         )
 
+    def names_at_url(self) -> tuple[str, ...]:
+        """Names of the adapters at the URL; empty without one. Raises AdapterError."""
+        return tuple(self._mirror.names()) if self._mirror is not None else ()
+
     def path(self, name: str) -> Path:
         """The folder of an adapter. Raises AdapterError for a name that cannot be one."""
-        if not _NAME.fullmatch(name) or name == BASE_ADAPTER:
+        if not NAME.fullmatch(name) or name == BASE_ADAPTER:
             raise AdapterError(f"{name!r} is not an adapter's name: expected one like round-0003-b-sup")
         return self.folder / name
 
@@ -145,7 +129,8 @@ class AdapterRegistry:
         """Add an adapter's folder, completely or not at all. The adapter does not become current.
 
         `write(folder)` writes adapter_config.json and adapter_model.safetensors to an empty folder. A folder of the
-        same name (left by a failed round) is replaced. Raises AdapterError if the adapter is or was current.
+        same name (left by a failed round) is replaced. The card gets the hashes of these files. Raises AdapterError
+        if the adapter is or was current.
         """
         final = self.path(card.name)
         if card.name in (self.current(), *self._history()):
@@ -154,17 +139,17 @@ class AdapterRegistry:
         draft = Path(tempfile.mkdtemp(prefix=f".{card.name}-", dir=self.folder))
         try:
             write(draft)
+            card = card.model_copy(update={"sha256": hashes(draft)})
             (draft / CARD).write_text(card.model_dump_json(indent=2) + "\n")
             if problems := adapter_problems(draft, card.base_model):
                 raise AdapterError("; ".join(problems).replace(draft.name, card.name))
             for path in draft.iterdir():
                 path.chmod(0o600)
-                _fsync(path)
-            _fsync(draft)
+            sync_folder(draft)
             if final.exists():
                 shutil.rmtree(final)
             draft.replace(final)
-            _fsync(self.folder)
+            sync(self.folder)
         finally:
             shutil.rmtree(draft, ignore_errors=True)
         log.info("adapter published", adapter=card.name, turns=card.turns)
@@ -172,7 +157,7 @@ class AdapterRegistry:
 
     def update_card(self, card: Card) -> None:
         """Replace the card of a published adapter, e.g. with the metrics of its evaluation."""
-        _write_atomically(self.path(card.name) / CARD, card.model_dump_json(indent=2) + "\n")
+        self._write(self.path(card.name) / CARD, card.model_dump_json(indent=2) + "\n")
 
     def record(self, session: Session, card: Card) -> Adapter:
         """Insert or update an adapter's database row from its card, and return it."""
@@ -214,12 +199,18 @@ class AdapterRegistry:
         out: no gate has judged them, and the next round writes over them.
         """
         affected = affected_adapters(session)
-        judged = select(Adapter.name).where(Adapter.status != AdapterStatus.CANDIDATE)
-        for name in session.exec(judged.order_by(col(Adapter.id).desc())):
+        try:
+            elsewhere = self.names_at_url()
+        except AdapterError as error:
+            log.warning("only the adapters here are known", error=str(error))
+            elsewhere = ()
+        judged = select(Adapter.name, Adapter.base_model).where(Adapter.status != AdapterStatus.CANDIDATE)
+        for name, made_for in session.exec(judged.order_by(col(Adapter.id).desc())):
             try:
                 sound = not adapter_problems(self.path(name), base_model)
             except AdapterError:
                 continue
+            sound |= name in elsewhere and base_model in (None, made_for)
             if sound and name not in affected:
                 yield name
         yield BASE_ADAPTER
@@ -230,27 +221,29 @@ class AdapterRegistry:
         Refuses a broken folder, an adapter that learnt from what may no longer be used (`store.lineage`) and, with
         `base_model`, one that was trained on another base model than the one with this fingerprint.
         """
-        try:
-            before, history = self._pointer()
-        except AdapterError as error:
-            log.warning("pointer lost, written anew", error=str(error))
-            before, history = BASE_ADAPTER, []
-        if name != before:
-            self.refuse_unusable(session, name, base_model)
-            self._point(name, [*history, before])
-            log.info("adapter promoted", adapter=name, before=before)
+        with self._changing():
+            try:
+                before, history = self._pointer()
+            except AdapterError as error:
+                log.warning("pointer lost, written anew", error=str(error))
+                before, history = BASE_ADAPTER, []
+            if name != before:
+                self.refuse_unusable(session, name, base_model)
+                self._point(name, [*history, before])
+                log.info("adapter promoted", adapter=name, before=before)
         self.sync(session)
         return before
 
     def rollback(self, session: Session, base_model: str | None = None) -> str:
         """Make the previously current adapter current again and return its name. Raises AdapterError, as
         `promote` does."""
-        history = self._history()
-        if not history:
-            raise AdapterError("There is nothing to go back to: no adapter has been promoted yet")
-        name, before = history[-1], self.current()
-        self.refuse_unusable(session, name, base_model)
-        self._point(name, history[:-1])
+        with self._changing():
+            history = self._history()
+            if not history:
+                raise AdapterError("There is nothing to go back to: no adapter has been promoted yet")
+            name, before = history[-1], self.current()
+            self.refuse_unusable(session, name, base_model)
+            self._point(name, history[:-1])
         log.info("adapter rolled back", adapter=name, before=before)
         self.sync(session)
         return name
@@ -261,6 +254,7 @@ class AdapterRegistry:
         Gives {"from": it, "to": the one that took over, "reason": a sentence}; None if it may be used. Raises
         AdapterError.
         """
+        self.pull()
         current = self.current()
         reason = affected_adapters(session).get(current)
         if reason is None:
@@ -273,25 +267,28 @@ class AdapterRegistry:
 
     def take_out_of_service(self, session: Session) -> str:
         """Leave the current adapter for the newest before it that may be used, or the base; gives its name."""
-        before, history = self._pointer()
-        name = BASE_ADAPTER
-        while history and name == BASE_ADAPTER:
-            with contextlib.suppress(AdapterError):
-                self.refuse_unusable(session, history[-1])
-                name = history[-1]
-            history.pop()
-        self._point(name, history)
+        with self._changing():
+            before, history = self._pointer()
+            name = BASE_ADAPTER
+            while history and name == BASE_ADAPTER:
+                with contextlib.suppress(AdapterError):
+                    self.refuse_unusable(session, history[-1])
+                    name = history[-1]
+                history.pop()
+            self._point(name, history)
         log.warning("adapter taken out of service", adapter=before, now=name)
         self.sync(session)
         return name
 
     def forget(self, games: Collection[str], player_id: int) -> None:
         """Take the ids of these games and of their player out of every card. Raises AdapterError, OSError."""
-        for name in self.names():
-            path = self.path(name) / CARD
-            card = self.card(name).model_dump(mode="json")
-            if (kept := card_without(card, games, player_id)) != card:
-                _write_atomically(path, Card.model_validate(kept).model_dump_json(indent=2) + "\n")
+        for name in sorted({*self.names(), *self.names_at_url()}):
+            here = self.path(name) / CARD
+            if here.exists() and (text := _forgotten(read_card(here.parent), games, player_id)):
+                write_atomically(here, text)
+            there = self._mirror.card(name) if self._mirror else None
+            if there and self._mirror and (text := _forgotten(parse_card(name, there), games, player_id)):
+                self._mirror.write(f"{name}/{CARD}", text)
 
     def reject(self, session: Session, name: str) -> None:
         """Mark an adapter as rejected by the gate. It can still be promoted by a command."""
@@ -319,7 +316,7 @@ class AdapterRegistry:
         """Raises AdapterError for an adapter that may not be promoted. `session` None: what was erased is not known."""
         if name == BASE_ADAPTER:
             return
-        folder = self.path(name)
+        folder = self.refresh(name)
         if not folder.is_dir():
             raise AdapterError(f"There is no adapter {name!r}: `respect round history` lists them")
         if problems := adapter_problems(folder, base_model):
@@ -345,35 +342,23 @@ class AdapterRegistry:
     def _point(self, name: str, history: list[str]) -> None:
         private_folder(self.folder)
         found = {"name": name, "before": history, "since": now().isoformat()}
-        _write_atomically(self.folder / CURRENT, json.dumps(found, indent=2) + "\n")
+        self._write(self.folder / CURRENT, json.dumps(found, indent=2) + "\n")
+
+    def _write(self, path: Path, text: str) -> None:
+        if self._mirror is not None:
+            self._mirror.write(path.relative_to(self.folder).as_posix(), text)
+        write_atomically(path, text)
+
+    @contextlib.contextmanager
+    def _changing(self) -> Iterator[None]:
+        """Nobody else on this machine changes the pointer meanwhile, which is what it is at the URL."""
+        with self._mirror.lock if self._mirror is not None else contextlib.nullcontext():
+            self.pull()
+            yield
 
 
-def _broken_safetensors(path: Path) -> str | None:
-    """What is wrong with a safetensors file, by its header and length; None if nothing is."""
-    try:
-        with safe_open(path, framework="numpy") as file:
-            return None if list(file.keys()) else "holds no tensors"
-    except (SafetensorError, OSError, ValueError) as error:
-        return f"is cut short or is not a safetensors file: {error}"
-
-
-def _write_atomically(path: Path, text: str) -> None:
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}-", delete=False) as file:
-        draft = Path(file.name)
-        try:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-            draft.replace(path)
-        except OSError:
-            draft.unlink(missing_ok=True)
-            raise
-    _fsync(path.parent)
-
-
-def _fsync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _forgotten(card: Card, games: Collection[str], player_id: int) -> str | None:
+    """A card without what is about a player; None if nothing is."""
+    found = card.model_dump(mode="json")
+    kept = card_without(found, games, player_id)
+    return None if kept == found else Card.model_validate(kept).model_dump_json(indent=2) + "\n"
