@@ -110,6 +110,8 @@ class Schedule(Protocol):
 
     async def cancel(self, round_id: int, by: str) -> Round: ...
 
+    async def pull(self) -> None: ...
+
 
 class RunningStudy(Protocol):
     """The study that the bot runs, or none (`bot.study.running.RunningStudy`)."""

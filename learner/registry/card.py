@@ -13,6 +13,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors import SafetensorError, safe_open
 
+from learner.protocol import BASE_ADAPTER
+
 WEIGHTS = "adapter_model.safetensors"
 CONFIG = "adapter_config.json"
 CARD = "card.json"
@@ -66,6 +68,13 @@ def adapter_name(round_number: int, system: str) -> str:
     return f"round-{round_number:04d}-{system}"
 
 
+def check_name(name: str) -> str:
+    """The name of an adapter, which is also that of its folder. Raises AdapterError for what cannot be one."""
+    if not NAME.fullmatch(name) or name == BASE_ADAPTER:
+        raise AdapterError(f"{name!r} is not an adapter's name: expected one like round-0003-b-sup")
+    return name
+
+
 def adapter_problems(folder: Path, base_model: str | None = None) -> list[str]:
     """What is wrong with an adapter's folder, as sentences; empty if it can be loaded.
 
@@ -96,8 +105,8 @@ def adapter_problems(folder: Path, base_model: str | None = None) -> list[str]:
 
 
 def hashes(folder: Path) -> dict[str, str]:
-    """SHA-256 of the files of an adapter, in the order in which they are copied."""
-    return {name: _sha256(folder / name) for name in (CONFIG, WEIGHTS)}
+    """SHA-256 of an adapter's files but the card, of those that are there."""
+    return {name: _sha256(folder / name) for name in (CONFIG, WEIGHTS) if (folder / name).is_file()}
 
 
 def parse_card(name: str, text: str) -> Card:

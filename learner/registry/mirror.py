@@ -20,6 +20,7 @@ from learner.registry.card import (
     NAME,
     AdapterError,
     adapter_problems,
+    check_name,
     hashes,
     parse_card,
     read_card,
@@ -77,7 +78,7 @@ class Mirror:
 
     def fetch(self, name: str) -> None:
         """Bring an adapter here, unless it is here, or not there. Only what has the hashes of its card is kept."""
-        folder = self._folder / name
+        folder = self._folder / check_name(name)
         with self.lock:
             if (text := self.card(name)) is None:
                 return

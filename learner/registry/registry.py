@@ -20,6 +20,7 @@ from learner.registry.card import (
     AdapterError,
     Card,
     adapter_problems,
+    check_name,
     hashes,
     parse_card,
     read_card,
@@ -117,16 +118,14 @@ class AdapterRegistry:
 
     def path(self, name: str) -> Path:
         """The folder of an adapter. Raises AdapterError for a name that cannot be one."""
-        if not NAME.fullmatch(name) or name == BASE_ADAPTER:
-            raise AdapterError(f"{name!r} is not an adapter's name: expected one like round-0003-b-sup")
-        return self.folder / name
+        return self.folder / check_name(name)
 
     def card(self, name: str) -> Card:
         """The card of a published adapter. Raises AdapterError."""
         return read_card(self.path(name))
 
-    def publish(self, card: Card, write: Callable[[Path], object]) -> Path:
-        """Add an adapter's folder, completely or not at all. The adapter does not become current.
+    def publish(self, card: Card, write: Callable[[Path], object]) -> Card:
+        """Add an adapter's folder, completely or not at all; gives its card. The adapter does not become current.
 
         `write(folder)` writes adapter_config.json and adapter_model.safetensors to an empty folder. A folder of the
         same name (left by a failed round) is replaced. The card gets the hashes of these files. Raises AdapterError
@@ -153,7 +152,7 @@ class AdapterRegistry:
         finally:
             shutil.rmtree(draft, ignore_errors=True)
         log.info("adapter published", adapter=card.name, turns=card.turns)
-        return final
+        return card
 
     def update_card(self, card: Card) -> None:
         """Replace the card of a published adapter, e.g. with the metrics of its evaluation."""

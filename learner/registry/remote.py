@@ -21,7 +21,10 @@ class RemoteFolder:
 
     @cached_property
     def _opened(self) -> tuple[Any, str]:
-        return fsspec.url_to_fs(self._url)
+        try:
+            return fsspec.url_to_fs(self._url)
+        except (ValueError, ImportError) as error:  # no such storage, or its package is missing
+            raise AdapterError(f"RESPECT_STORE__ADAPTERS_URL cannot be used: {error}") from error
 
     def read(self, path: str) -> str | None:
         """The text of a file; None if there is none."""
@@ -71,6 +74,8 @@ class RemoteFolder:
         try:
             files, root = self._opened
             yield files, root.rstrip("/")
+        except AdapterError:
+            raise
         except Exception as error:  # each kind of storage has its own
             raise AdapterError(
                 f"The adapters at RESPECT_STORE__ADAPTERS_URL cannot be {done}: {message_of(error)}"

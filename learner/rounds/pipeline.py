@@ -315,8 +315,7 @@ def train(
             training={**asdict(work.training), "hindsight": asdict(work.usable_hindsight)},
             metrics={"digest": made_from, "training": result.metrics()},
         )
-        work.registry.publish(card, lambda folder: work.policy.save_adapter(work.name, folder))
-        card = work.registry.card(work.name)
+        card = work.registry.publish(card, lambda folder: work.policy.save_adapter(work.name, folder))
     with work.held() as session:
         adapter = work.registry.record(session, card)
         record_lineage(session, adapter, lineage(games))

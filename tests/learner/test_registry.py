@@ -131,9 +131,9 @@ def test_another_base_model_is_noticed(registry: AdapterRegistry, session: Sessi
 
 
 def test_a_card_is_read_back_as_written(registry: AdapterRegistry):
-    made = card(1)
-    registry.publish(made, write)
+    made = registry.publish(card(1), write)
     assert registry.card(made.name) == made
+    assert made.sha256.keys() == {"adapter_config.json", "adapter_model.safetensors"}
     better = made.model_copy(update={"metrics": {"gate": "passed"}})
     registry.update_card(better)
     assert registry.card(made.name) == better

@@ -1,0 +1,259 @@
+"""Adapters at a URL of fsspec: what one machine writes, another follows, checked by hash."""
+
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from uuid import uuid4
+
+import fsspec
+import numpy as np
+import pytest
+from pydantic import ValidationError
+from safetensors.numpy import save_file
+
+from learner.registry import (
+    CURRENT,
+    WEIGHTS,
+    AdapterError,
+    AdapterRegistry,
+    Card,
+    adapter_name,
+    adapter_problems,
+)
+from learner.settings import LearnerSettings
+from store.database import Database
+from store.migrations import upgrade
+from store.models import AdapterStatus, now
+from store.settings import OWN_STORE, StoreConfig, what_is_wrong
+from tests.postgres import database_url
+
+Machines = tuple[AdapterRegistry, AdapterRegistry]
+
+
+@pytest.fixture(params=["file", "memory"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    return f"file://{tmp_path / 'share'}" if request.param == "file" else f"memory://{uuid4().hex}/adapters"
+
+
+@pytest.fixture
+def machines(url: str, tmp_path: Path) -> Machines:
+    """The registries of a worker and of a bot."""
+    return AdapterRegistry(tmp_path / "worker", url), AdapterRegistry(tmp_path / "bot", url)
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    database = Database(database_url(tmp_path))
+    upgrade(database)
+    yield database
+    database.close()
+
+
+def make(
+    registry: AdapterRegistry, database: Database, number: int, value: float = 1.0, **changes: object
+) -> str:
+    """What a round does before it promotes."""
+
+    def write(folder: Path) -> None:
+        (folder / "adapter_config.json").write_text(json.dumps({"peft_type": "LORA"}))
+        save_file({"lora_A": np.full((2, 3), value, np.float32)}, folder / WEIGHTS)
+
+    name = adapter_name(number, "b-sup")
+    made = Card(
+        name=name, base_model="aaaa", system="b-sup", round=number, round_id=number, created=now(),
+        games={"mine": 2, "theirs": 1}, turns=3, training={},
+    ).model_copy(update=changes)  # fmt: skip
+    card = registry.publish(made, write)
+    registry.upload(name)
+    with database.session() as session:
+        registry.update_card(card)
+        registry.record(session, card).status = AdapterStatus.RETIRED
+    return name
+
+
+def promote(registry: AdapterRegistry, database: Database, name: str) -> str:
+    with database.session() as session:
+        return registry.promote(session, name)
+
+
+def weights(registry: AdapterRegistry, name: str) -> bytes:
+    return (registry.path(name) / WEIGHTS).read_bytes()
+
+
+def at(url: str, path: str) -> str:
+    """The URL of the file there that matches a pattern."""
+    files, root = fsspec.url_to_fs(url)
+    (found,) = files.glob(f"{root}/{path}")
+    return files.unstrip_protocol(found)
+
+
+def test_what_a_worker_promotes_is_in_use_on_the_bots_machine(machines: Machines, database: Database):
+    worker, bot = machines
+    bot.pull()
+    assert bot.current() == "base"
+    name = make(worker, database, 1)
+    bot.pull()
+    assert (bot.current(), bot.names()) == ("base", ())
+    promote(worker, database, name)
+    assert bot.current() == "base"  # nothing is looked at before it is pulled
+    bot.pull()
+    assert (bot.current(), bot.previous(), bot.card(name)) == (name, "base", worker.card(name))
+    assert bot.since() == worker.since()
+    assert weights(bot, name) == weights(worker, name) and adapter_problems(bot.path(name), "aaaa") == []
+    assert {path.stat().st_mode & 0o777 for path in bot.folder.rglob("*") if path.is_file()} == {0o600}
+
+
+def test_what_the_bot_goes_back_to_is_in_use_at_the_worker(machines: Machines, database: Database):
+    worker, bot = machines
+    one, two = make(worker, database, 1), make(worker, database, 2)
+    for name in (one, two):
+        promote(worker, database, name)
+    with database.session() as session:
+        assert list(bot.usable(session)) == [two, one, "base"]
+        assert list(bot.usable(session, "bbbb")) == ["base"]
+        assert bot.rollback(session) == one  # it had neither of them
+    assert weights(bot, one) == weights(worker, one)
+    worker.pull()
+    assert worker.current() == one
+    assert promote(worker, database, two) == one
+
+
+@pytest.mark.parametrize("file", [f"*/{WEIGHTS}", "*/adapter_config.json"])
+def test_files_with_other_hashes_are_refused_and_the_old_adapter_stays(
+    machines: Machines, database: Database, url: str, file: str
+):
+    worker, bot = machines
+    one = make(worker, database, 1)
+    promote(worker, database, one)
+    bot.pull()
+    two = make(worker, database, 2, value=2.0)
+    promote(worker, database, two)
+    with fsspec.open(at(url, f"{two}/{file}"), "ab") as opened:
+        opened.write(b"!")
+    with pytest.raises(AdapterError, match=f"{two} is not what its card says"):
+        bot.pull()
+    assert (bot.current(), bot.names()) == (one, (one,))
+    assert not [path for path in bot.folder.iterdir() if path.name.startswith(f".{two}")]
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "reason"),
+    [
+        (CURRENT, "{", "current.json at RESPECT_STORE__ADAPTERS_URL cannot be read"),
+        (CURRENT, '{"name": "../../elsewhere", "before": []}', "is not an adapter's name"),
+        (
+            CURRENT,
+            '{"name": "round-0009-b-sup", "before": []}',
+            "round-0009-b-sup has no adapter_config.json",
+        ),
+        ("round-0001-b-sup/card.json", "[]", "card.json at RESPECT_STORE__ADAPTERS_URL cannot be read"),
+    ],
+)
+def test_what_is_no_registry_at_the_url_is_a_sentence(
+    machines: Machines, database: Database, url: str, path: str, text: str, reason: str
+):
+    worker, bot = machines
+    promote(worker, database, make(worker, database, 1))
+    with fsspec.open(at(url, path), "w") as opened:
+        opened.write(text)
+    with pytest.raises(AdapterError, match=reason):
+        bot.pull()
+    assert (bot.current(), bot.names()) == ("base", ())
+
+
+def test_an_adapter_of_a_failed_round_is_replaced_everywhere(machines: Machines, database: Database):
+    worker, bot = machines
+    name = make(worker, database, 1)
+    bot.fetch(name)
+    old = weights(bot, name)
+    make(worker, database, 1, value=2.0, round_id=2)
+    bot.fetch(name)
+    assert weights(bot, name) == old  # what is here is not asked for again
+    promote(bot, database, name)
+    assert weights(bot, name) == weights(worker, name) != old
+
+
+def test_without_the_url_what_is_here_goes_on(tmp_path: Path, database: Database):
+    share = tmp_path / "share"
+    worker, bot = (AdapterRegistry(tmp_path / name, f"file://{share}") for name in ("worker", "bot"))
+    one, two = make(worker, database, 1), make(worker, database, 2)
+    for name in (one, two):
+        promote(worker, database, name)
+    bot.pull()
+    bot.fetch(one)
+    share.rename(tmp_path / "away")
+    share.write_text("no folder")
+    for change in (bot.pull, lambda: promote(bot, database, one), lambda: bot.fetch("round-0003-b-sup")):
+        with pytest.raises(AdapterError, match="The adapters at RESPECT_STORE__ADAPTERS_URL cannot be read"):
+            change()
+    assert bot.current() == two
+    assert bot.fetch(one) == bot.refresh(one) == bot.path(one)
+    with database.session() as session:
+        assert list(bot.usable(session)) == [two, one, "base"]
+
+
+def test_an_erasure_reaches_the_url_and_at_the_next_round_other_machines(
+    machines: Machines, database: Database, url: str
+):
+    worker, bot = machines
+    names = [make(worker, database, 1), make(worker, database, 2)]
+    promote(worker, database, names[0])
+    bot.pull()  # it has one of the two
+    bot.forget({"mine"}, 7)
+    for name in names:
+        assert "mine" not in fsspec.open(at(url, f"{name}/card.json"), "r").open().read()
+    assert bot.card(names[0]).games == {"theirs": 1}
+    worker.pull(cards=True)
+    assert [worker.card(name).games for name in names] == [{"theirs": 1}] * 2
+
+
+def test_many_processes_of_a_machine_may_follow_at_once(machines: Machines, database: Database, url: str):
+    worker, bot = machines
+    for number in range(1, 4):
+        promote(worker, database, make(worker, database, number, value=number))
+        others = [AdapterRegistry(bot.folder, url) for _ in range(6)]
+        with ThreadPoolExecutor(6) as threads:
+            list(threads.map(lambda registry: registry.pull(), others))
+        assert bot.current() == adapter_name(number, "b-sup") and not adapter_problems(
+            bot.path(bot.current())
+        )
+
+
+def test_adapters_that_were_made_without_a_url_are_copied_once(
+    machines: Machines, database: Database, url: str, tmp_path: Path
+):
+    _, bot = machines
+    before = AdapterRegistry(tmp_path / "before")
+    names = [make(before, database, 1), make(before, database, 2)]
+    plain = before.path(names[0]) / "card.json"  # of an earlier version
+    plain.write_text(json.dumps({**json.loads(plain.read_text()), "sha256": {}}))
+    promote(before, database, names[0])
+    promote(before, database, names[1])
+    with pytest.raises(AdapterError, match="set RESPECT_STORE__ADAPTERS_URL"):
+        before.upload_all()
+    with_url = AdapterRegistry(before.folder, url)
+    assert with_url.upload_all() == tuple(names)
+    with pytest.raises(AdapterError, match="nothing was copied"):
+        with_url.upload_all()
+    with database.session() as session:
+        assert bot.rollback(session) == names[0]
+    assert weights(bot, names[0]) == weights(before, names[0])
+
+
+def test_storage_that_is_not_known_here_is_a_sentence(tmp_path: Path):
+    with pytest.raises(AdapterError, match="ADAPTERS_URL cannot be used: Protocol not known: nosuch"):
+        AdapterRegistry(tmp_path, "nosuch://place/adapters").pull()
+
+
+@pytest.mark.parametrize("url", ["bucket/adapters", "/mnt/share", "s3:bucket", "C:\\adapters"])
+def test_what_is_no_url_is_refused(url: str):
+    with pytest.raises(ValidationError) as error:
+        StoreConfig(adapters_url=url)
+    assert "this is no URL" in what_is_wrong(error.value)[0]
+
+
+def test_a_simulation_keeps_its_adapters_to_itself(tmp_path: Path):
+    settings = LearnerSettings().changed(store={"data_dir": tmp_path, "adapters_url": "memory://operator"})
+    assert AdapterRegistry.of(settings).has_url
+    assert not AdapterRegistry.of(settings.changed(store=OWN_STORE)).has_url
