@@ -53,25 +53,29 @@ async def add_adapter(
     house: House, number: int, status: AdapterStatus = AdapterStatus.RETIRED, base_model: str = "obedient"
 ) -> str:
     """Add the adapter of a round to the registry and the store. Gives its name."""
-    name = f"round-{number:04d}-b-sup"
-    card = Card(
-        name=name, base_model=base_model, system="b-sup", round=number, round_id=number, created=now(),
-        games={}, turns=0, training={},
-    )  # fmt: skip
-
-    def write(folder: Path) -> None:
-        (folder / CONFIG).write_text(json.dumps({"peft_type": "LORA"}))
-        save_file({"a": np.zeros(1, np.float32)}, folder / WEIGHTS)
+    card = card_of(number, base_model)
 
     def add() -> None:
         registry = registry_of(house)
-        registry.publish(card, write)
+        registry.publish(card, write_adapter)
         with house.database.session() as session:
             row = registry.record(session, card)
             row.status = status
 
     await asyncio.to_thread(add)  # the bot may be writing, and needs this thread to end it
-    return name
+    return card.name
+
+
+def card_of(number: int, base_model: str = "obedient") -> Card:
+    return Card(
+        name=f"round-{number:04d}-b-sup", base_model=base_model, system="b-sup", round=number, round_id=number,
+        created=now(), games={}, turns=0, training={},
+    )  # fmt: skip
+
+
+def write_adapter(folder: Path) -> None:
+    (folder / CONFIG).write_text(json.dumps({"peft_type": "LORA"}))
+    save_file({"a": np.zeros(1, np.float32)}, folder / WEIGHTS)
 
 
 def registry_of(house: House) -> AdapterRegistry:

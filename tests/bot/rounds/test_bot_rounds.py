@@ -4,20 +4,22 @@ import asyncio
 import fcntl
 import sys
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from bot_house import House, ObedientPolicy
-from rounds_house import finish_a_game, rounds, runs, say
+from rounds_house import ask, card_of, finish_a_game, press, registry_of, rounds, runs, say, write_adapter
 
 from bot.rounds import texts
 from bot.rounds.history import round_history
 from bot.rounds.schedule import RoundSchedule
 from bot.texts import MODERATORS_ONLY
+from learner.registry import AdapterRegistry
 from local_discord import ActionRefused, Person
 from store.migrations import upgrade
 from store.models import ConsentKind, Origin, Round, RoundStatus, now
 from store.players import give_consent
-from store.rounds import request_round
+from store.rounds import RoundEnded, finish, hold, request_round, take
 from web.metrics import Metrics
 
 
@@ -148,6 +150,60 @@ async def test_a_round_whose_process_outlived_the_bot_is_waited_for(stopped_hous
     (house.settings.store.data_dir / "go").touch()
     await house.eventually(lambda: rounds(house)[0].status is RoundStatus.DONE)
     assert runs(house) == 1
+
+
+async def test_rounds_that_run_elsewhere_are_only_queued_and_their_adapter_is_fetched(
+    stopped_house: House, ada: Person, policy: ObedientPolicy, tmp_path: Path
+):
+    house, url = stopped_house, f"file://{tmp_path / 'share'}"
+    house.with_settings(rounds={"elsewhere": True, "managed_by": "moderators"}, store={"adapters_url": url})
+    await house.start()
+    grace = await house.discord.people.join("Grace", moderator=True)
+    await finish_a_game(house, ada)
+    assert await say(house, grace, "round start") == texts.round_queued(1)
+
+    def run_as_worker() -> str:
+        """What `tests/learner/rounds/test_round_worker.py` does with real processes."""
+        registry = AdapterRegistry(tmp_path / "worker", url)
+        with house.database.session() as session:
+            row = rounds(house)[0]
+            assert take(session, row, "gpu-box")
+        made = registry.publish(card_of(1), write_adapter)
+        registry.upload(made.name)
+        with house.database.session() as session:
+            registry.update_card(made)
+            registry.record(session, made)
+            registry.promote(session, made.name)
+            assert row.id is not None
+            finish(session, row.id, worker="gpu-box", adapter=made.name, promoted=True, reason="better")
+        return made.name
+
+    name = await asyncio.to_thread(run_as_worker)
+    await house.eventually(lambda: policy.reloads == 1)
+    assert (rounds(house)[0].status, runs(house)) == (RoundStatus.DONE, 0)
+    assert (registry_of(house).current(), registry_of(house).names()) == (name, (name,))
+    assert f"`{name}`" in await say(house, grace, "round status")
+
+
+async def test_a_round_of_a_worker_is_cancelled_from_discord(stopped_house: House, ada: Person):
+    house = stopped_house
+    house.with_settings(rounds={"elsewhere": True, "managed_by": "moderators"})
+    await house.start()
+    grace = await house.discord.people.join("Grace", moderator=True)
+    await finish_a_game(house, ada)
+    await say(house, grace, "round start")
+
+    def hold_it(first: bool) -> None:
+        with house.database.session() as session:
+            if first:
+                assert take(session, rounds(house)[0], "gpu-box")
+            hold(session, 1, "gpu-box")
+
+    await asyncio.to_thread(hold_it, True)
+    await press(grace, await ask(house, grace, "round cancel"), texts.CANCEL_YES)
+    await house.eventually(lambda: rounds(house)[0].status is RoundStatus.CANCELLED)
+    with pytest.raises(RoundEnded):
+        await asyncio.to_thread(hold_it, False)
 
 
 async def test_a_scheduled_round_missed_while_the_bot_was_off_is_run_later(
