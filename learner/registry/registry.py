@@ -227,6 +227,8 @@ class AdapterRegistry:
                 log.warning("pointer lost, written anew", error=str(error))
                 before, history = BASE_ADAPTER, []
             if name != before:
+                if name != BASE_ADAPTER:
+                    self.refresh(name)  # it may have been made anew
                 self.refuse_unusable(session, name, base_model)
                 self._point(name, [*history, before])
                 log.info("adapter promoted", adapter=name, before=before)
@@ -281,12 +283,12 @@ class AdapterRegistry:
 
     def forget(self, games: Collection[str], player_id: int) -> None:
         """Take the ids of these games and of their player out of every card. Raises AdapterError, OSError."""
-        for name in sorted({*self.names(), *self.names_at_url()}):
-            here = self.path(name) / CARD
-            if here.exists() and (text := _forgotten(read_card(here.parent), games, player_id)):
-                write_atomically(here, text)
-            there = self._mirror.card(name) if self._mirror else None
-            if there and self._mirror and (text := _forgotten(parse_card(name, there), games, player_id)):
+        for name in self.names():
+            if text := _forgotten(self.card(name), games, player_id):
+                write_atomically(self.path(name) / CARD, text)
+        for name in self.names_at_url():
+            found = self._mirror.card(name) if self._mirror else None
+            if self._mirror and found and (text := _forgotten(parse_card(name, found), games, player_id)):
                 self._mirror.write(f"{name}/{CARD}", text)
 
     def reject(self, session: Session, name: str) -> None:
@@ -315,7 +317,7 @@ class AdapterRegistry:
         """Raises AdapterError for an adapter that may not be promoted. `session` None: what was erased is not known."""
         if name == BASE_ADAPTER:
             return
-        folder = self.refresh(name)
+        folder = self.fetch(name)
         if not folder.is_dir():
             raise AdapterError(f"There is no adapter {name!r}: `respect round history` lists them")
         if problems := adapter_problems(folder, base_model):
