@@ -6,6 +6,9 @@ from transformers import LlamaConfig, PreTrainedConfig
 
 from learner.settings import TINY_MODEL_TYPE
 
+PATCH = 4
+"""Pixels of a side of a patch of the encoder's first stage."""
+
 
 class TinyVlmConfig(PreTrainedConfig):
     """`text_config` is a LlamaConfig; `channels` are the widths of the encoder's three stages.
@@ -61,3 +64,9 @@ class TinyVlmConfig(PreTrainedConfig):
         self.selected_bias = selected_bias
         self.returned_bias = returned_bias
         super().__init__(**kwargs, tie_word_embeddings=tie_word_embeddings)  # pyright: ignore[reportCallIssue]
+
+    @property
+    def feature_size(self) -> int:
+        """Size of a figure's features: the channels of each place that the encoder's last stage has."""
+        side = self.image_size // PATCH // 2 ** (len(self.channels) - 1)
+        return self.channels[-1] * side**2

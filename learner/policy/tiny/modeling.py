@@ -60,8 +60,8 @@ class Layout:
     """[B, L] number of the last description that was opened."""
     letters: torch.Tensor
     """[B, N] token ids of the board's labels; [B, 0] is of no figure."""
-    places: torch.Tensor
-    """[B, N] positions of the board's images."""
+    figures: torch.Tensor
+    """[B, N] numbers of the board's images among the images of all prompts."""
     present: torch.Tensor
     """[B, N] bool: which of them there are."""
     held: torch.Tensor
@@ -113,7 +113,7 @@ class TinyVlmModel(TinyVlmPreTrainedModel):
         images = input_ids == config.image_token_id
         summaries = input_ids == config.summary_token_id
         index = torch.arange(input_ids.shape[1], device=input_ids.device).expand_as(input_ids)
-        words = input_ids.gather(1, index.masked_fill(images, 0).cummax(dim=1).values)
+        words = _named(input_ids, images)
         silent, labels = self._silent_and_labels(words)
         board = images & (silent | labels)
         if not board.any() or not summaries.any():
@@ -126,6 +126,7 @@ class TinyVlmModel(TinyVlmPreTrainedModel):
         present = torch.arange(places.shape[1], device=input_ids.device) <= number[:, -1:]
         present = present & (torch.arange(places.shape[1], device=input_ids.device) > 0)
         letters = words.gather(1, places)
+        figures = (images.flatten().cumsum(0).view_as(index) - 1).clamp(min=0).gather(1, places)
         silent = silent | ((words[..., None] == letters[:, None]) & present[:, None]).any(-1)
         opens, closes = input_ids == config.opens_token_id, input_ids == config.closes_token_id
         description = opens.cumsum(dim=1)
@@ -139,14 +140,11 @@ class TinyVlmModel(TinyVlmPreTrainedModel):
         listed = (input_ids[..., None] == letters[:, None]) & state[..., None]
         held = torch.zeros(len(index), messages, places.shape[1], device=input_ids.device)
         held = held.scatter_add(1, message[..., None].expand_as(listed), listed.to(held.dtype)) > 0
-        return Layout(inside | whole, inside, message, description, letters, places, present, held)
+        return Layout(inside | whole, inside, message, description, letters, figures, present, held)
 
     def likeness(self, input_ids: torch.Tensor, features: torch.Tensor, layout: Layout) -> torch.Tensor:
         """[B, messages + descriptions + 1, N] logits of each message, and of each description (the first is none), for
-        each figure of the board. `features` [images, D] are those of all images, in order."""
-        images = input_ids == self.config.image_token_id
-        shown = features.new_zeros(*input_ids.shape, features.shape[-1])
-        shown = shown.index_put(images.nonzero(as_tuple=True), features)
+        each figure of the board. `features` [images, feature_size] are those of all images, in order."""
         vectors = self.matcher.words(input_ids)
         said = torch.cat(
             [
@@ -155,33 +153,27 @@ class TinyVlmModel(TinyVlmPreTrainedModel):
             ],
             dim=1,
         )
-        return self.matcher.likeness(said, _at(shown, layout.places))
+        return self.matcher.likeness(said, features[layout.figures])
 
     def merge_embeddings(self, input_ids: torch.Tensor, features: torch.Tensor | None) -> torch.Tensor:
-        """Embeddings [B, L, D] of token ids [B, L], with features [images, D] (in order) at the image positions.
+        """Embeddings [B, L, D] of token ids [B, L], with features [images, feature_size] of all images, in order.
 
-        Any image that is not on the board has its feature plus the embedding of the last word before it. An embedding
-        depends on the board, on its own message and on earlier states.
+        An embedding depends on the board, on its own message and on earlier states. Images themselves are not seen by
+        the language part: theirs is that of the last word before them, a figure's label.
         """
-        layout = None if features is None else self.layout(input_ids)
-        if features is None or layout is None:
-            embeddings = self.get_input_embeddings()(input_ids)
-            images = input_ids == self.config.image_token_id
-            return (
-                embeddings
-                if features is None
-                else embeddings.index_put(images.nonzero(as_tuple=True), features)
-            )
+        if features is None:
+            return self.get_input_embeddings()(input_ids)
+        layout = self.layout(input_ids)
+        if layout is None:
+            return self.get_input_embeddings()(_named(input_ids, input_ids == self.config.image_token_id))
         return self.pointed(input_ids, self.likeness(input_ids, features, layout), layout)
 
     def pointed(self, input_ids: torch.Tensor, likeness: torch.Tensor, layout: Layout) -> torch.Tensor:
         """Embeddings [B, L, D] of token ids [B, L] with the letters of matched figures, see `likeness`."""
         config = self.config
         embed = self.get_input_embeddings()
-        index = torch.arange(input_ids.shape[1], device=input_ids.device).expand_as(input_ids)
-        images = input_ids == config.image_token_id
-        named = input_ids.gather(1, index.masked_fill(images, 0).cummax(dim=1).values)
-        read = torch.where(layout.inside, config.word_token_id, torch.where(images, named, input_ids))
+        named = _named(input_ids, input_ids == config.image_token_id)
+        read = torch.where(layout.inside, config.word_token_id, named)
         embeddings, letters = embed(read), embed(layout.letters)
         messages = layout.held.shape[1]
         of = layout.description.new_zeros(len(input_ids), likeness.shape[1] - messages)
@@ -288,6 +280,12 @@ class TinyVlmForConditionalGeneration(TinyVlmPreTrainedModel, GenerationMixin):
             logits=self.lm_head(hidden[:, keep, :]),  # type: ignore[arg-type]
             past_key_values=outputs.past_key_values,
         )
+
+
+def _named(ids: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
+    """[B, L] token ids with each image replaced by the last word before it."""
+    index = torch.arange(ids.shape[1], device=ids.device).expand_as(ids)
+    return ids.gather(1, index.masked_fill(images, 0).cummax(dim=1).values)
 
 
 def _at(values: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
