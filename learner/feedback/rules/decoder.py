@@ -254,6 +254,14 @@ def only_takes_back(utterance: str) -> bool:
     return "with" in first.split() or not read(rest).content  # "with" starts a list of parts
 
 
+def rejects(utterance: str) -> bool:
+    """Whether an utterance by itself rejects what was picked last, or asks to take it back."""
+    text = _about_the_last(patterns.IDIOMS_OF_PRAISE.sub("good", read(utterance).text))
+    if patterns.PRAISE.search(text) or patterns.RESET.search(text):
+        return False
+    return bool(patterns.REJECTION.search(text) or patterns.DESELECT.search(text))
+
+
 def describes(utterance: str) -> bool:
     """Whether an utterance describes a figure to select."""
     return not only_takes_back(utterance) and bool(read(utterance).content)

@@ -15,7 +15,8 @@ class TinyVlmConfig(PreTrainedConfig):
 
     A message starts after an `end_token_id` and ends with a `summary_token_id` and an `act_token_id`. Its descriptions
     stand between `opens_token_id` and `closes_token_id`; the language part reads `word_token_id` for each of their
-    tokens. In a message without descriptions, all of its words are one, except for those of `silent_token_ids` and the
+    tokens. `again_token_id` is in messages that reject the last pick: they are taken to be about the same figures as the
+    message before. In a message without descriptions, all of its words are one, except for those of `silent_token_ids` and the
     labels of the board's figures, from `label_token_ids`; a board may have more labels than the model was built with.
     Logits over all figures have `selected_bias` for selected figures, and `returned_bias` for figures that were
     selected and then deselected. `tagger_width` is the hidden size of `Tagger` in each direction.
@@ -34,6 +35,7 @@ class TinyVlmConfig(PreTrainedConfig):
         word_token_id: int = 5,
         opens_token_id: int = 6,
         closes_token_id: int = 7,
+        again_token_id: int = 8,
         silent_token_ids: tuple[int, ...] | list[int] = (),
         label_token_ids: tuple[int, ...] | list[int] = (),
         image_size: int = 64,
@@ -55,6 +57,7 @@ class TinyVlmConfig(PreTrainedConfig):
         self.word_token_id = word_token_id
         self.opens_token_id = opens_token_id
         self.closes_token_id = closes_token_id
+        self.again_token_id = again_token_id
         self.silent_token_ids = list(silent_token_ids)
         self.label_token_ids = list(label_token_ids)
         self.image_size = image_size

@@ -259,11 +259,11 @@ class ScriptedSpeaker:
                 kind = phrases.TWO if len(table.aim) == 2 else phrases.THREE
                 parts.append(self._filled(kind, table, dict(zip("xyz", table.aim, strict=False))))
             else:
-                kind = phrases.INSTEAD if parts else rng.choice((phrases.INSTEAD_ALONE, phrases.ASK))
+                kind = rng.choice((phrases.INSTEAD if parts else phrases.INSTEAD_ALONE, phrases.ASK))
                 parts.append(self._about(kind, table))
             hoped |= {*table.aim}
-        elif left and len(parts) == 1 and not taken:
-            if rng.random() < 0.7:
+        elif left and (not taken or rng.random() < 0.4):
+            if taken or rng.random() < 0.7:
                 parts.append(self._filled(phrases.AGAIN, table, {}))
             hoped |= {*left}
         return self._joined(*parts), hoped

@@ -2,7 +2,8 @@
 
 One image is one position of the prompt. In an utterance, descriptions of figures stand between two tokens, `opens` and
 `closes`, and each utterance is followed by a summary token and an act token. A matcher compares the mean of a
-description's words with the features of each figure on the board. The letters of the matching figures are added to the
+description's words with the features of each figure on the board. An utterance that rejects the last pick is about the
+same figures as the one before, so what matched then counts too. The letters of the matching figures are added to the
 embedding of its closing token, and those of the matching selected figures to that of its opening token. The summary and
 the act token have the same for all descriptions of the utterance together. Selected figures have a lower prior than
 others, and figures that were selected and deselected a still lower one.
@@ -66,6 +67,13 @@ class Layout:
     """[B, N] bool: which of them there are."""
     held: torch.Tensor
     """[B, messages, N] bool: selected before a message."""
+    of: torch.Tensor
+    """[B, descriptions + 1] the message of each description."""
+    describes: torch.Tensor
+    """[B, messages] bool: describes figures."""
+    follows: torch.Tensor
+    """[B, messages, messages] bool: whether a message is about the same figures as an earlier one, because it and all
+    between them reject."""
 
 
 class TinyVlmModel(TinyVlmPreTrainedModel):
@@ -140,7 +148,17 @@ class TinyVlmModel(TinyVlmPreTrainedModel):
         listed = (input_ids[..., None] == letters[:, None]) & state[..., None]
         held = torch.zeros(len(index), messages, places.shape[1], device=input_ids.device)
         held = held.scatter_add(1, message[..., None].expand_as(listed), listed.to(held.dtype)) > 0
-        return Layout(inside | whole, inside, message, description, letters, figures, present, held)
+        of = index.new_zeros(len(index), int(description.max()) + 1)
+        of = of.scatter(1, description.masked_fill(~opens, 0), message)
+        again = index.new_zeros(len(index), messages)
+        again = again.scatter_add(1, message, (input_ids == config.again_token_id).long()) > 0
+        worded = index.new_zeros(len(index), messages).scatter_add(1, message, whole.long()) > 0
+        describes = described | worded & ~again
+        run = (~again).cumsum(1)  # a message that does not reject, and those after it that do
+        follows = ((run[:, :, None] == run[:, None]) & describes[:, None]).tril(-1)
+        return Layout(
+            inside | whole, inside, message, description, letters, figures, present, held, of, describes, follows
+        )
 
     def likeness(self, input_ids: torch.Tensor, features: torch.Tensor, layout: Layout) -> torch.Tensor:
         """[B, messages + descriptions + 1, N] logits of each message, and of each description (the first is none), for
@@ -176,14 +194,16 @@ class TinyVlmModel(TinyVlmPreTrainedModel):
         read = torch.where(layout.inside, config.word_token_id, named)
         embeddings, letters = embed(read), embed(layout.letters)
         messages = layout.held.shape[1]
-        of = layout.description.new_zeros(len(input_ids), likeness.shape[1] - messages)
-        opens = input_ids == config.opens_token_id
-        of = of.scatter(1, layout.description.masked_fill(~opens, 0), layout.message)  # of each description
+        of, follows = layout.of, layout.follows.to(likeness.dtype)
+        whole = likeness[:, :messages] * layout.describes[..., None]
+        carried, times = follows @ whole, 1 + follows.sum(-1, keepdim=True)
+        meant = torch.cat([whole + carried, likeness[:, messages:] + _at(carried, of)], dim=1)
         held = torch.cat([layout.held, _at(layout.held, of)], dim=1)
         returned = (layout.held.cumsum(dim=1) > 0) & ~layout.held
         returned = torch.cat([returned, _at(returned, of)], dim=1)
         bias = config.selected_bias * held + config.returned_bias * returned
-        every = _shares(likeness + bias, layout.present[:, None]) @ letters
+        bias = bias * torch.cat([times, _at(times, of)], dim=1)  # as often as the figures were described
+        every = _shares(meant + bias, layout.present[:, None]) @ letters
         taken = _shares(likeness, layout.present[:, None] & held) @ letters
         for shares, token, number in (
             (every, config.summary_token_id, layout.message),

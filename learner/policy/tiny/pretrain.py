@@ -19,9 +19,10 @@ from games import DEFAULT_GAME, GAMES
 from games.figures.images import ImageSet
 from games.letters import DESELECT, LETTERS, SELECT, selection_in_words
 from games.words import spoken
-from learner.policy.tiny.dialogues import Description, Dialogue, ScriptedSpeaker
+from learner.feedback.rules.decoder import rejects
+from learner.policy.tiny.dialogues import Description, Dialogue, ScriptedSpeaker, in_words
 from learner.policy.tiny.modeling import TinyVlmForConditionalGeneration
-from learner.policy.tiny.tokenizer import ACT, CLOSES, END, IMAGE, OPENS, SUMMARY, WORD
+from learner.policy.tiny.tokenizer import ACT, AGAIN, CLOSES, END, IMAGE, OPENS, SUMMARY, WORD
 
 OnProgress = Callable[[str, int, int, float], None]
 """Called with (stage, steps done, steps in all, loss)."""
@@ -195,7 +196,7 @@ class ScriptedMatcher:
         self._place = {letter: place for place, letter in enumerate(letters)}
         self._skill = rng.choice((rng.uniform(0, 4), rng.uniform(3, 10)))
         self._habit = rng.uniform(0, 2) * self._numbers.standard_normal((len(letters), len(letters)))
-        self._noise = rng.uniform(0.3, 1.5)
+        self._noise = rng.uniform(0.3, 2.5)
 
     def logits(self, letter: str | None) -> np.ndarray:
         """[N] logits for a description of the figure with this letter, or for words about no figure."""
@@ -220,8 +221,8 @@ class Encoder:
     def __init__(self, tokenizer: PreTrainedTokenizerFast) -> None:
         self._tokens = tokenise(tokenizer)
         of = tokenizer.convert_tokens_to_ids
-        self.image, self.summary, self.act, self.end, self.word, self.opens, self.closes = of(
-            [IMAGE, SUMMARY, ACT, END, WORD, OPENS, CLOSES]
+        self.image, self.summary, self.act, self.end, self.word, self.opens, self.closes, self.again = of(
+            [IMAGE, SUMMARY, ACT, END, WORD, OPENS, CLOSES, AGAIN]
         )  # type: ignore[misc]
         self.vocabulary = [
             self.end, *(self._tokens(word)[0] for word in (SELECT, DESELECT, *LETTERS))
@@ -239,6 +240,8 @@ class Encoder:
         for turn in dialogue.turns:
             ids += self._tokens(f"{selection_in_words(turn.state)}.")
             marks = rng.random() >= unmarked
+            if rejects(spoken(in_words(turn.utterance))):
+                ids.append(self.again)
             found = []
             for part in turn.utterance:
                 if isinstance(part, Description):
