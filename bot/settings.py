@@ -74,15 +74,24 @@ class DiscordConfig:
         return self
 
 
+def _some(value: str) -> str:
+    """Raises ValueError for a list of nothing."""
+    if not value.strip(" ,"):
+        raise ValueError("name an image set, such as 'classic'")
+    return value
+
+
 @dataclass(frozen=True)
 class PlayConfig:
     """The game"""
 
-    images: str = Field(
+    images: Annotated[str, AfterValidator(_some)] = Field(
         default="classic",
         description="Image set of new games: 'classic' ships with the package, 'classic:40' is 40 of its figures, "
         "which are learnt sooner; 'kilogram:DIR' reads a KiloGram folder that you downloaded (its pictures may be used "
-        "for education and research only).",
+        "for education and research only). Several, separated by commas: games are played with the first unless a "
+        "player chooses another.",
+        examples=["classic,kilogram:kilogram/dataset"],
     )
     cooldown: FiniteFloat = Field(default=10.0, ge=0, description="Seconds between one player's new games.")
     idle_hours: int = Field(
