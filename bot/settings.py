@@ -26,6 +26,7 @@ def _on_this_machine(url: str | None) -> str | None:
     return url
 
 
+AfterErasure = Literal["round", "rollback"]
 ManagedBy = Literal["owner", "servers", "moderators", "request"]
 
 
@@ -147,6 +148,13 @@ class BotRoundsConfig(RoundsConfig):
         default=1,
         ge=0,
         description="New finished games since the last round that the bot needs to start one.",
+    )
+    after_erasure: AfterErasure = Field(
+        default="round",
+        description="What becomes of the adapter in use once a player erases games that it learnt from, or no longer "
+        "agrees to training: 'round' (the next round starts without them, and new games are played with the adapter "
+        "until that round ends) or 'rollback' (from then on new games are played with the newest adapter that did not "
+        "learn from them, or with the base model).",
     )
     gain_games: int = Field(
         default=30,
