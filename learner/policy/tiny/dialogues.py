@@ -89,7 +89,7 @@ class Manner:
             ignores=rng.choice((0.0, 0.1, 0.3, 0.5)),
             several=rng.choice((0.0, 0.1, 0.4, 0.8)),
             contrasts=rng.choice((0.0, 0.0, 0.1, 0.4)),
-            whims=rng.choice((0.0, 0.05, 0.25)),
+            whims=rng.choice((0.0, 0.1, 0.4)),
             clears=rng.choice((0.0, 0.05, 0.2)),
             slips=rng.choice((0.0, 0.0, 0.02, 0.06)),
         )
