@@ -15,9 +15,10 @@ class TinyVlmConfig(PreTrainedConfig):
 
     A message starts after an `end_token_id` and ends with a `summary_token_id` and an `act_token_id`. Its descriptions
     stand between `opens_token_id` and `closes_token_id`; the language part reads `word_token_id` for each of their
-    tokens. `again_token_id` is in messages that reject the last pick: they are taken to be about the same figures as the
-    message before. In a message without descriptions, all of its words are one, except for those of `silent_token_ids` and the
-    labels of the board's figures, from `label_token_ids`; a board may have more labels than the model was built with.
+    tokens. `again_token_id` is in messages that reject the last pick: they are taken to be about the same figures as
+    the message before. In other messages without descriptions, all words are one, except for those of
+    `silent_token_ids` and the labels of the board's figures, from `label_token_ids`; a board may have more labels than
+    the model was built with.
     Logits over all figures have `selected_bias` for selected figures, and `returned_bias` for figures that were
     selected and then deselected. `tagger_width` is the hidden size of `Tagger` in each direction.
     """

@@ -2,10 +2,10 @@
 
 One image is one position of the prompt. In an utterance, descriptions of figures stand between two tokens, `opens` and
 `closes`, and each utterance is followed by a summary token and an act token. A matcher compares the mean of a
-description's words with the features of each figure on the board. An utterance that rejects the last pick is about the
-same figures as the one before, so what matched then counts too. The letters of the matching figures are added to the
+description's words with the features of each figure on the board. The letters of the matching figures are added to the
 embedding of its closing token, and those of the matching selected figures to that of its opening token. The summary and
-the act token have the same for all descriptions of the utterance together. Selected figures have a lower prior than
+the act token have the same for all descriptions of the utterance together. An utterance that rejects the last pick is
+about the same figures as the one before, so what matched then counts too. Selected figures have a lower prior than
 others, and figures that were selected and deselected a still lower one.
 
 The language part sees neither figures nor the words of descriptions: it learns what to do with letters in a dialogue.
@@ -157,7 +157,17 @@ class TinyVlmModel(TinyVlmPreTrainedModel):
         run = (~again).cumsum(1)  # a message that does not reject, and those after it that do
         follows = ((run[:, :, None] == run[:, None]) & describes[:, None]).tril(-1)
         return Layout(
-            inside | whole, inside, message, description, letters, figures, present, held, of, describes, follows
+            inside | whole,
+            inside,
+            message,
+            description,
+            letters,
+            figures,
+            present,
+            held,
+            of,
+            describes,
+            follows,
         )
 
     def likeness(self, input_ids: torch.Tensor, features: torch.Tensor, layout: Layout) -> torch.Tensor:
