@@ -12,9 +12,17 @@ branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
 
+COLUMNS = ["round", "adapter", "outcome", "origin"]
+"""Of the index that success by adapter is read from."""
+
+
 def upgrade() -> None:
     op.add_column("game", sa.Column("difficulty", sa.String(length=16), nullable=True))
+    op.drop_index("ix_game_round", "game")
+    op.create_index("ix_game_round", "game", [*COLUMNS, "difficulty"])
 
 
 def downgrade() -> None:
+    op.drop_index("ix_game_round", "game")
+    op.create_index("ix_game_round", "game", COLUMNS)
     op.drop_column("game", "difficulty")
