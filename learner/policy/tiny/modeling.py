@@ -107,7 +107,7 @@ class TinyVlmModel(TinyVlmPreTrainedModel):
         self.language_model.embed_tokens = value  # pyright: ignore[reportAttributeAccessIssue]
 
     def get_image_features(self, pixel_values: torch.Tensor, **kwargs: Any) -> BaseModelOutputWithPooling:
-        """[n, 3, S, S] to one feature for each image: `pooler_output` is a list of [1, D]."""
+        """[n, 3, S, S] to the features of each image: `pooler_output` is a list of [1, feature_size]."""
         features = self.vision_model(pixel_values.to(self.dtype))
         return BaseModelOutputWithPooling(pooler_output=list(features[:, None]))  # type: ignore[arg-type]
 
@@ -140,7 +140,7 @@ class TinyVlmModel(TinyVlmPreTrainedModel):
         description = opens.cumsum(dim=1)
         inside = (description > closes.cumsum(dim=1)) & ~opens
         messages = int(message.max()) + 1
-        described = index.new_zeros(len(index), messages).scatter_add(1, message, inside.long()) > 0
+        described = _any(inside, message, messages)
         whole = ~described.gather(1, message) & ~silent & ~images & ~opens & ~closes
         summed = summaries.cumsum(dim=1)
         before = summed == (summed * ends).cummax(dim=1).values
@@ -150,10 +150,8 @@ class TinyVlmModel(TinyVlmPreTrainedModel):
         held = held.scatter_add(1, message[..., None].expand_as(listed), listed.to(held.dtype)) > 0
         of = index.new_zeros(len(index), int(description.max()) + 1)
         of = of.scatter(1, description.masked_fill(~opens, 0), message)
-        again = index.new_zeros(len(index), messages)
-        again = again.scatter_add(1, message, (input_ids == config.again_token_id).long()) > 0
-        worded = index.new_zeros(len(index), messages).scatter_add(1, message, whole.long()) > 0
-        describes = described | worded & ~again
+        again = _any(input_ids == config.again_token_id, message, messages)
+        describes = described | _any(whole, message, messages) & ~again
         run = (~again).cumsum(1)  # a message that does not reject, and those after it that do
         follows = ((run[:, :, None] == run[:, None]) & describes[:, None]).tril(-1)
         return Layout(
@@ -321,6 +319,11 @@ def _named(ids: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
 def _at(values: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
     """Gather [B, L, D] values at [B, N] positions: [B, N, D]."""
     return values.gather(1, places[..., None].expand(*places.shape, values.shape[-1]))
+
+
+def _any(flags: torch.Tensor, group: torch.Tensor, groups: int) -> torch.Tensor:
+    """[B, L] bool to [B, groups]: whether a flag is set in each group."""
+    return group.new_zeros(len(group), groups).scatter_add(1, group, flags.long()) > 0
 
 
 def _shares(likeness: torch.Tensor, among: torch.Tensor) -> torch.Tensor:
