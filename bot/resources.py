@@ -10,7 +10,7 @@ from filelock import FileLock, Timeout
 from sqlalchemy.exc import SQLAlchemyError
 
 from bot.errors import StartupError
-from bot.images import ImageSets
+from bot.images import ImageSets, listed
 from bot.services import Policy
 from bot.settings import BotSettings
 from learner.protocol import PolicyError
@@ -107,10 +107,12 @@ async def open_policy(settings: BotSettings) -> AsyncIterator[Policy]:
 
 
 async def check_images(images: ImageSets, settings: BotSettings) -> None:
-    """Raises StartupError if games cannot be played with the image set of the settings."""
+    """Raises StartupError if games cannot be played with an image set of the settings."""
     try:
-        await images.open(settings.play.images)
+        for spec in listed(settings.play.images):
+            await images.open(spec)
     except (ValueError, OSError) as error:
         raise StartupError(
-            f"{error}. Set RESPECT_PLAY__IMAGES to 'classic' or to 'kilogram:' and a KiloGram folder."
+            f"{error}. Set RESPECT_PLAY__IMAGES to 'classic', to 'kilogram:' and a KiloGram folder, or to several with "
+            "commas."
         ) from error

@@ -1,6 +1,7 @@
 """The interface of the bot for commands, buttons and forms, so that they need not import `bot.app`."""
 
 from collections.abc import Awaitable, Callable, Collection
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 from weakref import WeakKeyDictionary
@@ -11,6 +12,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from bot.images import ImageSets
 from bot.settings import BotSettings
+from games.core import Difficulty
 from learner.protocol import PolicyStatus, TurnAnswer, TurnRequest
 from research.study.file import StudyFile
 from store.database import Database
@@ -44,18 +46,27 @@ class Games(Protocol):
     def wake(self, game_id: str) -> None: ...
 
 
+@dataclass(frozen=True)
+class Wish:
+    """What somebody wants to play."""
+
+    game: str
+    """The game's name."""
+    team: bool = False
+    """Whether everybody in the thread may instruct."""
+    images: str | None = None
+    """Label of an image set (`bot.images.label_of`); None, or one that is not offered, is the first that is."""
+    difficulty: Difficulty | None = None
+
+
 class Opener(Protocol):
     """Opens games (`bot.play.opening.GameOpener`)."""
 
     async def open(
-        self,
-        channel: object,
-        user: discord.Member | discord.User,
-        locale: str,
-        name: str,
-        *,
-        team: bool = ...,
+        self, channel: object, user: discord.Member | discord.User, locale: str, wish: Wish
     ) -> discord.Thread: ...
+
+    async def image_sets(self, guild_id: int) -> list[str]: ...
 
 
 class Inbox(Protocol):
@@ -143,6 +154,8 @@ class RoundConsole(Protocol):
     async def decide(
         self, interaction: "BotInteraction", kind: str, argument: str, by: str, channel_id: int, *, yes: bool
     ) -> None: ...
+
+    async def leave_affected(self) -> bool: ...
 
     async def resume(self) -> None: ...
 

@@ -26,6 +26,7 @@ def _on_this_machine(url: str | None) -> str | None:
     return url
 
 
+AfterErasure = Literal["round", "rollback"]
 ManagedBy = Literal["owner", "servers", "moderators", "request"]
 
 
@@ -74,15 +75,24 @@ class DiscordConfig:
         return self
 
 
+def _some(value: str) -> str:
+    """Raises ValueError for a list of nothing."""
+    if not value.strip(" ,"):
+        raise ValueError("name an image set, such as 'classic'")
+    return value
+
+
 @dataclass(frozen=True)
 class PlayConfig:
     """The game"""
 
-    images: str = Field(
+    images: Annotated[str, AfterValidator(_some)] = Field(
         default="classic",
         description="Image set of new games: 'classic' ships with the package, 'classic:40' is 40 of its figures, "
         "which are learnt sooner; 'kilogram:DIR' reads a KiloGram folder that you downloaded (its pictures may be used "
-        "for education and research only).",
+        "for education and research only). Several, separated by commas: games are played with the first unless a "
+        "player chooses another.",
+        examples=["classic,kilogram:kilogram/dataset"],
     )
     cooldown: FiniteFloat = Field(default=10.0, ge=0, description="Seconds between one player's new games.")
     idle_hours: int = Field(
@@ -138,6 +148,13 @@ class BotRoundsConfig(RoundsConfig):
         default=1,
         ge=0,
         description="New finished games since the last round that the bot needs to start one.",
+    )
+    after_erasure: AfterErasure = Field(
+        default="round",
+        description="What becomes of the adapter in use once a player erases games that it learnt from, or no longer "
+        "agrees to training: 'round' (the next round starts without them, and new games are played with the adapter "
+        "until that round ends) or 'rollback' (from then on new games are played with the newest adapter that did not "
+        "learn from them, or with the base model).",
     )
     gain_games: int = Field(
         default=30,

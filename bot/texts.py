@@ -203,6 +203,13 @@ def not_played_here(words: Iterable[Words]) -> str:
     return _("That game isn't played in this server. These are: {titles}.").format(titles=titles)
 
 
+def images_not_offered(chosen: str, offered: Iterable[str]) -> str:
+    names = ", ".join(f"`{each}`" for each in offered)
+    return _("`{chosen}` isn't among the figures that are played with here. These are: {names}.").format(
+        chosen=chosen[:100].replace("`", ""), names=names
+    )
+
+
 def too_few_figures(needed: int) -> str:
     return _(
         "I can't deal this game here: it needs {needed} different figures, and the image set has fewer."

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from rich.markup import escape
 from sqlalchemy.exc import SQLAlchemyError
 
+from bot.images import listed
 from bot.rounds.cron import Cron
 from bot.settings import BotSettings
 from cli.console import out, print_json
@@ -266,15 +267,15 @@ def _service(settings: BotSettings) -> Check:
 
 def _images(settings: BotSettings) -> Check:
     try:
-        images = open_images(settings.play.images)
+        found = [open_images(spec) for spec in listed(settings.play.images)]
     except (ValueError, OSError) as error:
         return Check(
             "image set",
             "failed",
             str(error),
-            "Set RESPECT_PLAY__IMAGES to 'classic', 'classic:N' or 'kilogram:DIR'.",
+            "Set RESPECT_PLAY__IMAGES to 'classic', 'classic:N' or 'kilogram:DIR', or to several with commas.",
         )
-    return Check("image set", "ok", f"{settings.play.images} has {len(images.ids)} figures")
+    return Check("image set", "ok", "; ".join(f"{each.spec} has {len(each.ids)} figures" for each in found))
 
 
 def _policy(settings: BotSettings) -> Check:

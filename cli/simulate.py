@@ -18,6 +18,7 @@ from cli.console import err, fail, out, print_json
 from cli.feedback import DecoderName
 from cli.options import with_options
 from games import DEFAULT_GAME, GAMES
+from games.core import Difficulty
 from learner.settings import (
     NOVICE,
     FeedbackConfig,
@@ -64,6 +65,12 @@ def simulate(
     game: Annotated[
         list[GameName], typer.Option(help="The game; repeat the option to play several games in turn.")
     ] = DEFAULT_GAMES,
+    difficulty: Annotated[
+        Difficulty | None,
+        typer.Option(
+            help="Boards of figures that look alike (near) or different (far). Default: any figures."
+        ),
+    ] = None,
     rounds: Annotated[int, typer.Option(min=0, help="Rounds of learning.")] = 6,
     games_per_round: Annotated[int, typer.Option(min=1, help="Games played in each round.")] = 330,
     seed: Annotated[int, typer.Option(help="Seed of boards, players, actions and training.")] = 0,
@@ -160,6 +167,7 @@ def simulate(
             images=images,
             games=tuple(dict.fromkeys(str(each) for each in game)),
             figures=figures,
+            difficulty=difficulty,
             system=cast(System, str(each)),
             rounds=rounds,
             games_per_round=games_per_round,

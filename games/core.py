@@ -26,6 +26,15 @@ class Outcome(StrEnum):
     GIVEN_UP = "given_up"
 
 
+class Difficulty(StrEnum):
+    """Which figures are on a board (`games.difficulty`), if it is not to be any."""
+
+    NEAR = "near"
+    """One figure and those that look most like it."""
+    FAR = "far"
+    """Figures that look different."""
+
+
 class IllegalAction(ValueError):
     """An action that the rules do not allow in the given state."""
 
@@ -153,7 +162,8 @@ class Game(Protocol):
     def deal(self, figures: Sequence[str], rng: random.Random) -> Deal:
         """Draw a board from figure ids. Raises ValueError if there are fewer than the smallest board needs.
 
-        A listener who knew the targets could win within `max_turns`, though perhaps not in one action.
+        What is drawn depends on the number of figures, not on which they are. A listener who knew the targets could
+        win within `max_turns`, though perhaps not in one action.
         """
         ...
 

@@ -12,7 +12,7 @@ from typing import Any
 from sqlmodel import Session
 
 from games import DEFAULT_GAME, GAMES
-from games.core import Game
+from games.core import Difficulty, Game
 from games.figures import held_out, open_images
 from learner.conversation import game_of
 from learner.examples.hindsight import Hindsight
@@ -48,6 +48,7 @@ class DeploymentConfig:
     images: str = "classic"
     figures: int | None = None
     """Number of figures of the set to play with (`games.figures.held_out`); None uses all."""
+    difficulty: Difficulty | None = None
     system: System = "b-sup"
     rounds: int = 6
     games_per_round: int = 330
@@ -283,6 +284,7 @@ class _World:
             min(config.at_once, config.games_per_round),
             config.seed,
             config.attack,
+            config.difficulty,
         )
         self.tallies: dict[int, Tally] = {}
         self.results: dict[int, dict[str, Any]] = {0: {}}

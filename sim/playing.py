@@ -5,7 +5,8 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from games.core import Deal, Game, Outcome, Step
+from games.core import Deal, Difficulty, Game, Outcome, Step
+from games.difficulty import deal_board
 from games.figures import ImageSet
 from learner.policy import Policy
 from learner.protocol import TurnAnswer, TurnRequest, turn_request
@@ -61,6 +62,7 @@ class Playground:
         count: int,
         seed: int,
         attack: Attack = Attack(),  # noqa: B008 - frozen
+        difficulty: Difficulty | None = None,
     ) -> None:
         """Adds `count` players to the database. Games are dealt from the figures `ids` and alternate between
         `games`. What is in the database already is not played again (`sim.resume`).
@@ -74,6 +76,7 @@ class Playground:
         self.images = images
         self.ids = tuple(ids)
         self.seed = seed
+        self.difficulty = difficulty
         descriptions = images.descriptions(self.ids)
         chosen = set(random.Random(f"{seed}/attack").sample(range(count), round(attack.share * count)))
 
@@ -137,7 +140,8 @@ class Playground:
         """Deal a game. The deals of a round are the same for every system and policy."""
         rules = self.rules[index % len(self.rules)]
         kind = "attack-" if person in self._attacking else ""
-        deal = rules.deal(self.ids, random.Random(f"{self.seed}/{kind}deal/{number}/{index}"))
+        rng = random.Random(f"{self.seed}/{kind}deal/{number}/{index}")
+        deal = deal_board(rules, self.images, rng, self.difficulty, self.ids)
         if kind and self.attack.renews_accounts:
             self._renew_account(person)
         row = models.Game(
@@ -152,6 +156,7 @@ class Playground:
             adapter=adapter,
             base_model=self.policy.fingerprint,
             images_hash=self.images.fingerprint,
+            difficulty=self.difficulty,
             round=number,
         )
         row.started_at = self._stored.started_at(row.id) or row.started_at

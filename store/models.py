@@ -10,7 +10,7 @@ from uuid import uuid4
 import sqlalchemy as sa
 from sqlmodel import Field, SQLModel
 
-from games.core import Outcome
+from games.core import Difficulty, Outcome
 from store.columns import choice_column, now, parent_column, time_column, words_column
 from store.kinds import (
     AdapterStatus,
@@ -67,7 +67,7 @@ class Game(SQLModel, table=True):
         sa.Index(None, "origin", "player_id"),
         sa.Index(None, "ended_at", "id"),
         sa.Index(None, "started_at", "id"),
-        sa.Index(None, "round", "adapter", "outcome", "origin"),
+        sa.Index(None, "round", "adapter", "outcome", "origin", "difficulty"),
         sa.Index(None, "thread_closed", "ended_at"),
     )
 
@@ -100,6 +100,8 @@ class Game(SQLModel, table=True):
     """Fingerprint of the base model."""
     images_hash: str | None = None
     """`games.figures.ImageSet.fingerprint` of its image set."""
+    difficulty: Difficulty | None = choice_column(Difficulty, default=None, nullable=True)
+    """What its player chose of the figures; None: any were dealt."""
     code_version: str | None = Field(default_factory=code_version)
     """Version of the program that dealt it (`store.version`); None for games older than this column."""
     round: int = 0

@@ -212,7 +212,8 @@ async def standings(
 ) -> list[Standing]:
     """The players of a guild by their games that ended from `since` to before `until`, the best first.
 
-    Left out are players with fewer than `least_games` games, and those who do not want to be listed.
+    Left out are games whose difficulty was chosen, players with fewer than `least_games` others, and those who do not
+    want to be listed.
     """
     query = (
         select(Player.external_id, func.count(), _WON, func.sum(_turns()))
@@ -221,6 +222,7 @@ async def standings(
         .where(
             *Scope(guild_id=guild_id).conditions(),
             col(Game.origin) == origin,
+            col(Game.difficulty).is_(None),
             col(Player.id).not_in(agreed(ConsentKind.UNLISTED)),
         )
         .group_by(col(Player.id), col(Player.external_id))

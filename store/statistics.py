@@ -63,12 +63,14 @@ def bootstrap_ci95(values: Sequence[float], resamples: int = 2000, seed: int = 0
 
 
 def success_by_adapter(session: Session) -> dict[str, Success]:
-    """Adapter -> success in its games, in the order of the rounds in which adapters began to play, without imported
-    games."""
+    """Adapter -> success in its games, in the order of the rounds in which adapters began to play.
+
+    To compare adapters: without imported games, and without those whose difficulty was chosen.
+    """
     games, won = func.count(), func.sum(case((col(Game.outcome) == Outcome.WON, 1), else_=0))
     query = (
         select(Game.round, Game.adapter, games, won)
-        .where(*FINISHED_HERE)
+        .where(*FINISHED_HERE, col(Game.difficulty).is_(None))
         .group_by(col(Game.round), col(Game.adapter))
         .order_by(col(Game.round), col(Game.adapter))
     )
@@ -80,8 +82,10 @@ def success_by_adapter(session: Session) -> dict[str, Success]:
 
 
 def games_played_with(session: Session, adapter: str, since: datetime, at_most: int) -> int:
-    """Number of games with an adapter that ended after a time, without imported ones, counted up to `at_most`."""
-    query = select(Game.id).where(*FINISHED_HERE, Game.adapter == adapter, col(Game.ended_at) > since)
+    """Number of the games of `success_by_adapter` with an adapter that ended after a time, counted up to
+    `at_most`."""
+    played = (Game.adapter == adapter, col(Game.difficulty).is_(None), col(Game.ended_at) > since)
+    query = select(Game.id).where(*FINISHED_HERE, *played)
     return session.exec(select(func.count()).select_from(query.limit(at_most).subquery())).one()
 
 

@@ -56,6 +56,7 @@ class Interaction:
     player_id: int
     round: int
     won: bool
+    difficulty: str | None = None
     in_quarantine: bool = False
     """Whether its player was in quarantine, so that feedback was left out of its prompts."""
 
@@ -96,7 +97,7 @@ def usable_interactions(
     """
     query = sa.select(
         _GAME.id, _GAME.game, _GAME.images, _GAME.listener, _GAME.base_model, _GAME.adapter, _GAME.player_id,
-        _GAME.round, _GAME.outcome,
+        _GAME.round, _GAME.outcome, _GAME.difficulty,
     )  # fmt: skip
     query = query.where(or_(*_usable(session, discord_permission, local_games)))
     query = query.where(col(Game.outcome) != Outcome.OPEN, has_words()).order_by(
@@ -179,6 +180,7 @@ def _interaction(game: sa.Row[Any], turns: Sequence[sa.Row[Any]], in_quarantine:
         player_id=game.player_id,
         round=game.round,
         won=game.outcome == Outcome.WON,
+        difficulty=game.difficulty,
         in_quarantine=in_quarantine,
     )
 

@@ -9,18 +9,21 @@ import discord
 from bot import texts
 from bot.components import Button, Buttons, Form
 from bot.errors import AlreadyPlaying, QuizFirst, Refusal
+from bot.images import label_of
 from bot.permissions import check_moderator
 from bot.play.utterances import LONGEST, GiveUp, TypedCommand, Unplayable, Utterance, read
 from bot.privacy.buttons import first_choices
 from bot.respond import acknowledge, answer, kept_first
-from bot.services import BotInteraction, services_of
+from bot.services import BotInteraction, Wish, services_of
 from games import DEFAULT_GAME, GAMES
-from games.core import Outcome
+from games.core import Difficulty, Outcome
 from games.language import _
 from store.models import EndReason, Game, Player
 
 _GAME = r"(?P<game_id>[0-9a-f]{32}):(?P<owner>\d+)"
 FIELD = "utterance"
+LONGEST_LABEL = 60
+"""Characters of an image set's label that a custom id has room for."""
 
 
 class _OfGame:
@@ -139,20 +142,34 @@ class EndGameButton(Button, template=r"endgame:(?P<game_id>[0-9a-f]{32})"):
         await interaction.edit_original_response(content=_(text), view=None)
 
 
-class NewGameButton(Button, template=r"newgame(?::(?P<name>\w+))?(?P<team>:team)?"):
+class NewGameButton(
+    Button,
+    template=r"newgame(?::(?P<name>\w+))?(?P<team>:team)?(?::(?P<difficulty>near|far))?(?:@(?P<images>.{1,60}))?",
+):
     """Starts another game of the same kind for the person who presses it."""
 
     label, style = texts.NEW_GAME, discord.ButtonStyle.success
 
     def __init__(
-        self, name: str | None = None, team: str | bool | None = None, label: str | None = None
+        self,
+        name: str | None = None,
+        team: str | bool | None = None,
+        difficulty: str | None = None,
+        images: str | None = None,
+        label: str | None = None,
     ) -> None:
-        """`name` of the game; None in buttons of old versions. `team`: whether everybody may instruct in it."""
-        self.name, self.team = name if name in GAMES else DEFAULT_GAME, bool(team)
-        super().__init__(f"newgame:{self.name}{':team' if team else ''}", label=label)
+        """`name` of the game; None in buttons of old versions. The rest as in `Wish`."""
+        self.wish = Wish(
+            name if name in GAMES else DEFAULT_GAME,
+            bool(team),
+            images if images and len(images) <= LONGEST_LABEL else None,
+            Difficulty(difficulty) if difficulty else None,
+        )
+        kind = f"newgame:{self.wish.game}{':team' if team else ''}{f':{difficulty}' if difficulty else ''}"
+        super().__init__(f"{kind}@{self.wish.images}" if self.wish.images else kind, label=label)
 
     async def pressed(self, interaction: BotInteraction) -> None:
-        await start_game(interaction, self.name, team=self.team)
+        await start_game(interaction, self.wish)
 
 
 class DescribeForm(_OfThread, Form):
@@ -205,7 +222,7 @@ def board_buttons(game: Game, player_id: str) -> Buttons:
     """The buttons under a board."""
     if game.outcome is Outcome.OPEN:
         return Buttons(DescribeButton(game.id, player_id), GiveUpButton(game.id, player_id))
-    return Buttons(NewGameButton(game.game, game.team))
+    return Buttons(NewGameButton(game.game, game.team, game.difficulty, label_of(game.images)))
 
 
 def play_buttons(names: Sequence[str] | None) -> Buttons:
@@ -214,17 +231,15 @@ def play_buttons(names: Sequence[str] | None) -> Buttons:
     return Buttons(*(NewGameButton(game.name, label=texts.play_label(game.words)) for game in offered))
 
 
-async def start_game(interaction: BotInteraction, name: str, *, team: bool = False) -> None:
-    """Open a game, by its name, for the person who asked or a team, and answer with a link to it."""
+async def start_game(interaction: BotInteraction, wish: Wish) -> None:
+    """Open a game for the person who asked, and answer with a link to it."""
     await acknowledge(interaction, thinking=True)
     if interaction.guild is None:
         await answer(interaction, texts.ONLY_IN_SERVERS)
         return
     bot = services_of(interaction)
     try:
-        thread = await bot.opener.open(
-            interaction.channel, interaction.user, str(interaction.locale), name, team=team
-        )
+        thread = await bot.opener.open(interaction.channel, interaction.user, str(interaction.locale), wish)
     except AlreadyPlaying as running:
         give_up = Buttons(GiveUpButton(running.game.id, str(interaction.user.id)))
         await answer(interaction, str(running), view=give_up)

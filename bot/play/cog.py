@@ -18,8 +18,9 @@ from bot.play.example import example_of
 from bot.play.locales import Locales
 from bot.play.utterances import addresses
 from bot.respond import acknowledge, answer, reply
-from bot.services import BotInteraction, Services
+from bot.services import BotInteraction, Services, Wish
 from games import DEFAULT_GAME, GAMES
+from games.core import Difficulty
 from games.language import N_, _
 from store.games import open_game_of
 from store.models import Game
@@ -33,6 +34,10 @@ ME, EVERYBODY = "me", "everybody"
 _WHO = [
     app_commands.Choice(name=N_("Only me"), value=ME),
     app_commands.Choice(name=N_("Everybody in the thread, as a team"), value=EVERYBODY),
+]
+_DIFFICULTIES = [
+    app_commands.Choice(name=N_("Near: figures that look alike"), value=Difficulty.NEAR.value),
+    app_commands.Choice(name=N_("Far: figures that look different"), value=Difficulty.FAR.value),
 ]
 _CHOICES = [app_commands.Choice(name=game.words.label, value=game.name) for game in GAMES.values()]
 
@@ -49,11 +54,33 @@ class Play(Cog):
         self._locales = Locales(bot.database, bot.settings.origin)
 
     @app_commands.command(description="Play a game of tangrams with me in a thread")
-    @app_commands.describe(game="Which game", who="Who may describe figures")
-    @app_commands.choices(game=_CHOICES, who=_WHO)
+    @app_commands.describe(
+        game="Which game",
+        who="Who may describe figures",
+        images="Which figures; the list has those that this server offers",
+        difficulty="How much the figures of the board look alike; any, if you don't choose",
+    )
+    @app_commands.choices(game=_CHOICES, who=_WHO, difficulty=_DIFFICULTIES)
     @app_commands.guild_only()
-    async def play(self, interaction: BotInteraction, game: str = DEFAULT_GAME, who: str = ME) -> None:
-        await start_game(interaction, game, team=who == EVERYBODY)
+    async def play(
+        self,
+        interaction: BotInteraction,
+        game: str = DEFAULT_GAME,
+        who: str = ME,
+        images: app_commands.Range[str, 1, 100] | None = None,
+        difficulty: str | None = None,
+    ) -> None:
+        if images is not None and interaction.guild_id is not None:
+            offered = await self.bot.opener.image_sets(interaction.guild_id)
+            if images not in offered:
+                raise Refusal(texts.images_not_offered(images, offered))
+        chosen = Difficulty(difficulty) if difficulty is not None else None
+        await start_game(interaction, Wish(game, who == EVERYBODY, images, chosen))
+
+    @play.autocomplete("images")
+    async def offer_images(self, interaction: BotInteraction, typed: str) -> list[app_commands.Choice[str]]:
+        offered = await self.bot.opener.image_sets(interaction.guild_id) if interaction.guild_id else []
+        return [app_commands.Choice(name=each[:100], value=each[:100]) for each in offered if typed in each]
 
     @app_commands.command(description="Give up your running game")
     @app_commands.describe(player="For moderators: whose game ends")

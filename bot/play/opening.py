@@ -1,6 +1,8 @@
 """Opens a game: checks the request, then creates the thread, the row in the database and the board."""
 
+import asyncio
 import random
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -9,15 +11,16 @@ import structlog
 
 from bot import texts
 from bot.errors import OUTSIDE, AlreadyPlaying, QuizFirst, Refusal
-from bot.images import ImageSets
+from bot.images import ImageSets, label_of, listed
 from bot.locks import KeyedLocks
 from bot.permissions import missing
 from bot.play.session import GameSessions
-from bot.services import Policy
+from bot.services import Policy, Wish
 from bot.settings import BotSettings
 from bot.study.quiz import quiz_first
 from bot.study.running import RunningStudy
 from games import GAMES
+from games.difficulty import deal_board
 from games.figures import ImageSet
 from learner.protocol import PolicyError, PolicyStatus
 from store.database import Database
@@ -39,7 +42,8 @@ class _Start:
     player_id: int
     number: int
     round: int
-    images: str
+    images: list[str]
+    """Specs of the image sets that are offered. The first is played with if none is chosen."""
     games: list[str] | None
     """Names of the games that may be played; None for all."""
     team_games: bool
@@ -70,49 +74,47 @@ class GameOpener:
         self._locks = KeyedLocks()
         self._last_status: PolicyStatus | None = None
 
-    async def open(
-        self,
-        channel: object,
-        user: discord.Member | discord.User,
-        locale: str,
-        name: str,
-        *,
-        team: bool = False,
-    ) -> discord.Thread:
-        """Open a game by its name in a channel, or in the parent channel of a thread. `team`: everybody may instruct.
+    async def image_sets(self, guild_id: int) -> list[str]:
+        """Labels of the image sets that players of a server may choose."""
+        async with self._database.async_session() as session:
+            chosen = (await guild_settings(session, str(guild_id))).images
+        return [label_of(spec) for spec in listed(chosen or self._settings.play.images)]
 
-        Raises `Refusal` with the reason.
-        """
+    async def open(
+        self, channel: object, user: discord.Member | discord.User, locale: str, wish: Wish
+    ) -> discord.Thread:
+        """Open a game in a channel, or in the parent channel of a thread. Raises `Refusal` with the reason."""
         parent = await self._parent(channel)
         lacking = missing(parent.permissions_for(parent.guild.me))
         if lacking:
             raise Refusal(texts.bot_lacks(lacking))
-        rules = GAMES.get(name)
+        rules = GAMES.get(wish.game)
         if rules is None:
             raise Refusal(texts.COMMAND_CHANGED)
         async with self._locks((parent.guild.id, user.id)):
             start = await self._prepare(parent.guild.id, user, locale)
             if start.channels and str(parent.id) not in start.channels:
                 raise Refusal(texts.play_elsewhere(start.channels))
-            if start.games is not None and name not in start.games:
+            if start.games is not None and wish.game not in start.games:
                 allowed = [game.words for game in GAMES.values() if game.name in start.games]
                 raise Refusal(texts.not_played_here(allowed))
-            if team and not start.team_games:
+            if wish.team and not start.team_games:
                 raise Refusal(texts.NO_TEAM_GAMES)
             status = await self._status()
+            default, wanted = start.images[0], _wanted(wish, start.images)
             entry = await self._study.enter(
-                parent.guild.id, start.player_id, user.id, name, status, team=team
+                parent.guild.id, start.player_id, user.id, wish, status, None if wanted == default else wanted
             )
             if entry is not None and (quiz := await self._quiz(start.player_id, user.id)) is not None:
                 raise quiz
-            spec = entry.images if entry is not None else start.images
+            spec = entry.images if entry is not None else wanted
             images = await self._open_images(spec)
             try:
-                deal = rules.deal(images.ids, random.Random())
+                deal = await asyncio.to_thread(deal_board, rules, images, random.Random(), wish.difficulty)
             except ValueError as error:
                 raise Refusal(texts.too_few_figures(min(rules.board_sizes))) from error
             thread = await parent.create_thread(
-                name=texts.thread_name(rules.words, user.display_name, start.number, team=team),
+                name=texts.thread_name(rules.words, user.display_name, start.number, team=wish.team),
                 type=discord.ChannelType.news_thread
                 if parent.is_news()
                 else discord.ChannelType.public_thread,
@@ -125,7 +127,7 @@ class GameOpener:
                 listener=list(deal.listener),
                 targets=sorted(deal.targets),
                 player_id=start.player_id,
-                team=team,
+                team=wish.team,
                 origin=self._settings.origin,
                 guild_id=str(parent.guild.id),
                 channel_id=str(parent.id),
@@ -133,6 +135,7 @@ class GameOpener:
                 adapter=entry.adapter if entry is not None else status.current,
                 base_model=status.base_model,
                 images_hash=images.fingerprint,
+                difficulty=wish.difficulty,
                 round=start.round,
             )
             try:
@@ -181,7 +184,7 @@ class GameOpener:
                 player_id=player.id,
                 number=await games_played(session, player.id) + 1,
                 round=await finished_rounds(session),
-                images=community.images or self._settings.play.images,
+                images=listed(community.images or self._settings.play.images),
                 games=community.games,
                 team_games=community.team_games,
                 channels=tuple(each.channel_id for each in channels),
@@ -216,3 +219,8 @@ class GameOpener:
             if self._last_status is None:
                 raise
         return self._last_status
+
+
+def _wanted(wish: Wish, offered: Sequence[str]) -> str:
+    """The spec of the image set to play with."""
+    return next((spec for spec in offered if label_of(spec) == wish.images), offered[0])

@@ -140,7 +140,9 @@ class EraseYesButton(PanelButton, template=r"privacy:erase-yes:(?P<owner>\d+)"):
         if not await asyncio.to_thread(bot.database.scrub):
             log.warning("the database's log could not be emptied yet; it is when the last process closes it")
         log.info("player erased", games=games)
-        await interaction.edit_original_response(content=texts.erased(games, adapters), view=None)
+        at_once = await bot.console.leave_affected()
+        text = texts.erased(games, adapters, at_once=at_once)
+        await interaction.edit_original_response(content=text, view=None)
 
 
 BUTTONS = (ConsentButton, FirstChoiceButton, ExportButton, EraseButton, EraseYesButton)
@@ -210,6 +212,8 @@ async def _toggle(interaction: BotInteraction, kind: ConsentKind, source: str) -
         answers[kind] = not answers[kind]
         await give_consent(session, player.id, kind, answers[kind], source)
     log.info("consent", player=player.id, kind=kind.value, granted=answers[kind])
+    if kind is ConsentKind.TRAINING and not answers[kind]:
+        await bot.console.leave_affected()
     return answers
 
 

@@ -103,7 +103,8 @@ def exported(part: int, parts: int) -> str:
     ).format(part=part, parts=parts)
 
 
-def erased(games: int, adapters: int = 0) -> str:
+def erased(games: int, adapters: int = 0, *, at_once: bool = False) -> str:
+    """`at_once`: whether the adapters that learnt from them play no new game from now on."""
     done = ngettext(
         "Done. I erased everything I kept about you ({games} game).",
         "Done. I erased everything I kept about you ({games} games).",
@@ -111,6 +112,15 @@ def erased(games: int, adapters: int = 0) -> str:
     ).format(games=games)
     if not adapters:
         return done
+    if at_once:
+        learnt = ngettext(
+            "One of my adapters had learnt from your games: from now on no new game is played with what was learnt "
+            "from them, and the next round of learning starts without them.",
+            "{adapters} of my adapters had learnt from your games: from now on no new game is played with what was "
+            "learnt from them, and the next round of learning starts without them.",
+            adapters,
+        ).format(adapters=adapters)
+        return f"{done} {learnt}"
     learnt = ngettext(
         "One of my adapters had learnt from your games: the next round of learning starts without them, and after it "
         "no new game is played with what was learnt from them.",

@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable
 from enum import StrEnum
 from functools import partial
+from typing import Any
 
 import discord
 import structlog
@@ -16,7 +17,7 @@ from bot.language import channel_locale, speak, speaking
 from bot.respond import NO_PINGS
 from bot.rounds import report_texts, texts
 from bot.rounds.buttons import decide_buttons
-from bot.rounds.history import event_line, round_line
+from bot.rounds.history import ERASED, event_line, round_line
 from bot.rounds.messages import RoundMessages
 from bot.rounds.reports import Reports
 from bot.rounds.schedule import NoRound, NothingToLearn, TooLate, TooSoon
@@ -50,7 +51,8 @@ class Console:
         bot.schedule.on_game = self.reports.gain_if_due
 
     async def resume(self) -> None:
-        """Go on with the messages of rounds."""
+        """Go on with the messages of rounds, and with what was erased."""
+        await self.leave_affected()
         for row in await self._messages.resume():
             await self._show_end(row)
 
@@ -178,6 +180,37 @@ class Console:
             return partial(texts.already_current, name)
         self._tell(RoundEvent(action=action, by=by, adapter=name, before=before))
         return partial(texts.promoted, name, before)
+
+    async def leave_affected(self) -> bool:
+        """Something was erased, or is no longer agreed to: go back from the adapter in use, if it learnt from it.
+
+        Gives whether no new game is played with such an adapter any more. It does nothing where the owner leaves that
+        to the next round, and while a round runs, which does the same at its end.
+        """
+        if self._bot.settings.rounds.after_erasure != "rollback":
+            return False
+        registry = AdapterRegistry(self._bot.settings.adapters_dir)
+
+        def change(session: Session) -> RoundEvent | None:
+            refuse_while_running(session)
+            left = registry.leave_affected(session)
+            if left is None:
+                return None
+            about: dict[str, Any] = {"adapter": left["to"], "before": left["from"], "detail": ERASED}
+            record_event(session, RoundAction.ROLLBACK, None, **about)
+            return RoundEvent(action=RoundAction.ROLLBACK, **about)
+
+        try:
+            event = await self._bot.database.write_in_thread(change)
+        except Refusal:
+            return False
+        except (AdapterError, OSError) as error:
+            log.error("the adapter in use could not be taken out of service", error=str(error))
+            return False
+        if event is not None:
+            await self._reload()
+            self._tell(event)
+        return True
 
     async def base_model(self) -> str:
         """The fingerprint of the base model that plays. Raises Refusal if it does not answer."""

@@ -8,6 +8,8 @@ from bot.texts import LONGEST_MESSAGE
 from games.language import N_, _
 from store.models import Round, RoundAction, RoundEvent, RoundStatus
 
+ERASED = "erased"
+"""Detail of a rollback that the bot did, because the adapter in use had learnt from what was erased or withdrawn."""
 NO_HISTORY = N_("There hasn't been a round yet.")
 
 
@@ -70,6 +72,8 @@ def event_line(event: RoundEvent) -> str:
     match event.action:
         case RoundAction.PROMOTE:
             said = _("{person} promoted `{adapter}`{before}")
+        case RoundAction.ROLLBACK if event.detail == ERASED:
+            said = _("I went back to `{adapter}`{before}: that had learnt from what may no longer be used")
         case RoundAction.ROLLBACK:
             said = _("{person} went back to `{adapter}`{before}")
         case RoundAction.SCHEDULE if event.detail is None:

@@ -8,6 +8,7 @@ from discord import app_commands
 
 from bot.cogs import Cog
 from bot.errors import Refusal
+from bot.images import listed
 from bot.language import LANGUAGES, language_of
 from bot.permissions import NAMES, check_moderator, missing
 from bot.respond import acknowledge, answer
@@ -29,6 +30,9 @@ LONGEST_SILENCE = 720
 """Seconds between games, and hours until a silent game ends, that a server may choose at most."""
 
 
+MOST_IMAGE_SETS = 10
+
+
 class Setup(Cog):
     """The command `/setup`."""
 
@@ -42,7 +46,7 @@ class Setup(Cog):
         play_in="One more channel for games, with a pinned Play button; then games are played in such channels only",
         not_in="A channel that is not for games any more",
         games="The games that may be played here",
-        images="The figures of new games here: 'classic', 'classic:N' for N of them, or 'default'",
+        images="Figures of new games: 'classic', 'classic:N' for N of them, several with commas, or 'default'",
         cooldown="Seconds between one player's new games",
         idle="Hours without a word after which a game ends; 0 never",
         team="Whether a game may be played by everybody in its thread",
@@ -144,18 +148,20 @@ class Setup(Cog):
         return [app_commands.Choice(name=spec, value=spec) for spec in offered if spec.startswith(typed)]
 
     async def _check_images(self, spec: str) -> None:
-        """Check an image set. Raises Refusal if games cannot be played with it.
+        """Check image sets. Raises Refusal if games cannot be played with one of them.
 
         Sets in folders are refused, so that moderators cannot name paths on the operator's machine.
         """
         if spec == texts.DEFAULT_IMAGES:
             return
-        if spec.partition(":")[0] != texts.CLASSIC_IMAGES:
+        specs = listed(spec)
+        if not 0 < len(specs) <= MOST_IMAGE_SETS or any(not _is_classic(each) for each in specs):
             raise Refusal(texts.images_refused(spec, texts.IMAGES_TO_CHOOSE))
-        try:
-            await self.bot.images.open(spec)
-        except (ValueError, OSError) as error:
-            raise Refusal(texts.images_refused(spec, str(error))) from error
+        for each in specs:
+            try:
+                await self.bot.images.open(each)
+            except (ValueError, OSError) as error:
+                raise Refusal(texts.images_refused(each, str(error))) from error
 
     async def _save(
         self,
@@ -209,3 +215,7 @@ class Setup(Cog):
         except PolicyError:
             return False
         return True
+
+
+def _is_classic(spec: str) -> bool:
+    return spec.partition(":")[0] == texts.CLASSIC_IMAGES

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import discord
 
+from bot.images import listed
 from bot.language import LANGUAGES, number
 from games import GAMES
 from games.language import N_, _, ngettext
@@ -20,7 +21,7 @@ CLASSIC_IMAGES, DEFAULT_IMAGES = "classic", "default"
 ALL_GAMES = "all"
 ALL_GAMES_LABEL = N_("all")
 IMAGES_TO_CHOOSE = N_(
-    "a server can choose `classic`, some of it (`classic:40`, say) or `default`; "
+    "a server can choose `classic`, some of it (`classic:40`, say), several of these with commas, or `default`; "
     "any other set is for whoever runs me to choose (`RESPECT_PLAY__IMAGES`)"
 )
 RESET = {
@@ -108,7 +109,7 @@ def report(
         else _("♟️ Games: all of mine.")
     )
     rows.append(
-        _("🧩 Figures: {images}").format(images=f"`{row.images}`")
+        _("🧩 Figures: {images}").format(images=", ".join(f"`{each}`" for each in listed(row.images)))
         if row.images
         else _("🧩 Figures: the default ones. `/setup images:` chooses others for this server.")
     )

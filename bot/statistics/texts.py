@@ -186,7 +186,8 @@ def leaderboard(
     lines.append(
         _(
             "-# Ranked by the lower end of the 95% interval of success, so that many games count for more than a few "
-            "lucky ones. It takes {games} finished games here. Months are in UTC. `/privacy` takes you off the list."
+            "lucky ones. It takes {games} finished games here, without those of a chosen difficulty. Months are in "
+            "UTC. `/privacy` takes you off the list."
         ).format(games=least_games)
     )
     return "\n".join(lines)

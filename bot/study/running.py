@@ -10,7 +10,7 @@ import structlog
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from bot.errors import StartupError
-from bot.services import Policy
+from bot.services import Policy, Wish
 from bot.settings import BotSettings
 from learner.protocol import PolicyError, PolicyStatus
 from learner.registry import AdapterRegistry
@@ -96,12 +96,25 @@ class RunningStudy:
         return await asyncio.to_thread(look)
 
     async def enter(
-        self, guild_id: int, player_id: int, user_id: int, game: str, status: PolicyStatus, *, team: bool
+        self,
+        guild_id: int,
+        player_id: int,
+        user_id: int,
+        wish: Wish,
+        status: PolicyStatus,
+        images: str | None = None,
     ) -> Entry | None:
-        """Assign a new game to an arm; None if it is not in the study, so that it is played as usual."""
-        if self.file is None or team or game != self.file.study.game:
+        """Assign a new game to an arm; None if it is not in the study, so that it is played as usual.
+
+        `images`: the image set, if the player chose another than the usual one.
+        """
+        if self.file is None:
             return None
         study, who = self.file.study, self.file.study.eligibility
+        if wish.team or wish.difficulty is not None or wish.game != study.game:
+            return None
+        if images not in (None, study.images):
+            return None
         if who.servers and str(guild_id) not in who.servers:
             return None
         async with self._database.async_session() as session:

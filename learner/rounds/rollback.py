@@ -5,6 +5,7 @@ evaluates an adapter before it is played with, this module afterwards.
 """
 
 from collections.abc import Mapping, Sequence
+from statistics import mode
 
 import numpy as np
 
@@ -22,11 +23,17 @@ def worse_in_play(
 ) -> str | None:
     """A sentence that says why `current` is worse than its predecessor `before`; None if it is not.
 
-    Worse means winning less, or getting positive feedback in fewer turns without winning more.
+    Worse means winning less, or getting positive feedback in fewer turns without winning more. Only games of one
+    difficulty are compared, of the one that `current` played most.
     """
-    played = [one for one in interactions if one.adapter == current]
+    difficulties = [one.difficulty for one in interactions if one.adapter == current]
+    if not difficulties:
+        return None
+    usual = mode(difficulties)
+    alike = [one for one in interactions if one.difficulty == usual]
+    played = [one for one in alike if one.adapter == current]
     base_models = {one.base_model for one in played}
-    parents = [one for one in interactions if one.adapter == before and one.base_model in base_models]
+    parents = [one for one in alike if one.adapter == before and one.base_model in base_models]
     if min(len(played), len(parents)) < MIN_GAMES:
         return None
     wins, wins_before = ([float(one.won) for one in games] for games in (played, parents))

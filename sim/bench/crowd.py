@@ -52,6 +52,7 @@ BUTTONS = (
     "newgame",
     "newgame:{huge}",
     "newgame:pick:team",
+    "newgame:pick:team:near@{huge}",
     "round:cancel:{huge}:{me}",
     "round:promote:base:{me}",
     "round:rollback:{huge}:{me}",
@@ -244,7 +245,7 @@ class Crowd:
 
     def _options(self, command: str, sender: Sender) -> dict[str, Any]:
         known = {
-            "play": ("game", "who"),
+            "play": ("game", "who", "images", "difficulty"),
             "giveup": ("player",),
             "rules": ("game",),
             "stats": ("games",),

@@ -133,6 +133,7 @@ def rows_of(
                 "action": turn.action,
                 "images": game.images,
                 "images_hash": game.images_hash,
+                "difficulty": game.difficulty,
                 "code_version": game.code_version,
                 "p_positive": binary.p_positive if binary else None,
                 "cue": binary.cue if binary else None,

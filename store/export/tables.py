@@ -242,6 +242,11 @@ TURN_META = Table(
         Column("action", TEXT, "The action as a string over the listener's letters."),
         Column("images", TEXT, "Image set of the game."),
         Column("images_hash", TEXT, "Hash of that set's figures; null for games from before it was kept."),
+        Column(
+            "difficulty",
+            TEXT,
+            "What the player chose: near (figures that look alike) or far (different ones); null for any.",
+        ),
         Column("code_version", TEXT, "Program that dealt the game; null for games from before it was kept."),
         Column(
             "p_positive", FLOAT, "The binary decoder's probability that the action was right; null if none."

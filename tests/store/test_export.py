@@ -14,7 +14,7 @@ from sqlmodel import select
 from typer.testing import CliRunner
 
 from cli.main import app
-from games.core import Outcome
+from games.core import Difficulty, Outcome
 from sim.bench.generated import generate
 from store import games, players
 from store.database import Database
@@ -150,6 +150,7 @@ async def test_a_game_in_every_table(database: Database, tmp_path: Path):
     game = await played(database)
     decode(database)
     with database.session() as session:
+        session.get_one(Game, game.id).difficulty = Difficulty.NEAR
         adapter = Adapter(
             name="round-0001-b-sup", base_model="tiny", system="b-sup", card={"training": {"epochs": 2}}
         )
@@ -208,6 +209,7 @@ async def test_a_game_in_every_table(database: Database, tmp_path: Path):
     meta = rows(folder, "turn_meta")[0]
     assert (meta["log_prob"], meta["temperature"], meta["seed"], meta["cue"]) == (-1.0, 0.7, 3, "no")
     assert meta["code_version"].startswith("0.")
+    assert meta["difficulty"] == "near"
     (policy,) = rows(folder, "policy")
     assert (policy["temperature"], policy["training"]) == (0.7, '{"epochs": 2}')
     assert rows(folder, "policy_turn") == [

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from games.core import Outcome
+from games.core import Difficulty, Outcome
 from store import players
 from store.database import Database
 from store.models import (
@@ -55,6 +55,7 @@ async def game(
     adapter: str = "base",
     origin: Origin = Origin.DISCORD,
     guild: str = "9",
+    difficulty: Difficulty | None = None,
 ) -> list[int]:
     """A game with turns; gives the ids of the turns."""
     at = START + timedelta(days=day)
@@ -71,6 +72,7 @@ async def game(
             adapter=adapter,
             base_model="tiny",
             outcome=outcome,
+            difficulty=difficulty,
             started_at=at,
             ended_at=None if outcome is Outcome.OPEN else at,
         )
@@ -155,6 +157,7 @@ async def test_standings_leave_out_few_games_other_servers_and_who_does_not_want
         for number in range(won + lost):
             await game(database, ids[name], Outcome.WON if number < won else Outcome.LOST)
     await game(database, ids["4"], guild="10")  # the third game of this player is elsewhere
+    await game(database, ids["4"], difficulty=Difficulty.FAR)  # and the fourth is easier
     for name, granted in (("5", True), ("1", True), ("1", False)):
         async with database.async_session() as session:
             await players.give_consent(session, ids[name], ConsentKind.UNLISTED, granted, "/privacy")

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from sqlmodel import col, select
 
 from bot.errors import StartupError
 from bot.privacy.texts import kept_answers
+from bot.services import Wish
 from bot.settings import BotSettings
 from bot.statistics.texts import WILL_LEARN
 from bot.study import texts
@@ -36,6 +38,7 @@ from store.players import erase_player, export_player, give_consent, player_of
 from store.training import LineageEntry, record_lineage
 from tests.bot.rounds.rounds_house import add_adapter, erase_turns_of
 
+WISH = Wish("multiref")
 ARMS = """
 name = "reading"
 images = "classic:40"
@@ -91,9 +94,9 @@ async def ask_to_play(house: House, person: Person) -> Message:
     return await person.wait_message(lambda message: message.ephemeral)
 
 
-async def win(house: House, person: Person) -> Game:
+async def win(house: House, person: Person, **options: str) -> Game:
     """Play a game and win it. Gives the game."""
-    thread = await house.play(person)
+    thread = await house.play(person, **options)
     await house.turn(person, thread, await house.winning_words(thread))
     return await house.settled(thread)
 
@@ -167,6 +170,26 @@ async def test_a_player_s_way_through_a_study(
     panel = await ada.wait_message(lambda message: message.ephemeral)
     assert panel.content.endswith(kept_answers(8))
     assert [(row.answer, row.correct) for row in quiz] == [("Only the bot", False), ("Only I", True)]
+
+
+async def test_a_game_with_options_of_the_player_is_not_in_the_study(
+    stopped_house: House, adapter: str, ada: Person
+):
+    house = stopped_house
+    house.with_settings(play={"images": "classic,classic:40,classic:60"})
+    study_of(house, ARMS)
+    await house.start()
+    for options in ({"difficulty": "near"}, {"images": "classic:60"}):
+        assert (await win(house, ada, **options)).images == options.get("images", "classic")
+    assert not await rows(house)
+    chosen = await win(house, ada, images="classic:40")  # as in the study
+    (row,) = await rows(house)
+    assert row.game_id == chosen.id
+    await ada.press_labelled(board_of(house, ada, chosen), "New game")
+    await ada.wait_message(
+        lambda message: message.content.startswith("Hi") and message.channel_id != int(chosen.thread_id or 0)
+    )
+    assert len(await rows(house)) == 2
 
 
 async def test_players_see_neither_arm_nor_adapter(
@@ -254,7 +277,8 @@ async def test_an_adapter_that_may_not_be_used_any_more_leaves_its_arm_out(
             async with house.database.async_writing() as session:
                 player = await player_of(session, Origin.LOCAL, str(user_id), "Ada")
                 assert player.id is not None
-            entry = await running.enter(1, player.id, user_id, running.file.study.game, status, team=False)  # pyright: ignore[reportOptionalMemberAccess]
+            assert running.file is not None
+            entry = await running.enter(1, player.id, user_id, Wish(running.file.study.game), status)
             if entry is None:
                 return None
             async with house.database.async_writing() as session:
@@ -302,16 +326,15 @@ async def test_who_takes_part(stopped_house: House, extra: str, entered: bool):
         player = await player_of(session, Origin.LOCAL, "9", "Ada")
         assert player.id is not None
 
-    async def enter(settings: BotSettings, *, team: bool = False, game: str | None = None) -> bool:
+    async def enter(settings: BotSettings, wish: Wish = WISH) -> bool:
         async with connect(house.policy.url, settings) as policy:
             running = RunningStudy(settings, house.database, policy)
             assert running.file is not None and player.id is not None
-            name = game or running.file.study.game
-            return await running.enter(1, player.id, 9, name, status, team=team) is not None
+            return await running.enter(1, player.id, 9, wish, status) is not None
 
     assert await enter(house.settings) == entered
-    assert not await enter(house.settings, team=True)
-    assert not await enter(house.settings, game="pick")
+    assert not await enter(house.settings, replace(WISH, team=True))
+    assert not await enter(house.settings, replace(WISH, game="pick"))
     on_discord = house.settings.changed(discord={"api": None, "gateway": None, "token": SecretStr("t")})
     assert not await enter(on_discord), "no consent to research"
     async with house.database.async_writing() as session:

@@ -421,6 +421,21 @@ def test_an_adapter_is_worse_in_play_if_it_credibly_wins_less():
     assert verdict_on(record("now", 0, 100), ([], {})) is None
 
 
+def test_only_games_of_one_difficulty_are_compared():
+    """Whoever chooses boards of similar figures makes no adapter look worse."""
+
+    def hard(adapter: str, won: int, games: int) -> list[Interaction]:
+        return [replace(one, difficulty="near") for one in record(adapter, won, games)[0]]
+
+    usual, before = record("now", 60, 100), record("before", 60, 100)
+    assert verdict_on((usual[0] + hard("now", 0, 80), {}), before) is None
+    assert verdict_on((usual[0] + hard("now", 0, 120), {}), before) is None, "no such games to compare with"
+    assert (
+        verdict_on((usual[0] + hard("now", 0, 120), {}), (before[0] + hard("before", 60, 100), {}))
+        == "now won 0% of 120 games, before 60% of 100"
+    )
+
+
 def test_an_adapter_is_worse_in_play_if_it_gets_less_praise_and_wins_no_more():
     praised, scolded = (1,), (-1,)
     found = verdict_on(record("now", 50, 100, scolded), record("before", 50, 100, praised))
