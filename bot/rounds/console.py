@@ -189,7 +189,7 @@ class Console:
         """
         if self._bot.settings.rounds.after_erasure != "rollback":
             return False
-        registry = AdapterRegistry(self._bot.settings.adapters_dir)
+        registry = AdapterRegistry.of(self._bot.settings)
 
         def change(session: Session) -> RoundEvent | None:
             refuse_while_running(session)

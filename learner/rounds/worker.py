@@ -88,44 +88,44 @@ class RoundWorker:
         stopping = asyncio.create_task(self._stop.wait())
         try:
             while not (ending.done() or stopping.done()):
-                if not await asyncio.to_thread(self._beat, row.id):
-                    await process.stop()
-                    return None
+                await asyncio.to_thread(self._beat, row.id)
                 await asyncio.wait(
                     {ending, stopping},
                     timeout=self._lease / BEATS_PER_LEASE,
                     return_when=asyncio.FIRST_COMPLETED,
                 )
-            if not ending.done():
-                await process.stop()
-                await asyncio.to_thread(self._give_up, row.id)
-                return None
-            return await asyncio.to_thread(self._ended, row.id, ending.result())
+            if ending.done():
+                return await asyncio.to_thread(self._end, row.id, ending.result())
+            await process.stop()
+            await asyncio.to_thread(self._give_up, row.id)
+        except RoundEnded:  # by its process, which is about to exit, or by somebody who cancelled it
+            await process.stop()
+            return await asyncio.to_thread(self._row, row.id)
+        except RoundTaken as error:
+            log.warning("round left", reason=str(error))
+            await process.stop()
         finally:
             for task in (ending, stopping):
                 task.cancel()
+        return None
 
-    def _beat(self, round_id: int) -> bool:
-        """Say that the round's worker lives. False if the round has ended or another worker has it."""
+    def _beat(self, round_id: int) -> None:
+        """Say that the round's worker lives. Raises `RoundEnded` or `RoundTaken`."""
         try:
             with self._database.session() as session:
                 hold(session, round_id, self.name)
-        except (RoundEnded, RoundTaken) as error:
-            log.warning("round left", reason=str(error))
-            return False
         except SQLAlchemyError as error:  # the lease goes on running out
             log.error("database not available", error=str(error.__cause__ or error))
-        return True
+
+    def _end(self, round_id: int, reason: str) -> Round:
+        """The row of a round whose process has exited, as failed if that did not end it. Raises `RoundTaken`."""
+        with self._database.session() as session:
+            return finish(session, round_id, worker=self.name, error=reason)
 
     def _give_up(self, round_id: int) -> None:
-        with contextlib.suppress(RoundEnded, RoundTaken), self._database.session() as session:
+        with self._database.session() as session:
             give_up(session, round_id, self.name)
 
-    def _ended(self, round_id: int, reason: str) -> Round | None:
-        """The row of a round whose process has ended, as failed if the process did not say how; None if it is lost."""
-        try:
-            with self._database.session() as session:
-                return finish(session, round_id, worker=self.name, error=reason)
-        except RoundTaken as error:
-            log.warning("round left", reason=str(error))
-            return None
+    def _row(self, round_id: int) -> Round:
+        with self._database.session() as session:
+            return session.get_one(Round, round_id)

@@ -17,6 +17,7 @@ from learner.protocol import BASE_ADAPTER
 from learner.registry import AdapterRegistry
 from learner.rounds.pipeline import run_round
 from learner.rounds.work import RoundProgress
+from learner.rounds.worker import RoundWorker
 from learner.settings import LearnerSettings
 from store.database import Database
 from store.models import Adapter, Round
@@ -37,7 +38,7 @@ class Machines:
             copy_of(played, folder / "bot"),
             store={"adapters_url": f"file://{folder / 'share'}"},
             policy={"device": "cpu", "threads": 1},
-            rounds={"elsewhere": True, "lease": 3.0, "seed_games": "none"},
+            rounds={"elsewhere": True, "lease": 1.0, "seed_games": "none"},
         )
         self.database = Database(self.bot.store.url)
         self.processes: list[Process] = []
@@ -84,7 +85,7 @@ def machines(played: Path, tmp_path: Path) -> Iterator[Machines]:
             for child in psutil.Process(process.pid).children(recursive=True):
                 child.kill()
         process.kill()
-        process.communicate()
+        process.wait()
     machines.database.close()
 
 
@@ -145,6 +146,27 @@ def test_a_round_whose_process_dies_under_its_worker_fails_with_the_reason(machi
     said, _ = worker.communicate()
     assert worker.returncode == 1 and "Round 1 failed: Its process was ended by SIGKILL" in said
     assert machines.row().status == "failed"
+
+
+LINGERING = """
+import sys, time
+from store.database import Database
+from store.rounds import finish
+from store.settings import StoreSettings
+with Database.of(StoreSettings().store).session() as session:
+    finish(session, 1, worker=sys.argv[sys.argv.index("--worker") + 1])
+time.sleep(3600)
+"""
+
+
+async def test_a_worker_is_done_when_its_round_is_however_long_the_process_takes_to_exit(
+    machines: Machines, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("learner.rounds.process.command", lambda *_: [sys.executable, "-c", LINGERING])
+    with machines.database.session() as session:
+        request_round(session, "b-sup")
+    row = await RoundWorker(machines.settings("first"), machines.database).run(once=True)
+    assert row is not None and row.status == "done"
 
 
 # --- in one process -------------------------------------------------------------------------------
