@@ -22,7 +22,14 @@ from store.lineage import affected_adapters
 from store.logs import configure_logging
 from store.migrations import refuse_newer, revisions, upgrade
 from store.models import Adapter, Round, RoundAction, RoundStatus
-from store.rounds import RoundTaken, active_round, latest_rounds, record_event, request_round
+from store.rounds import (
+    RoundTaken,
+    active_round,
+    latest_rounds,
+    record_event,
+    request_round,
+    waits_for_worker,
+)
 from store.settings import help_of
 
 app = typer.Typer(no_args_is_help=True)
@@ -94,7 +101,7 @@ def status(as_json: AsJson = False) -> None:
     """Show the current adapter and the state of the latest round."""
     with _opened(read_only=True) as (settings, database), database.session() as session:
         current = AdapterRegistry.of(settings).current()
-        rows = latest_rounds(session, 1)
+        rows, asked = latest_rounds(session, 1), settings.rounds
         affected = {name: str(why) for name, why in affected_adapters(session).items()}
         if as_json:
             print_json({"current": current, "round": _round(rows[0]) if rows else None, "affected": affected})
@@ -103,6 +110,8 @@ def status(as_json: AsJson = False) -> None:
         out.print(
             f"Round {rows[0].number} ({rows[0].system}): {_outcome(rows[0])}" if rows else "No round yet."
         )
+        if rows and waits_for_worker(rows[0], asked.lease, elsewhere=asked.elsewhere):
+            out.print("It waits for a worker: no `respect round worker` seems to be running.")
         for name, why in sorted(affected.items()):
             out.print(f"{name} {why}: it cannot be promoted", highlight=False)
         if current in affected:

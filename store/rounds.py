@@ -3,7 +3,7 @@ line."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -184,6 +184,16 @@ def give_up(session: Session, round_id: int, worker: str) -> None:
     row = session.get_one(Round, round_id, populate_existing=True)
     row.worker, row.status, row.stage, row.progress = None, RoundStatus.QUEUED, "queued", {}
     session.add(row)
+
+
+def waits_for_worker(row: Round, lease: float, *, elsewhere: bool) -> bool:
+    """Whether no worker has said for the time of a lease that it runs a round that is one's to run.
+
+    `elsewhere`: workers run the rounds that are queued.
+    """
+    theirs = row.worker is not None or (elsewhere and row.status is RoundStatus.QUEUED)
+    last_sign = row.heartbeat_at or row.created_at
+    return bool(row.active) and theirs and now() - last_sign >= timedelta(seconds=lease)
 
 
 def _changes_one(session: Session, statement: sa.Update) -> bool:

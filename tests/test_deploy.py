@@ -3,10 +3,13 @@
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import yaml
+from typer.testing import CliRunner
 
 from bot.settings import BotSettings
+from cli.main import app
 from store.settings import PREFIX
 from web.metrics import Metrics
 
@@ -15,7 +18,7 @@ DEPLOY = ROOT / "deploy"
 SETTINGS = {setting.variable for setting in BotSettings.all()}
 
 
-def compose() -> dict[str, dict[str, object]]:
+def compose() -> dict[str, dict[str, Any]]:
     return yaml.safe_load((DEPLOY / "compose.yaml").read_text())["services"]
 
 
@@ -33,8 +36,7 @@ def test_every_setting_exists():
 
 def test_mounted_files_exist():
     for service in compose().values():
-        mounts = [str(mount) for mount in service.get("volumes", ())]  # pyright: ignore[reportGeneralTypeIssues]
-        for mount in mounts:
+        for mount in service.get("volumes", ()):
             if mount.startswith("."):
                 assert (DEPLOY / mount.split(":")[0]).is_file(), mount
 
@@ -44,6 +46,13 @@ def test_the_ports_are_those_of_the_settings():
     bot, scraped = compose()["bot"], yaml.safe_load((DEPLOY / "prometheus.yml").read_text())
     assert f"127.0.0.1:{default}/healthz" in str(bot["healthcheck"])
     assert scraped["scrape_configs"][0]["static_configs"][0]["targets"] == [f"bot:{default}"]
+
+
+def test_the_commands_of_the_containers_exist():
+    asked = [service["command"] for service in compose().values() if "command" in service]
+    assert asked == [["round", "worker"]]
+    for command in asked:
+        assert CliRunner().invoke(app, [*command, "--help"]).exit_code == 0
 
 
 def test_the_board_shows_metrics_that_there_are():

@@ -21,7 +21,7 @@ from learner.protocol import PolicyError
 from learner.registry import AdapterError, AdapterRegistry
 from store.lineage import affected_adapters
 from store.models import Adapter, AdapterStatus, Origin, Round
-from store.rounds import active_round, latest_events, latest_rounds
+from store.rounds import active_round, latest_events, latest_rounds, waits_for_worker
 from store.statistics import success_by_adapter
 
 SHOWN = 10
@@ -155,9 +155,9 @@ class Rounds(GroupCog, group_name="round", group_description="Rounds of learning
                 current = self._registry.current()
             except AdapterError as error:
                 raise Refusal(f"{error}.") from error
-            return report_texts.round_status(
-                active_round(session), current, success_by_adapter(session), notes
-            )
+            active, asked = active_round(session), self.bot.settings.rounds
+            waits = active is not None and waits_for_worker(active, asked.lease, elsewhere=asked.elsewhere)
+            return report_texts.round_status(active, current, success_by_adapter(session), notes, waits=waits)
 
     def _history(self) -> str:
         with self.bot.database.session() as session:

@@ -16,7 +16,7 @@ from bot.respond import NO_PINGS
 from bot.rounds import report_texts
 from bot.services import BotInteraction, Services
 from store.models import Round
-from store.rounds import rounds_with_message
+from store.rounds import rounds_with_message, waits_for_worker
 
 log = structlog.get_logger(__name__)
 
@@ -122,7 +122,9 @@ class RoundMessages:
                 continue
             if row is None or row.active is None:
                 return
-            text = report_texts.round_progress(row)
+            asked = self._bot.settings.rounds
+            waits = waits_for_worker(row, asked.lease, elsewhere=asked.elsewhere)
+            text = report_texts.round_progress(row, waits=waits)
             if text == shown or time.monotonic() - edited < EDIT_SECONDS:
                 continue
             edited, shown = time.monotonic(), text

@@ -25,13 +25,17 @@ STAGES = {
     "publish": (N_("handing over to the new one"), 0.97, 1.0),
 }
 """Stage of a round -> what it is doing, and where the bar stands at its start and end."""
+WAITS = N_("waiting for a worker: no `respect round worker` seems to be running")
 BAR_CELLS = 20
 
 
-def round_progress(row: Round) -> str:
-    """The message of a round under way, with its bar. It changes only where there is something to see."""
+def round_progress(row: Round, *, waits: bool = False) -> str:
+    """The message of a round under way, with its bar. It changes only where there is something to see.
+
+    `waits`: for a worker that runs it.
+    """
     what, start, end = STAGES.get(row.stage, (row.stage, 0.0, 0.0))
-    progress = row.progress or {}
+    what, progress = (WAITS, {}) if waits else (what, row.progress or {})
     if total := progress.get("total"):
         start += (end - start) * min(1.0, progress.get("done", 0) / total)
     full = round(start * BAR_CELLS)
@@ -72,18 +76,25 @@ AFFECTED_SHOWN = 3
 
 
 def round_status(
-    active: Round | None, current: str, successes: Mapping[str, Success], notes: Sequence[str | None]
+    active: Round | None,
+    current: str,
+    successes: Mapping[str, Success],
+    notes: Sequence[str | None],
+    *,
+    waits: bool = False,
 ) -> str:
-    """`successes`: adapter -> its games, in the order in which they began to play; `current`: the one in use."""
+    """`successes`: adapter -> its games, in the order in which they began to play; `current`: the one in use;
+    `waits`: the active round does, for a worker."""
     if active is None:
         lines = [_("No round is running.")]
     else:
         what = STAGES[active.stage][0] if active.stage in STAGES else active.stage
+        what, progress = (WAITS, {}) if waits else (what, active.progress or {})
         lines = [
             _("**Round {round}**: {stage}{progress}; {asked}.").format(
                 round=active.number,
                 stage=_(what),
-                progress=_progress(active.progress or {}),
+                progress=_progress(progress),
                 asked=asked(active),
             )
         ]

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from bot_house import House, ObedientPolicy
 from rounds_house import ask, card_of, finish_a_game, press, registry_of, rounds, runs, say, write_adapter
+from sqlmodel import Session
 
 from bot.rounds import texts
 from bot.rounds.history import round_history
@@ -19,7 +20,7 @@ from local_discord import ActionRefused, Person
 from store.migrations import upgrade
 from store.models import ConsentKind, Origin, Round, RoundStatus, now
 from store.players import give_consent
-from store.rounds import RoundEnded, finish, hold, request_round, take
+from store.rounds import RoundEnded, finish, hold, report, request_round, take
 from web.metrics import Metrics
 
 
@@ -183,6 +184,37 @@ async def test_rounds_that_run_elsewhere_are_only_queued_and_their_adapter_is_fe
     assert (rounds(house)[0].status, runs(house)) == (RoundStatus.DONE, 0)
     assert (registry_of(house).current(), registry_of(house).names()) == (name, (name,))
     assert f"`{name}`" in await say(house, grace, "round status")
+
+
+async def test_a_round_that_no_worker_runs_is_said_to_wait_for_one(
+    stopped_house: House, ada: Person, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("bot.rounds.messages.EDIT_SECONDS", 0.1)
+    house, hour = stopped_house, timedelta(hours=1)
+    house.with_settings(rounds={"elsewhere": True, "managed_by": "moderators", "lease": 1800})
+    await house.start()
+    grace = await house.discord.people.join("Grace", moderator=True)
+    await finish_a_game(house, ada)
+
+    def an_hour_passes(session: Session) -> None:
+        row = session.get_one(Round, 1)
+        row.created_at -= hour
+        row.heartbeat_at = row.heartbeat_at and row.heartbeat_at - hour
+
+    async def both_say(text: str) -> None:
+        await grace.wait_message(lambda found: not found.ephemeral and text in found.content, since=0)
+        assert text in await say(house, grace, "round status")
+
+    waits = "waiting for a worker: no `respect round worker` seems to be running"
+    await say(house, grace, "round start")
+    await both_say("about to start")
+    await house.database.write_in_thread(an_hour_passes)
+    await both_say(waits)
+    await house.database.write_in_thread(lambda session: take(session, rounds(house)[0], "gpu-box"))
+    await house.database.write_in_thread(lambda session: report(session, 1, "train", "gpu-box"))
+    await both_say("training")
+    await house.database.write_in_thread(an_hour_passes)
+    await both_say(waits)
 
 
 async def test_a_round_of_a_worker_is_cancelled_from_discord(stopped_house: House, ada: Person):

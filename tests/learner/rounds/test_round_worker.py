@@ -58,10 +58,9 @@ class Machines:
         self.processes.append(process)
         return process
 
-    def queue(self) -> None:
-        process = self.start("bot", "round", "run")
-        said, _ = process.communicate()
-        assert process.returncode == 0 and "Round 1 (b-sup): queued; a worker runs it" in said, said
+    def queue(self) -> Round:
+        with self.database.session() as session:
+            return request_round(session, "b-sup")
 
     def row(self) -> Round:
         with self.database.session() as session:
@@ -96,7 +95,9 @@ def children_of(process: Process) -> list[psutil.Process]:
 async def test_a_round_of_a_killed_worker_is_finished_by_another_and_its_adapter_is_served(
     machines: Machines,
 ):
-    machines.queue()
+    queue = machines.start("bot", "round", "run")
+    said, _ = queue.communicate()
+    assert queue.returncode == 0 and "Round 1 (b-sup): queued; a worker runs it" in said, said
     first = machines.start("first", "round", "worker", RESPECT_TRAINING__EPOCHS="500")
     row = machines.until(lambda row: row.stage == "train" and row.progress.get("done", 0) > 0, first)
     assert row.worker and str(first.pid) in row.worker
@@ -163,8 +164,7 @@ async def test_a_worker_is_done_when_its_round_is_however_long_the_process_takes
     machines: Machines, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr("learner.rounds.process.command", lambda *_: [sys.executable, "-c", LINGERING])
-    with machines.database.session() as session:
-        request_round(session, "b-sup")
+    machines.queue()
     row = await RoundWorker(machines.settings("first"), machines.database).run(once=True)
     assert row is not None and row.status == "done"
 
