@@ -75,11 +75,11 @@ PASSED_ON = (
     *("SYSTEMROOT", "APPDATA", "LOCALAPPDATA", "USERPROFILE", "XDG_", "PYTHON", "VIRTUAL_ENV", "CONDA_"),
     *("LD_", "DYLD_", "CUDA", "NVIDIA", "NCCL_", "GLOO_", "ROC", "HIP_", "HSA_", "OMP_", "MKL_", "OPENBLAS_"),
     *("KMP_", "GOMP_", "TORCH", "PYTORCH", "TRITON_", "TOKENIZERS_", "TRANSFORMERS_", "HF_", "HUGGINGFACE_"),
-    *("AWS_", "AZURE_STORAGE_", "GOOGLE_", "FSSPEC_"),
     *("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY", "SSL_CERT_", "REQUESTS_CA_BUNDLE", "COVERAGE_"),
 )
-"""Beginnings of the names of environment variables that Python, torch, model hubs, storages and the network
-need."""
+"""Beginnings of the names of environment variables that Python, torch, model hubs and the network need."""
+STORAGES = ("AWS_", "AZURE_STORAGE_", "GOOGLE_", "FSSPEC_")
+"""The same for what keeps adapters at a URL."""
 
 _warned: set[str] = set()
 """Old names for which this process has logged a warning."""
@@ -184,14 +184,19 @@ class Settings(BaseSettings):
     def environment(self, kind: "type[Settings]") -> dict[str, str]:
         """Environment variables for a subprocess that shall read the same settings of `kind`.
 
-        It inherits only `PASSED_ON`: the bot's token, for example, reaches no process but the bot.
+        It inherits only what is `passed_on`: the bot's token, for example, reaches no process but the bot.
         """
         inherited = {
             name: value
             for name, value in os.environ.items()
-            if name.upper().startswith((*PASSED_ON, TEST_PREFIX))
+            if name.upper().startswith((*self.passed_on, TEST_PREFIX))
         }
         return inherited | {setting.variable: _passed_on(setting, self) for setting in kind.all()}
+
+    @property
+    def passed_on(self) -> tuple[str, ...]:
+        """Beginnings of the names of environment variables that a subprocess inherits."""
+        return PASSED_ON
 
     def changed(self, **sections: Mapping[str, Any]) -> Self:
         """A copy with other values, e.g. `changed(policy={"threads": 1})`. Raises ValidationError."""
@@ -403,3 +408,8 @@ class StoreSettings(Settings):
 
     store: StoreConfig = StoreConfig()
     log: LogConfig = LogConfig()
+
+    @property
+    def passed_on(self) -> tuple[str, ...]:
+        """Beginnings of the names of environment variables that a subprocess inherits."""
+        return PASSED_ON if self.store.adapters_url is None else (*PASSED_ON, *STORAGES)

@@ -214,6 +214,8 @@ def test_a_process_of_its_own_gets_what_it_needs_and_nothing_else(monkeypatch: p
     ours = BotSettings().changed(store={"database_url": None})
     environment = ours.environment(LearnerSettings)
     assert "very-secret" not in environment.values()
+    with_url = ours.changed(store={"adapters_url": "s3://bucket/adapters"}).environment(LearnerSettings)
+    assert [name for name, value in with_url.items() if value == "very-secret"] == ["AWS_SECRET_ACCESS_KEY"]
     assert environment["PATH"] and environment["CUDA_VISIBLE_DEVICES"] == "0"
     for name in variables():
         monkeypatch.delenv(name, raising=False)
