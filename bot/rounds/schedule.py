@@ -320,12 +320,10 @@ class RoundSchedule:
                     self._watched = row.id
                     if not (self._settings.rounds.elsewhere or row.worker or is_locked(self._settings)):
                         self._process = await RoundProcess.start(self._settings, row)
-                if self._process is None:
-                    await asyncio.sleep(
-                        POLL_SECONDS
-                    )  # run by a worker, a process of an earlier bot, or from a shell
-                else:
+                if self._process is not None:
                     await self._until_it_exits(row, self._process)
+                else:  # run by a worker, a process of an earlier bot, or from a shell
+                    await asyncio.sleep(POLL_SECONDS)
             except SQLAlchemyError as error:
                 log.error("database not available", error=str(error.__cause__ or error))
                 await asyncio.sleep(POLL_SECONDS)

@@ -195,21 +195,17 @@ class AdapterRegistry:
         """Names of the adapters of ended rounds that `promote` would take, the newest first, and the base model last.
 
         With `base_model` only those that were trained on the base model with this fingerprint. Candidates are left
-        out: no gate has judged them, and the next round writes over them.
+        out: no gate has judged them, and the next round writes over them. Those that are not here are taken to be at
+        the URL, if there is one, without asking it.
         """
         affected = affected_adapters(session)
-        try:
-            elsewhere = self.names_at_url()
-        except AdapterError as error:
-            log.warning("only the adapters here are known", error=str(error))
-            elsewhere = ()
         judged = select(Adapter.name, Adapter.base_model).where(Adapter.status != AdapterStatus.CANDIDATE)
         for name, made_for in session.exec(judged.order_by(col(Adapter.id).desc())):
             try:
                 sound = not adapter_problems(self.path(name), base_model)
             except AdapterError:
                 continue
-            sound |= name in elsewhere and base_model in (None, made_for)
+            sound |= self.has_url and base_model in (None, made_for)
             if sound and name not in affected:
                 yield name
         yield BASE_ADAPTER
