@@ -58,9 +58,9 @@ class Machines:
         self.processes.append(process)
         return process
 
-    def queue(self) -> Round:
+    def queue(self) -> None:
         with self.database.session() as session:
-            return request_round(session, "b-sup")
+            request_round(session, "b-sup")
 
     def row(self) -> Round:
         with self.database.session() as session:
