@@ -290,6 +290,7 @@ def _environment(options: DemoOptions, service: LocalDiscord, once: bool) -> dic
             "every_games": 0 if once else options.games_per_round,
             "schedule": None,
             "managed_by": None,  # moderators of the page
+            "elsewhere": False,  # no worker knows its database
             "cooldown": 0.0,
             "least_games": 0,
             "discord_permission": None,

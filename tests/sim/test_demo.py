@@ -15,7 +15,7 @@ from store.models import Adapter, AdapterTurn, Feedback, Game, RoundStatus, Turn
 async def test_games_are_played_a_round_is_learnt_and_the_next_games_take_it(tmp_path: Path):
     quick = BotSettings().changed(
         policy={"threads": 1},
-        rounds={"seed_games": "none"},
+        rounds={"seed_games": "none", "elsewhere": True},  # which the demo runs itself all the same
         training={"epochs": 1, "least_steps": 0, "grounding_epochs": 4},
     )
     finished: list[int] = []
