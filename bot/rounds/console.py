@@ -171,7 +171,8 @@ class Console:
             return before
 
         try:
-            await asyncio.to_thread(registry.fetch, name)  # not while others wait for their turn to write
+            # It is fetched here, not while others wait for their turn to write.
+            await asyncio.to_thread(registry.refuse_unusable, None, name, base_model)
             before = await self._bot.database.write_in_thread(change)
         except AdapterError as error:
             raise Refusal(f"{error}.") from error
