@@ -11,7 +11,9 @@ from pathlib import Path
 
 import psutil
 import pytest
+from typer.testing import CliRunner
 
+from cli.main import app
 from learner.policy import Policy
 from learner.protocol import BASE_ADAPTER
 from learner.registry import AdapterRegistry
@@ -95,9 +97,8 @@ def children_of(process: Process) -> list[psutil.Process]:
 async def test_a_round_of_a_killed_worker_is_finished_by_another_and_its_adapter_is_served(
     machines: Machines,
 ):
-    queue = machines.start("bot", "round", "run")
-    said, _ = queue.communicate()
-    assert queue.returncode == 0 and "Round 1 (b-sup): queued; a worker runs it" in said, said
+    queued = CliRunner().invoke(app, ["round", "run"], env=machines.bot.environment(LearnerSettings))
+    assert "Round 1 (b-sup): queued; a worker runs it" in queued.stdout, queued.output
     first = machines.start("first", "round", "worker", RESPECT_TRAINING__EPOCHS="500")
     row = machines.until(lambda row: row.stage == "train" and row.progress.get("done", 0) > 0, first)
     assert row.worker and str(first.pid) in row.worker
