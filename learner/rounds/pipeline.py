@@ -26,6 +26,7 @@ from learner.examples.trust import filter_by_trust
 from learner.examples.usage import uses_of_seeds
 from learner.feedback import open_decoder
 from learner.feedback.decode import decode_interactions
+from learner.feedback.few_shot import LanguageModelError
 from learner.protocol import BASE_ADAPTER
 from learner.registry import AdapterError, Card
 from learner.rounds.lock import alone
@@ -182,8 +183,12 @@ def decode(work: RoundWork, interactions: Sequence[Interaction]) -> dict[int, St
     """Decode every turn that has a next utterance and no verdict yet. Returns all verdicts by turn id."""
     work.report("decode")
     scheme, _ = parse_system(work.system)
-    scorer = work.policy if work.settings.feedback.decoder == "prompted" else None
-    decoder = open_decoder(work.settings.feedback.decoder, scheme, scorer)
+    asked, model = work.settings.feedback, None
+    if asked.decoder == "prompted" and asked.model is not None:
+        from learner.feedback.language_model import CausalLanguageModel  # imports torch
+
+        model = CausalLanguageModel.load(asked.model)
+    decoder = open_decoder(asked.decoder, scheme, work.policy, model)
     return decode_interactions(
         work.database, interactions, decoder, lambda done, total: work.report("decode", done, total)
     )
@@ -369,7 +374,7 @@ def _counts(interactions: Sequence[Interaction], verdicts: dict[int, StoredVerdi
 
 def _known_failure(stage: str, error: Exception) -> str | None:
     """The message for moderators if the failure is not a bug of the program; None if it may be one."""
-    if isinstance(error, RoundError | AdapterError | SeedError):
+    if isinstance(error, RoundError | AdapterError | SeedError | LanguageModelError):
         return str(error)
     from learner.policy.loading import PolicyLoadError  # imports torch
 
