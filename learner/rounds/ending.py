@@ -9,6 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session
 
 from learner.examples.seed import SeedError
+from learner.feedback.few_shot import LanguageModelError
 from learner.registry import AdapterError
 from learner.rounds.work import RoundError, RoundWork
 from store.logs import message_of
@@ -38,7 +39,7 @@ def leave_affected(
 
 def known_failure(stage: str, error: Exception) -> str | None:
     """The message for moderators if the failure is not a bug of the program; None if it may be one."""
-    if isinstance(error, RoundError | AdapterError | SeedError):
+    if isinstance(error, RoundError | AdapterError | SeedError | LanguageModelError):
         return str(error)
     from learner.policy.loading import PolicyLoadError  # imports torch
 
