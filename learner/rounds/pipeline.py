@@ -192,12 +192,14 @@ def decode(work: RoundWork, interactions: Sequence[Interaction]) -> dict[int, St
     """Decode every turn that has a next utterance and no verdict yet. Returns all verdicts by turn id."""
     work.report("decode")
     scheme, _ = parse_system(work.system)
-    asked, model = work.settings.feedback, None
-    if asked.decoder == "prompted" and asked.model is not None:
+    asked, scorer, model = work.settings.feedback, None, None
+    if asked.decoder == "prompted" and asked.model is None:
+        scorer = work.policy
+    elif asked.decoder == "prompted" and asked.model is not None:
         from learner.feedback.language_model import CausalLanguageModel  # imports torch
 
         model = CausalLanguageModel.load(asked.model)
-    decoder = open_decoder(asked.decoder, scheme, work.policy, model)
+    decoder = open_decoder(asked.decoder, scheme, scorer, model)
     return decode_interactions(
         work.database,
         interactions,
