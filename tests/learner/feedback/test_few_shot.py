@@ -96,8 +96,11 @@ def test_a_model_that_is_not_there_is_a_sentence(spec: str):
         CausalLanguageModel.load(spec)
 
 
-def test_a_round_asks_the_language_model(played: Path, tmp_path: Path, folder: Path, shared_policy: Policy):
-    asked = {"decoder": "prompted", "model": str(folder)}
+@pytest.mark.parametrize("there", [True, False])
+def test_a_round_asks_the_language_model(
+    played: Path, tmp_path: Path, folder: Path, shared_policy: Policy, there: bool
+):
+    asked = {"decoder": "prompted", "model": str(folder if there else tmp_path / "nowhere")}
     chosen = settings_for(
         copy_of(played, tmp_path / "house"),
         feedback=asked,
@@ -109,7 +112,10 @@ def test_a_round_asks_the_language_model(played: Path, tmp_path: Path, folder: P
         round_id = request_round(session, "b-sup").id
     assert round_id is not None
     row = run_round(database, chosen, round_id, shared_policy)
-    assert row.status == RoundStatus.DONE and row.results["decoded_turns"]
+    if there:
+        assert row.status == RoundStatus.DONE and row.results["decoded_turns"]
+    else:
+        assert row.status == RoundStatus.FAILED and "Cannot load the language model" in (row.error or "")
     database.close()
 
 
