@@ -132,6 +132,24 @@ NO_PLAIN_MESSAGES = N_(
 )
 
 
+QUESTION_OVER = N_("That question is over: we have gone on since.")
+
+
+def unsure(pictures: int) -> str:
+    """The question what was meant, with so many pictures."""
+    return ngettext(
+        "I'm not sure: did you mean what the picture shows? Press its number, or just say more. This doesn't cost you "
+        "a turn.",
+        "I'm not sure: did you mean what one of these pictures shows? Press its number, or just say more. This doesn't "
+        "cost you a turn.",
+        pictures,
+    )
+
+
+def meant(number: int) -> str:
+    return _("You meant what picture {number} shows.").format(number=number)
+
+
 def typed_command(mention: str | None) -> str:
     """The answer to a command that was sent as a message. `mention`: its name to press; None if there is none."""
     if mention is None:

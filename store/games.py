@@ -35,7 +35,7 @@ class Answer(Protocol):
     def action(self) -> str: ...
 
     @property
-    def logp(self) -> float: ...
+    def logp(self) -> float | None: ...
 
     @property
     def adapter(self) -> str: ...
@@ -65,6 +65,7 @@ def finished_turn(
     message_id: str | None = None,
     earlier_message_ids: list[str] | None = None,
     player_id: int | None = None,
+    asked: bool = False,
 ) -> Turn:
     """The row of a turn with the policy's answer. Raises `IllegalAction` for an illegal action."""
     return Turn(
@@ -76,6 +77,7 @@ def finished_turn(
         source=source,
         player_id=player_id,
         state_before=state,
+        asked=asked,
         action=answer.action,
         state_after=GAMES[game.game].apply(state, answer.action),
         logp=answer.logp,
@@ -223,13 +225,32 @@ async def waiting_instructions(session: AsyncSession, game_id: str) -> Sequence[
 
 
 async def edit_instruction(session: AsyncSession, message_id: str, text: str) -> bool:
-    """Update a queued message after an edit. False if it is not queued (any more)."""
+    """Update a queued message after an edit. False if it is not queued (any more). Of the old words nothing is asked
+    any more."""
     query = select(Instruction).where(Instruction.message_id == message_id)
     instruction = (await session.exec(query)).one_or_none()
     if instruction is None:
         return False
-    instruction.text = text
+    instruction.text, instruction.doubts, instruction.chosen = text, None, None
     session.add(instruction)
+    return True
+
+
+async def ask_about(session: AsyncSession, instruction: Instruction, doubts: list[str]) -> None:
+    """Record that the player was asked which of these actions an instruction means, unless it was changed meanwhile."""
+    row = await session.get(Instruction, instruction.id)
+    if row is not None and row.text == instruction.text:
+        row.doubts = doubts
+        session.add(row)
+
+
+async def choose_action(session: AsyncSession, game_id: str, instruction_id: int, number: int) -> bool:
+    """Record which of the actions that its player was asked about an instruction means. False if it is too late."""
+    row = await session.get(Instruction, instruction_id)
+    if row is None or row.game_id != game_id or row.chosen is not None or number >= len(row.doubts or ()):
+        return False
+    row.chosen = (row.doubts or [])[number]
+    session.add(row)
     return True
 
 
@@ -279,11 +300,15 @@ async def explain_end(session: AsyncSession, game_id: str) -> bool:
 
 
 async def idle_games(session: AsyncSession, since: datetime) -> Sequence[tuple[Game, datetime]]:
-    """Games in progress in which nothing was said since a time, with the time of their last turn or of their start."""
+    """Games in progress in which nothing was said since a time, with the time of their last turn or of their start.
+
+    Games that have something to play are left out.
+    """
     newest = (
         select(Turn.game_id, func.max(Turn.answered_at).label("at")).group_by(col(Turn.game_id)).subquery()
     )
-    waiting = select(Instruction.id).where(Instruction.game_id == Game.id).exists()
+    playable = or_(col(Instruction.doubts).is_(None), col(Instruction.chosen).is_not(None))
+    waiting = select(Instruction.id).where(Instruction.game_id == Game.id, playable).exists()
     query = (
         select(Game, newest.c.at)
         .outerjoin(newest, newest.c.game_id == Game.id)

@@ -139,6 +139,10 @@ class Instruction(SQLModel, table=True):
     text: str = words_column()
     player_id: int | None = None
     """Who of a team said it (`TeamPlayer`); None: who began the game."""
+    doubts: list[str] | None = Field(default=None, sa_type=sa.JSON(none_as_null=True))  # pyright: ignore[reportArgumentType]
+    """The actions that its player was asked about, because the policy was unsure; None if it was not."""
+    chosen: str | None = None
+    """The one of them that was meant, once that is known."""
     received_at: datetime = time_column(default_factory=now)
 
 
@@ -160,10 +164,13 @@ class Turn(SQLModel, table=True):
     player_id: int | None = None
     """Who of a team said it (`TeamPlayer`); None: who began the game."""
     state_before: str
+    asked: bool = Field(default=False, sa_column_kwargs={"server_default": sa.false()})
+    """Whether the bot asked what was meant before it played. Such a turn is not trained on."""
     action: str
     state_after: str
     logp: float | None = None
-    """log π(a|x), in nats, of the executed action under the policy that sampled it; None if not known."""
+    """log π(a|x), in nats, of the executed action under the policy that sampled it; None if not known, or if its
+    player chose it."""
     adapter: str
     base_model: str
     seconds: float
@@ -322,6 +329,8 @@ class GuildSettings(SQLModel, table=True):
     """Hours without a word after which a game ends; 0 never."""
     team_games: bool = Field(default=True, sa_column_kwargs={"server_default": sa.true()})
     """Whether games may be played by everybody in the thread."""
+    unsure: bool = Field(default=False, sa_column_kwargs={"server_default": sa.false()})
+    """Whether the bot asks what was meant where the policy is unsure."""
     lock_threads: bool = Field(default=False, sa_column_kwargs={"server_default": sa.false()})
     """Whether the thread of a finished game is locked when it is archived."""
     locale: str | None = None

@@ -57,6 +57,8 @@ class Interaction:
     round: int
     won: bool
     difficulty: str | None = None
+    asked: frozenset[int] = frozenset()
+    """Places in `steps` of the turns before which the bot asked what was meant. They are not trained on."""
     in_quarantine: bool = False
     """Whether its player was in quarantine, so that feedback was left out of its prompts."""
 
@@ -158,7 +160,15 @@ def _usable(
 def _turns_by_game(session: Session, games: Sequence[str]) -> dict[str, list[sa.Row[Any]]]:
     """Game id -> its turns in order, with the columns that `Interaction` has."""
     query = (
-        sa.select(_TURN.game_id, _TURN.id, _TURN.utterance, _TURN.state_before, _TURN.action, _TURN.logp)
+        sa.select(
+            _TURN.game_id,
+            _TURN.id,
+            _TURN.utterance,
+            _TURN.state_before,
+            _TURN.action,
+            _TURN.logp,
+            _TURN.asked,
+        )
         .where(col(Turn.game_id).in_(games))
         .order_by(col(Turn.game_id), col(Turn.number))
     )
@@ -181,6 +191,7 @@ def _interaction(game: sa.Row[Any], turns: Sequence[sa.Row[Any]], in_quarantine:
         round=game.round,
         won=game.outcome == Outcome.WON,
         difficulty=game.difficulty,
+        asked=frozenset(number for number, turn in enumerate(turns) if turn.asked),
         in_quarantine=in_quarantine,
     )
 

@@ -1,4 +1,4 @@
-"""Messages that a player sends shortly after one another are one utterance.
+"""Messages that a player sends shortly after one another, or after a question of the bot, are one utterance.
 
 Which messages belong together depends only on what is in the queue, so a restart does not change it.
 """
@@ -33,6 +33,11 @@ class Burst:
         return _joined(self.instructions)
 
     @property
+    def asked(self) -> bool:
+        """Whether its player was asked what it means."""
+        return any(each.doubts is not None for each in self.instructions)
+
+    @property
     def earlier_message_ids(self) -> list[str] | None:
         """The ids of all messages but the last; None if there is only one message."""
         return [str(each.message_id) for each in self.instructions[:-1]] or None
@@ -41,6 +46,11 @@ class Burst:
         """Seconds until it is played, if nothing more comes; 0 or less once it is over."""
         waited = (now() - self.last.received_at).total_seconds()  # negative if the clock was set back since
         return 0.0 if self.complete else seconds - max(0.0, waited)
+
+
+def is_asked_about(waiting: Sequence[Instruction]) -> bool:
+    """Whether nothing of a queue is to be played until its player says what was meant."""
+    return bool(waiting) and waiting[-1].doubts is not None and waiting[-1].chosen is None
 
 
 def first_burst(waiting: Sequence[Instruction], seconds: float) -> Burst | None:
@@ -59,10 +69,14 @@ def first_burst(waiting: Sequence[Instruction], seconds: float) -> Burst | None:
 
 
 def _belongs(burst: Sequence[Instruction], following: Instruction, seconds: float) -> bool:
+    fits = len(_joined([*burst, following])) <= LONGEST
+    if burst[-1].doubts is not None:
+        # What is said after a question says more, unless it was answered with a button.
+        return burst[-1].chosen is None and fits
     before, after = _sent_at(burst[-1]), _sent_at(following)
     if seconds <= 0 or before is None or after is None or following.player_id != burst[-1].player_id:
         return False
-    return 0 <= (after - before).total_seconds() <= seconds and len(_joined([*burst, following])) <= LONGEST
+    return 0 <= (after - before).total_seconds() <= seconds and fits
 
 
 def _sent_at(instruction: Instruction) -> datetime | None:

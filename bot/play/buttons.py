@@ -120,6 +120,27 @@ class GiveUpNoButton(GameButton, template=rf"giveup-no:{_GAME}"):
         await interaction.response.edit_message(content=_(texts.NOT_GIVEN_UP), view=None)
 
 
+class MeantButton(
+    _OfThread, Button, template=r"meant:(?P<game_id>[0-9a-f]{32}):(?P<instruction>\d{1,18}):(?P<number>\d)"
+):
+    """Says which of the pictures of a question shows what was meant."""
+
+    style = discord.ButtonStyle.primary
+
+    def __init__(self, game_id: str, instruction: str, number: str) -> None:
+        """`number`: of the picture, from 1."""
+        super().__init__(f"meant:{game_id}:{instruction}:{number}", label=number)
+        self.game_id = game_id
+        self._instruction, self._number = int(instruction), int(number)
+
+    async def pressed(self, interaction: BotInteraction) -> None:
+        await acknowledge(interaction)
+        games = services_of(interaction).games
+        known = self._number and await games.choose(self.game_id, self._instruction, self._number - 1)
+        text = texts.meant(self._number) if known else _(texts.QUESTION_OVER)
+        await interaction.edit_original_response(content=text, view=None)
+
+
 class EndGameButton(Button, template=r"endgame:(?P<game_id>[0-9a-f]{32})"):
     """Ends the game of somebody else, for moderators of the server where it is played."""
 
@@ -209,13 +230,22 @@ class DescribeForm(_OfThread, Form):
                 await answer(interaction, texts.WORDS_PLEASE)
 
 
-BUTTONS = (DescribeButton, GiveUpButton, GiveUpYesButton, GiveUpNoButton, EndGameButton, NewGameButton)
+BUTTONS = (
+    *(DescribeButton, GiveUpButton, GiveUpYesButton, GiveUpNoButton, MeantButton, EndGameButton),
+    NewGameButton,
+)
 
 
 def give_up_buttons(game_id: str, player_id: object) -> Buttons:
     """The buttons under the question whether to end a game."""
     owner = str(player_id)
     return Buttons(GiveUpYesButton(game_id, owner), GiveUpNoButton(game_id, owner))
+
+
+def meant_buttons(game_id: str, instruction_id: int, pictures: int) -> Buttons:
+    """The buttons under the question what an instruction means."""
+    numbers = map(str, range(1, pictures + 1))
+    return Buttons(*(MeantButton(game_id, str(instruction_id), number) for number in numbers))
 
 
 def board_buttons(game: Game, player_id: str) -> Buttons:

@@ -74,6 +74,8 @@ def _lessons(
     for number, lesson in enumerate(lessons):
         if lesson.label == 1 and not answers_request(game, interaction, number, lesson.action):
             lessons[number] = Lesson(lesson.action, None)
+    for number in interaction.asked:
+        lessons[number] = Lesson(lessons[number].action, None)
     return lessons
 
 

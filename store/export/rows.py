@@ -130,6 +130,7 @@ def rows_of(
                 "asked_at": turn.asked_at,
                 "answered_at": turn.answered_at,
                 "source": turn.source,
+                "asked": turn.asked,
                 "action": turn.action,
                 "images": game.images,
                 "images_hash": game.images_hash,

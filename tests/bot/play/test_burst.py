@@ -7,7 +7,7 @@ from bot_house import House, ObedientPolicy
 from discord.utils import time_snowflake
 
 from bot import texts
-from bot.play.burst import first_burst
+from bot.play.burst import first_burst, is_asked_about
 from bot.play.utterances import LONGEST
 from local_discord import Person
 from store.models import Instruction, now
@@ -47,6 +47,26 @@ def test_no_burst_is_longer_than_an_utterance_may_be():
     burst = first_burst(queued((0, words), (1, words), (2, words)), 2.0)
     assert burst is not None and len(burst.instructions) == 2 and burst.complete
     assert len(burst.utterance) <= LONGEST
+
+
+def test_what_is_said_after_a_question_belongs_to_what_was_asked_about():
+    asked, more, late = queue = queued((0, "the boat"), (60, "with two sails"), (90, "now the duck"))
+    asked.doubts = ["select A", "select B"]
+    assert is_asked_about([asked]) and not is_asked_about(queue)
+    burst = first_burst(queue, 2.0)
+    assert burst is not None and burst.asked and burst.utterance == "the boat, with two sails"
+    assert (burst.last, burst.complete) == (more, True)
+    form = queued((60, "with two sails"), source="modal")
+    burst = first_burst([asked, *form], 0.0)
+    assert burst is not None and burst.instructions == (asked, *form)
+
+
+def test_what_was_answered_with_a_button_is_played_on_its_own():
+    asked, _more = queue = queued((0, "the boat"), (1, "now the duck"))
+    asked.doubts, asked.chosen = ["select A"], "select A"
+    assert not is_asked_about([asked])
+    burst = first_burst(queue, 2.0)
+    assert burst is not None and burst.instructions == (asked,) and burst.complete
 
 
 def test_what_came_last_is_waited_for_unless_it_is_a_form():

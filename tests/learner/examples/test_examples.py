@@ -99,6 +99,15 @@ def test_a_won_game_labels_its_last_turn_if_asked_to():
     assert lessons([lost], {}, "sup", BASE, Hindsight(win=True)) == []
 
 
+@pytest.mark.parametrize("objective", ["sup", "rl", "kto"])
+def test_turns_before_which_the_bot_asked_are_not_learnt_from(objective: str):
+    every = Hindsight(win=True, correction=True, rejection=True, credit=True)
+    asked = replace(GAME, asked=frozenset({1, 2}), logps=(-0.5, None, None))
+    (game,) = build_examples([asked], verdicts(-1, 1), objective, BASE, every)
+    assert {label.step for label in (*game.labels, *game.rejected)} == {0}
+    assert build_examples([replace(GAME, asked=frozenset({0, 1, 2}))], verdicts(-1, 1), objective, BASE, every) == []
+
+
 def test_a_correction_relabels_the_utterance_it_corrects():
     found = lessons([GAME], verdicts(-1, 1), "sup", BASE, Hindsight(correction=True))
     assert found == [(0, "select B", 1.0), (1, "deselect A select B", 1.0)]
