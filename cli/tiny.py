@@ -33,7 +33,7 @@ def build(
     ] = 1.0,
     steps: Annotated[
         int, typer.Option(min=1, help="Steps of pretraining on figures and descriptions.")
-    ] = 1500,
+    ] = 900,
     language: Annotated[
         Path | None,
         typer.Option(help="Folder of `respect tiny language`. Default: the language part that ships."),

@@ -41,12 +41,6 @@ def deal_board(
     )
 
 
-def unlikeness(images: ImageSet, ids: Sequence[str]) -> np.ndarray:
-    """[n, n] distances of figures: the root mean square of the differences of their pictures' pixels, 0 to 1."""
-    pictures = _pictures(images, ids)
-    return np.stack([_distances(pictures, number) for number in range(len(ids))])
-
-
 def _pictures(images: ImageSet, ids: Sequence[str]) -> np.ndarray:
     """[n, pixels], 0 to 1."""
     rasters = (images.raster(each, SIDE).convert("L") for each in ids)

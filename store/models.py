@@ -67,7 +67,7 @@ class Game(SQLModel, table=True):
         sa.Index(None, "origin", "player_id"),
         sa.Index(None, "ended_at", "id"),
         sa.Index(None, "started_at", "id"),
-        sa.Index(None, "round", "adapter", "outcome", "origin"),
+        sa.Index(None, "round", "adapter", "outcome", "origin", "difficulty"),
         sa.Index(None, "thread_closed", "ended_at"),
     )
 

@@ -27,7 +27,10 @@ def worse_in_play(
     difficulty are compared, of the one that `current` played most.
     """
     difficulties = [one.difficulty for one in interactions if one.adapter == current]
-    alike = [one for one in interactions if difficulties and one.difficulty == mode(difficulties)]
+    if not difficulties:
+        return None
+    usual = mode(difficulties)
+    alike = [one for one in interactions if one.difficulty == usual]
     played = [one for one in alike if one.adapter == current]
     base_models = {one.base_model for one in played}
     parents = [one for one in alike if one.adapter == before and one.base_model in base_models]

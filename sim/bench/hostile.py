@@ -72,7 +72,7 @@ TRICKS = (
     "<:x:1>",
     ":" * 300,
     "../../etc/passwd",
-    "\nTraceback (most recent call last):\n",
+    '\nTraceback (most recent call last):\n  File "said.py", line 1, in said\n',
     "token=abcdef.ghijkl.mnopqr",
     "👍🏽" * 400,
     "👩‍👩‍👧‍👦" * 150,

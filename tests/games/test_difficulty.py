@@ -6,8 +6,9 @@ import pytest
 
 from games import GAMES
 from games.core import Deal, Difficulty, Game
-from games.difficulty import deal_board, unlikeness
+from games.difficulty import deal_board
 from games.figures import ImageSet, open_images
+from tests.games.apart import apart
 from tests.games.handful import HANDFUL
 from tests.games.test_figures import KILOGRAM, needs_kilogram
 
@@ -19,16 +20,16 @@ def deals(game: Game, images: ImageSet, difficulty: Difficulty | None, count: in
     return [deal_board(game, images, random.Random(seed), difficulty) for seed in range(count)]
 
 
-def apart(images: ImageSet, dealt: list[Deal]) -> float:
-    """The mean distance of two figures of a board."""
-    means = [unlikeness(images, deal.speaker) for deal in dealt]
-    return sum(each.sum() / (len(each) * (len(each) - 1)) for each in means) / len(means)
+def mean_apart(images: ImageSet, dealt: list[Deal]) -> float:
+    """Of two figures of a board."""
+    return sum(apart(images, deal.speaker) for deal in dealt) / len(dealt)
 
 
 @every_game
 def test_near_figures_look_more_alike_than_any_and_far_ones_less(game: Game):
     near, far = (deals(game, CLASSIC, difficulty) for difficulty in Difficulty)
-    assert apart(CLASSIC, near) < 0.85 * apart(CLASSIC, deals(game, CLASSIC, None)) < apart(CLASSIC, far)
+    usual = mean_apart(CLASSIC, deals(game, CLASSIC, None))
+    assert mean_apart(CLASSIC, near) < 0.85 * usual < mean_apart(CLASSIC, far)
 
 
 @needs_kilogram
@@ -37,7 +38,7 @@ def test_so_do_those_of_kilogram():
     near, usual, far = (
         deals(GAMES["pick"], images, each) for each in (Difficulty.NEAR, None, Difficulty.FAR)
     )
-    assert apart(images, near) < 0.85 * apart(images, usual) < apart(images, far)
+    assert mean_apart(images, near) < 0.85 * mean_apart(images, usual) < mean_apart(images, far)
 
 
 @every_game

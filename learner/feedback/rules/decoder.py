@@ -254,6 +254,16 @@ def only_takes_back(utterance: str) -> bool:
     return "with" in first.split() or not read(rest).content  # "with" starts a list of parts
 
 
+def rejects(utterance: str) -> bool:
+    """Whether an utterance by itself rejects what was picked last, or asks to take it back without naming it."""
+    text = _about_the_last(patterns.IDIOMS_OF_PRAISE.sub("good", read(utterance).text))
+    if patterns.PRAISE.search(text) or patterns.RESET.search(text):
+        return False
+    if patterns.REJECTION.search(text):
+        return True
+    return bool(patterns.DESELECT.search(text)) and not names_what_to_take_back(utterance)
+
+
 def describes(utterance: str) -> bool:
     """Whether an utterance describes a figure to select."""
     return not only_takes_back(utterance) and bool(read(utterance).content)

@@ -38,6 +38,7 @@ from learner.policy.tiny.tagger_training import train_tagger
 from learner.policy.tiny.tokenizer import (
     ACT,
     ACTION_WORDS,
+    AGAIN,
     CLOSES,
     END,
     IMAGE,
@@ -125,7 +126,8 @@ def build_language(
         word_token_id=of(WORD),
         opens_token_id=of(OPENS),
         closes_token_id=of(CLOSES),
-        silent_token_ids=of([PAD, SUMMARY, ACT, END, WORD, OPENS, CLOSES, *ACTION_WORDS]),
+        again_token_id=of(AGAIN),
+        silent_token_ids=of([PAD, SUMMARY, ACT, END, WORD, OPENS, CLOSES, AGAIN, *ACTION_WORDS]),
         image_size=settings.image_size,
         selected_bias=SELECTED_BIAS,
         returned_bias=RETURNED_BIAS,

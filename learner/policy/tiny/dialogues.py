@@ -89,7 +89,7 @@ class Manner:
             ignores=rng.choice((0.0, 0.1, 0.3, 0.5)),
             several=rng.choice((0.0, 0.1, 0.4, 0.8)),
             contrasts=rng.choice((0.0, 0.0, 0.1, 0.4)),
-            whims=rng.choice((0.0, 0.05, 0.25)),
+            whims=rng.choice((0.0, 0.1, 0.4)),
             clears=rng.choice((0.0, 0.05, 0.2)),
             slips=rng.choice((0.0, 0.0, 0.02, 0.06)),
         )
@@ -245,9 +245,10 @@ class ScriptedSpeaker:
             said = self._filled(phrases.SWAP, table, {"x": left[0], "y": next(iter(wrong))})
             return said, hoped | {*table.aim}
         parts = [self._filled(phrases.NO, table, {})] if rng.random() < manner.says_no else []
-        taken = False
+        taken = named = False
         if rng.random() < manner.undoes or not left:
-            if len(wrong) <= 2 and rng.random() < 0.3:
+            named = len(wrong) <= 2 and rng.random() < 0.3
+            if named:
                 kind = phrases.REMOVE if len(wrong) == 1 else phrases.REMOVE_SEVERAL
                 parts.append(self._filled(kind, table, dict(zip("xy", sorted(wrong), strict=False))))
             else:
@@ -259,11 +260,13 @@ class ScriptedSpeaker:
                 kind = phrases.TWO if len(table.aim) == 2 else phrases.THREE
                 parts.append(self._filled(kind, table, dict(zip("xyz", table.aim, strict=False))))
             else:
-                kind = phrases.INSTEAD if parts else rng.choice((phrases.INSTEAD_ALONE, phrases.ASK))
+                kind = phrases.INSTEAD if parts else phrases.INSTEAD_ALONE
+                if not named:  # "remove the duck" before "and the house" would ask for both
+                    kind = rng.choice((kind, phrases.ASK))
                 parts.append(self._about(kind, table))
             hoped |= {*table.aim}
-        elif left and len(parts) == 1 and not taken:
-            if rng.random() < 0.7:
+        elif left and (not taken or rng.random() < 0.4):
+            if taken or rng.random() < 0.7:
                 parts.append(self._filled(phrases.AGAIN, table, {}))
             hoped |= {*left}
         return self._joined(*parts), hoped

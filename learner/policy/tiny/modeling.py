@@ -4,7 +4,8 @@ One image is one position of the prompt. In an utterance, descriptions of figure
 `closes`, and each utterance is followed by a summary token and an act token. A matcher compares the mean of a
 description's words with the features of each figure on the board. The letters of the matching figures are added to the
 embedding of its closing token, and those of the matching selected figures to that of its opening token. The summary and
-the act token have the same for all descriptions of the utterance together. Selected figures have a lower prior than
+the act token have the same for all descriptions of the utterance together. An utterance that rejects the last pick is
+about the same figures as the one before, so what matched then counts too. Selected figures have a lower prior than
 others, and figures that were selected and deselected a still lower one.
 
 The language part sees neither figures nor the words of descriptions: it learns what to do with letters in a dialogue.
@@ -60,12 +61,19 @@ class Layout:
     """[B, L] number of the last description that was opened."""
     letters: torch.Tensor
     """[B, N] token ids of the board's labels; [B, 0] is of no figure."""
-    places: torch.Tensor
-    """[B, N] positions of the board's images."""
+    figures: torch.Tensor
+    """[B, N] numbers of the board's images among the images of all prompts."""
     present: torch.Tensor
     """[B, N] bool: which of them there are."""
     held: torch.Tensor
     """[B, messages, N] bool: selected before a message."""
+    of: torch.Tensor
+    """[B, descriptions + 1] the message of each description."""
+    describes: torch.Tensor
+    """[B, messages] bool: describes figures."""
+    follows: torch.Tensor
+    """[B, messages, messages] bool: whether a message is about the same figures as an earlier one, because it and all
+    between them reject."""
 
 
 class TinyVlmModel(TinyVlmPreTrainedModel):
@@ -99,7 +107,7 @@ class TinyVlmModel(TinyVlmPreTrainedModel):
         self.language_model.embed_tokens = value  # pyright: ignore[reportAttributeAccessIssue]
 
     def get_image_features(self, pixel_values: torch.Tensor, **kwargs: Any) -> BaseModelOutputWithPooling:
-        """[n, 3, S, S] to one feature for each image: `pooler_output` is a list of [1, D]."""
+        """[n, 3, S, S] to the features of each image: `pooler_output` is a list of [1, feature_size]."""
         features = self.vision_model(pixel_values.to(self.dtype))
         return BaseModelOutputWithPooling(pooler_output=list(features[:, None]))  # type: ignore[arg-type]
 
@@ -113,7 +121,7 @@ class TinyVlmModel(TinyVlmPreTrainedModel):
         images = input_ids == config.image_token_id
         summaries = input_ids == config.summary_token_id
         index = torch.arange(input_ids.shape[1], device=input_ids.device).expand_as(input_ids)
-        words = input_ids.gather(1, index.masked_fill(images, 0).cummax(dim=1).values)
+        words = _named(input_ids, images)
         silent, labels = self._silent_and_labels(words)
         board = images & (silent | labels)
         if not board.any() or not summaries.any():
@@ -126,12 +134,13 @@ class TinyVlmModel(TinyVlmPreTrainedModel):
         present = torch.arange(places.shape[1], device=input_ids.device) <= number[:, -1:]
         present = present & (torch.arange(places.shape[1], device=input_ids.device) > 0)
         letters = words.gather(1, places)
+        figures = (images.flatten().cumsum(0).view_as(index) - 1).clamp(min=0).gather(1, places)
         silent = silent | ((words[..., None] == letters[:, None]) & present[:, None]).any(-1)
         opens, closes = input_ids == config.opens_token_id, input_ids == config.closes_token_id
         description = opens.cumsum(dim=1)
         inside = (description > closes.cumsum(dim=1)) & ~opens
         messages = int(message.max()) + 1
-        described = index.new_zeros(len(index), messages).scatter_add(1, message, inside.long()) > 0
+        described = _any(inside, message, messages)
         whole = ~described.gather(1, message) & ~silent & ~images & ~opens & ~closes
         summed = summaries.cumsum(dim=1)
         before = summed == (summed * ends).cummax(dim=1).values
@@ -139,14 +148,29 @@ class TinyVlmModel(TinyVlmPreTrainedModel):
         listed = (input_ids[..., None] == letters[:, None]) & state[..., None]
         held = torch.zeros(len(index), messages, places.shape[1], device=input_ids.device)
         held = held.scatter_add(1, message[..., None].expand_as(listed), listed.to(held.dtype)) > 0
-        return Layout(inside | whole, inside, message, description, letters, places, present, held)
+        of = index.new_zeros(len(index), int(description.max()) + 1)
+        of = of.scatter(1, description.masked_fill(~opens, 0), message)
+        again = _any(input_ids == config.again_token_id, message, messages)
+        describes = described | _any(whole, message, messages) & ~again
+        run = (~again).cumsum(1)  # a message that does not reject, and those after it that do
+        follows = ((run[:, :, None] == run[:, None]) & describes[:, None]).tril(-1)
+        return Layout(
+            inside | whole,
+            inside,
+            message,
+            description,
+            letters,
+            figures,
+            present,
+            held,
+            of,
+            describes,
+            follows,
+        )
 
     def likeness(self, input_ids: torch.Tensor, features: torch.Tensor, layout: Layout) -> torch.Tensor:
         """[B, messages + descriptions + 1, N] logits of each message, and of each description (the first is none), for
-        each figure of the board. `features` [images, D] are those of all images, in order."""
-        images = input_ids == self.config.image_token_id
-        shown = features.new_zeros(*input_ids.shape, features.shape[-1])
-        shown = shown.index_put(images.nonzero(as_tuple=True), features)
+        each figure of the board. `features` [images, feature_size] are those of all images, in order."""
         vectors = self.matcher.words(input_ids)
         said = torch.cat(
             [
@@ -155,43 +179,39 @@ class TinyVlmModel(TinyVlmPreTrainedModel):
             ],
             dim=1,
         )
-        return self.matcher.likeness(said, _at(shown, layout.places))
+        return self.matcher.likeness(said, features[layout.figures])
 
     def merge_embeddings(self, input_ids: torch.Tensor, features: torch.Tensor | None) -> torch.Tensor:
-        """Embeddings [B, L, D] of token ids [B, L], with features [images, D] (in order) at the image positions.
+        """Embeddings [B, L, D] of token ids [B, L], with features [images, feature_size] of all images, in order.
 
-        Any image that is not on the board has its feature plus the embedding of the last word before it. An embedding
-        depends on the board, on its own message and on earlier states.
+        An embedding depends on the board, on its own message and on earlier states. Images themselves are not seen by
+        the language part: theirs is that of the last word before them, a figure's label.
         """
-        layout = None if features is None else self.layout(input_ids)
-        if features is None or layout is None:
-            embeddings = self.get_input_embeddings()(input_ids)
-            images = input_ids == self.config.image_token_id
-            return (
-                embeddings
-                if features is None
-                else embeddings.index_put(images.nonzero(as_tuple=True), features)
-            )
+        if features is None:
+            return self.get_input_embeddings()(input_ids)
+        layout = self.layout(input_ids)
+        if layout is None:
+            return self.get_input_embeddings()(_named(input_ids, input_ids == self.config.image_token_id))
         return self.pointed(input_ids, self.likeness(input_ids, features, layout), layout)
 
     def pointed(self, input_ids: torch.Tensor, likeness: torch.Tensor, layout: Layout) -> torch.Tensor:
         """Embeddings [B, L, D] of token ids [B, L] with the letters of matched figures, see `likeness`."""
         config = self.config
         embed = self.get_input_embeddings()
-        index = torch.arange(input_ids.shape[1], device=input_ids.device).expand_as(input_ids)
-        images = input_ids == config.image_token_id
-        named = input_ids.gather(1, index.masked_fill(images, 0).cummax(dim=1).values)
-        read = torch.where(layout.inside, config.word_token_id, torch.where(images, named, input_ids))
+        named = _named(input_ids, input_ids == config.image_token_id)
+        read = torch.where(layout.inside, config.word_token_id, named)
         embeddings, letters = embed(read), embed(layout.letters)
         messages = layout.held.shape[1]
-        of = layout.description.new_zeros(len(input_ids), likeness.shape[1] - messages)
-        opens = input_ids == config.opens_token_id
-        of = of.scatter(1, layout.description.masked_fill(~opens, 0), layout.message)  # of each description
+        of, follows = layout.of, layout.follows.to(likeness.dtype)
+        whole = likeness[:, :messages] * layout.describes[..., None]
+        carried, times = follows @ whole, 1 + follows.sum(-1, keepdim=True)
+        meant = torch.cat([whole + carried, likeness[:, messages:] + _at(carried, of)], dim=1)
         held = torch.cat([layout.held, _at(layout.held, of)], dim=1)
         returned = (layout.held.cumsum(dim=1) > 0) & ~layout.held
         returned = torch.cat([returned, _at(returned, of)], dim=1)
         bias = config.selected_bias * held + config.returned_bias * returned
-        every = _shares(likeness + bias, layout.present[:, None]) @ letters
+        bias = bias * torch.cat([times, _at(times, of)], dim=1)  # as often as the figures were described
+        every = _shares(meant + bias, layout.present[:, None]) @ letters
         taken = _shares(likeness, layout.present[:, None] & held) @ letters
         for shares, token, number in (
             (every, config.summary_token_id, layout.message),
@@ -290,9 +310,20 @@ class TinyVlmForConditionalGeneration(TinyVlmPreTrainedModel, GenerationMixin):
         )
 
 
+def _named(ids: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
+    """[B, L] token ids with each image replaced by the last word before it."""
+    index = torch.arange(ids.shape[1], device=ids.device).expand_as(ids)
+    return ids.gather(1, index.masked_fill(images, 0).cummax(dim=1).values)
+
+
 def _at(values: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
     """Gather [B, L, D] values at [B, N] positions: [B, N, D]."""
     return values.gather(1, places[..., None].expand(*places.shape, values.shape[-1]))
+
+
+def _any(flags: torch.Tensor, group: torch.Tensor, groups: int) -> torch.Tensor:
+    """[B, L] bool to [B, groups]: whether a flag is set in each group."""
+    return group.new_zeros(len(group), groups).scatter_add(1, group, flags.long()) > 0
 
 
 def _shares(likeness: torch.Tensor, among: torch.Tensor) -> torch.Tensor:

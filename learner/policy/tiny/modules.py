@@ -6,10 +6,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from learner.policy.tiny.configuration import TinyVlmConfig
+from learner.policy.tiny.configuration import PATCH, TinyVlmConfig
 
-PATCH = 4
-"""Pixels of a side of a patch."""
 DIRECTIONS = 8
 """Directions of edges that are told apart."""
 TAGS = 3
@@ -17,9 +15,10 @@ TAGS = 3
 
 
 class TinyVisionEncoder(nn.Module):
-    """[n, 3, S, S] pictures, black on white in 0..1, to [n, D] standardised features.
+    """[n, 3, S, S] pictures, black on white in 0..1, to [n, `config.feature_size`] centred features.
 
-    The first stage is fixed: the ink of patches of 4 x 4 pixels, and the edges in them by direction.
+    The first stage is fixed: the ink of patches of 4 x 4 pixels, and the edges in them by direction. Its last layer is
+    the matcher's `key`, so that adapters can change it while features are the same for all of them.
     """
 
     mean: torch.Tensor
@@ -27,21 +26,18 @@ class TinyVisionEncoder(nn.Module):
 
     def __init__(self, config: TinyVlmConfig) -> None:
         super().__init__()
-        width = config.text_config.hidden_size
         stages: list[nn.Module] = []
-        before, side = PATCH**2 + DIRECTIONS, config.image_size // PATCH
+        before = PATCH**2 + DIRECTIONS
         for number, channels in enumerate(config.channels):
-            stride = 2 if number else 1
             stages += [
-                nn.Conv2d(before, channels, 3, stride=stride, padding=1),
+                nn.Conv2d(before, channels, 3, stride=2 if number else 1, padding=1),
                 nn.GroupNorm(8, channels),
                 nn.GELU(),
             ]
-            before, side = channels, side // stride
+            before = channels
         self.stages = nn.Sequential(*stages)
-        self.project = nn.Linear(before * side * side, width)
-        self.register_buffer("mean", torch.zeros(width))
-        self.register_buffer("deviation", torch.ones(width))
+        self.register_buffer("mean", torch.zeros(config.feature_size))
+        self.register_buffer("deviation", torch.ones(()))
 
     def patches(self, pixels: torch.Tensor) -> torch.Tensor:
         """[n, C, S, S] pictures to [n, PATCH² + DIRECTIONS, S / PATCH, S / PATCH]."""
@@ -56,8 +52,8 @@ class TinyVisionEncoder(nn.Module):
         )
 
     def raw(self, patches: torch.Tensor) -> torch.Tensor:
-        """Features of patches before standardisation, as trained by the contrastive alignment."""
-        return self.project(self.stages(patches).flatten(1))
+        """Features of patches before they are centred."""
+        return self.stages(patches).flatten(1)
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
         return (self.raw(self.patches(pixels)) - self.mean) / self.deviation
@@ -71,11 +67,11 @@ class Matcher(nn.Module):
         width = config.text_config.hidden_size
         self.words = nn.Embedding(config.text_config.vocab_size, width)
         self.query = nn.Linear(width, width, bias=False)
-        self.key = nn.Linear(width, width, bias=False)
+        self.key = nn.Linear(config.feature_size, width, bias=False)
         self.sharpness = nn.Parameter(torch.tensor(1 / config.match_temperature))
 
     def likeness(self, said: torch.Tensor, figures: torch.Tensor) -> torch.Tensor:
-        """[B, M, D] descriptions and [B, N, D] figures to [B, M, N] logits."""
+        """[B, M, D] descriptions and [B, N, feature_size] figures to [B, M, N] logits."""
         with torch.autocast(said.device.type, enabled=False):
             query = functional.normalize(self.query(said), dim=-1)
             key = functional.normalize(self.key(figures), dim=-1)

@@ -40,7 +40,7 @@ NO: tuple[Phrase, ...] = (
       "that's a different one", "wrong image", "you misunderstood me")),
 )  # fmt: skip
 AGAIN: tuple[Phrase, ...] = (
-    (("", "please"),
+    (("", "please", "and"),
      ("try again", "try another", "try another one", "try the other one", "pick another one", "pick a different one",
       "the other one", "another one", "look again", "choose again", "a different one", "guess again", "look closer",
       "have another look", "think again", "the one that looks almost the same")),
@@ -172,7 +172,8 @@ INSTEAD_ALONE: tuple[Phrase, ...] = (
 INSTEAD: tuple[Phrase, ...] = (
     (("{x}", "{x}", "{the x}", "{x} instead", "{the x} instead", "try {the x} instead"),),
     *INSTEAD_ALONE,
-    (("and select", "and pick", "and choose", "then pick", "then select", "now pick", "and find", "and try"),
+    (("and select", "and pick", "and choose", "then pick", "then select", "now pick", "and find", "and try", "and get",
+      "then find", "then click", "now find", "and then click on", "and look for"),
      ("{the x}", "{the x}", "{x}")),
 )  # fmt: skip
 SWAP: tuple[Phrase, ...] = (
@@ -206,7 +207,7 @@ THREE: tuple[Phrase, ...] = (
       "all three: {the x}, {the y}, {the z}", "{the x}, {the y}, {the z}", "{x} / {y} / {z}"),
      ("", "", "", *TAIL)),
 )  # fmt: skip
-BREAK = (", ", ". ", "! ", " ", " - ", "... ", "; ", ", but ", ": ", " lol ", ", ok ")
+BREAK = (", ", ", ", ". ", ". ", "! ", " ", " ", " ", " - ", "... ", "; ", ", but ", ": ", " lol ", ", ok ")
 
 KINDS = (
     YES, NO, AGAIN, UNDO, UNDO_FIRST, REMOVE, REMOVE_SEVERAL, KEEP, PUT_BACK, CLEAR, CLEAR_TWO, ASK, ASK_NOT,

@@ -19,9 +19,10 @@ from games import DEFAULT_GAME, GAMES
 from games.figures.images import ImageSet
 from games.letters import DESELECT, LETTERS, SELECT, selection_in_words
 from games.words import spoken
-from learner.policy.tiny.dialogues import Description, Dialogue, ScriptedSpeaker
+from learner.feedback.rules.decoder import rejects
+from learner.policy.tiny.dialogues import Description, Dialogue, ScriptedSpeaker, in_words
 from learner.policy.tiny.modeling import TinyVlmForConditionalGeneration
-from learner.policy.tiny.tokenizer import ACT, CLOSES, END, IMAGE, OPENS, SUMMARY, WORD
+from learner.policy.tiny.tokenizer import ACT, AGAIN, CLOSES, END, IMAGE, OPENS, SUMMARY, WORD
 
 OnProgress = Callable[[str, int, int, float], None]
 """Called with (stage, steps done, steps in all, loss)."""
@@ -40,15 +41,16 @@ occurs."""
 class AlignSettings:
     """Hyper-parameters of `align`. The defaults take a few minutes on one core."""
 
-    steps: int = 1500
+    steps: int = 900
     batch: int = 192
+    """Figures."""
     rate: float = 2e-3
-    words_rate: float = 0.3
-    """Factor on the rate for the words, so that they stay near the vectors that they started with."""
+    said: int = 8
+    """Descriptions of each figure in a batch. Words are many and cost little, pictures are few and cost much."""
     temperature: float = 0.2
     """Temperature of the contrastive alignment. Descriptions fit several figures, so a lower one overfits to the
     training figures."""
-    dropout: float = 0.3
+    dropout: float = 0.4
     """Share of the words of a description that are left out."""
     views: int = 8
     """Number of slightly rotated and shifted pictures of each figure."""
@@ -106,7 +108,7 @@ def align(
     """Align encoder and the matcher's words on (figure, description) pairs with a symmetric InfoNCE loss.
 
     A word's vector is a learnt linear map of its embedding, plus a learnt difference for words that occur in
-    descriptions. Afterwards the features are standardised over all figures.
+    descriptions. Afterwards the matched features are standardised over all figures.
     """
     rng, generator = random.Random(seed), torch.Generator().manual_seed(seed)
     encoder, vectors = model.model.vision_model, model.get_input_embeddings().weight.detach()
@@ -119,32 +121,33 @@ def align(
         views += [encoder.patches(jitter(pixels, generator)) for _ in range(settings.views - 1)]
         seen = torch.stack(views, 1)
     width = vectors.shape[1]
+    key = torch.nn.Linear(model.config.feature_size, width, bias=False)
     mapped = torch.nn.Linear(width, width, bias=False)
     own = torch.nn.Embedding(len(vectors), width)
     torch.nn.init.zeros_(own.weight)
     optimiser = torch.optim.AdamW(
-        [
-            {"params": [*encoder.parameters()], "factor": 1.0},
-            {"params": [*mapped.parameters(), *own.parameters()], "factor": settings.words_rate},
-        ],
-        weight_decay=0.02,
+        [p for part in (encoder, key, mapped, own) for p in part.parameters()], weight_decay=0.02
     )
     batch = min(settings.batch, len(bags))
+    same = torch.arange(batch)
     for step in range(settings.steps):
         set_rate(optimiser, settings.rate, step, settings.steps)
         chosen = rng.sample(range(len(bags)), batch)
-        said = [_thinned(rng.choice(bags[i]), settings.dropout, rng) for i in chosen]
+        said = [
+            _thinned(rng.choice(bags[i]), settings.dropout, rng) for _ in range(settings.said) for i in chosen
+        ]
         offsets = torch.tensor([0, *map(len, said[:-1])]).cumsum(0)
         ids = torch.tensor([token for words in said for token in words])
         words = mapped(functional.embedding_bag(ids, vectors, offsets, mode="mean"))
         words = words + functional.embedding_bag(ids, own.weight, offsets, mode="mean")
-        shown = encoder.raw(seen[chosen, torch.randint(settings.views, (batch,), generator=generator)])
+        shown = key(encoder.raw(seen[chosen, torch.randint(settings.views, (batch,), generator=generator)]))
         shown = (shown - shown.mean(0)) / (shown.std(0) + 1e-4)
         likeness = (
-            functional.normalize(shown, dim=1) @ functional.normalize(words, dim=1).T / settings.temperature
+            functional.normalize(words, dim=1) @ functional.normalize(shown, dim=1).T / settings.temperature
         )
-        same = torch.arange(batch)
-        loss = (functional.cross_entropy(likeness, same) + functional.cross_entropy(likeness.T, same)) / 2
+        figures = functional.cross_entropy(likeness, same.repeat(settings.said))
+        others = likeness.view(settings.said, batch, batch).transpose(1, 2).flatten(0, 1)
+        loss = (figures + functional.cross_entropy(others, same.repeat(settings.said))) / 2
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
@@ -152,14 +155,14 @@ def align(
     with torch.no_grad():
         features = encoder.raw(seen[:, 0])
         encoder.mean.copy_(features.mean(0))
-        encoder.deviation.copy_(features.std(0) + 1e-6)
+        encoder.deviation.copy_(features.std())
         matcher = model.model.matcher
         matcher.words.weight.copy_(mapped(vectors) + own.weight)
         matcher.words.weight.div_(
             matcher.words.weight[[token for of in bags for ids in of for token in ids]].std()
         )
-        for projection in (matcher.query, matcher.key):
-            projection.weight.copy_(torch.eye(width))
+        matcher.query.weight.copy_(torch.eye(width))
+        matcher.key.weight.copy_(key.weight * encoder.deviation / (key(features).std(0)[:, None] + 1e-6))
 
 
 def _thinned(words: Sequence[int], dropout: float, rng: random.Random) -> Sequence[int]:
@@ -193,7 +196,7 @@ class ScriptedMatcher:
         self._place = {letter: place for place, letter in enumerate(letters)}
         self._skill = rng.choice((rng.uniform(0, 4), rng.uniform(3, 10)))
         self._habit = rng.uniform(0, 2) * self._numbers.standard_normal((len(letters), len(letters)))
-        self._noise = rng.uniform(0.3, 1.5)
+        self._noise = rng.uniform(0.3, 2.5)
 
     def logits(self, letter: str | None) -> np.ndarray:
         """[N] logits for a description of the figure with this letter, or for words about no figure."""
@@ -218,8 +221,8 @@ class Encoder:
     def __init__(self, tokenizer: PreTrainedTokenizerFast) -> None:
         self._tokens = tokenise(tokenizer)
         of = tokenizer.convert_tokens_to_ids
-        self.image, self.summary, self.act, self.end, self.word, self.opens, self.closes = of(
-            [IMAGE, SUMMARY, ACT, END, WORD, OPENS, CLOSES]
+        self.image, self.summary, self.act, self.end, self.word, self.opens, self.closes, self.again = of(
+            [IMAGE, SUMMARY, ACT, END, WORD, OPENS, CLOSES, AGAIN]
         )  # type: ignore[misc]
         self.vocabulary = [
             self.end, *(self._tokens(word)[0] for word in (SELECT, DESELECT, *LETTERS))
@@ -237,6 +240,8 @@ class Encoder:
         for turn in dialogue.turns:
             ids += self._tokens(f"{selection_in_words(turn.state)}.")
             marks = rng.random() >= unmarked
+            if rejects(spoken(in_words(turn.utterance))):
+                ids.append(self.again)
             found = []
             for part in turn.utterance:
                 if isinstance(part, Description):
@@ -349,5 +354,4 @@ def set_rate(optimiser: torch.optim.Optimizer, rate: float, step: int, steps: in
     """A linear warm-up, then a cosine."""
     warm = min(1.0, (step + 1) / 40)
     for group in optimiser.param_groups:
-        factor = group.get("factor", 1.0)
-        group["lr"] = factor * rate * warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * step / steps)))
+        group["lr"] = rate * warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * step / steps)))

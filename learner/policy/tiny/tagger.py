@@ -8,10 +8,11 @@ from typing import Any
 import torch
 
 from games.words import spoken
+from learner.feedback.rules.decoder import rejects
 from learner.policy.tiny.dialogues import Utterance
 from learner.policy.tiny.modules import TAGS
 from learner.policy.tiny.phrases import every_word
-from learner.policy.tiny.tokenizer import CLOSES, OPENS
+from learner.policy.tiny.tokenizer import AGAIN, CLOSES, OPENS
 
 OUTSIDE, FIRST, INSIDE = range(TAGS)
 """Tags of tokens."""
@@ -30,7 +31,8 @@ class Marker:
         self._framing = frozenset(word for text in every_word() for word in _WORD.findall(spoken(text)))
         """Words that are said around descriptions."""
         self.marked = lru_cache(maxsize=20_000)(self._marked)
-        """An utterance as `spoken` gives it, with its descriptions between `OPENS` and `CLOSES`."""
+        """An utterance as `spoken` gives it, with its descriptions between `OPENS` and `CLOSES`, and `AGAIN` before it
+        if it rejects the last pick."""
 
     def _marked(self, utterance: str) -> str:
         encoding = self._encode(utterance, add_special_tokens=False)
@@ -47,7 +49,7 @@ class Marker:
             if token is not None and word[0] not in self._framing:
                 strange[token] = STRANGE_LOGITS
         tags = (logits - strange[:, None] * torch.eye(TAGS)[OUTSIDE]).argmax(-1).tolist()
-        marked, end = "", 0
+        marked, end = f"{AGAIN} " if rejects(utterance) else "", 0
         for first, last in spans(tags, [token.startswith("##") for token in encoding.tokens]):
             start, stop = encoding.offsets[first][0], encoding.offsets[last][1]
             marked += f"{utterance[end:start]} {OPENS} {utterance[start:stop]} {CLOSES} "

@@ -20,6 +20,8 @@ WORD = "<word>"
 SPECIAL = (PAD, IMAGE, SUMMARY, ACT, END, WORD, UNKNOWN)
 OPENS, CLOSES = "«", "»"
 """They stand around descriptions. Nobody can type them: `games.words.plain` makes them quotation marks."""
+AGAIN = "„"
+"""It stands before an utterance that rejects the last pick, and nobody can type it either."""
 ACTION_WORDS = (*LETTERS, *WORDS)
 
 CHAT_TEMPLATE = (
@@ -37,10 +39,10 @@ CHAT_TEMPLATE = (
 
 def build_tokenizer(words: Sequence[str]) -> PreTrainedTokenizerFast:
     """A word-piece tokenizer with these words and pieces ("##s"), in order, after its special tokens, the labels of
-    figures and all ASCII characters."""
+    figures and all ASCII characters, and before `AGAIN`."""
     characters = list(string.ascii_letters + string.digits + string.punctuation)
     pieces = [f"##{character}" for character in characters]
-    known = list(dict.fromkeys([*SPECIAL, OPENS, CLOSES, *ACTION_WORDS, *characters, *pieces, *words]))
+    known = list(dict.fromkeys([*SPECIAL, OPENS, CLOSES, *ACTION_WORDS, *characters, *pieces, *words, AGAIN]))
     tokenizer = _word_pieces({word: number for number, word in enumerate(known)})
     fast = PreTrainedTokenizerFast(
         tokenizer_object=tokenizer, pad_token=PAD, eos_token=END, unk_token=UNKNOWN, padding_side="left"

@@ -8,10 +8,10 @@ from bot_house import House
 from bot import texts
 from bot.images import label_of, listed
 from games.core import Difficulty
-from games.difficulty import unlikeness
 from games.figures import open_images
 from local_discord import Person
 from store.models import Game
+from tests.games.apart import apart
 
 CLASSIC = open_images("classic")
 
@@ -33,19 +33,13 @@ async def again(house: House, person: Person, game: Game) -> Game:
     return await house.game(house.discord.world.channel(board.channel_id))
 
 
-def apart(game: Game) -> float:
-    """The mean distance of two figures of a board."""
-    found = unlikeness(CLASSIC, game.speaker)
-    return float(found.sum() / (len(found) * (len(found) - 1)))
-
-
 async def test_a_difficulty_is_dealt_stored_and_kept_for_the_next_game(
     house: House, ada: Person, bob: Person
 ):
     near = await house.game(await house.play(ada, difficulty="near"))
     far = await house.game(await house.play(bob, difficulty="far", game="pick"))
     assert (near.difficulty, far.difficulty) == (Difficulty.NEAR, Difficulty.FAR)
-    assert apart(near) < 0.41 < apart(far)
+    assert apart(CLASSIC, near.speaker) < 0.41 < apart(CLASSIC, far.speaker)
     assert near.images == far.images == "classic" and far.game == "pick"
     assert (await again(house, ada, near)).difficulty is Difficulty.NEAR
     another = await again(house, bob, far)

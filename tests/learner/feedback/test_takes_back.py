@@ -2,7 +2,8 @@
 
 import pytest
 
-from learner.feedback.rules.decoder import only_takes_back
+from games.words import plain
+from learner.feedback.rules.decoder import only_takes_back, rejects
 
 
 @pytest.mark.parametrize(
@@ -44,3 +45,32 @@ def test_it_only_takes_back(utterance: str):
 )
 def test_it_describes_something_to_select_too(utterance: str):
     assert not only_takes_back(utterance)
+
+
+@pytest.mark.parametrize(
+    ("typed", "expected"),
+    [
+        ("No", True),
+        ("no, the HOUSE", True),
+        ("that isn’t it", True),
+        ("Wrong one!!", True),
+        ("not that one, try again", True),
+        ("undo", True),
+        ("please deselect it and get the duck", True),
+        ("❌ the other one", True),
+        ("nope 😅 the swan", True),
+        ("No, remove the duck", True),
+        ("remove the duck", False),
+        ("Deselect the duck and the house", False),
+        ("yes, the house", False),
+        ("Great! now the duck", False),
+        ("the house with no windows", False),
+        ("a man who is not standing", False),
+        ("no problem, you got it", False),
+        ("the duck", False),
+        ("犬", False),
+        ("", False),
+    ],
+)
+def test_whether_an_utterance_rejects(typed: str, expected: bool):
+    assert rejects(plain(typed)) is expected

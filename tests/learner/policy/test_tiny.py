@@ -35,8 +35,8 @@ from learner.policy.tiny.pretrain import (
     some_letters,
 )
 from learner.policy.tiny.tagger import FIRST, INSIDE, OUTSIDE, spans, tagged
-from learner.policy.tiny.tokenizer import CLOSES, OPENS
-from learner.protocol import BASE_ADAPTER, TurnRequest
+from learner.policy.tiny.tokenizer import AGAIN, CLOSES, OPENS
+from learner.protocol import BASE_ADAPTER, PastStep, TurnRequest
 from learner.settings import TINY_WEIGHTS
 
 rules = GAMES["multiref"]
@@ -236,7 +236,7 @@ def test_nothing_a_person_writes_is_an_image_or_an_end(policy: Policy):
 def test_marks_stand_around_whole_words_and_change_none(shared_policy: Policy, typed: str):
     said = spoken(plain(typed))
     spelt = shared_policy.backend.spell(plain(typed))
-    without = spelt.replace(OPENS, " ").replace(CLOSES, " ")
+    without = spelt.removeprefix(AGAIN).replace(OPENS, " ").replace(CLOSES, " ")
     assert "".join(without.split()) == "".join(said.split())
     assert shared_policy.prompts.tokenise(" ".join(without.split())) == shared_policy.prompts.tokenise(said)
     depth = 0
@@ -299,7 +299,7 @@ def test_pretraining_reads_dialogues_as_the_policy_reads_games(policy: Policy):
     encoded = Encoder(policy.backend.processor.tokenizer)(
         dialogue, ScriptedMatcher("ABCDEFGHIJ", rng), 0.0, rng
     )
-    spelt = ("yes, « the bird »", "no, « a man » and « tree »")
+    spelt = ("yes, « the bird »", f"{AGAIN} no, « a man » and « tree »")
     steps = [Step(s, u, a) for s, u, a in zip(states, spelt, actions, strict=True)]
     messages = rules.prompt(figures, steps[:1], states[1], spelt[1])
     ids = policy.prompts.build(messages, lambda figure: policy.figures("classic", figure).ids).ids
@@ -436,3 +436,55 @@ def test_adapters_change_the_matchers_words_alone(policy: Policy):
                 parameter.normal_()
     assert not torch.equal(matcher.words(ids), before)
     assert torch.equal(embed(ids, None), read)
+
+
+def test_what_rejects_is_about_the_same_figure_as_what_was_said_before(policy: Policy, pointing):
+    figures, config = images.ids[20:30], policy.backend.model.config
+    first, second = "« the kneeling man »", "« a boat »"
+    (alone, _), _ = pointing(policy, figures, [], "", first)
+    (other, _), _ = pointing(policy, figures, [], "", second)
+    held = torch.zeros(10)
+    held[1] = config.selected_bias
+    past = [Step("", first, "select B")]
+    for said, expected in (
+        (f"{AGAIN} no", alone[0].log() + 2 * held),
+        (f"{AGAIN} no, {second}", alone[0].log() + other[0].log() + 2 * held),
+        (f"yes, {second}", other[0].log() + held),
+    ):
+        (whole, each), _ = pointing(policy, figures, past, "B", said)
+        assert torch.allclose(whole[1], expected.softmax(-1), atol=1e-5)
+        assert all(torch.allclose(own, whole[1], atol=1e-5) for own in each[1:])
+
+
+def test_a_second_rejection_goes_back_to_the_first_description(policy: Policy, pointing):
+    figures = images.ids[20:30]
+    past = [Step("", "« a boat »", "select B"), Step("B", f"{AGAIN} no", "deselect B select C")]
+    (whole, _), _ = pointing(policy, figures, past, "C", f"{AGAIN} wrong, try again")
+    (alone, _), _ = pointing(policy, figures, [], "", "« a boat »")
+    config = policy.backend.model.config
+    held = torch.zeros(10)
+    held[1], held[2] = config.returned_bias, config.selected_bias
+    assert torch.allclose(whole[2], (alone[0].log() + 2 * held).softmax(-1), atol=1e-5)
+
+
+def test_the_next_best_figure_is_picked_after_a_plain_no(policy: Policy):
+    """As typed by a person, through the bot's normaliser."""
+    figures = images.ids[:10]
+    found = 0
+    for figure in figures:
+        said = images[figure].names[0].upper()
+        right = "ABCDEFGHIJ"[figures.index(figure)]
+        letter = "A" if right != "A" else "B"
+        request = TurnRequest(
+            request_id="g:1",
+            game_id=f"g-{figure}",
+            images="classic",
+            context=figures,
+            history=(PastStep(state="", utterance=plain(said), action=f"select {letter}"),),
+            state=letter,
+            utterance=plain("No, that isn’t it"),
+            adapter=BASE_ADAPTER,
+        )
+        ((action, _),) = policy.act([request], greedy=True)
+        found += action == f"deselect {letter} select {right}"
+    assert found >= 7

@@ -51,6 +51,7 @@ class House:
             "RESPECT_TRAINING__EPOCHS": "1",
             "RESPECT_TRAINING__LEAST_STEPS": "0",
             "RESPECT_TRAINING__GROUNDING_EPOCHS": "4",
+            "RESPECT_ROUNDS__SEED_GAMES": "none",  # they would take most of the time
             "RESPECT_POLICY__DEVICE": "cpu",
             "RESPECT_POLICY__THREADS": "1",
         }
