@@ -1,5 +1,6 @@
 """Games in progress: queueing utterances, committing turns, ending games. Async, for the bot."""
 
+import hashlib
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
@@ -65,7 +66,8 @@ def finished_turn(
     message_id: str | None = None,
     earlier_message_ids: list[str] | None = None,
     player_id: int | None = None,
-    asked: bool = False,
+    retracted: str | None = None,
+    chosen: bool = False,
 ) -> Turn:
     """The row of a turn with the policy's answer. Raises `IllegalAction` for an illegal action."""
     return Turn(
@@ -77,7 +79,8 @@ def finished_turn(
         source=source,
         player_id=player_id,
         state_before=state,
-        asked=asked,
+        retracted=retracted,
+        chosen=chosen,
         action=answer.action,
         state_after=GAMES[game.game].apply(state, answer.action),
         logp=answer.logp,
@@ -225,33 +228,48 @@ async def waiting_instructions(session: AsyncSession, game_id: str) -> Sequence[
 
 
 async def edit_instruction(session: AsyncSession, message_id: str, text: str) -> bool:
-    """Update a queued message after an edit. False if it is not queued (any more). Of the old words nothing is asked
-    any more."""
+    """Update a queued message after an edit. False if it is not queued (any more).
+
+    A question about its old words, alone or with those after them, is over.
+    """
     query = select(Instruction).where(Instruction.message_id == message_id)
     instruction = (await session.exec(query)).one_or_none()
     if instruction is None:
         return False
-    instruction.text, instruction.doubts, instruction.chosen = text, None, None
+    instruction.text = text
     session.add(instruction)
+    asked = (Instruction.game_id == instruction.game_id, col(Instruction.id) >= instruction.id)
+    await session.exec(update(Instruction).where(*asked).values(doubts=None, chosen=None))
     return True
 
 
 async def ask_about(session: AsyncSession, instruction: Instruction, doubts: list[str]) -> None:
-    """Record that the player was asked which of these actions an instruction means, unless it was changed meanwhile."""
+    """Record that the player is asked which of these actions an instruction means, unless it was changed meanwhile."""
     row = await session.get(Instruction, instruction.id)
     if row is not None and row.text == instruction.text:
         row.doubts = doubts
         session.add(row)
 
 
-async def choose_action(session: AsyncSession, game_id: str, instruction_id: int, number: int) -> bool:
-    """Record which of the actions that its player was asked about an instruction means. False if it is too late."""
-    row = await session.get(Instruction, instruction_id)
-    if row is None or row.game_id != game_id or row.chosen is not None or number >= len(row.doubts or ()):
+def action_key(action: str) -> str:
+    """A short name of an action, for where there is no room for it."""
+    return hashlib.sha256(action.encode()).hexdigest()[:8]
+
+
+async def choose_action(session: AsyncSession, game_id: str, message_id: str, key: str | None) -> bool:
+    """Record which of the actions that its player was asked about an instruction means, None for none of them.
+
+    False if it is too late: it was answered, edited or taken back, or something was said after it.
+    """
+    *_, last = await waiting_instructions(session, game_id) or (None,)
+    if last is None or last.message_id != message_id or not last.doubts or last.chosen is not None:
         return False
-    row.chosen = (row.doubts or [])[number]
-    session.add(row)
-    return True
+    if key is None:
+        last.doubts = []
+    else:
+        last.chosen = next((action for action in last.doubts if action_key(action) == key), None)
+    session.add(last)
+    return key is None or last.chosen is not None
 
 
 async def drop_instruction(session: AsyncSession, message_id: str) -> bool:

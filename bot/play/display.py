@@ -17,9 +17,10 @@ from bot.respond import NO_PINGS
 from bot.statistics.learning import LearningNotes
 from bot.study.survey import SurveyNotes
 from games import GAMES
+from games.board import numbered
 from games.core import Board, Outcome
 from games.language import _
-from store.games import deal_of, state_of
+from store.games import action_key, deal_of, state_of
 from store.models import EndReason, Game, Instruction, Turn
 
 LOOK_BACK = 30
@@ -98,6 +99,8 @@ class BoardDisplay:
         """
         thread, state, rules = self._thread(game), state_of(game, turns), GAMES[game.game]
         boards = [await self.draw(game, rules.apply(state, action), len(turns)) for action in actions]
+        if len(boards) > 1:
+            boards = [await asyncio.to_thread(numbered, each, place) for place, each in enumerate(boards, 1)]
         content, reply = texts.unsure(len(boards)), dict[str, Any]()
         if instruction.source != "message":
             content = texts.quoted(instruction.text, content)
@@ -110,8 +113,8 @@ class BoardDisplay:
                     discord.File(io.BytesIO(board.png), f"meant-{number}.png", description=board.alt)
                     for number, board in enumerate(boards, 1)
                 ],
-                view=meant_buttons(game.id, instruction.id or 0, len(boards)),
-                nonce=f"meant-{instruction.id}",
+                view=meant_buttons(game.id, str(instruction.message_id), actions),
+                nonce=action_key(f"{instruction.message_id}: {actions}"),
                 mention_author=False,
                 allowed_mentions=NO_PINGS,
                 **reply,

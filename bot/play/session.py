@@ -102,10 +102,10 @@ class GameSessions:
         self.wake(game_id)
         return True
 
-    async def choose(self, game_id: str, instruction_id: int, number: int) -> bool:
-        """Play one of the actions that a player was asked about. False if that question is over."""
+    async def choose(self, game_id: str, message_id: str, key: str | None) -> bool:
+        """Record what was meant where a player was asked (`choose_action`). False if that question is over."""
         async with self._locks(game_id), self._database.async_writing() as session:
-            if not await choose_action(session, game_id, instruction_id, number):
+            if not await choose_action(session, game_id, message_id, key):
                 return False
         self.wake(game_id)
         return True
@@ -261,7 +261,7 @@ class GameSessions:
             waiting = () if over else await waiting_instructions(session, game_id)
             credits = await turns_by_player(session, game) if over and game.team else {}
             may_ask = bool(waiting) and await may_ask_about(session, game)
-            verdicts_heard = not await session.run_sync(in_quarantine, game)  # pyright: ignore[reportArgumentType]
+            heard = not await session.run_sync(in_quarantine, game)  # pyright: ignore[reportArgumentType]
         if game.shown_turns != len(turns) or (over and not game.result_shown):
             external_id, unplayed = player.external_id, worker.unplayed
             await self._show(Position(game, external_id, turns, first_game, credits, unplayed))
@@ -272,7 +272,7 @@ class GameSessions:
             burst = await self._whole_burst(game_id, worker)
             turn = None
             if burst is not None:
-                turn = await self._turn(game, turns, burst, worker, verdicts_heard, may_ask=may_ask)
+                turn = await self._turn(game, turns, burst, worker, heard=heard, may_ask=may_ask)
         if burst is not None and turn is not None:
             await self._commit(game, burst, turn, worker)
         return True
@@ -283,7 +283,7 @@ class GameSessions:
             worker.woken.clear()
             async with self._database.async_session() as session:
                 waiting = await waiting_instructions(session, game_id)
-            burst = None if is_asked_about(waiting) else first_burst(waiting, self._burst_seconds)
+            burst = first_burst(waiting, self._burst_seconds)
             left = burst.seconds_left(self._burst_seconds) if burst is not None else 0.0
             if left <= 0:
                 return burst
@@ -308,31 +308,20 @@ class GameSessions:
             self._metrics.answer_seconds.observe((now() - turns[-1].asked_at).total_seconds())
 
     async def _turn(
-        self,
-        game: Game,
-        turns: Sequence[Turn],
-        burst: Burst,
-        worker: Worker,
-        verdicts_heard: bool,
-        *,
-        may_ask: bool,
+        self, game: Game, turns: Sequence[Turn], burst: Burst, worker: Worker, *, heard: bool, may_ask: bool
     ) -> Turn | None:
         """The policy's turn; None if there is none. Raises PolicyError if the policy is not available."""
         number = len(turns) + 1
         try:
             if (turn := chosen_turn(game, turns, burst)) is not None:
                 return turn
-            request = request_of(game, turns, burst, verdicts_heard)
-            if (answer := await worker.ask(self._policy, request)) is None:
-                return None
-            if may_ask and not burst.asked:
-                found = await doubts(request, answer, lambda again: worker.ask(self._policy, again))
-                if found:
-                    await self._display.question(game, turns, burst.last, found)
-                    async with self._locks(game.id), self._database.async_writing() as session:
-                        await ask_about(session, burst.last, found)
+            request = request_of(game, turns, burst, heard)
+            if may_ask and burst.may_be_asked_about:
+                found = await doubts(request, lambda sample: worker.ask(self._policy, sample))
+                if found is None or (found and await self._asked(game, turns, burst, found)):
                     return None
-            return turn_of(game, turns, burst, answer)
+            answer = await worker.ask(self._policy, request)
+            return turn_of(game, turns, burst, answer) if answer is not None else None
         except TurnTooLong as error:
             log.warning("turn too long", game=game.id, turn=number, error=str(error))
             await self._drop(game, burst, texts.TOO_MANY_WORDS)
@@ -343,17 +332,30 @@ class GameSessions:
             await self._work_around(game, burst)
         return None
 
+    async def _asked(self, game: Game, turns: Sequence[Turn], burst: Burst, found: list[str]) -> bool:
+        """Ask which of these actions an utterance means. False if it was changed or something was said after it."""
+        async with self._locks(game.id):  # an answer waits until the question is recorded
+            async with self._database.async_session() as session:
+                waiting = await waiting_instructions(session, game.id)
+            if [(each.id, each.text) for each in waiting] != [(each.id, each.text) for each in burst.queued]:
+                return False
+            await self._display.question(game, turns, burst.last, found)
+            async with self._database.async_writing() as session:
+                await ask_about(session, burst.last, found)
+        log.info("asked what was meant", game=game.id, turn=len(turns) + 1, choices=len(found))
+        return True
+
     async def _commit(self, game: Game, burst: Burst, turn: Turn, worker: Worker) -> None:
         async with self._locks(game.id), self._database.async_writing() as session:
             fresh = await session.get(Game, game.id)
             if fresh is None or fresh.outcome is not Outcome.OPEN:
                 return
-            for played in burst.instructions:
+            for played in burst.queued:
                 still = await session.get(Instruction, played.id)
                 if still is None or (still.text, still.chosen) != (played.text, played.chosen):
                     return  # deleted, edited or chosen while the policy computed, so the answer is not used
             outcome = GAMES[game.game].outcome(deal_of(fresh), turn.state_after, turn.number)
-            await commit_turn(session, burst.instructions, turn)
+            await commit_turn(session, burst.queued, turn)
             if outcome is not Outcome.OPEN:
                 worker.unplayed = await end_game(session, fresh, outcome)
         self._metrics.turns.inc()
@@ -383,7 +385,7 @@ class GameSessions:
     async def _drop(self, game: Game, burst: Burst, reason: str) -> None:
         """Take an utterance off the queue unplayed, and say why."""
         async with self._database.async_writing() as session:
-            await drop_waiting(session, burst.instructions)
+            await drop_waiting(session, burst.queued)
         await self._display.say(game, reason)
 
     def _finished(self, outcome: Outcome) -> None:

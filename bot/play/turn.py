@@ -30,7 +30,7 @@ def request_of(game: Game, turns: Sequence[Turn], burst: Burst, verdicts_heard: 
 
 @dataclass(frozen=True)
 class _Chosen:
-    """An action that a player chose in place of the policy."""
+    """An action that a player chose in place of the policy, and that therefore has no propensity."""
 
     action: str
     adapter: str
@@ -60,5 +60,6 @@ def turn_of(game: Game, turns: Sequence[Turn], burst: Burst, answer: Answer) -> 
         message_id=burst.last.message_id,
         earlier_message_ids=burst.earlier_message_ids,
         player_id=burst.last.player_id,
-        asked=burst.asked,
+        retracted=burst.retracted_words,
+        chosen=burst.last.chosen is not None,
     )

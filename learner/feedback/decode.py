@@ -4,6 +4,7 @@ from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from itertools import islice
 
 from games import GAMES
+from games.words import plain
 from learner.feedback import Decoder, Exchange, exchange_of
 from store.database import Database
 from store.models import Feedback
@@ -25,6 +26,8 @@ def exchanges(
         for number, turn_id in enumerate(_decodable(one), 1):
             if turn_id not in known:
                 said = one.steps[number].utterance
+                if retracted := one.retracted.get(number):  # it may have rejected what was done
+                    said = plain(f"{retracted}\n{said}")
                 yield turn_id, exchange_of(GAMES[one.game], one.context, one.steps[:number], said)
 
 

@@ -167,7 +167,12 @@ BUTTONS = (
     Row("describe:{game}:{whose}", _SAID_IN_GAME, (texts.MODAL_TITLE,), "**Describe**"),
     Row("giveup:{game}:{whose}", _OF_GAME, (texts.GIVE_UP_SURE,), "**Give up**"),
     Row("giveup-no:{game}:{whose}", _OF_GAME, (texts.NOT_GIVEN_UP,), "**No, go on**"),
-    Row("meant:{game}:1:1", _SAID_IN_GAME, (texts.QUESTION_OVER,), "**1**, **2**, **3**: what was meant"),
+    Row(
+        "meant:{game}:1:1:a",
+        _SAID_IN_GAME,
+        (texts.QUESTION_OVER,),
+        "**1**, **2**, **3**, **Yes**, **No**, **None of these**: what was meant",
+    ),
     Row(
         "newgame:multiref:team",
         "yes | yes | yes | server | yes | server | yes",
