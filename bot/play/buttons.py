@@ -145,8 +145,8 @@ class MeantButton(
             text = texts.meant(self._number if key else 0)
             await interaction.edit_original_response(content=text, view=None)
         else:
-            await interaction.edit_original_response(view=None)
             await answer(interaction, texts.QUESTION_OVER)
+            await interaction.edit_original_response(view=None)
 
 
 class EndGameButton(Button, template=r"endgame:(?P<game_id>[0-9a-f]{32})"):

@@ -69,8 +69,10 @@ async def answered(person: Person, question: Message, label: str) -> str:
 async def too_late(person: Person, question: Message) -> None:
     """Press a button of a question that is over."""
     said = question.content
-    assert await answered(person, question, "1") == said
+    await person.press_labelled(question, "1")
     await person.wait_message(lambda found: found.ephemeral and found.content == texts.QUESTION_OVER)
+    edited = await person.wait_message(lambda found: found.id == question.id and not found.components)
+    assert edited.content == said
 
 
 async def only_turn(house: House, thread: Channel) -> Turn:
