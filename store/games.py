@@ -238,7 +238,7 @@ async def edit_instruction(session: AsyncSession, message_id: str, text: str) ->
         return False
     instruction.text = text
     session.add(instruction)
-    asked = (Instruction.game_id == instruction.game_id, col(Instruction.id) >= instruction.id)
+    asked = (col(Instruction.game_id) == instruction.game_id, col(Instruction.id) >= instruction.id)
     await session.exec(update(Instruction).where(*asked).values(doubts=None, chosen=None))
     return True
 

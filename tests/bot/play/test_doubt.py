@@ -401,8 +401,13 @@ def answer(action: str, probability: float) -> TurnAnswer:
 
 
 REQUEST = TurnRequest(
-    **{"request_id": "g:1", "game_id": "g", "images": "classic", "context": tuple("abcdefghij")},
-    **{"state": "", "utterance": "the boat", "adapter": "base"},
+    request_id="g:1",
+    game_id="g",
+    images="classic",
+    context=tuple("abcdefghij"),
+    state="",
+    utterance="the boat",
+    adapter="base",
 )
 
 
