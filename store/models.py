@@ -164,7 +164,7 @@ class Turn(SQLModel, table=True):
     """Who of a team said it (`TeamPlayer`); None: who began the game."""
     state_before: str
     retracted: str | None = words_column(default=None, nullable=True)
-    """What was said before it, then asked about and said anew: not to the policy, but feedback on the turn before."""
+    """What was said first, asked about, and said anew. The policy never saw it; it is feedback on the turn before."""
     chosen: bool = Field(default=False, sa_column_kwargs={"server_default": sa.false()})
     """Whether the player chose the action, by its picture. It is no sample of the policy and is not trained on."""
     action: str

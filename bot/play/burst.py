@@ -11,8 +11,10 @@ from datetime import datetime
 
 from discord.utils import snowflake_time
 
+from bot.play.doubt import number_of
 from bot.play.utterances import LONGEST
 from games.words import plain
+from store.games import action_key
 from store.models import Instruction, now
 
 
@@ -43,9 +45,25 @@ class Burst:
 
     @property
     def retracted_words(self) -> str | None:
-        """What was taken back, without the words of others of a team; None if there is nothing."""
-        own = [each for each in self.retracted if each.player_id == self.last.player_id]
+        """What was taken back first, unless somebody else of a team said it; None if there is nothing."""
+        asked = next((place for place, each in enumerate(self.retracted, 1) if each.doubts is not None), 0)
+        own = [each for each in self.retracted[:asked] if each.player_id == self.last.player_id]
         return _joined(own) or None
+
+    @property
+    def typed_answer(self) -> tuple[str, str | None] | None:
+        """(message that was asked about, key of the action that was meant or None for none of them), where the words
+        only answer the question."""
+        asked = self.retracted[-1] if self.retracted else None
+        if asked is None or not asked.doubts or asked.message_id is None:
+            return None
+        match number_of(self.utterance, len(asked.doubts)):
+            case None:
+                return None
+            case 0:
+                return asked.message_id, None
+            case number:
+                return asked.message_id, action_key(asked.doubts[number - 1])
 
     @property
     def queued(self) -> tuple[Instruction, ...]:

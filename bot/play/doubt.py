@@ -6,9 +6,11 @@ the policy says. Hence this looks at samples of its own, which are never played,
 it. What the bot plays of itself is distributed as without questions.
 """
 
+import re
 from collections.abc import Awaitable, Callable
 from math import exp
 
+from games.words import spoken
 from learner.protocol import TurnAnswer, TurnRequest
 
 SURE = 0.5
@@ -18,6 +20,25 @@ SAMPLES = 5
 the cases, and one sample usually shows it."""
 CHOICES = 3
 """Actions that the player is asked about, at most."""
+
+_YES = re.compile("yes|yeah|yep|yup|sure|correct|right|exactly|ja|genau|richtig|stimmt")
+_NO = re.compile("no|nope|nah|none|(?:none|neither)(?: of (?:these|those|them))?|nein|ne|keine?s?(?: davon)?")
+_NUMBER = re.compile(
+    r"(?:(?:the|das|die|der) )?(?:(?:number|picture|no|nr|nummer|bild) )?"
+    r"(?:(1|1st|one|first|eins|erstes?)|(2|2nd|two|second|zwei|zweites?)|(3|3rd|three|third|drei|drittes?))"
+    r"(?: (?:one|picture|bild))?"
+)
+
+
+def number_of(words: str, pictures: int) -> int | None:
+    """The picture, from 1, that a typed answer to the question means, 0 for none; None if it is no such answer."""
+    said = " ".join(re.sub(r"[^\w\s]", " ", spoken(words).replace("'", "")).split())
+    if _NO.fullmatch(said):
+        return 0
+    if pictures == 1 and _YES.fullmatch(said):
+        return 1
+    found = _NUMBER.fullmatch(said)
+    return found.lastindex if found and (found.lastindex or 0) <= pictures else None
 
 
 async def doubts(

@@ -102,9 +102,10 @@ class GameSessions:
         self.wake(game_id)
         return True
 
-    async def choose(self, game_id: str, message_id: str, key: str | None) -> bool:
+    async def choose(self, game_id: str, message_id: str, key: str | None, *typed: Instruction) -> bool:
         """Record what was meant where a player was asked (`choose_action`). False if that question is over."""
         async with self._locks(game_id), self._database.async_writing() as session:
+            await drop_waiting(session, typed)
             if not await choose_action(session, game_id, message_id, key):
                 return False
         self.wake(game_id)
@@ -270,9 +271,9 @@ class GameSessions:
             return False
         async with self._display.typing(game):
             burst = await self._whole_burst(game_id, worker)
-            turn = None
-            if burst is not None:
-                turn = await self._turn(game, turns, burst, worker, heard=heard, may_ask=may_ask)
+            turn = (
+                await self._turn(game, turns, burst, worker, heard=heard, may_ask=may_ask) if burst else None
+            )
         if burst is not None and turn is not None:
             await self._commit(game, burst, turn, worker)
         return True
@@ -315,6 +316,10 @@ class GameSessions:
         try:
             if (turn := chosen_turn(game, turns, burst)) is not None:
                 return turn
+            if (answered := burst.typed_answer) is not None:
+                if await self.choose(game.id, *answered, *burst.instructions) and answered[1] is None:
+                    await self._display.say(game, texts.meant(0))
+                return None
             request = request_of(game, turns, burst, heard)
             if may_ask and burst.may_be_asked_about:
                 found = await doubts(request, lambda sample: worker.ask(self._policy, sample))

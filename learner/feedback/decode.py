@@ -4,7 +4,6 @@ from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from itertools import islice
 
 from games import GAMES
-from games.words import plain
 from learner.feedback import Decoder, Exchange, exchange_of
 from store.database import Database
 from store.models import Feedback
@@ -25,9 +24,8 @@ def exchanges(
     for one in interactions:
         for number, turn_id in enumerate(_decodable(one), 1):
             if turn_id not in known:
-                said = one.steps[number].utterance
-                if retracted := one.retracted.get(number):  # it may have rejected what was done
-                    said = plain(f"{retracted}\n{said}")
+                # What was said anew answers a question of the bot, and what was taken back what was done.
+                said = one.retracted.get(number, one.steps[number].utterance)
                 yield turn_id, exchange_of(GAMES[one.game], one.context, one.steps[:number], said)
 
 

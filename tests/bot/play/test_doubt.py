@@ -6,10 +6,11 @@ import pytest
 from bot_house import House, ObedientPolicy, buttons, has_board
 
 from bot import texts
-from bot.play.doubt import CHOICES, SAMPLES, doubts
+from bot.play.doubt import CHOICES, SAMPLES, doubts, number_of
 from games import GAMES
 from games.core import Outcome
 from games.figures import open_images
+from games.words import plain
 from learner.protocol import TurnAnswer, TurnRequest
 from local_discord import Person
 from local_discord.model import Channel, Message
@@ -144,6 +145,42 @@ async def test_none_of_these_costs_nothing_and_asks_for_other_words(asking: Hous
     assert "(9 turns left)" in board.content
     turn = await only_turn(asking, thread)
     assert (turn.utterance, turn.retracted, turn.chosen) == ("the swan", "the boat", True)
+
+
+async def test_an_answer_may_be_typed(asking: House, ada: Person):
+    thread = await asking.play(ada)
+    question = await ask(ada, thread, "the boat")
+    await ada.say(thread, "No")
+    await ada.wait_message(lambda message: message.content == texts.meant(0), where=thread)
+    await too_late(ada, question)
+    assert not await asking.turns(thread)
+
+    await ask(ada, thread, "the swan")
+    await ada.say(thread, "The 2ND one!")
+    await asking.next_board(ada, thread)
+    turn = await only_turn(asking, thread)
+    assert (turn.utterance, turn.retracted, turn.chosen, turn.logp) == ("the swan", "the boat", True, None)
+    assert not await asking.waiting(thread)
+
+
+@pytest.mark.parametrize(
+    ("words", "pictures", "number"),
+    [
+        *[(words, 3, 0) for words in ("no", "Nope!", "None of these", "NEIN", "nö", "keins davon", "none.")],
+        *[
+            (words, 3, 2)
+            for words in ("2", "2.", "#2", "Picture 2", "the second one", "number two", "Bild 2", "nr. 2")
+        ],
+        *[(words, 1, 1) for words in ("yes", "Yeah!", "ja", "👍", "1", "Right.")],
+        *[
+            (words, 3, None)
+            for words in ("yes", "4", "no, the boat", "the swan", "two birds", "the one on the left")
+        ],
+        ("2", 1, None),
+    ],
+)
+def test_words_that_only_answer_the_question(words: str, pictures: int, number: int | None):
+    assert number_of(plain(words), pictures) == number
 
 
 async def test_one_likely_action_is_a_question_of_yes_or_no(asking: House, ada: Person):
