@@ -72,7 +72,7 @@ def demo(
     except DemoError as error:
         fail(str(error))
     except TimeoutError:
-        fail(f"The bot did not come online within 90 s. Its log is {data_dir / 'bot.log'}.")
+        fail(f"The bot did not answer in time. Its log is {data_dir / 'bot.log'}.")
     except OSError as error:
         fail(f"{error.strerror or error}. If the port is taken, choose another with --port.")
 

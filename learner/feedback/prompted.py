@@ -70,9 +70,9 @@ def question(exchange: Exchange, scheme: Scheme) -> list[Message]:
     if exchange.previous_action:
         lines.append(f"Listener's earlier action: {exchange.previous_action}")
     lines += [
-        f"Speaker: {_quoted(exchange.utterance)}",
+        f"Speaker: {quoted(exchange.utterance)}",
         f"Listener's action: {exchange.action or 'none'}",
-        f"Speaker's next words: {_quoted(exchange.next_utterance)}",
+        f"Speaker's next words: {quoted(exchange.next_utterance)}",
         "",
         _CHOICE[scheme],
     ]
@@ -113,7 +113,7 @@ class PromptedDecoder:
         )
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
     """A JSON string: the text as typed, on one line, so that it cannot be taken for other lines of the prompt."""
     whole = text.encode("utf-8", "replace").decode("utf-8")  # a lone surrogate cannot be tokenised
     return json.dumps(shorten(whole), ensure_ascii=False)

@@ -26,6 +26,7 @@ from learner.examples.trust import filter_by_trust
 from learner.examples.usage import uses_of_seeds
 from learner.feedback import open_decoder
 from learner.feedback.decode import decode_interactions
+from learner.feedback.few_shot import LanguageModelError
 from learner.protocol import BASE_ADAPTER
 from learner.registry import AdapterError, Card
 from learner.rounds.lock import alone
@@ -111,8 +112,8 @@ def pipeline(work: RoundWork) -> tuple[int | None, dict[str, Any]]:
     """Run the stages in order. Returns the id of the new adapter's row (None if none was made) and the results.
 
     Results: interactions, turns, decoded_turns, positive_turns, promoted, reason and, where an adapter was
-    trained, adapter, train_games, train_turns, training (`TrainingResult`), held_out (`Comparison`) and judged
-    (whether that was enough to judge by); trust
+    trained, adapter, train_games, train_turns, training (`TrainingResult`), held_out and held_out_seed_games
+    (`Comparison`) and judged (whether held_out was enough to judge by); trust
     (`learner.examples.trust.TrustFilter`) if that is on; rolled_back if the adapter in use was rolled back;
     set_aside, the number of games that were left out by reason (`learner.examples.readable`).
     `run_round` adds out_of_service (`leave_affected`).
@@ -144,8 +145,8 @@ def pipeline(work: RoundWork) -> tuple[int | None, dict[str, Any]]:
         reason = "no turn shows a right action yet" if games else "no turn has feedback to learn from yet"
         return None, {**results, "promoted": False, "reason": reason}
     card = train(work, games, held_out, start(work, interactions))
-    comparison = evaluate(work, card, held_out)
-    adapter_id, decision = judge(work, card, comparison, results.get("trust"))
+    comparison, known = evaluate(work, card, held_out)
+    adapter_id, decision = judge(work, card, comparison, known, results.get("trust"))
     if decision.passed:
         publish(work, card)
     return adapter_id, {
@@ -158,6 +159,7 @@ def pipeline(work: RoundWork) -> tuple[int | None, dict[str, Any]]:
         "train_turns": card.turns,
         "training": card.metrics["training"],
         "held_out": comparison.metrics(),
+        "held_out_seed_games": known.metrics(),
     }
 
 
@@ -182,8 +184,12 @@ def decode(work: RoundWork, interactions: Sequence[Interaction]) -> dict[int, St
     """Decode every turn that has a next utterance and no verdict yet. Returns all verdicts by turn id."""
     work.report("decode")
     scheme, _ = parse_system(work.system)
-    scorer = work.policy if work.settings.feedback.decoder == "prompted" else None
-    decoder = open_decoder(work.settings.feedback.decoder, scheme, scorer)
+    asked, model = work.settings.feedback, None
+    if asked.decoder == "prompted" and asked.model is not None:
+        from learner.feedback.language_model import CausalLanguageModel  # imports torch
+
+        model = CausalLanguageModel.load(asked.model)
+    decoder = open_decoder(asked.decoder, scheme, work.policy, model)
     return decode_interactions(
         work.database, interactions, decoder, lambda done, total: work.report("decode", done, total)
     )
@@ -321,24 +327,41 @@ def train(
     return card
 
 
-def evaluate(work: RoundWork, card: Card, held_out: Sequence[TrainingGame]) -> "Comparison":
-    """Compare the candidate with the adapter in use on the held-out games."""
+def evaluate(
+    work: RoundWork, card: Card, held_out: Sequence[TrainingGame]
+) -> "tuple[Comparison, Comparison]":
+    """Compare the candidate with the adapter in use on the held-out games, and on the held-out seed games."""
     from learner.training.evaluation import compare
+    from learner.training.seeds import held_out_seed_games
 
     work.report("evaluate", 0, len(held_out))
     parent = usable_parent(work)
-    return compare(work.policy, held_out, card.name, parent)
+    played = compare(work.policy, held_out, card.name, parent)
+    return played, compare(work.policy, held_out_seed_games(work.settings), card.name, parent)
 
 
 def judge(
-    work: RoundWork, card: Card, comparison: "Comparison", trust: dict[str, Any] | None = None
+    work: RoundWork,
+    card: Card,
+    comparison: "Comparison",
+    known: "Comparison",
+    trust: dict[str, Any] | None = None,
 ) -> tuple[int, "Decision"]:
-    """The gate: decide whether the adapter is used, and write evaluation and trust to its card and row."""
+    """The gate: decide whether the adapter is used, and write evaluation and trust to its card and row.
+
+    `comparison` is on played games, `known` on seed games.
+    """
     from learner.training.evaluation import gate
 
     work.report("gate")
-    decision = gate(comparison, card.metrics["training"]["losses"])
-    metrics = {**card.metrics, "held_out": comparison.metrics(), "gate": asdict(decision), "trust": trust}
+    decision = gate(comparison, card.metrics["training"]["losses"], known)
+    metrics = {
+        **card.metrics,
+        "held_out": comparison.metrics(),
+        "held_out_seed_games": known.metrics(),
+        "gate": asdict(decision),
+        "trust": trust,
+    }
     card = card.model_copy(update={"metrics": metrics})
     work.registry.update_card(card)
     with work.database.session() as session:
@@ -369,7 +392,7 @@ def _counts(interactions: Sequence[Interaction], verdicts: dict[int, StoredVerdi
 
 def _known_failure(stage: str, error: Exception) -> str | None:
     """The message for moderators if the failure is not a bug of the program; None if it may be one."""
-    if isinstance(error, RoundError | AdapterError | SeedError):
+    if isinstance(error, RoundError | AdapterError | SeedError | LanguageModelError):
         return str(error)
     from learner.policy.loading import PolicyLoadError  # imports torch
 

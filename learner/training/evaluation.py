@@ -141,29 +141,27 @@ def compare(policy: Policy, games: Sequence[TrainingGame], candidate: str, paren
     )
 
 
-def gate(comparison: Comparison, losses: Sequence[float | None]) -> Decision:
+def gate(comparison: Comparison, losses: Sequence[float | None], known: Comparison | None = None) -> Decision:
     """Refuse an adapter that is broken or clearly worse than the one in use; pass every other.
 
-    `losses` are those of the adapter's card, where None stands for one that was not finite.
+    `losses` are those of the adapter's card, where None stands for one that was not finite. `comparison` is on played
+    games. `known` is on seed games, whose right actions nobody who plays has a say in: a small community has enough of
+    these, and they show what was forgotten.
     """
     if not losses or not all(loss is not None and math.isfinite(loss) for loss in losses):
         return Decision(False, "its training loss is not finite")
+    if known is not None and known.right_turns >= MIN_HELD_OUT_TURNS and not _as_good(known):
+        lost = _found(known, "right actions of held-out seed games")
+        return Decision(False, f"it forgot what was known: {lost}")
     few = f"not enough to judge yet: {comparison.right_turns} of {MIN_HELD_OUT_TURNS} held-out right actions"
     if comparison.right_turns == 0 or comparison.difference_ci95 is None:
         return Decision(True, few, judged=False)
-    low, high = comparison.difference_ci95
-    if not (math.isfinite(low) and math.isfinite(high)):
+    if not all(map(math.isfinite, comparison.difference_ci95)):
         return Decision(False, "its probabilities of held-out turns are not finite")
-    assert comparison.chance_candidate is not None and comparison.chance_parent is not None
-    difference = 100 * (comparison.chance_candidate - comparison.chance_parent)
-    sure = f"a difference of {difference:+.1f} points, 95% interval {100 * low:+.1f} to {100 * high:+.1f}"
     if comparison.right_turns < MIN_HELD_OUT_TURNS:
-        return Decision(True, f"{few}; so far {sure}", judged=False)
-    found = (
-        f"it takes {comparison.chance_candidate:.1%} of {comparison.right_turns} held-out right actions, "
-        f"the adapter in use {comparison.chance_parent:.1%}: {sure}"
-    )
-    if high >= -CHANCE_MARGIN:
+        return Decision(True, f"{few}; so far {_difference(comparison)}", judged=False)
+    found = _found(comparison, "held-out right actions")
+    if _as_good(comparison):
         return Decision(True, found)
     # Known right actions are mostly those of the adapter in use; the estimate over all taken actions is
     # less biased.
@@ -176,6 +174,28 @@ def gate(comparison: Comparison, losses: Sequence[float | None]) -> Decision:
         if comparison.reward_candidate > comparison.reward_logged:
             return Decision(True, expected)
     return Decision(False, found)
+
+
+def _as_good(comparison: Comparison) -> bool:
+    """Whether the candidate is not clearly worse than the parent."""
+    assert comparison.difference_ci95 is not None
+    return comparison.difference_ci95[1] >= -CHANCE_MARGIN  # False for NaN
+
+
+def _difference(comparison: Comparison) -> str:
+    assert comparison.difference_ci95 is not None
+    assert comparison.chance_candidate is not None and comparison.chance_parent is not None
+    difference = 100 * (comparison.chance_candidate - comparison.chance_parent)
+    low, high = (100 * bound for bound in comparison.difference_ci95)
+    return f"a difference of {difference:+.1f} points, 95% interval {low:+.1f} to {high:+.1f}"
+
+
+def _found(comparison: Comparison, what: str) -> str:
+    assert comparison.chance_candidate is not None and comparison.chance_parent is not None
+    return (
+        f"it takes {comparison.chance_candidate:.1%} of {comparison.right_turns} {what}, "
+        f"the adapter in use {comparison.chance_parent:.1%}: {_difference(comparison)}"
+    )
 
 
 def _interval(differences: np.ndarray, groups: np.ndarray, resamples: int = 2000) -> tuple[float, float]:

@@ -9,6 +9,9 @@ import pytest
 from typer.testing import CliRunner
 
 from cli.main import app
+from sim.bench.generated import generate
+from store.database import Database
+from store.migrations import upgrade
 
 
 def respect(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -37,6 +40,19 @@ def test_a_broken_database_is_reported(tmp_path: Path, command: str, monkeypatch
     assert ended.exit_code == 1
     assert ended.stderr.startswith("Error: The database sqlite:///")
     assert "file is not a database" in ended.stderr and "Traceback" not in ended.stderr
+
+
+def test_the_history_tells_what_each_round_learnt_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    url = f"sqlite:///{tmp_path / 'respect.db'}"
+    database = Database(url)
+    upgrade(database)
+    generate(database, 600, seed=0)
+    database.close()
+    monkeypatch.setenv("RESPECT_STORE__DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("RESPECT_STORE__DATABASE_URL", url)
+    monkeypatch.setenv("COLUMNS", "200")
+    ended = CliRunner().invoke(app, ["round", "history"], catch_exceptions=False)
+    assert ended.exit_code == 0 and "is current" in ended.stdout and "turns of" in ended.stdout
 
 
 LOGS_AN_ERROR = """

@@ -120,52 +120,41 @@ class TinyVlmModel(TinyVlmPreTrainedModel):
         config = self.config
         images = input_ids == config.image_token_id
         summaries = input_ids == config.summary_token_id
-        index = torch.arange(input_ids.shape[1], device=input_ids.device).expand_as(input_ids)
         words = _named(input_ids, images)
         silent, labels = self._silent_and_labels(words)
         board = images & (silent | labels)
         if not board.any() or not summaries.any():
             return None
+        letters, figures, present = _figures(words, images, board)
+        silent = silent | ((words[..., None] == letters[:, None]) & present[:, None]).any(-1)
         ends = input_ids == config.end_token_id
         message = ends.cumsum(dim=1)
-        number = board.cumsum(dim=1)
-        places = index.new_zeros(len(index), int(number.max()) + 1)
-        places = places.scatter(1, number.masked_fill(~board, 0), index)
-        present = torch.arange(places.shape[1], device=input_ids.device) <= number[:, -1:]
-        present = present & (torch.arange(places.shape[1], device=input_ids.device) > 0)
-        letters = words.gather(1, places)
-        figures = (images.flatten().cumsum(0).view_as(index) - 1).clamp(min=0).gather(1, places)
-        silent = silent | ((words[..., None] == letters[:, None]) & present[:, None]).any(-1)
+        messages = int(message.max()) + 1
         opens, closes = input_ids == config.opens_token_id, input_ids == config.closes_token_id
         description = opens.cumsum(dim=1)
         inside = (description > closes.cumsum(dim=1)) & ~opens
-        messages = int(message.max()) + 1
         described = _any(inside, message, messages)
         whole = ~described.gather(1, message) & ~silent & ~images & ~opens & ~closes
         summed = summaries.cumsum(dim=1)
         before = summed == (summed * ends).cummax(dim=1).values
         state = before & ~images & ~images.roll(-1, dims=1) & ~inside
-        listed = (input_ids[..., None] == letters[:, None]) & state[..., None]
-        held = torch.zeros(len(index), messages, places.shape[1], device=input_ids.device)
-        held = held.scatter_add(1, message[..., None].expand_as(listed), listed.to(held.dtype)) > 0
-        of = index.new_zeros(len(index), int(description.max()) + 1)
+        held = _listed(input_ids, state, letters, message, messages)
+        of = message.new_zeros(len(message), int(description.max()) + 1)
         of = of.scatter(1, description.masked_fill(~opens, 0), message)
         again = _any(input_ids == config.again_token_id, message, messages)
         describes = described | _any(whole, message, messages) & ~again
-        run = (~again).cumsum(1)  # a message that does not reject, and those after it that do
-        follows = ((run[:, :, None] == run[:, None]) & describes[:, None]).tril(-1)
         return Layout(
-            inside | whole,
-            inside,
-            message,
-            description,
-            letters,
-            figures,
-            present,
-            held,
-            of,
-            describes,
-            follows,
+            described=inside | whole,
+            inside=inside,
+            message=message,
+            description=description,
+            letters=letters,
+            figures=figures,
+            present=present,
+            held=held,
+            of=of,
+            describes=describes,
+            follows=_follows(again, describes),
         )
 
     def likeness(self, input_ids: torch.Tensor, features: torch.Tensor, layout: Layout) -> torch.Tensor:
@@ -319,6 +308,36 @@ def _named(ids: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
 def _at(values: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
     """Gather [B, L, D] values at [B, N] positions: [B, N, D]."""
     return values.gather(1, places[..., None].expand(*places.shape, values.shape[-1]))
+
+
+def _figures(
+    words: torch.Tensor, images: torch.Tensor, board: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """`letters`, `figures` and `present` of a `Layout`, from `words` with images replaced by the word before them, and
+    from the places of all images and of those of the board; all [B, L]."""
+    index = torch.arange(words.shape[1], device=words.device).expand_as(words)
+    number = board.cumsum(dim=1)
+    places = index.new_zeros(len(index), int(number.max()) + 1)
+    places = places.scatter(1, number.masked_fill(~board, 0), index)
+    count = torch.arange(places.shape[1], device=words.device)
+    present = (count <= number[:, -1:]) & (count > 0)
+    figures = (images.flatten().cumsum(0).view_as(index) - 1).clamp(min=0).gather(1, places)
+    return words.gather(1, places), figures, present
+
+
+def _listed(
+    ids: torch.Tensor, state: torch.Tensor, letters: torch.Tensor, message: torch.Tensor, messages: int
+) -> torch.Tensor:
+    """[B, messages, N] bool: whether a letter is among the tokens of a message that `state` [B, L] marks."""
+    listed = (ids[..., None] == letters[:, None]) & state[..., None]
+    held = torch.zeros(len(ids), messages, letters.shape[1], device=ids.device)
+    return held.scatter_add(1, message[..., None].expand_as(listed), listed.to(held.dtype)) > 0
+
+
+def _follows(again: torch.Tensor, describes: torch.Tensor) -> torch.Tensor:
+    """`follows` of a `Layout`, from the messages that reject and those that describe [B, messages]."""
+    run = (~again).cumsum(1)  # a message that does not reject, and those after it that do
+    return ((run[:, :, None] == run[:, None]) & describes[:, None]).tril(-1)
 
 
 def _any(flags: torch.Tensor, group: torch.Tensor, groups: int) -> torch.Tensor:

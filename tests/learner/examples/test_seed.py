@@ -11,13 +11,14 @@ from learner.examples.seed import (
     SeedGame,
     SeedStep,
     read_seed_games,
+    stored_seed_games,
     write_seed_games,
 )
 from learner.policy import Policy
 from learner.protocol import BASE_ADAPTER
 from learner.settings import TINY_WEIGHTS
-from learner.training.evaluation import action_logps
-from learner.training.seeds import seed_games_of
+from learner.training.evaluation import MIN_HELD_OUT_TURNS, action_logps, compare
+from learner.training.seeds import held_out_seed_games, seed_games_of
 from store.models import AdapterTurn
 from tests.learner.played import settings_for
 from tests.learner.rounds.test_rounds import House, house  # noqa: F401 - a fixture
@@ -110,14 +111,30 @@ def test_propensities_of_kto_are_the_base_models(few: Path, policy: Policy):
     assert logged == pytest.approx(action_logps(policy, games, BASE_ADAPTER).tolist())
 
 
+def test_the_gate_has_seed_games_that_no_round_trains_on(tmp_path: Path, policy: Policy):
+    settings = settings_for(tmp_path, rounds={"seed_games": None})
+    trained, held_out = seed_games_of(settings, policy, "sup"), held_out_seed_games(settings)
+    assert {game.game_id for game in trained}.isdisjoint(game.game_id for game in held_out)
+    assert len(trained) + len(held_out) == len(stored_seed_games(settings))
+    found = compare(policy, held_out, BASE_ADAPTER, BASE_ADAPTER)
+    assert found.right_turns >= MIN_HELD_OUT_TURNS and found.chance_parent == found.chance_candidate > 0.5
+
+
 @pytest.mark.parametrize("system", ["b-sup", "b-kto"])
 def test_a_round_trains_on_them_too(house: House, few: Path, system: str):  # noqa: F811
     house.settings = settings_for(house.folder, rounds={"seed_games": str(few)})
     row = house.run(house.ask(system))
     assert row.error is None
     own = row.results["train_turns"]
-    seeds = sum(len(game.labels) for game in read_seed_games(few))
-    assert row.results["training"]["turns"] == own + seeds
+    trained, held_out = (
+        seed_games_of(house.settings, house.policy, "sup"),
+        held_out_seed_games(house.settings),
+    )
+    assert trained and held_out
+    assert row.results["training"]["turns"] == own + sum(len(game.labels) for game in trained)
+    found = row.results["held_out_seed_games"]
+    assert found["right_turns"] == sum(len(game.labels) for game in held_out)
+    assert 0 < found["chance_candidate"] < 1 and found["chance_candidate"] != found["chance_parent"]
     lineage = house.rows(AdapterTurn)
     assert all(learnt.turn_id for learnt in lineage)  # of played games, not of seed games
     assert sum(learnt.reward != 0 for learnt in lineage) == own

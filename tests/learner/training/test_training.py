@@ -299,6 +299,16 @@ def comparison(right: int, difference: float, spread: float = 0.02) -> Compariso
     return Comparison(right, right, 0.5 + difference, 0.5, interval, 0.5, 0.5, 10.0)
 
 
+@pytest.mark.parametrize("played", [comparison(80, 0.2), comparison(20, 0.2)])
+def test_the_gate_refuses_what_forgot_the_seed_games(played: Comparison):
+    refused = gate(played, [1.0], comparison(60, -0.1))
+    assert not refused.passed
+    assert "forgot" in refused.reason and "40.0% of 60 right actions of held-out seed games" in refused.reason
+    assert not gate(played, [1.0], comparison(60, math.nan)).passed
+    for kept in (comparison(60, -0.06), comparison(40, -0.3), None):
+        assert gate(played, [1.0], kept) == gate(played, [1.0])
+
+
 @pytest.mark.parametrize(
     ("found", "losses", "passed", "reason"),
     [

