@@ -132,6 +132,28 @@ NO_PLAIN_MESSAGES = N_(
 )
 
 
+QUESTION_OVER = N_("That question is over: we have gone on since.")
+YES, NO, NONE_OF_THESE = N_("Yes"), N_("No"), N_("None of these")
+
+
+def unsure(pictures: int) -> str:
+    """The question what was meant, with so many pictures."""
+    return ngettext(
+        "I'm not sure: did you mean this? The picture shows what I'd do. If not, press **No** or say it in other "
+        "words. My question doesn't cost you a turn.",
+        "I'm not sure: did you mean one of these? Each picture shows what I'd do. If not, press **None of these** or "
+        "say it in other words. My question doesn't cost you a turn.",
+        pictures,
+    )
+
+
+def meant(number: int) -> str:
+    """What a question says once it is answered. `number`: of the picture, from 1; 0 for none."""
+    if not number:
+        return _("Then say it in other words, please. It didn't cost you a turn.")
+    return _("You meant picture {number}.").format(number=number)
+
+
 def typed_command(mention: str | None) -> str:
     """The answer to a command that was sent as a message. `mention`: its name to press; None if there is none."""
     if mention is None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from PIL import Image, ImageDraw
 
-from games.board_words import alt_text, headline, legend
+from games.board_words import ALT_LENGTH, alt_text, headline, legend
 from games.core import Board, Deal, Outcome
 from games.figures.images import Polygon, fit
 from games.figures.outline import outline
@@ -115,6 +115,22 @@ def draw_board(
             _Grid.of(len(marks)).rows, marks, [outline(each) for each in polygons], turns, max_turns, outcome
         ),
     )
+
+
+def numbered(board: Board, number: int) -> Board:
+    """A board that is one of several to choose from: with its number in the lower right corner, and in its alt text."""
+    side = 2 * BADGE
+    badge = Image.new("RGBA", (side * SCALE, side * SCALE))
+    draw = ImageDraw.Draw(badge)
+    _disc(draw, BADGE, BADGE, BADGE - 1, fill=INK)
+    centre, text = (BADGE * SCALE, BADGE * SCALE), str(number)
+    draw.text(centre, text, CELL_FILL, _font(text, 42), anchor="mm", stroke_width=SCALE)
+    picture = Image.open(io.BytesIO(board.png))
+    middle = picture.height - FOOTER // 2
+    picture.alpha_composite(badge.reduce(SCALE), (WIDTH - MARGIN - side, middle - BADGE))
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG")
+    return Board(buffer.getvalue(), f"{number}. {board.alt}"[:ALT_LENGTH])
 
 
 def _look(target: bool, selected: bool, over: bool) -> _Look:

@@ -1,5 +1,6 @@
 """Games in progress: queueing utterances, committing turns, ending games. Async, for the bot."""
 
+import hashlib
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
@@ -35,7 +36,7 @@ class Answer(Protocol):
     def action(self) -> str: ...
 
     @property
-    def logp(self) -> float: ...
+    def logp(self) -> float | None: ...
 
     @property
     def adapter(self) -> str: ...
@@ -65,6 +66,8 @@ def finished_turn(
     message_id: str | None = None,
     earlier_message_ids: list[str] | None = None,
     player_id: int | None = None,
+    retracted: str | None = None,
+    chosen: bool = False,
 ) -> Turn:
     """The row of a turn with the policy's answer. Raises `IllegalAction` for an illegal action."""
     return Turn(
@@ -76,6 +79,8 @@ def finished_turn(
         source=source,
         player_id=player_id,
         state_before=state,
+        retracted=retracted,
+        chosen=chosen,
         action=answer.action,
         state_after=GAMES[game.game].apply(state, answer.action),
         logp=answer.logp,
@@ -223,14 +228,48 @@ async def waiting_instructions(session: AsyncSession, game_id: str) -> Sequence[
 
 
 async def edit_instruction(session: AsyncSession, message_id: str, text: str) -> bool:
-    """Update a queued message after an edit. False if it is not queued (any more)."""
+    """Update a queued message after an edit. False if it is not queued (any more).
+
+    A question about its old words, alone or with those after them, is over.
+    """
     query = select(Instruction).where(Instruction.message_id == message_id)
     instruction = (await session.exec(query)).one_or_none()
     if instruction is None:
         return False
     instruction.text = text
     session.add(instruction)
+    asked = (col(Instruction.game_id) == instruction.game_id, col(Instruction.id) >= instruction.id)
+    await session.exec(update(Instruction).where(*asked).values(doubts=None, chosen=None))
     return True
+
+
+async def ask_about(session: AsyncSession, instruction: Instruction, doubts: list[str]) -> None:
+    """Record that the player is asked which of these actions an instruction means, unless it was changed meanwhile."""
+    row = await session.get(Instruction, instruction.id)
+    if row is not None and row.text == instruction.text:
+        row.doubts = doubts
+        session.add(row)
+
+
+def action_key(action: str) -> str:
+    """A short name of an action, for where there is no room for it."""
+    return hashlib.sha256(action.encode()).hexdigest()[:8]
+
+
+async def choose_action(session: AsyncSession, game_id: str, message_id: str, key: str | None) -> bool:
+    """Record which of the actions that its player was asked about an instruction means, None for none of them.
+
+    False if it is too late: it was answered, edited or taken back, or something was said after it.
+    """
+    *_, last = await waiting_instructions(session, game_id) or (None,)
+    if last is None or last.message_id != message_id or not last.doubts or last.chosen is not None:
+        return False
+    if key is None:
+        last.doubts = []
+    else:
+        last.chosen = next((action for action in last.doubts if action_key(action) == key), None)
+    session.add(last)
+    return key is None or last.chosen is not None
 
 
 async def drop_instruction(session: AsyncSession, message_id: str) -> bool:
@@ -279,11 +318,15 @@ async def explain_end(session: AsyncSession, game_id: str) -> bool:
 
 
 async def idle_games(session: AsyncSession, since: datetime) -> Sequence[tuple[Game, datetime]]:
-    """Games in progress in which nothing was said since a time, with the time of their last turn or of their start."""
+    """Games in progress in which nothing was said since a time, with the time of their last turn or of their start.
+
+    Games that have something to play are left out.
+    """
     newest = (
         select(Turn.game_id, func.max(Turn.answered_at).label("at")).group_by(col(Turn.game_id)).subquery()
     )
-    waiting = select(Instruction.id).where(Instruction.game_id == Game.id).exists()
+    playable = or_(col(Instruction.doubts).is_(None), col(Instruction.chosen).is_not(None))
+    waiting = select(Instruction.id).where(Instruction.game_id == Game.id, playable).exists()
     query = (
         select(Game, newest.c.at)
         .outerjoin(newest, newest.c.game_id == Game.id)

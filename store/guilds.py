@@ -6,13 +6,20 @@ from typing import Any
 from sqlmodel import col, delete, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from store.models import GuildSettings, PlayChannel, now
+from store.models import Assignment, Game, GuildSettings, PlayChannel, now
 
 
 async def guild_settings(session: AsyncSession, guild_id: str | None) -> GuildSettings:
     """A community's settings; those of a new one if it has chosen nothing."""
     found = await session.get(GuildSettings, guild_id) if guild_id is not None else None
     return found or GuildSettings(guild_id=guild_id or "")
+
+
+async def may_ask_about(session: AsyncSession, game: Game) -> bool:
+    """Whether the bot may ask what was meant in a game: if its community wants that. In a study it never does, so that
+    what players meet is the same in every arm."""
+    wanted = (await guild_settings(session, game.guild_id)).unsure
+    return wanted and await session.get(Assignment, game.id) is None
 
 
 async def change_guild_settings(session: AsyncSession, guild_id: str, **values: Any) -> GuildSettings:

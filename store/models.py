@@ -105,8 +105,7 @@ class Game(SQLModel, table=True):
     code_version: str | None = Field(default_factory=code_version)
     """Version of the program that dealt it (`store.version`); None for games older than this column."""
     round: int = 0
-    """Number of rounds finished when it began, that is, the round whose policy played it. `IMPORTED_ROUND` for
-    imported games."""
+    """Rounds finished when it began: that of the policy which played it. `IMPORTED_ROUND` for imported games."""
     outcome: Outcome = choice_column(Outcome, default=Outcome.OPEN)
     end_reason: EndReason | None = choice_column(EndReason, default=None, nullable=True)
     """Why a game ended that was neither won nor lost."""
@@ -139,6 +138,10 @@ class Instruction(SQLModel, table=True):
     text: str = words_column()
     player_id: int | None = None
     """Who of a team said it (`TeamPlayer`); None: who began the game."""
+    doubts: list[str] | None = Field(default=None, sa_type=sa.JSON(none_as_null=True))  # pyright: ignore[reportArgumentType]
+    """The actions that its player was asked about, because the policy was unsure; none once it was none of them."""
+    chosen: str | None = None
+    """The one of them that was meant, once that is known."""
     received_at: datetime = time_column(default_factory=now)
 
 
@@ -160,10 +163,14 @@ class Turn(SQLModel, table=True):
     player_id: int | None = None
     """Who of a team said it (`TeamPlayer`); None: who began the game."""
     state_before: str
+    retracted: str | None = words_column(default=None, nullable=True)
+    """What was said first, asked about, and said anew. The policy never saw it; it is feedback on the turn before."""
+    chosen: bool = Field(default=False, sa_column_kwargs={"server_default": sa.false()})
+    """Whether the player chose the action, by its picture. It is no sample of the policy and is not trained on."""
     action: str
     state_after: str
     logp: float | None = None
-    """log π(a|x), in nats, of the executed action under the policy that sampled it; None if not known."""
+    """log π(a|x), in nats, of the executed action under the policy that sampled it; None if not known or `chosen`."""
     adapter: str
     base_model: str
     seconds: float
@@ -255,8 +262,7 @@ class AdapterPlayer(SQLModel, table=True):
 
 
 class Round(SQLModel, table=True):
-    """One round of learning. `active` is true until it ends, then null; a unique constraint allows one active
-    round."""
+    """One round of learning. `active` is true until it ends, then null; a unique constraint allows one active round."""
 
     id: int | None = Field(default=None, primary_key=True)
     number: int = Field(index=True)
@@ -325,6 +331,8 @@ class GuildSettings(SQLModel, table=True):
     """Hours without a word after which a game ends; 0 never."""
     team_games: bool = Field(default=True, sa_column_kwargs={"server_default": sa.true()})
     """Whether games may be played by everybody in the thread."""
+    unsure: bool = Field(default=False, sa_column_kwargs={"server_default": sa.false()})
+    """Whether the bot asks what was meant where the policy is unsure."""
     lock_threads: bool = Field(default=False, sa_column_kwargs={"server_default": sa.false()})
     """Whether the thread of a finished game is locked when it is archived."""
     locale: str | None = None

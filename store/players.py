@@ -104,7 +104,9 @@ def export_player(session: Session, player_id: int, running_study: str | None = 
     blind = {row.game_id for row in assignments if row.study == running_study}
     for turn in turns:
         known = {"verdicts": verdicts.get(turn.id, []), "learnt_by": learnt.get(turn.id, [])}
-        of_game[turn.game_id].append(_own_words(_blinded(turn, turn.game_id in blind), "utterance") | known)
+        of_game[turn.game_id].append(
+            _own_words(_blinded(turn, turn.game_id in blind), "utterance", "retracted") | known
+        )
     return {
         "player": player.model_dump(mode="json"),
         "consents": [answer.model_dump(mode="json") for answer in answers],
@@ -120,9 +122,11 @@ def export_player(session: Session, player_id: int, running_study: str | None = 
     }
 
 
-def _own_words(row: dict[str, Any], words: str) -> dict[str, Any]:
+def _own_words(row: dict[str, Any], *words: str) -> dict[str, Any]:
     """A turn or a waiting utterance of a game that the player began, without the words of others of its team."""
-    return row if row["player_id"] is None else {**row, words: SOMEBODY_ELSE, "player_id": SOMEBODY_ELSE}
+    if row["player_id"] is None:
+        return row
+    return {**row, **{name: SOMEBODY_ELSE for name in (*words, "player_id") if row[name] is not None}}
 
 
 def _blinded(row: SQLModel, blind: bool) -> dict[str, Any]:

@@ -27,6 +27,6 @@ def forget_words(session: Session, before: datetime, games: int = GAMES_AT_A_TIM
     ended = select(Game.id).where(col(Game.ended_at) < before, has_words())
     found = session.exec(ended.order_by(col(Game.ended_at)).limit(games)).all()
     said = update(Turn).where(col(Turn.game_id).in_(found))
-    session.exec(said.values(utterance=DELETED, message_id=None, earlier_message_ids=None))
+    session.exec(said.values(utterance=DELETED, retracted=None, message_id=None, earlier_message_ids=None))
     session.exec(delete(Instruction).where(col(Instruction.game_id).in_(found)))
     return len(found)

@@ -1,7 +1,7 @@
 """The games that a round may train on: finished games whose players and platform allow it, without targets."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
 from itertools import groupby, islice
@@ -57,6 +57,10 @@ class Interaction:
     round: int
     won: bool
     difficulty: str | None = None
+    chosen: frozenset[int] = frozenset()
+    """Places in `steps` of the turns whose action the player chose (`store.models.Turn.chosen`)."""
+    retracted: Mapping[int, str] = field(default_factory=dict)
+    """Place in `steps` -> what was said before it and taken back (`store.models.Turn.retracted`)."""
     in_quarantine: bool = False
     """Whether its player was in quarantine, so that feedback was left out of its prompts."""
 
@@ -158,7 +162,16 @@ def _usable(
 def _turns_by_game(session: Session, games: Sequence[str]) -> dict[str, list[sa.Row[Any]]]:
     """Game id -> its turns in order, with the columns that `Interaction` has."""
     query = (
-        sa.select(_TURN.game_id, _TURN.id, _TURN.utterance, _TURN.state_before, _TURN.action, _TURN.logp)
+        sa.select(
+            _TURN.game_id,
+            _TURN.id,
+            _TURN.utterance,
+            _TURN.state_before,
+            _TURN.action,
+            _TURN.logp,
+            _TURN.retracted,
+            _TURN.chosen,
+        )
         .where(col(Turn.game_id).in_(games))
         .order_by(col(Turn.game_id), col(Turn.number))
     )
@@ -181,6 +194,8 @@ def _interaction(game: sa.Row[Any], turns: Sequence[sa.Row[Any]], in_quarantine:
         round=game.round,
         won=game.outcome == Outcome.WON,
         difficulty=game.difficulty,
+        chosen=frozenset(number for number, turn in enumerate(turns) if turn.chosen),
+        retracted={number: turn.retracted for number, turn in enumerate(turns) if turn.retracted},
         in_quarantine=in_quarantine,
     )
 

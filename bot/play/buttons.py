@@ -18,6 +18,7 @@ from bot.services import BotInteraction, Wish, services_of
 from games import DEFAULT_GAME, GAMES
 from games.core import Difficulty, Outcome
 from games.language import _
+from store.games import action_key
 from store.models import EndReason, Game, Player
 
 _GAME = r"(?P<game_id>[0-9a-f]{32}):(?P<owner>\d+)"
@@ -120,6 +121,34 @@ class GiveUpNoButton(GameButton, template=rf"giveup-no:{_GAME}"):
         await interaction.response.edit_message(content=_(texts.NOT_GIVEN_UP), view=None)
 
 
+class MeantButton(
+    _OfThread,
+    Button,
+    template=r"meant:(?P<game_id>[0-9a-f]{32}):(?P<message_id>\d{1,20}):(?P<number>\d):(?P<key>[0-9a-f]*)",
+):
+    """Says which of the pictures of a question shows what a message means, or that none does."""
+
+    def __init__(self, game_id: str, message_id: str, number: str, key: str = "", label: str = "") -> None:
+        """`number`: of the picture, from 1; 0 for none. `key`: of its action (`store.games.action_key`)."""
+        super().__init__(
+            f"meant:{game_id}:{message_id}:{number}:{key}",
+            label=label or number,
+            style=discord.ButtonStyle.primary if key else discord.ButtonStyle.secondary,
+        )
+        self.game_id = game_id
+        self._message_id, self._number, self._key = message_id, int(number), key
+
+    async def pressed(self, interaction: BotInteraction) -> None:
+        await acknowledge(interaction)
+        games, key = services_of(interaction).games, self._key or None
+        if await games.choose(self.game_id, self._message_id, key):
+            text = texts.meant(self._number if key else 0)
+            await interaction.edit_original_response(content=text, view=None)
+        else:
+            await answer(interaction, texts.QUESTION_OVER)
+            await interaction.edit_original_response(view=None)
+
+
 class EndGameButton(Button, template=r"endgame:(?P<game_id>[0-9a-f]{32})"):
     """Ends the game of somebody else, for moderators of the server where it is played."""
 
@@ -209,13 +238,27 @@ class DescribeForm(_OfThread, Form):
                 await answer(interaction, texts.WORDS_PLEASE)
 
 
-BUTTONS = (DescribeButton, GiveUpButton, GiveUpYesButton, GiveUpNoButton, EndGameButton, NewGameButton)
+BUTTONS = (
+    *(DescribeButton, GiveUpButton, GiveUpYesButton, GiveUpNoButton, MeantButton, EndGameButton),
+    NewGameButton,
+)
 
 
 def give_up_buttons(game_id: str, player_id: object) -> Buttons:
     """The buttons under the question whether to end a game."""
     owner = str(player_id)
     return Buttons(GiveUpYesButton(game_id, owner), GiveUpNoButton(game_id, owner))
+
+
+def meant_buttons(game_id: str, message_id: str, actions: Sequence[str]) -> Buttons:
+    """The buttons under the question which of these actions a message means."""
+    numbers = range(1, len(actions) + 1)
+    labels, no = ([texts.YES], texts.NO) if len(actions) == 1 else (map(str, numbers), texts.NONE_OF_THESE)
+    rows = zip(map(str, numbers), map(action_key, actions), labels, strict=True)
+    return Buttons(
+        *(MeantButton(game_id, message_id, *row) for row in rows),
+        MeantButton(game_id, message_id, "0", label=no),
+    )
 
 
 def board_buttons(game: Game, player_id: str) -> Buttons:

@@ -12,15 +12,16 @@ import discord
 from bot import texts
 from bot.errors import OUTSIDE, UNKNOWN_CHANNEL, ThreadGone
 from bot.images import ImageSets
-from bot.play.buttons import board_buttons
+from bot.play.buttons import board_buttons, meant_buttons
 from bot.respond import NO_PINGS
 from bot.statistics.learning import LearningNotes
 from bot.study.survey import SurveyNotes
 from games import GAMES
+from games.board import numbered
 from games.core import Board, Outcome
 from games.language import _
-from store.games import deal_of, state_of
-from store.models import EndReason, Game, Turn
+from store.games import action_key, deal_of, state_of
+from store.models import EndReason, Game, Instruction, Turn
 
 LOOK_BACK = 30
 """Number of messages to search for a board that may have been sent already."""
@@ -89,6 +90,40 @@ class BoardDisplay:
             raise
         return str(found)
 
+    async def question(
+        self, game: Game, turns: Sequence[Turn], instruction: Instruction, actions: Sequence[str]
+    ) -> None:
+        """Ask which of these actions an instruction means, with a picture of the board after each.
+
+        Raises `ThreadGone`, and what Discord's requests raise.
+        """
+        thread, state, rules = self._thread(game), state_of(game, turns), GAMES[game.game]
+        boards = [await self.draw(game, rules.apply(state, action), len(turns)) for action in actions]
+        if len(boards) > 1:
+            boards = [await asyncio.to_thread(numbered, each, place) for place, each in enumerate(boards, 1)]
+        content, reply = texts.unsure(len(boards)), dict[str, Any]()
+        if instruction.source != "message":
+            content = texts.quoted(instruction.text, content)
+        elif instruction.message_id:
+            reply["reference"] = _reference(instruction.message_id, thread)
+        try:
+            await thread.send(
+                content,
+                files=[
+                    discord.File(io.BytesIO(board.png), f"meant-{number}.png", description=board.alt)
+                    for number, board in enumerate(boards, 1)
+                ],
+                view=meant_buttons(game.id, str(instruction.message_id), actions),
+                nonce=action_key(f"{instruction.message_id}: {actions}"),
+                mention_author=False,
+                allowed_mentions=NO_PINGS,
+                **reply,
+            )
+        except discord.NotFound as error:
+            if error.code == UNKNOWN_CHANNEL:
+                raise ThreadGone(game.thread_id) from error
+            raise
+
     async def retire(self, game: Game, message_id: str) -> None:
         """Remove the buttons of the board before `message_id`."""
         if game.board_message_id not in (None, message_id):
@@ -132,9 +167,7 @@ class BoardDisplay:
             content = texts.quoted(turn.utterance, content)
         reply: dict[str, Any] = {}
         if turn is not None and answers and turn.source == "message" and turn.message_id:
-            reply["reference"] = discord.MessageReference(
-                message_id=int(turn.message_id), channel_id=thread.id, fail_if_not_exists=False
-            )
+            reply["reference"] = _reference(turn.message_id, thread)
         board = await self.draw(game, state_of(game, position.turns), turns)
         message = await thread.send(
             content,
@@ -187,3 +220,10 @@ class BoardDisplay:
             while True:
                 await thread.typing()
                 await asyncio.sleep(TYPING_LASTS)
+
+
+def _reference(message_id: str, thread: discord.PartialMessageable) -> discord.MessageReference:
+    """What a message replies to, whether it is still there or not."""
+    return discord.MessageReference(
+        message_id=int(message_id), channel_id=thread.id, fail_if_not_exists=False
+    )

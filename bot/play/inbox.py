@@ -201,7 +201,8 @@ class Inbox:
             turn = await turn_of_message(session, game.id, message_id)
             if turn is not None:
                 words = plain(message.content)  # pinning, for example, changes none
-                same = words in turn.utterance if turn.earlier_message_ids else words == turn.utterance
+                said = f"{turn.retracted or ''}\n{turn.utterance}"
+                same = words in said if turn.earlier_message_ids else words == turn.utterance
                 too_late = not same and game.outcome is Outcome.OPEN
                 return Unplayable(texts.EDITED_TOO_LATE) if too_late else None
             if isinstance(content, Utterance):

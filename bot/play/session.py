@@ -8,7 +8,6 @@ import asyncio
 import random
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 
 import discord
 import structlog
@@ -18,15 +17,19 @@ from bot import texts
 from bot.errors import OUTSIDE, ThreadGone
 from bot.language import speak
 from bot.locks import KeyedLocks
-from bot.play.burst import Burst, first_burst
+from bot.play.burst import Burst, first_burst, is_asked_about
 from bot.play.display import BoardDisplay, Position
-from bot.play.turn import request_of, turn_of
+from bot.play.doubt import doubts
+from bot.play.turn import chosen_turn, request_of, turn_of
+from bot.play.worker import Worker
 from bot.services import Policy
 from games import GAMES
 from games.core import IllegalAction, Outcome
-from learner.protocol import BASE_ADAPTER, PolicyError, TurnAnswer, TurnRequest, TurnTooLong
+from learner.protocol import BASE_ADAPTER, PolicyError, TurnTooLong
 from store.database import Database
 from store.games import (
+    ask_about,
+    choose_action,
     commit_turn,
     deal_of,
     drop_waiting,
@@ -41,6 +44,7 @@ from store.games import (
     turns_of,
     waiting_instructions,
 )
+from store.guilds import may_ask_about
 from store.models import EndReason, Game, Instruction, Player, Turn, now
 from store.players import team_player_id
 from store.rounds import in_quarantine
@@ -51,20 +55,6 @@ log = structlog.get_logger(__name__)
 LONGEST_WAIT = 30.0
 """Seconds between attempts while a service that the game needs is not available."""
 CLOSING_SECONDS = 3.0
-
-
-@dataclass
-class _Worker:
-    """One game's worker."""
-
-    task: asyncio.Task[None] | None = None
-    pending: bool = True
-    """Whether there may be new work since the worker last looked."""
-    woken: asyncio.Event = field(default_factory=asyncio.Event)
-    thinking: "asyncio.Future[TurnAnswer] | None" = None
-    notices: set[str] = field(default_factory=set)
-    """Notices sent since the last successful step."""
-    unplayed: int = 0
 
 
 class GameSessions:
@@ -86,7 +76,7 @@ class GameSessions:
         self._burst_seconds = burst_seconds
         self._on_finished = on_finished
         self._locks = KeyedLocks()
-        self._workers: dict[str, _Worker] = {}
+        self._workers: dict[str, Worker] = {}
         self._closing = False
         self._recorded: set[str] = set()
         """Games whose newest board is recorded in the database."""
@@ -109,6 +99,15 @@ class GameSessions:
                 return False
             who = await team_player_id(session, game, str(user.id), user.display_name) if game.team else None
             await queue_instruction(session, game_id, text, message_id, source, who)
+        self.wake(game_id)
+        return True
+
+    async def choose(self, game_id: str, message_id: str, key: str | None, *typed: Instruction) -> bool:
+        """Record what was meant where a player was asked (`choose_action`). False if that question is over."""
+        async with self._locks(game_id), self._database.async_writing() as session:
+            await drop_waiting(session, typed)
+            if not await choose_action(session, game_id, message_id, key):
+                return False
         self.wake(game_id)
         return True
 
@@ -152,7 +151,7 @@ class GameSessions:
             return
         worker = self._workers.get(game_id)
         if worker is None:
-            worker = self._workers[game_id] = _Worker()
+            worker = self._workers[game_id] = Worker()
             worker.task = asyncio.create_task(self._work(game_id, worker), name=f"game-{game_id}")
         worker.pending = True
         worker.woken.set()
@@ -176,7 +175,7 @@ class GameSessions:
         async with self._database.async_session() as session:
             return len(await open_games(session))
 
-    async def _work(self, game_id: str, worker: _Worker) -> None:
+    async def _work(self, game_id: str, worker: Worker) -> None:
         failures = 0
         try:
             while worker.pending and not self._closing:
@@ -196,7 +195,7 @@ class GameSessions:
         finally:
             del self._workers[game_id]
 
-    async def _retryable(self, game_id: str, worker: _Worker, error: Exception) -> bool:
+    async def _retryable(self, game_id: str, worker: Worker, error: Exception) -> bool:
         """Handle an error. True if a retry may succeed."""
         match error:
             case ThreadGone():
@@ -236,7 +235,7 @@ class GameSessions:
         except SQLAlchemyError as error:
             log.error("database not available", game=game_id, error=str(error.__cause__ or error))
 
-    async def _tell(self, game_id: str, worker: _Worker, text: str) -> None:
+    async def _tell(self, game_id: str, worker: Worker, text: str) -> None:
         """Send a notice, at most once until the next successful step."""
         if text in worker.notices:
             return
@@ -247,7 +246,7 @@ class GameSessions:
             if game is not None and game.thread_id is not None:
                 await self._display.say(game, text)
 
-    async def _step(self, game_id: str, worker: _Worker) -> bool:
+    async def _step(self, game_id: str, worker: Worker) -> bool:
         """Do the next step. False if there is nothing to do."""
         async with self._database.async_session() as session:
             game = await session.get(Game, game_id)
@@ -262,26 +261,30 @@ class GameSessions:
             over = game.outcome is not Outcome.OPEN
             waiting = () if over else await waiting_instructions(session, game_id)
             credits = await turns_by_player(session, game) if over and game.team else {}
-            verdicts_heard = not await session.run_sync(in_quarantine, game)  # pyright: ignore[reportArgumentType]
+            may_ask = bool(waiting) and await may_ask_about(session, game)
+            heard = not await session.run_sync(in_quarantine, game)  # pyright: ignore[reportArgumentType]
         if game.shown_turns != len(turns) or (over and not game.result_shown):
             external_id, unplayed = player.external_id, worker.unplayed
             await self._show(Position(game, external_id, turns, first_game, credits, unplayed))
             return True
-        if not waiting:
+        if not waiting or is_asked_about(waiting):
             return False
         async with self._display.typing(game):
             burst = await self._whole_burst(game_id, worker)
-            turn = await self._turn(game, turns, burst, worker, verdicts_heard) if burst is not None else None
+            turn = (
+                await self._turn(game, turns, burst, worker, heard=heard, may_ask=may_ask) if burst else None
+            )
         if burst is not None and turn is not None:
             await self._commit(game, burst, turn, worker)
         return True
 
-    async def _whole_burst(self, game_id: str, worker: _Worker) -> Burst | None:
+    async def _whole_burst(self, game_id: str, worker: Worker) -> Burst | None:
         """The next utterance, once no more of it is to be expected; None if it was taken back meanwhile."""
         while not self._closing:
             worker.woken.clear()
             async with self._database.async_session() as session:
-                burst = first_burst(await waiting_instructions(session, game_id), self._burst_seconds)
+                waiting = await waiting_instructions(session, game_id)
+            burst = first_burst(waiting, self._burst_seconds)
             left = burst.seconds_left(self._burst_seconds) if burst is not None else 0.0
             if left <= 0:
                 return burst
@@ -306,12 +309,23 @@ class GameSessions:
             self._metrics.answer_seconds.observe((now() - turns[-1].asked_at).total_seconds())
 
     async def _turn(
-        self, game: Game, turns: Sequence[Turn], burst: Burst, worker: _Worker, verdicts_heard: bool
+        self, game: Game, turns: Sequence[Turn], burst: Burst, worker: Worker, *, heard: bool, may_ask: bool
     ) -> Turn | None:
         """The policy's turn; None if there is none. Raises PolicyError if the policy is not available."""
         number = len(turns) + 1
         try:
-            answer = await self._ask(request_of(game, turns, burst, verdicts_heard), worker)
+            if (turn := chosen_turn(game, turns, burst)) is not None:
+                return turn
+            if (answered := burst.typed_answer) is not None:
+                if await self.choose(game.id, *answered, *burst.instructions) and answered[1] is None:
+                    await self._display.say(game, texts.meant(0))
+                return None
+            request = request_of(game, turns, burst, heard)
+            if may_ask and burst.may_be_asked_about:
+                found = await doubts(request, lambda sample: worker.ask(self._policy, sample))
+                if found is None or (found and await self._asked(game, turns, burst, found)):
+                    return None
+            answer = await worker.ask(self._policy, request)
             return turn_of(game, turns, burst, answer) if answer is not None else None
         except TurnTooLong as error:
             log.warning("turn too long", game=game.id, turn=number, error=str(error))
@@ -323,30 +337,30 @@ class GameSessions:
             await self._work_around(game, burst)
         return None
 
-    async def _ask(self, request: TurnRequest, worker: _Worker) -> TurnAnswer | None:
-        """The policy's answer, or None if the game was given up meanwhile. Raises PolicyError."""
-        worker.thinking = asyncio.ensure_future(self._policy.act(request))
-        try:
-            return await worker.thinking
-        except asyncio.CancelledError:
-            current = asyncio.current_task()
-            if worker.thinking.cancelled() and not (current and current.cancelling()):
-                return None
-            raise
-        finally:
-            worker.thinking = None
+    async def _asked(self, game: Game, turns: Sequence[Turn], burst: Burst, found: list[str]) -> bool:
+        """Ask which of these actions an utterance means. False if it was changed or something was said after it."""
+        async with self._locks(game.id):  # an answer waits until the question is recorded
+            async with self._database.async_session() as session:
+                waiting = await waiting_instructions(session, game.id)
+            if [(each.id, each.text) for each in waiting] != [(each.id, each.text) for each in burst.queued]:
+                return False
+            await self._display.question(game, turns, burst.last, found)
+            async with self._database.async_writing() as session:
+                await ask_about(session, burst.last, found)
+        log.info("asked what was meant", game=game.id, turn=len(turns) + 1, choices=len(found))
+        return True
 
-    async def _commit(self, game: Game, burst: Burst, turn: Turn, worker: _Worker) -> None:
+    async def _commit(self, game: Game, burst: Burst, turn: Turn, worker: Worker) -> None:
         async with self._locks(game.id), self._database.async_writing() as session:
             fresh = await session.get(Game, game.id)
             if fresh is None or fresh.outcome is not Outcome.OPEN:
                 return
-            for played in burst.instructions:
+            for played in burst.queued:
                 still = await session.get(Instruction, played.id)
-                if still is None or still.text != played.text:
-                    return  # deleted or edited while the policy computed, so the answer is not used
+                if still is None or (still.text, still.chosen) != (played.text, played.chosen):
+                    return  # deleted, edited or chosen while the policy computed, so the answer is not used
             outcome = GAMES[game.game].outcome(deal_of(fresh), turn.state_after, turn.number)
-            await commit_turn(session, burst.instructions, turn)
+            await commit_turn(session, burst.queued, turn)
             if outcome is not Outcome.OPEN:
                 worker.unplayed = await end_game(session, fresh, outcome)
         self._metrics.turns.inc()
@@ -376,7 +390,7 @@ class GameSessions:
     async def _drop(self, game: Game, burst: Burst, reason: str) -> None:
         """Take an utterance off the queue unplayed, and say why."""
         async with self._database.async_writing() as session:
-            await drop_waiting(session, burst.instructions)
+            await drop_waiting(session, burst.queued)
         await self._display.say(game, reason)
 
     def _finished(self, outcome: Outcome) -> None:

@@ -2,10 +2,11 @@
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from bot.play.burst import Burst
-from learner.protocol import TurnAnswer, TurnRequest, turn_request
-from store.games import finished_turn, state_of, steps_of
+from learner.protocol import TurnRequest, turn_request
+from store.games import Answer, finished_turn, state_of, steps_of
 from store.models import Game, Turn
 
 
@@ -27,7 +28,26 @@ def request_of(game: Game, turns: Sequence[Turn], burst: Burst, verdicts_heard: 
     )
 
 
-def turn_of(game: Game, turns: Sequence[Turn], burst: Burst, answer: TurnAnswer) -> Turn:
+@dataclass(frozen=True)
+class _Chosen:
+    """An action that a player chose in place of the policy, and that therefore has no propensity."""
+
+    action: str
+    adapter: str
+    base_model: str
+    logp: float | None = None
+    seconds: float = 0.0
+    temperature: float | None = None
+    seed: int | None = None
+
+
+def chosen_turn(game: Game, turns: Sequence[Turn], burst: Burst) -> Turn | None:
+    """The row of the turn after `turns`, if its player chose the action. Raises `IllegalAction`."""
+    action = burst.last.chosen
+    return turn_of(game, turns, burst, _Chosen(action, game.adapter, game.base_model)) if action else None
+
+
+def turn_of(game: Game, turns: Sequence[Turn], burst: Burst, answer: Answer) -> Turn:
     """The row of the turn after `turns`. Raises `IllegalAction` for an illegal action."""
     return finished_turn(
         game,
@@ -40,4 +60,6 @@ def turn_of(game: Game, turns: Sequence[Turn], burst: Burst, answer: TurnAnswer)
         message_id=burst.last.message_id,
         earlier_message_ids=burst.earlier_message_ids,
         player_id=burst.last.player_id,
+        retracted=burst.retracted_words,
+        chosen=burst.last.chosen is not None,
     )

@@ -50,6 +50,7 @@ class Setup(Cog):
         cooldown="Seconds between one player's new games",
         idle="Hours without a word after which a game ends; 0 never",
         team="Whether a game may be played by everybody in its thread",
+        unsure="Whether I ask what somebody means where I am unsure",
         lock="Whether the threads of finished games are locked when they are archived",
         language="What the whole server reads: reports, and the message with the Play button",
         reset="A setting that goes back to its default",
@@ -76,6 +77,7 @@ class Setup(Cog):
         cooldown: app_commands.Range[float, 0.0, LONGEST_PAUSE] | None = None,
         idle: app_commands.Range[int, 0, LONGEST_SILENCE] | None = None,
         team: bool | None = None,
+        unsure: bool | None = None,
         lock: bool | None = None,
         language: str | None = None,
         reset: str | None = None,
@@ -99,6 +101,7 @@ class Setup(Cog):
             "cooldown": cooldown,
             "idle_hours": idle,
             "team_games": team,
+            "unsure": unsure,
             "lock_threads": lock,
             "locale": language,
         }

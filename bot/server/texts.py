@@ -129,6 +129,11 @@ def report(
     )
     rows.append(_("👥 Team games: allowed.") if row.team_games else _("👥 Team games: switched off."))
     rows.append(
+        _("🤔 Where I'm unsure what somebody means, I ask.")
+        if row.unsure
+        else _("🤔 Where I'm unsure what somebody means, I guess. `/setup unsure:` lets me ask.")
+    )
+    rows.append(
         _("🧵 Finished threads are archived and locked.")
         if row.lock_threads
         else _("🧵 Finished threads are archived.")

@@ -32,6 +32,9 @@ def build_examples(
     `verdicts` maps turn ids to decoded feedback. Feedback on an interaction's last turn is ignored, because no
     utterance follows it. Propensities are used only if they were logged with `base_model`, the fingerprint of the
     model to be trained; turns that need a propensity and have none are dropped.
+
+    Turns whose action the player chose from pictures have no labels. The action is no sample of the policy, so it has
+    no propensity; and as the pictures show the targets, the choice says what is right more than what the words meant.
     """
     games = []
     for interaction in sorted(interactions, key=lambda interaction: interaction.game_id):
@@ -74,6 +77,8 @@ def _lessons(
     for number, lesson in enumerate(lessons):
         if lesson.label == 1 and not answers_request(game, interaction, number, lesson.action):
             lessons[number] = Lesson(lesson.action, None)
+    for number in interaction.chosen:
+        lessons[number] = Lesson(lessons[number].action, None)
     return lessons
 
 

@@ -27,7 +27,8 @@ def exchanges(
     for one in interactions:
         for number, turn_id in enumerate(_decodable(one), 1):
             if turn_id not in known:
-                said = one.steps[number].utterance
+                # What was said anew answers a question of the bot, and what was taken back what was done.
+                said = one.retracted.get(number, one.steps[number].utterance)
                 yield turn_id, exchange_of(GAMES[one.game], one.context, one.steps[:number], said)
 
 

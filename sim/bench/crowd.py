@@ -49,6 +49,8 @@ BUTTONS = (
     "giveup-yes:{game}:{whose}",
     "giveup-no:{game}:{whose}",
     "endgame:{game}",
+    "meant:{game}:1:1:a",
+    "meant:{game}:{huge}:9:",
     "newgame",
     "newgame:{huge}",
     "newgame:pick:team",

@@ -130,6 +130,8 @@ def rows_of(
                 "asked_at": turn.asked_at,
                 "answered_at": turn.answered_at,
                 "source": turn.source,
+                "retracted": turn.retracted,
+                "chosen": turn.chosen,
                 "action": turn.action,
                 "images": game.images,
                 "images_hash": game.images_hash,

@@ -239,6 +239,12 @@ TURN_META = Table(
         Column("asked_at", TIME, "When the utterance arrived, UTC."),
         Column("answered_at", TIME, "When the action was committed, UTC."),
         Column("source", TEXT, 'How the utterance came, e.g. "message".'),
+        Column(
+            "retracted", TEXT, "What the bot asked about and the utterance then said anew; null if nothing."
+        ),
+        Column(
+            "chosen", pa.bool_(), "Whether the player chose the action when the bot asked what was meant."
+        ),
         Column("action", TEXT, "The action as a string over the listener's letters."),
         Column("images", TEXT, "Image set of the game."),
         Column("images_hash", TEXT, "Hash of that set's figures; null for games from before it was kept."),

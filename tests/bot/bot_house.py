@@ -39,6 +39,8 @@ class ObedientPolicy:
     away: bool = False
     broken_adapters: set[str] = field(default_factory=set)
     current: str = "base"
+    logp: float = -1.5
+    """Of every answer."""
     reloads: int = 0
     finished_games: list[str] = field(default_factory=list)
     open: asyncio.Event = field(default_factory=asyncio.Event)
@@ -58,7 +60,7 @@ class ObedientPolicy:
             clicks = [action for action in legal if len(action.split()) == 2]  # one, which rarely ends a game
             action = turn.utterance if turn.utterance in legal else self.rng.choice(clicks)
             self.answers[turn.request_id] = TurnAnswer(
-                action=action, logp=-1.5, adapter=turn.adapter, base_model="obedient", seconds=0.01
+                action=action, logp=self.logp, adapter=turn.adapter, base_model="obedient", seconds=0.01
             )
         return web.json_response(self.answers[turn.request_id].model_dump())
 

@@ -168,6 +168,12 @@ BUTTONS = (
     Row("giveup:{game}:{whose}", _OF_GAME, (texts.GIVE_UP_SURE,), "**Give up**"),
     Row("giveup-no:{game}:{whose}", _OF_GAME, (texts.NOT_GIVEN_UP,), "**No, go on**"),
     Row(
+        "meant:{game}:1:1:a",
+        _SAID_IN_GAME,
+        (texts.QUESTION_OVER,),
+        "**1**, **2**, **3**, **Yes**, **No**, **None of these**: what was meant",
+    ),
+    Row(
         "newgame:multiref:team",
         "yes | yes | yes | server | yes | server | yes",
         ("Your game is ready", "You're in the middle"),

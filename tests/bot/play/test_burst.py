@@ -7,7 +7,7 @@ from bot_house import House, ObedientPolicy
 from discord.utils import time_snowflake
 
 from bot import texts
-from bot.play.burst import first_burst
+from bot.play.burst import first_burst, is_asked_about
 from bot.play.utterances import LONGEST
 from local_discord import Person
 from store.models import Instruction, now
@@ -47,6 +47,37 @@ def test_no_burst_is_longer_than_an_utterance_may_be():
     burst = first_burst(queued((0, words), (1, words), (2, words)), 2.0)
     assert burst is not None and len(burst.instructions) == 2 and burst.complete
     assert len(burst.utterance) <= LONGEST
+
+
+def test_what_is_said_after_a_question_is_said_anew():
+    first, asked, anew = queue = queued((0, "no"), (1, "the boat"), (60, "with two sails"))
+    asked.doubts = ["select A", "select B"]
+    assert first_burst([first, asked], 2.0) is None and is_asked_about([first, asked])
+    assert not is_asked_about(queue)
+    burst = first_burst(queue, 2.0)
+    assert burst is not None and burst.instructions == (anew,) and burst.queued == tuple(queue)
+    assert (burst.utterance, burst.retracted_words) == ("with two sails", "no, the boat")
+    assert burst.earlier_message_ids == [first.message_id, asked.message_id]
+    assert not burst.may_be_asked_about
+    asked.doubts = []  # none of the pictures was right, and so there may be another question
+    burst = first_burst(queue, 2.0)
+    assert burst is not None and burst.retracted_words == "no, the boat" and burst.may_be_asked_about
+
+
+def test_what_was_answered_with_a_button_is_played_on_its_own():
+    asked, _more = queue = queued((0, "the boat"), (1, "now the duck"))
+    asked.doubts, asked.chosen = ["select A"], "select A"
+    assert not is_asked_about([asked])
+    for waiting in (queue, [asked]):
+        burst = first_burst(waiting, 2.0)
+        assert burst is not None and burst.instructions == (asked,) and burst.complete and not burst.retracted
+
+
+def test_what_others_of_a_team_took_back_is_not_said_by_who_says_it_anew():
+    asked, anew = queue = queued((0, "the boat"), (9, "the swan"))
+    asked.doubts, anew.player_id = ["select A"], 7
+    burst = first_burst(queue, 0.0)
+    assert burst is not None and burst.retracted == (asked,) and burst.retracted_words is None
 
 
 def test_what_came_last_is_waited_for_unless_it_is_a_form():

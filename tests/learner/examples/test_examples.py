@@ -9,7 +9,9 @@ from games.core import Step
 from games.multiref import MultiRef
 from learner.examples.build import build_examples
 from learner.examples.hindsight import Hindsight
-from learner.examples.labels import digest, lineage, parse_system, split_held_out
+from learner.examples.labels import ObjectiveName, digest, lineage, parse_system, split_held_out
+from learner.feedback import open_decoder
+from learner.feedback.decode import exchanges
 from store.training import Interaction
 
 CONTEXT = tuple(f"figure-{number}" for number in range(10))
@@ -97,6 +99,25 @@ def test_a_won_game_labels_its_last_turn_if_asked_to():
     assert lessons([GAME], {}, "sup", BASE, Hindsight(win=True)) == [(2, "select C", 1.0)]
     lost = replace(GAME, won=False)
     assert lessons([lost], {}, "sup", BASE, Hindsight(win=True)) == []
+
+
+@pytest.mark.parametrize("objective", ["sup", "rl", "kto"])
+def test_what_players_chose_from_pictures_is_not_learnt(objective: ObjectiveName):
+    every = Hindsight(win=True, correction=True, rejection=True, credit=True)
+    asked = replace(GAME, chosen=frozenset({1, 2}), logps=(-0.5, None, None))
+    games = build_examples([asked], verdicts(-1, 1), objective, BASE, every)
+    learnt = {label.step for game in games for label in (*game.labels, *game.rejected)}
+    assert learnt == (set() if objective == "kto" else {0})  # a correction has no propensity
+    asked = replace(GAME, chosen=frozenset({0, 1, 2}))
+    assert build_examples([asked], verdicts(-1, 1), objective, BASE, every) == []
+
+
+def test_words_that_were_taken_back_are_feedback():
+    said = interaction(("", "the bird", "select A"), ("A", "the one with two sails", "select B"))
+    assert [each.next_utterance for _, each in exchanges([said])] == ["the one with two sails"]
+    (found,) = exchanges([replace(said, retracted={1: "No, that isn't it!"})])
+    assert found[1].next_utterance == "No, that isn't it!"
+    assert open_decoder("rules").decode([found[1]])[0].label == -1
 
 
 def test_a_correction_relabels_the_utterance_it_corrects():
