@@ -220,6 +220,10 @@ def play_elsewhere(channel_ids: Iterable[str]) -> str:
     return _("Here games are played in {channels}.").format(channels=channels)
 
 
+def needs_role(role_id: str) -> str:
+    return _("To start games in this server you need the role {role}.").format(role=f"<@&{role_id}>")
+
+
 def not_played_here(words: Iterable[Words]) -> str:
     titles = ", ".join(f"**{_(each.title)}**" for each in words)
     return _("That game isn't played in this server. These are: {titles}.").format(titles=titles)
@@ -256,6 +260,10 @@ def already_open(thread_id: str) -> str:
 TEAM = N_(
     "**Everybody in this thread may describe.** Start a line with `//` to talk among yourselves. I keep what is "
     "described; `/privacy` is yours, too."
+)
+ROLE_IS_GONE = N_(
+    "The role that people need to start games in this server was deleted. A moderator can choose another: "
+    "`/setup players:`"
 )
 NO_TEAM_GAMES = N_("Team games are switched off in this server. You can play on your own!")
 FIRST_GAME = N_(

@@ -344,6 +344,8 @@ def event_payload(world: World, event: Event) -> Json:
     match event.name, event.record:
         case _, Guild() as guild:
             return gateway_guild_payload(world, guild, members=False)
+        case "GUILD_ROLE_DELETE", Role() as role:
+            return of_guild | {"role_id": str(role.id)}
         case _, Role() as role:
             return of_guild | {"role": role_payload(role, world.app)}
         case "MEMBER_JOIN", Member() as member:

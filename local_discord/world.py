@@ -115,6 +115,12 @@ class World:
         role.permissions = permissions
         self.emit(Event("GUILD_ROLE_UPDATE", role, guild.id, to_people=False))
 
+    def delete_role(self, guild: Guild, role: Role) -> None:
+        for member in guild.members.values():
+            member.roles.discard(role.id)
+        del guild.roles[role.id]
+        self.emit(Event("GUILD_ROLE_DELETE", role, guild.id, to_people=False))
+
     def moderator_role(self, guild: Guild) -> Role:
         return next(role for role in guild.roles.values() if role.name == "Moderators")
 

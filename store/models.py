@@ -331,6 +331,8 @@ class GuildSettings(SQLModel, table=True):
     """Hours without a word after which a game ends; 0 never."""
     team_games: bool = Field(default=True, sa_column_kwargs={"server_default": sa.true()})
     """Whether games may be played by everybody in the thread."""
+    player_role_id: str | None = None
+    """The role that people need to start games; None for everybody."""
     unsure: bool = Field(default=False, sa_column_kwargs={"server_default": sa.false()})
     """Whether the bot asks what was meant where the policy is unsure."""
     lock_threads: bool = Field(default=False, sa_column_kwargs={"server_default": sa.false()})

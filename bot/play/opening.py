@@ -47,6 +47,8 @@ class _Start:
     games: list[str] | None
     """Names of the games that may be played; None for all."""
     team_games: bool
+    player_role_id: str | None
+    """The role that a player needs; None for no role."""
     channels: tuple[str, ...]
     """Ids of the channels for games; none for all."""
 
@@ -95,6 +97,7 @@ class GameOpener:
             start = await self._prepare(parent.guild.id, user, locale)
             if start.channels and str(parent.id) not in start.channels:
                 raise Refusal(texts.play_elsewhere(start.channels))
+            _check_role(user, start.player_role_id, parent.guild)
             if start.games is not None and wish.game not in start.games:
                 allowed = [game.words for game in GAMES.values() if game.name in start.games]
                 raise Refusal(texts.not_played_here(allowed))
@@ -187,6 +190,7 @@ class GameOpener:
                 images=listed(community.images or self._settings.play.images),
                 games=community.games,
                 team_games=community.team_games,
+                player_role_id=community.player_role_id,
                 channels=tuple(each.channel_id for each in channels),
             )
         if running is not None and await self._still_there(running):
@@ -219,6 +223,15 @@ class GameOpener:
             if self._last_status is None:
                 raise
         return self._last_status
+
+
+def _check_role(user: discord.Member | discord.User, role_id: str | None, guild: discord.Guild) -> None:
+    """Raises `Refusal` if a player lacks the role that the server asks for. Moderators need none."""
+    held = {str(role.id) for role in user.roles} if isinstance(user, discord.Member) else set[str]()
+    moderates = isinstance(user, discord.Member) and user.guild_permissions.manage_guild
+    if role_id is None or role_id in held or moderates:
+        return
+    raise Refusal(texts.needs_role(role_id) if guild.get_role(int(role_id)) else texts.ROLE_IS_GONE)
 
 
 def _wanted(wish: Wish, offered: Sequence[str]) -> str:

@@ -49,6 +49,7 @@ class Setup(Cog):
         images="Figures of new games: 'classic', 'classic:N' for N of them, several with commas, or 'default'",
         cooldown="Seconds between one player's new games",
         idle="Hours without a word after which a game ends; 0 never",
+        players="The role that people need to start games; @everyone for all",
         team="Whether a game may be played by everybody in its thread",
         unsure="Whether I ask what somebody means where I am unsure",
         lock="Whether the threads of finished games are locked when they are archived",
@@ -76,6 +77,7 @@ class Setup(Cog):
         images: str | None = None,
         cooldown: app_commands.Range[float, 0.0, LONGEST_PAUSE] | None = None,
         idle: app_commands.Range[int, 0, LONGEST_SILENCE] | None = None,
+        players: discord.Role | None = None,
         team: bool | None = None,
         unsure: bool | None = None,
         lock: bool | None = None,
@@ -95,6 +97,8 @@ class Setup(Cog):
             values["moderators_channel_id"] = str(reports.id)
         if audit is not None:
             values["audit_channel_id"] = str(audit.id)
+        if players is not None:
+            values["player_role_id"] = None if players.is_default() else str(players.id)
         if games is not None:
             values["games"] = None if games == texts.ALL_GAMES else [games]
         given = {
@@ -204,6 +208,9 @@ class Setup(Cog):
             lines.append((not missing(granted), texts.may_play(channel_id, missing(granted))))
             if not granted.pin_messages:
                 lines.append((False, texts.PIN))
+        if row.player_role_id is not None:
+            role = interaction.guild.get_role(int(row.player_role_id))
+            lines.append((role is not None, texts.players(row.player_role_id, role is not None)))
         if row.lock_threads:
             lines.append((me.guild_permissions.manage_threads, texts.LOCK))
         lines.append((self.bot.settings.discord.message_content, texts.MESSAGES))

@@ -29,6 +29,7 @@ RESET = {
     "audit": ("audit_channel_id", N_("the channel that says who did what")),
     "images": ("images", N_("figures")),
     "games": ("games", N_("games")),
+    "players": ("player_role_id", N_("role of players")),
     "cooldown": ("cooldown", N_("pause between games")),
     "idle": ("idle_hours", N_("end of silent games")),
     "language": ("locale", N_("language")),
@@ -43,7 +44,7 @@ def changed(person_id: int, settings: Mapping[str, object]) -> str:
 
 
 def _shown(value: object) -> object:
-    return value.name if isinstance(value, discord.abc.GuildChannel) else value
+    return value.name if isinstance(value, discord.abc.GuildChannel | discord.Role) else value
 
 
 def may_write(channel_id: int | str) -> str:
@@ -56,6 +57,12 @@ def may_play(channel_id: str, lacking: Sequence[str]) -> str:
     return _("Games in {channel}: I lack {permissions} there").format(
         channel=f"<#{channel_id}>", permissions=", ".join(map(_, lacking))
     )
+
+
+def players(role_id: str, there: bool) -> str:
+    if there:
+        return _("Only people with the role {role} start games").format(role=f"<@&{role_id}>")
+    return _("The role that people need to start games was deleted: `/setup players:` chooses another")
 
 
 def no_play_message(channel_id: str) -> str:

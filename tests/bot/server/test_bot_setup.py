@@ -7,6 +7,7 @@ from bot import texts
 from bot.server import texts as setup_texts
 from games.figures import open_images
 from local_discord import Person
+from local_discord.model import Permission
 from store.models import GuildSettings
 
 
@@ -75,3 +76,25 @@ async def test_no_game_starts_with_a_missing_image_set(house: House, ada: Person
     await ada.slash("play", "play")
     assert (await ada.wait_message(lambda message: message.ephemeral)).content == texts.NO_IMAGES
     assert not [channel for channel in ada.channels() if channel.is_thread]
+
+
+async def test_games_are_started_by_people_with_the_role_that_a_server_chose(
+    house: House, ada: Person, bob: Person, grace: Person
+):
+    world, guild = house.discord.world, house.discord.guild
+    role = world.add_role(guild, "Tangram club", Permission(0))
+    guild.members[ada.id].roles.add(role.id)
+    assert f"Only people with the role <@&{role.id}> start games" in await set_up(grace, players=role.id)
+
+    async def refused(person: Person) -> str:
+        await person.slash("play", "play", {})
+        return (await person.wait_message(lambda message: message.ephemeral)).content
+
+    assert f"you need the role <@&{role.id}>" in await refused(bob)
+    assert (await house.game(await house.play(ada))).player_id
+    assert (await house.game(await house.play(grace))).player_id  # a moderator needs none
+    world.delete_role(guild, role)
+    assert "was deleted" in await refused(bob)
+    assert "was deleted: `/setup players:`" in await set_up(grace)
+    assert "role" not in await set_up(grace, players=guild.id)  # @everyone
+    assert (await house.game(await house.play(bob))).player_id
