@@ -27,8 +27,11 @@ $(SETUP): pyproject.toml constraints.txt
 demo: $(SETUP)
 	$(BIN)/respect demo $(ARGS)
 
+# The files of tests lie in memory where there is room for them: databases would wait for the disk at each commit.
 test: $(SETUP)
-	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 3 --dist worksteal $(ARGS)
+	@free=$$(df -Pk /dev/shm 2>/dev/null | awk 'NR == 2 {print $$4}'); [ "$${free:-0}" -gt 4000000 ] && in=/dev/shm || in=$${TMPDIR:-/tmp}; \
+	files=$$(mktemp -d "$$in/respect-tests.XXXXXX") && trap 'rm -rf "$$files"' EXIT && \
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 3 --dist worksteal --basetemp "$$files/of" $(ARGS)
 
 test-postgres: $(SETUP)
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.postgres $(BIN)/pytest --numprocesses 2 --dist worksteal $(or $(ARGS),$(STORES))
