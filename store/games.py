@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Protocol
 
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import aliased
 from sqlmodel import col, delete, func, or_, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -326,11 +327,15 @@ async def idle_games(session: AsyncSession, since: datetime) -> Sequence[tuple[G
         select(Turn.game_id, func.max(Turn.answered_at).label("at")).group_by(col(Turn.game_id)).subquery()
     )
     playable = or_(col(Instruction.doubts).is_(None), col(Instruction.chosen).is_not(None))
-    waiting = select(Instruction.id).where(Instruction.game_id == Game.id, playable).exists()
+    each = aliased(Instruction)
+    last = select(func.max(each.id)).group_by(each.game_id)  # where it is asked about, nothing is played
+    waiting = select(Instruction.id).where(
+        Instruction.game_id == Game.id, col(Instruction.id).in_(last), playable
+    )
     query = (
         select(Game, newest.c.at)
         .outerjoin(newest, newest.c.game_id == Game.id)
-        .where(Game.outcome == Outcome.OPEN, col(Game.started_at) < since, ~waiting)
+        .where(Game.outcome == Outcome.OPEN, col(Game.started_at) < since, ~waiting.exists())
     )
     rows = [(game, at or game.started_at) for game, at in await session.exec(query)]
     return [(game, at) for game, at in rows if at < since]

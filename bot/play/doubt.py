@@ -21,23 +21,30 @@ the cases, and one sample usually shows it."""
 CHOICES = 3
 """Actions that the player is asked about, at most."""
 
-_YES = re.compile("yes|yeah|yep|yup|sure|correct|right|exactly|ja|genau|richtig|stimmt")
-_NO = re.compile("no|nope|nah|none|(?:none|neither)(?: of (?:these|those|them))?|nein|ne|keine?s?(?: davon)?")
+_YES = re.compile("yes|y|yeah|yep|yup|sure|correct|right|exactly|ja|genau|richtig|stimmt")
+_NO = re.compile(
+    "no|n|nope|nah|no one|none|(?:none|neither)(?: of (?:these|those|them))?|nein|ne|keine?s?(?: davon)?"
+)
 _NUMBER = re.compile(
-    r"(?:(?:the|das|die|der) )?(?:(?:number|picture|no|nr|nummer|bild) )?"
+    r"(?:(?:the|das|die|der) )?(?:(?:number|picture|nummer|bild) |(?:no|nr) (?=\d))?"
     r"(?:(1|1st|one|first|eins|erstes?)|(2|2nd|two|second|zwei|zweites?)|(3|3rd|three|third|drei|drittes?))"
     r"(?: (?:one|picture|bild))?"
 )
+_BEFORE = re.compile(r"(?:(?:yes|yeah|ok|its|it is|i mean|i meant|ja|ich meine) )+")
+_AFTER = re.compile(r"(?: (?:please|pls|thanks|thx|bitte|danke))+$")
+"""What changes nothing in an answer: before a number, and after any."""
 
 
 def number_of(words: str, pictures: int) -> int | None:
     """The picture, from 1, that a typed answer to the question means, 0 for none; None if it is no such answer."""
     said = " ".join(re.sub(r"[^\w\s]", " ", spoken(words).replace("'", "")).split())
+    said = _AFTER.sub("", said)
     if _NO.fullmatch(said):
         return 0
     if pictures == 1 and _YES.fullmatch(said):
         return 1
-    found = _NUMBER.fullmatch(said)
+    before = _BEFORE.match(said)
+    found = _NUMBER.fullmatch(said, before.end() if before else 0)
     return found.lastindex if found and (found.lastindex or 0) <= pictures else None
 
 

@@ -233,20 +233,25 @@ class Inbox:
         channel = self._client.get_channel(channel_id)
         if channel is not None and not self._may_be_a_game(channel):
             return
+        games = set[str]()
         async with self._locks(channel_id), self._database.async_writing() as session:
             for message_id in message_ids:
                 waiting = await waiting_instruction(session, str(message_id))
                 if waiting is None:
                     continue
+                games.add(waiting.game_id)
                 posted = self._proxies.deleted(
                     Said(channel_id, str(message_id), waiting.text, waiting.player_id)
                 )
                 if posted is not None:
-                    waiting.text, waiting.message_id = posted.text, posted.message_id
+                    await edit_instruction(session, str(message_id), posted.text)
+                    waiting.message_id = posted.message_id
                     session.add(waiting)
                     continue
                 await drop_instruction(session, str(message_id))
                 log.info("utterance taken back", message=message_id)
+        for game_id in games:  # what was said before it may have waited for the answer to a question about it
+            self._games.wake(game_id)
 
     async def thread_gone(self, thread_id: int) -> None:
         """A thread was deleted: its game ends."""

@@ -84,7 +84,8 @@ class LanguageModel(Protocol):
 def language_model_file(spec: str) -> Path:
     """Where a language model lies: "smollm2", a GGUF file or a folder; for a model's id, a path that is not there.
 
-    Raises `LanguageModelError` without the packages that it needs. That of SmolLM2 is not imported: it needs others.
+    Raises `LanguageModelError` for a path that is not there, and without the packages that it needs. That of SmolLM2
+    is not imported: it needs others.
     """
     file = Path(spec).expanduser()
     if spec == SMOLLM2:
@@ -95,6 +96,11 @@ def language_model_file(spec: str) -> Path:
         file = files[0]
     if file.suffix == ".gguf" and importlib.util.find_spec("gguf") is None:
         raise LanguageModelError(f"GGUF files need the package gguf: {INSTALL}")
+    if (file.is_absolute() or file.suffix == ".gguf") and not file.exists():
+        raise LanguageModelError(
+            f"Cannot load the language model {spec!r}: there is no such file or folder. Give {SMOLLM2!r}, a GGUF "
+            "file, a folder saved with save_pretrained, or the id of a causal language model."
+        )
     return file
 
 

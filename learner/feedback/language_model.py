@@ -8,6 +8,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache
 
 from learner.feedback.few_shot import SMOLLM2, LanguageModelError, language_model_file
+from store.logs import message_of
 
 
 class CausalLanguageModel:
@@ -29,10 +30,10 @@ class CausalLanguageModel:
         try:
             tokenizer = AutoTokenizer.from_pretrained(source, **options)
             model = AutoModelForCausalLM.from_pretrained(source, dtype=torch.float32, **options)
-        except (OSError, ValueError, ImportError, KeyError) as error:
+        except Exception as error:  # each kind of model and of file has its own
             raise LanguageModelError(
-                f"Cannot load the language model {spec!r}: {error}. Give {SMOLLM2!r}, a GGUF file, a folder saved with "
-                "save_pretrained, or the id of a causal language model."
+                f"Cannot load the language model {spec!r}: {message_of(error).rstrip('.: ')}. Give {SMOLLM2!r}, a GGUF "
+                "file, a folder saved with save_pretrained, or the id of a causal language model."
             ) from error
         return cls(model, tokenizer, file.stem)
 

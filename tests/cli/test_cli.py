@@ -398,6 +398,7 @@ def test_the_version_is_said():
         ("RESPECT_ROUNDS__HINDSIGHT", "luck", "rounds"),
         ("RESPECT_ROUNDS__SEED_GAMES", "nowhere.jsonl", "rounds"),
         ("RESPECT_FEEDBACK__MODEL", "nowhere/of.gguf", "rounds"),
+        ("RESPECT_FEEDBACK__MODEL", "/nowhere/at/all", "rounds"),
         ("RESPECT_WEB__HOST", "203.0.113.7", "web page"),
         ("RESPECT_WEB__HOST", "a..b", "web page"),
         ("RESPECT_SERVICE__HOST", "0.0.0.0", "policy service"),

@@ -4,6 +4,7 @@ from math import log
 
 import pytest
 from bot_house import House, ObedientPolicy, buttons, has_board
+from test_proxies import post
 
 from bot import texts
 from bot.play.doubt import CHOICES, SAMPLES, doubts, number_of
@@ -171,6 +172,10 @@ async def test_an_answer_may_be_typed(asking: House, ada: Person):
             (words, 3, 2)
             for words in ("2", "2.", "#2", "Picture 2", "the second one", "number two", "Bild 2", "nr. 2")
         ],
+        *[(words, 3, 0) for words in ("No one", "no thanks", "n")],
+        *[(words, 3, 2) for words in ("2 please", "Yes, the second!", "It’s the 2nd one", "no. 2")],
+        *[(words, 1, 1) for words in ("yes please", "y")],
+        *[(words, 3, None) for words in ("no, the first", "please")],
         *[(words, 1, 1) for words in ("yes", "Yeah!", "ja", "👍", "1", "Right.")],
         *[
             (words, 3, None)
@@ -294,6 +299,42 @@ async def test_what_is_edited_or_said_while_the_policy_thinks_raises_no_question
     await answered(ada, await question_in(ada, thread), "1")  # about what was said last
     await asking.eventually(lambda: played(asking, thread, 3))
     assert [turn.utterance for turn in await asking.turns(thread)] == ["the swan", "the duck", "the horse"]
+
+
+async def test_the_end_of_a_burst_that_was_asked_about_is_deleted(
+    asking: House, ada: Person, policy: ObedientPolicy
+):
+    await asking.stop()
+    asking.with_settings(play={"burst": 0.5})
+    await asking.start()
+    thread = await asking.play(ada)
+    await ada.say(thread, "the boat")
+    end = await ada.say(thread, "with two sails")
+    question = await question_in(ada, thread)
+    await recorded(asking, thread)  # as silent as after a question about one message
+    await ada.delete(end)
+    again = await question_in(ada, thread)
+    assert again.id != question.id and policy.asked[-1].utterance == "the boat"
+    await answered(ada, again, "1")
+    await asking.next_board(ada, thread)
+    assert (await only_turn(asking, thread)).utterance == "the boat"
+
+
+async def test_words_that_were_asked_about_before_a_proxy_said_them_are_asked_about_again(
+    asking: House, ada: Person
+):
+    thread = await asking.play(ada)
+    question = await ask(ada, thread, "L: the boat")
+    await recorded(asking, thread)
+    own = next(each for each in ada.history(thread) if each.content == "L: the boat")
+    posted = post(asking, thread, "the boat")
+    await ada.delete(own)
+    again = await question_in(ada, thread)
+    await too_late(ada, question)
+    await answered(ada, again, "1")
+    await asking.next_board(ada, thread)
+    turn = await only_turn(asking, thread)
+    assert (turn.utterance, turn.message_id, turn.chosen) == ("the boat", str(posted.id), True)
 
 
 async def none_waiting(house: House, thread: Channel) -> bool:

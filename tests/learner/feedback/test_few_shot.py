@@ -3,6 +3,7 @@
 import importlib.util
 import math
 import random
+import shutil
 from pathlib import Path
 
 import pytest
@@ -94,6 +95,23 @@ def test_examples_and_calibration_are_different_and_balanced():
 def test_a_model_that_is_not_there_is_a_sentence(spec: str):
     with pytest.raises(LanguageModelError, match=r"Give 'smollm2'|pip install"):
         CausalLanguageModel.load(spec)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("model.safetensors", b""),
+        ("pytorch_model.bin", b"cposix\nsystem\n(Vtrue\ntR."),  # a pickle that would run a program
+        ("config.json", b"[]"),
+    ],
+)
+def test_a_broken_model_is_one_sentence(folder: Path, tmp_path: Path, name: str, content: bytes):
+    broken = tmp_path / "broken"
+    shutil.copytree(folder, broken)
+    (broken / "model.safetensors").unlink()
+    (broken / name).write_bytes(content)
+    with pytest.raises(LanguageModelError, match=r"\ACannot load the language model .* Give 'smollm2'.*\Z"):
+        CausalLanguageModel.load(str(broken))
 
 
 @pytest.mark.parametrize("there", [True, False])
