@@ -78,6 +78,8 @@ def evaluate(
 def _decoder(name: DecoderName, scheme: SchemeName, policy: str, model: str | None) -> Decoder:
     """Torch is imported only for the decoder that asks a model."""
     if name is DecoderName.RULES:
+        if model is not None:
+            fail("--model is for --decoder prompted: the rules need no model.")
         return open_decoder(name, scheme)
     from learner.feedback.language_model import CausalLanguageModel, LanguageModelError
     from learner.policy import Policy, PolicyLoadError

@@ -91,6 +91,10 @@ def worker(
     """
     with _opened() as (settings, database):
         configure_logging(settings.log.json)
+        try:
+            AdapterRegistry.of(settings).check_url()  # not after hours of training
+        except AdapterError as error:
+            fail(str(error))
         row = asyncio.run(RoundWorker(settings, database).run(once=once))
         if once and row is not None and row.error:
             fail(f"Round {row.number} failed: {row.error}")

@@ -110,6 +110,10 @@ class Mirror:
         for file, digest in hashes(folder).items():
             self._remote.upload(folder / file, f"{name}/{digest}/{file}")
 
+    def check_writable(self) -> None:
+        """Write a file to the URL and delete it."""
+        self._remote.check_writable()
+
     def names(self) -> list[str]:
         """Names of the adapters at the URL, and of what was begun there."""
         return sorted(filter(NAME.fullmatch, self._remote.names()))

@@ -116,6 +116,11 @@ class AdapterRegistry:
         """Names of the adapters at the URL; empty without one. Raises AdapterError."""
         return tuple(self._mirror.names()) if self._mirror is not None else ()
 
+    def check_url(self) -> None:
+        """Check that adapters can be written to the URL, if there is one. Raises AdapterError."""
+        if self._mirror is not None:
+            self._mirror.check_writable()
+
     def path(self, name: str) -> Path:
         """The folder of an adapter. Raises AdapterError for a name that cannot be one."""
         return self.folder / check_name(name)

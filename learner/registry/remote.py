@@ -56,6 +56,13 @@ class RemoteFolder:
             except FileNotFoundError:
                 return []
 
+    def check_writable(self) -> None:
+        """Write a file and delete it. Raises `AdapterError`."""
+        path = f".check.{secrets.token_hex(4)}"
+        self.write(path, "")
+        with self._using("written") as (files, root):
+            files.rm_file(f"{root}/{path}")
+
     def _put(self, path: str, write: Callable[[Any, str], object]) -> None:
         with self._using("written") as (files, root):
             final = f"{root}/{path}"

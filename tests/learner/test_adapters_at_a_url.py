@@ -246,6 +246,15 @@ def test_storage_that_is_not_known_here_is_a_sentence(tmp_path: Path):
         AdapterRegistry(tmp_path, "nosuch://place/adapters").pull()
 
 
+def test_a_url_that_cannot_be_written_is_found_before_a_round_is_trained(tmp_path: Path):
+    share = tmp_path / "share"
+    AdapterRegistry(tmp_path / "here", f"file://{share}").check_url()
+    assert list(share.iterdir()) == []
+    for url in ("file:///proc/nowhere/adapters", "nosuch://place/adapters"):
+        with pytest.raises(AdapterError, match="ADAPTERS_URL cannot be"):
+            AdapterRegistry(tmp_path / "here", url).check_url()
+
+
 @pytest.mark.parametrize("url", ["bucket/adapters", "/mnt/share", "s3:bucket", "C:\\adapters"])
 def test_what_is_no_url_is_refused(url: str):
     with pytest.raises(ValidationError) as error:
