@@ -17,7 +17,7 @@ from learner.examples.seed import (
 from learner.policy import Policy
 from learner.protocol import BASE_ADAPTER
 from learner.settings import TINY_WEIGHTS
-from learner.training.evaluation import MIN_HELD_OUT_TURNS, action_logps, compare
+from learner.training.evaluation import MIN_HELD_OUT_TURNS, action_logps, compare, right_turns
 from learner.training.seeds import held_out_seed_games, seed_games_of
 from store.models import AdapterTurn
 from tests.learner.played import settings_for
@@ -116,8 +116,8 @@ def test_the_gate_has_seed_games_that_no_round_trains_on(tmp_path: Path, policy:
     trained, held_out = seed_games_of(settings, policy, "sup"), held_out_seed_games(settings)
     assert {game.game_id for game in trained}.isdisjoint(game.game_id for game in held_out)
     assert len(trained) + len(held_out) == len(stored_seed_games(settings))
-    found = compare(policy, held_out, BASE_ADAPTER, BASE_ADAPTER)
-    assert found.right_turns >= MIN_HELD_OUT_TURNS and found.chance_parent == found.chance_candidate > 0.5
+    assert right_turns(held_out) >= MIN_HELD_OUT_TURNS
+    assert compare(policy, held_out[:6], BASE_ADAPTER, BASE_ADAPTER).chance_parent > 0.5
 
 
 @pytest.mark.parametrize("system", ["b-sup", "b-kto"])

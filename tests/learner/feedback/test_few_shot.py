@@ -15,7 +15,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from games import DEFAULT_GAME, GAMES
 from games.core import Step
 from games.words import plain
-from learner.feedback import Exchange, exchange_of, open_decoder
+from learner.feedback import Decoder, Exchange, exchange_of, open_decoder
 from learner.feedback.few_shot import CALIBRATION, EXAMPLES, LanguageModelError, platt_scaling
 from learner.feedback.language_model import CausalLanguageModel
 from learner.policy import Policy
@@ -64,11 +64,16 @@ def test_odds_are_those_of_the_whole_text(folder: Path):
         assert odds == pytest.approx(logits[0] - logits[1], abs=1e-4)
 
 
+@pytest.fixture(scope="module")
+def decoders(folder: Path) -> dict[str, Decoder]:
+    model = CausalLanguageModel.load(str(folder))
+    return {scheme: open_decoder("prompted", scheme, model=model) for scheme in ("binary", "ternary")}
+
+
 @given(st.text(max_size=700))
 @settings(max_examples=20, deadline=None)
-def test_whatever_is_said_has_a_verdict(folder: Path, said: str):
-    for scheme in ("binary", "ternary"):
-        decoder = open_decoder("prompted", scheme, model=CausalLanguageModel.load(str(folder)))
+def test_whatever_is_said_has_a_verdict(decoders: dict[str, Decoder], folder: Path, said: str):
+    for scheme, decoder in decoders.items():
         (verdict,) = decoder.decode([after(said)])
         assert 0 <= verdict.p_positive <= 1 and folder.name in decoder.version
         assert verdict.confidence == 0 or verdict.confidence >= 0.6
