@@ -1,17 +1,35 @@
 """The real bot on real sockets: a local Discord, a SQLite file, and a policy that follows orders."""
 
 import os
+import random
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiohttp import web
 from bot_house import CHANNELS, House, ObedientPolicy, house_of
 
+from games.core import Deal, Game
+from games.difficulty import deal_board
+from games.figures import ImageSet
 from local_discord import LocalDiscord, Person
 from local_discord.feed import PATIENCE_SECONDS
 from local_discord.openapi import OpenApi
 from local_discord.request_log import Validator
+
+
+@pytest.fixture(autouse=True)
+def no_game_is_won_by_chance(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests say "select A" to "select D", which may not be all targets of a game with several."""
+
+    def deal(rules: Game, images: ImageSet, rng: random.Random, *options: Any) -> Deal:
+        while True:
+            dealt = deal_board(rules, images, rng, *options)
+            if len(dealt.targets) == 1 or not dealt.targets <= {*dealt.listener[:4]}:
+                return dealt
+
+    monkeypatch.setattr("bot.play.opening.deal_board", deal)
 
 
 @pytest.fixture
