@@ -11,8 +11,8 @@ from pydantic import ValidationError
 from bot.app import serve
 from bot.errors import StartupError
 from bot.settings import BotSettings
+from store.environment import what_is_wrong
 from store.logs import configure_logging
-from store.settings import what_is_wrong
 
 log = structlog.get_logger(__name__)
 

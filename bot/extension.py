@@ -17,7 +17,7 @@ from bot.errors import StartupError
 from bot.plugin import Respect
 from bot.resources import alone, check_images, open_database, open_policy
 from bot.settings import BotSettings
-from store.settings import what_is_wrong
+from store.environment import what_is_wrong
 from web.metrics import Metrics
 
 log = structlog.get_logger(__name__)

@@ -31,9 +31,9 @@ from learner.settings import is_loopback
 from research.study.file import StudyError, read_study
 from store.database import Database
 from store.encryption import EncryptionError, check_key
+from store.environment import RENAMED, unknown_variables, variable, variables, what_is_wrong
 from store.migrations import NewerDatabase, integrity, refuse_newer, revisions
 from store.postgres import DriverMissing
-from store.settings import RENAMED, unknown_variables, variable, variables, what_is_wrong
 
 DISCORD_API = "https://discord.com/api/v10"
 MESSAGE_CONTENT_FLAGS = 1 << 18 | 1 << 19

@@ -29,8 +29,9 @@ from cli import (
 )
 from cli.console import fail
 from store.encryption import EncryptionError
+from store.environment import of_settings, what_is_wrong
 from store.logs import configure_logging
-from store.settings import StoreSettings, of_settings, what_is_wrong
+from store.settings import StoreSettings
 from store.version import code_version
 
 

@@ -18,6 +18,7 @@ from learner.rounds.work import OnProgress, RoundError, RoundProgress
 from learner.rounds.worker import RoundWorker
 from learner.settings import LearnerSettings, RoundsConfig, System
 from store.database import Database
+from store.environment import help_of
 from store.lineage import affected_adapters
 from store.logs import configure_logging
 from store.migrations import refuse_newer, revisions, upgrade
@@ -30,7 +31,6 @@ from store.rounds import (
     request_round,
     waits_for_worker,
 )
-from store.settings import help_of
 
 app = typer.Typer(no_args_is_help=True)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typer import echo
 
 from bot.settings import BotSettings
-from store.settings import Setting, as_text
+from store.environment import Setting, as_text
 
 WIDTH = 110
 ORDER = (

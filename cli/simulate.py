@@ -30,7 +30,7 @@ from learner.settings import (
     TrainingConfig,
 )
 from sim.players import ATTACKS, Attack, AttackName
-from store.settings import help_of
+from store.environment import help_of
 
 if TYPE_CHECKING:
     from sim.comparison import OnRunProgress

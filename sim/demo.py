@@ -27,12 +27,13 @@ from local_discord.people import Person
 from sim.community import LIVELY, NAMES, CommunityMember, Pace
 from sim.players import open_players
 from store.database import Database
+from store.environment import RENAMED, variables
 from store.folder import private_file
 from store.guilds import add_play_channel
 from store.migrations import upgrade
 from store.models import Game, Round
 from store.rounds import active_round, latest_rounds
-from store.settings import OWN_STORE, RENAMED, variables
+from store.settings import OWN_STORE
 from store.statistics import RoundStatistics, round_statistics
 from store.training import usable_interactions
 

@@ -6,7 +6,8 @@ from typing import Any
 from sqlmodel import col, delete, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from store.models import Assignment, Game, GuildSettings, PlayChannel, now
+from store.models import Game, GuildSettings, PlayChannel, now
+from store.study_tables import Assignment
 
 
 async def guild_settings(session: AsyncSession, guild_id: str | None) -> GuildSettings:

@@ -13,7 +13,6 @@ from store.models import (
     Adapter,
     AdapterPlayer,
     AdapterTurn,
-    Assignment,
     Consent,
     ConsentKind,
     Feedback,
@@ -21,14 +20,13 @@ from store.models import (
     Instruction,
     Origin,
     Player,
-    QuizAnswer,
     Round,
     RoundEvent,
-    SurveyAnswer,
     TeamPlayer,
     Turn,
 )
 from store.rounds import forget_trust, trust_of, trust_without
+from store.study_tables import Assignment, QuizAnswer, SurveyAnswer
 
 SOMEBODY_ELSE = "(somebody else's)"
 """In a player's export, in place of the words of others of a team."""

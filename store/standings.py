@@ -17,7 +17,6 @@ from store.models import (
     AdapterPlayer,
     AdapterStatus,
     AdapterTurn,
-    Assignment,
     ConsentKind,
     Game,
     Origin,
@@ -25,6 +24,7 @@ from store.models import (
     Turn,
 )
 from store.players import agreed
+from store.study_tables import Assignment
 
 USED = (AdapterStatus.CURRENT, AdapterStatus.RETIRED)
 """The status of adapters that play or have played. Rejected ones and candidates are not counted as learning."""

@@ -8,7 +8,8 @@ from sqlmodel import Session, col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from games.core import Outcome
-from store.models import Assignment, Game, QuizAnswer, SurveyAnswer
+from store.models import Game
+from store.study_tables import Assignment, QuizAnswer, SurveyAnswer
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from bot.settings import BotSettings
 from cli.main import app
-from store.settings import PREFIX
+from store.environment import PREFIX
 from web.metrics import Metrics
 
 ROOT = Path(__file__).parents[1]

@@ -18,8 +18,9 @@ from cli.main import app
 from cli.options import with_options
 from cli.settings import env_example
 from learner.settings import LearnerSettings, TrainingConfig
-from store import settings as module
-from store.settings import RENAMED, StoreSettings, fields_of, unknown_variables, variables, what_is_wrong
+from store import environment as module
+from store.environment import RENAMED, fields_of, unknown_variables, variables, what_is_wrong
+from store.settings import StoreSettings
 
 ROOT = Path(__file__).parent.parent
 EXAMPLE = ROOT / ".env.example"

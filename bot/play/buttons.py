@@ -239,7 +239,12 @@ class DescribeForm(_OfThread, Form):
 
 
 BUTTONS = (
-    *(DescribeButton, GiveUpButton, GiveUpYesButton, GiveUpNoButton, MeantButton, EndGameButton),
+    DescribeButton,
+    GiveUpButton,
+    GiveUpYesButton,
+    GiveUpNoButton,
+    MeantButton,
+    EndGameButton,
     NewGameButton,
 )
 

@@ -225,8 +225,6 @@ class Inbox:
                 await reply(message, texts.typed_command(self._command_mention(typed)))
             case GiveUp():
                 await reply(message, texts.GIVE_UP_SURE, view=give_up_buttons(game.id, message.author.id))
-            case _:
-                pass
 
     async def deleted(self, channel_id: int, message_ids: set[int]) -> None:
         """Messages were deleted: their waiting utterances are removed from the queue."""

@@ -13,8 +13,8 @@ from bot.respond import acknowledge, answer
 from bot.services import BotInteraction, Services, services_of
 from bot.study import texts
 from research.study.file import Question, Study
-from store.models import QuizAnswer
 from store.players import player_of
+from store.study_tables import QuizAnswer
 
 
 def quiz_first(questions: int, user_id: str) -> QuizFirst:

@@ -18,9 +18,10 @@ from research.study.adapters import arm_problems
 from research.study.file import CURRENT, Arm, Drawn, StudyError, StudyFile, read_study
 from store.database import Database
 from store.games import games_played
-from store.models import Assignment, ConsentKind, Origin
+from store.models import ConsentKind, Origin
 from store.players import consents
 from store.studies import answered_items, assignments_of, finished_by_arm, passed_questions
+from store.study_tables import Assignment
 
 log = structlog.get_logger(__name__)
 

@@ -41,7 +41,10 @@ class CausalLanguageModel:
         """See `learner.feedback.few_shot.LanguageModel`. The prompt is computed once."""
         tokens = [self._tokens(answer) for answer in answers]
         shared = [one for one, _ in takewhile(lambda pair: pair[0] == pair[1], zip(*tokens, strict=False))]
-        first, second = (each[len(shared)] for each in tokens)
+        try:
+            first, second = (each[len(shared)] for each in tokens)
+        except IndexError:
+            raise LanguageModelError(f"The tokenizer of {self.name} does not tell {answers} apart") from None
         with torch.inference_mode():
             cache = DynamicCache()
             before = self._model(torch.tensor([self._tokens(prompt)]), past_key_values=cache)

@@ -18,11 +18,12 @@ from learner.rounds.pipeline import run_round
 from learner.rounds.work import RoundError
 from learner.settings import LearnerSettings
 from store.database import Database
+from store.environment import what_is_wrong
 from store.logs import configure_logging, message_of
 from store.migrations import refuse_newer
 from store.models import Round, RoundStatus
 from store.rounds import RoundTaken, finish
-from store.settings import StoreSettings, what_is_wrong
+from store.settings import StoreSettings
 
 if TYPE_CHECKING:
     from learner.training.distributed import ProcessGroup

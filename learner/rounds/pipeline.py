@@ -84,8 +84,17 @@ def run_round(
     if row.worker != worker:
         raise store_rounds.RoundTaken(row)
     work = RoundWork(
-        *(database, settings, round_id, row.number, row.system),
-        *(policy, config, hindsight, on_progress, group, worker),
+        database,
+        settings,
+        round_id,
+        row.number,
+        row.system,
+        loaded=policy,
+        config=config,
+        asked_hindsight=hindsight,
+        on_progress=on_progress,
+        group=group,
+        worker=worker,
     )
     bound = log.bind(round=row.number, system=row.system)
     # The process of a worker that lost the round has the lock until it next reports.
@@ -193,12 +202,13 @@ def decode(work: RoundWork, interactions: Sequence[Interaction]) -> dict[int, St
     work.report("decode")
     scheme, _ = parse_system(work.system)
     asked, scorer, model = work.settings.feedback, None, None
-    if asked.decoder == "prompted" and asked.model is None:
-        scorer = work.policy
-    elif asked.decoder == "prompted" and asked.model is not None:
-        from learner.feedback.language_model import CausalLanguageModel  # imports torch
+    if asked.decoder == "prompted":
+        if asked.model is None:
+            scorer = work.policy
+        else:
+            from learner.feedback.language_model import CausalLanguageModel  # imports torch
 
-        model = CausalLanguageModel.load(asked.model)
+            model = CausalLanguageModel.load(asked.model)
     decoder = open_decoder(asked.decoder, scheme, scorer, model)
     return decode_interactions(
         work.database,

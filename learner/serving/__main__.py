@@ -16,8 +16,8 @@ from learner.registry import AdapterRegistry
 from learner.serving.service import PolicyService
 from learner.serving.worker import Worker
 from learner.settings import LearnerSettings, is_loopback, missing_model
+from store.environment import what_is_wrong
 from store.logs import configure_logging
-from store.settings import what_is_wrong
 
 log = structlog.get_logger(__name__)
 

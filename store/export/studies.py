@@ -8,7 +8,8 @@ import sqlalchemy as sa
 from store.export import tables
 from store.export.pseudonyms import Pseudonyms
 from store.export.rows import Played, public_id
-from store.models import Assignment, Game, Player, QuizAnswer, SurveyAnswer
+from store.models import Game, Player
+from store.study_tables import Assignment, QuizAnswer, SurveyAnswer
 
 _GAME, _PLAYER, _ASSIGNED, _SURVEY, _QUIZ = (
     cast(Any, model).__table__.c for model in (Game, Player, Assignment, SurveyAnswer, QuizAnswer)

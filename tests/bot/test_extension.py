@@ -15,7 +15,7 @@ from discord.ext import commands
 from bot import texts
 from bot.connection import redirect
 from local_discord import Person
-from store.settings import variable
+from store.environment import variable
 
 INTENTS = discord.Intents(guilds=True, guild_messages=True, message_content=True)
 

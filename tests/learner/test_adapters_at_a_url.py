@@ -23,9 +23,10 @@ from learner.registry import (
 )
 from learner.settings import LearnerSettings
 from store.database import Database
+from store.environment import what_is_wrong
 from store.migrations import upgrade
 from store.models import AdapterStatus, now
-from store.settings import OWN_STORE, StoreConfig, what_is_wrong
+from store.settings import OWN_STORE, StoreConfig
 from tests.postgres import database_url
 
 Machines = tuple[AdapterRegistry, AdapterRegistry]

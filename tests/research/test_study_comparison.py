@@ -11,8 +11,9 @@ from research.study.comparison import compare
 from research.study.file import read_study
 from store.database import Database
 from store.migrations import upgrade
-from store.models import Assignment, Game, Origin, Player
+from store.models import Game, Origin, Player
 from store.studies import PlayerGames
+from store.study_tables import Assignment
 
 
 def one_game_each(arm: str, won: int, games: int) -> list[PlayerGames]:

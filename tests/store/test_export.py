@@ -25,19 +25,8 @@ from store.export.pseudonyms import Pseudonyms, SecretError
 from store.export.rows import game_turn_id, public_id
 from store.export.tables import PUBLISHED, TABLES
 from store.folder import FolderError
-from store.models import (
-    Adapter,
-    AdapterTurn,
-    Assignment,
-    ConsentKind,
-    Feedback,
-    Game,
-    Origin,
-    QuizAnswer,
-    SurveyAnswer,
-    Turn,
-    now,
-)
+from store.models import Adapter, AdapterTurn, ConsentKind, Feedback, Game, Origin, Turn, now
+from store.study_tables import Assignment, QuizAnswer, SurveyAnswer
 from tests.postgres import database_url
 
 FIGURES = [f"figure-{i}" for i in range(10)]

@@ -23,18 +23,9 @@ from local_discord import Person
 from local_discord.model import Message
 from research.study.file import draw_arm
 from store.migrations import upgrade
-from store.models import (
-    Adapter,
-    Assignment,
-    ConsentKind,
-    Game,
-    Origin,
-    Player,
-    QuizAnswer,
-    SurveyAnswer,
-    Turn,
-)
+from store.models import Adapter, ConsentKind, Game, Origin, Player, Turn
 from store.players import erase_player, export_player, give_consent, player_of
+from store.study_tables import Assignment, QuizAnswer, SurveyAnswer
 from store.training import LineageEntry, record_lineage
 from tests.bot.rounds.rounds_house import add_adapter, erase_turns_of
 
