@@ -112,7 +112,7 @@ def report(file: FileArgument, as_json: AsJson = False) -> None:
         fail(f"{database.url.render_as_string()} could not be read: it is not there yet.")
     try:
         with database.session() as session:
-            results = compare(study, games_by_player(session, study.name))
+            results = compare(study.arm_names, games_by_player(session, study.name))
     except SQLAlchemyError as error:
         fail(_not_read(database, error))
     finally:

@@ -24,6 +24,7 @@ from store.models import (
 from store.players import shared
 from store.standings import Tally
 from store.statistics import FINISHED_HERE
+from store.study_tables import Assignment
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,9 @@ class GameFilter:
     adapter: str | None = None
     origin: Origin | None = None
     player_id: int | None = None
+    study: str | None = None
+    arm: str | None = None
+    """Of any study, if `study` is None."""
 
     def conditions(self) -> list[sa.ColumnElement[bool]]:
         """The conditions on `Game`."""
@@ -67,7 +71,12 @@ class GameFilter:
             Game.origin: self.origin,
             Game.player_id: self.player_id,
         }
-        return [col(column) == value for column, value in wanted.items() if value is not None]
+        assigned = {Assignment.study: self.study, Assignment.arm: self.arm}
+        found = [col(column) == value for column, value in wanted.items() if value is not None]
+        given = [col(column) == value for column, value in assigned.items() if value is not None]
+        if given:
+            found.append(col(Game.id).in_(select(Assignment.game_id).where(*given)))
+        return found
 
 
 @dataclass(frozen=True)
@@ -90,6 +99,8 @@ class Replayed:
     """Turn id -> the newest verdict of each scheme."""
     shared: bool
     """Whether the player's words may be shown to researchers."""
+    assignment: Assignment | None
+    """If the game is in a study."""
 
 
 @dataclass(frozen=True)
@@ -187,7 +198,8 @@ def replay(session: Session, game_id: str) -> Replayed | None:
     for row in session.exec(of_game):
         verdicts.setdefault(row.turn_id, {})[row.scheme] = row
     newest = {turn_id: list(by_scheme.values()) for turn_id, by_scheme in verdicts.items()}
-    return Replayed(game, _account(player), turns, newest, bool(is_shared))
+    assignment = session.get(Assignment, game_id)
+    return Replayed(game, _account(player), turns, newest, bool(is_shared), assignment)
 
 
 def game_of_turn(session: Session, turn_id: int) -> str | None:

@@ -1,4 +1,4 @@
-"""The tables of studies: arms of games, answers to surveys and to quizzes."""
+"""The tables of studies: their files, arms of games, answers to surveys and to quizzes."""
 
 from datetime import datetime
 
@@ -6,6 +6,20 @@ import sqlalchemy as sa
 from sqlmodel import Field, SQLModel
 
 from store.columns import now, parent_column, time_column
+
+
+class KeptStudy(SQLModel, table=True):
+    """The file of a study as the bot ran it. Every version is kept; `Assignment.study_hash` names one."""
+
+    __tablename__ = "study_file"  # pyright: ignore[reportAssignmentType]
+
+    hash: str = Field(primary_key=True)
+    """SHA-256 of the file."""
+    study: str = Field(index=True)
+    """The study's name."""
+    text: str
+    at: datetime = time_column(default_factory=now)
+    """When the bot first started with it."""
 
 
 class Assignment(SQLModel, table=True):

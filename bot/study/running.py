@@ -20,8 +20,8 @@ from store.database import Database
 from store.games import games_played
 from store.models import ConsentKind, Origin
 from store.players import consents
-from store.studies import answered_items, assignments_of, finished_by_arm, passed_questions
-from store.study_tables import Assignment
+from store.studies import answered_items, assignments_of, finished_by_arm, keep_file, passed_questions
+from store.study_tables import Assignment, KeptStudy
 
 log = structlog.get_logger(__name__)
 
@@ -84,6 +84,8 @@ class RunningStudy:
         if problems := await self._unusable(base_model):
             said = "; ".join(f"arm {arm!r}: {why}" for arm, why in problems.items())
             raise StartupError(f"RESPECT_PLAY__STUDY: {said}. Correct {self._settings.play.study}.")
+        kept = KeptStudy(hash=self.file.hash, study=self.file.study.name, text=self.file.text)
+        await self._database.write_in_thread(lambda session: keep_file(session, kept))
         log.info("study", study=self.name, hash=self.file.hash)
 
     async def _unusable(self, base_model: str | None) -> dict[str, str]:

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from research.report.estimate import Estimate
-from research.study.file import Study
 from store.standings import newcombe95, wilson95
 from store.studies import PlayerGames
 
@@ -25,10 +24,9 @@ class ArmResult:
     """Success minus that of the first arm, with Newcombe's 95% interval; None for the first arm, or without games."""
 
 
-def compare(study: Study, found: Sequence[PlayerGames]) -> list[ArmResult]:
-    """The arms of a study in the order of its file, then arms that were taken out of the file."""
-    names = [arm.name for arm in study.arms]
-    names += sorted({row.arm for row in found} - set(names))
+def compare(arms: Sequence[str], found: Sequence[PlayerGames]) -> list[ArmResult]:
+    """These arms, which are those of the study's file, then others that have games."""
+    names = [*arms, *sorted({row.arm for row in found} - set(arms))]
     results: list[ArmResult] = []
     for name in names:
         rows = [row for row in found if row.arm == name]

@@ -181,6 +181,11 @@ class Study(_Part):
         return self
 
     @property
+    def arm_names(self) -> list[str]:
+        """The arms in order; the others are compared with the first."""
+        return [arm.name for arm in self.arms]
+
+    @property
     def design(self) -> Design:
         """What the power analysis needs. Games of one player are alike only as far as `stop.icc` says."""
         stop = self.stop
@@ -222,10 +227,11 @@ class Drawn:
 
 @dataclass(frozen=True)
 class StudyFile:
-    """A study with the SHA-256 of its file, which changes with every change of the file."""
+    """A study with its file and the SHA-256 of it, which changes with every change of the file."""
 
     study: Study
     hash: str
+    text: str
 
 
 def draw_arm(seed: int, names: Sequence[str], weights: Sequence[float]) -> tuple[str, float]:
@@ -243,7 +249,7 @@ def read_study(path: Path) -> StudyFile:
     """Read a study file. Raises `StudyError` with everything that is wrong, image set included."""
     try:
         data = path.read_bytes()
-        content = tomllib.loads(data.decode())
+        content = tomllib.loads(text := data.decode())
     except OSError as error:
         raise StudyError(path, [f"it cannot be read ({error.strerror})"]) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -254,7 +260,16 @@ def read_study(path: Path) -> StudyFile:
         raise StudyError(path, _what_is_wrong(error, content)) from error
     if problem := _image_problem(study):
         raise StudyError(path, [problem])
-    return StudyFile(study, hashlib.sha256(data).hexdigest())
+    return StudyFile(study, hashlib.sha256(data).hexdigest(), text)
+
+
+def parse_study(text: str) -> Study | None:
+    """The study of a file that was read before; None if this version of the program does not know it any more. Its
+    image set need not be on this machine."""
+    try:
+        return Study.model_validate(tomllib.loads(text))
+    except (tomllib.TOMLDecodeError, ValidationError):
+        return None
 
 
 def _image_problem(study: Study) -> str | None:

@@ -8,36 +8,35 @@ from test_study_file import GOOD, respect, written
 
 from games.core import Outcome
 from research.study.comparison import compare
-from research.study.file import read_study
 from store.database import Database
 from store.migrations import upgrade
 from store.models import Game, Origin, Player
 from store.studies import PlayerGames
 from store.study_tables import Assignment
 
+ARMS = ["learning", "control"]
+
 
 def one_game_each(arm: str, won: int, games: int) -> list[PlayerGames]:
     return [PlayerGames(arm, number, 1, int(number < won)) for number in range(games)]
 
 
-def test_independent_games_have_the_published_interval(tmp_path: Path):
+def test_independent_games_have_the_published_interval():
     """Newcombe 1998, table II: 56/70 and 48/80, method 10."""
-    study = read_study(written(tmp_path, GOOD)).study
     found = one_game_each("control", 56, 70) + one_game_each("learning", 48, 80)
-    learning, control = compare(study, found)
+    learning, control = compare(ARMS, found)
     assert (learning.arm, learning.games, learning.players) == ("learning", 80, 80)
     assert learning.difference is None and control.difference is not None
     assert control.difference.value == pytest.approx(0.2)
     assert (control.difference.low, control.difference.high) == pytest.approx((0.0524, 0.3339), abs=5e-5)
 
 
-def test_games_of_one_player_count_for_less_where_they_are_alike(tmp_path: Path):
-    study = read_study(written(tmp_path, GOOD)).study
+def test_games_of_one_player_count_for_less_where_they_are_alike():
     alike = [PlayerGames("learning", number, 10, 10 * (number % 2)) for number in range(20)]
     mixed = [PlayerGames("learning", number, 10, 5) for number in range(20)]
     widths = []
     for found in (alike, mixed):
-        success = compare(study, found)[0].success
+        success = compare(ARMS, found)[0].success
         assert success.value == 0.5 and success.low is not None and success.high is not None
         widths.append(success.high - success.low)
     assert widths[0] > 2.5 * widths[1]

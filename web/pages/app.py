@@ -4,7 +4,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from web.pages import evaluate, exports, games, overview, players, policies
+from web.pages import evaluate, exports, games, overview, players, policies, studies
 from web.pages.access import (
     ACCESS,
     COOKIE,
@@ -50,6 +50,8 @@ def make_pages(site: Site, access: Access, exported: Path) -> web.Application:
             web.get("/policies/{name}", policies.show_one),
             web.get("/players", players.show_list),
             web.get("/players/{pseudonym}", players.show_one),
+            web.get("/studies", studies.show_list),
+            web.get("/studies/{name}", studies.show_one),
             web.get("/evaluate", evaluate.show_next),
             web.post("/evaluate", evaluate.take),
             web.get(r"/evaluate/{turn:\d{1,15}}", evaluate.show_judged),

@@ -1,23 +1,24 @@
 """Games: a list with filters, and one game turn by turn."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from aiohttp import web
 from sqlmodel import Session
 
 from games import GAMES
 from games.core import Outcome
-from store import browse
+from store import browse, studies
 from store.browse import GameFilter, Listed, Replayed
 from store.models import Feedback, Origin, Turn
 from web.pages.access import query_of
 from web.pages.boards import Cell, Drawing, cells_after, cells_before, drawings
 from web.pages.site import SITE, Paging, Site, paging_of
 
-FILTERS = ("outcome", "game", "round", "adapter", "origin", "player")
+FILTERS = ("outcome", "game", "round", "adapter", "origin", "study", "arm", "player")
 PSEUDONYM = re.compile(r"[0-9a-f]{32}")
 NOBODY = -1
 """An id that no player has."""
@@ -33,6 +34,8 @@ class _Page:
     paging: Paging
     rounds: list[int]
     adapters: list[str]
+    studies: list[str]
+    arms: list[str]
 
 
 @dataclass(frozen=True)
@@ -81,9 +84,14 @@ def plain(name: str, text: str) -> str:
     return text
 
 
-def _filter(query: Any) -> tuple[GameFilter, str | None]:
+def _name(name: str, query: Mapping[str, str]) -> str | None:
+    """A name in a query. Raises HTTPBadRequest."""
+    return plain(name, query[name]) if name in query else None
+
+
+def _filter(query: Mapping[str, str]) -> tuple[GameFilter, str | None]:
     """The filter without the player, and the player's pseudonym. Raises HTTPBadRequest."""
-    game, number, adapter, player = (query.get(name) for name in ("game", "round", "adapter", "player"))
+    game, number, player = (query.get(name) for name in ("game", "round", "player"))
     if game is not None and game not in GAMES:
         raise web.HTTPBadRequest(text=f"The game must be one of {', '.join(GAMES)}.")
     if number is not None and not _ROUND.fullmatch(number):
@@ -94,8 +102,10 @@ def _filter(query: Any) -> tuple[GameFilter, str | None]:
         outcome=_one_of(Outcome, "outcome", query.get("outcome")),
         game=game,
         round=None if number is None else int(number),
-        adapter=None if adapter is None else plain("adapter", adapter),
         origin=_one_of(Origin, "origin", query.get("origin")),
+        adapter=_name("adapter", query),
+        study=_name("study", query),
+        arm=_name("arm", query),
     ), player
 
 
@@ -112,7 +122,8 @@ async def show_list(request: web.Request) -> web.Response:
             filtered = replace(wanted, player_id=NOBODY if account is None else account.player_id)
         paging = paging_of(request, browse.count_games(session, filtered))
         found = browse.list_games(session, filtered, paging.offset, paging.size)
-        return _Page(found, paging, *browse.rounds_and_adapters(session))
+        in_studies = list(studies.studies_with_games(session)), studies.arms_with_games(session)
+        return _Page(found, paging, *browse.rounds_and_adapters(session), *in_studies)
 
     page = await site.ask(question)
     choices = {
@@ -122,6 +133,8 @@ async def show_list(request: web.Request) -> web.Response:
         "adapter": page.adapters,
         "origin": list(Origin),
     }
+    if page.studies:
+        choices |= {"study": page.studies, "arm": page.arms}
     return site.render(request, "games.html", page=page, given=given, choices=choices)
 
 

@@ -13,6 +13,7 @@ from aiohttp import web
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from sqlmodel import Session
 
+from research.report.estimate import Estimate
 from store.browse import Account
 from store.database import Database
 from store.export.pseudonyms import Pseudonyms
@@ -112,6 +113,23 @@ def interval(tally: Tally) -> str:
     return f"{tally.success:.0%} ({100 * low:.0f} to {high:.0%})"
 
 
+def estimate(found: Estimate) -> str:
+    """The same of a share whose interval was computed elsewhere; "–" without games."""
+    if found.value is None or found.low is None or found.high is None:
+        return "–"
+    return f"{found.value:.0%} ({100 * found.low:.0f} to {found.high:.0%})"
+
+
+def points(found: Estimate | None) -> str:
+    """A difference in percentage points: "+12 (−3 to +27)"."""
+    if found is None or found.value is None or found.low is None or found.high is None:
+        return "–"
+    value, low, high = (
+        f"{100 * each:+.0f}".replace("-", "−") for each in (found.value, found.low, found.high)
+    )
+    return f"{value} ({low} to {high})"
+
+
 def round_name(number: int) -> str:
     return "imported" if number == IMPORTED_ROUND else str(number)
 
@@ -138,6 +156,8 @@ def _templates() -> Environment:
     environment.filters |= {
         "percent": percent,
         "interval": interval,
+        "estimate": estimate,
+        "points": points,
         "round_name": round_name,
         "when": when,
         "probability": probability,

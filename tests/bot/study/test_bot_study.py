@@ -21,10 +21,11 @@ from learner.protocol import PolicyStatus
 from learner.serving.client import connect
 from local_discord import Person
 from local_discord.model import Message
-from research.study.file import draw_arm
+from research.study.file import draw_arm, parse_study, read_study
 from store.migrations import upgrade
 from store.models import Adapter, ConsentKind, Game, Origin, Player, Turn
 from store.players import erase_player, export_player, give_consent, player_of
+from store.studies import kept_files
 from store.study_tables import Assignment, QuizAnswer, SurveyAnswer
 from store.training import LineageEntry, record_lineage
 from tests.bot.rounds.rounds_house import add_adapter, erase_turns_of
@@ -109,6 +110,9 @@ async def test_a_player_s_way_through_a_study(
     policy.current = "round-0002-b-sup"
     study_of(house, ARMS + QUIZ + SURVEY)
     await house.start()
+    with house.database.session() as session:
+        (kept,) = kept_files(session, "reading")
+    assert parse_study(kept.text) == read_study(house.settings.store.data_dir / "study.toml").study
 
     asked = await ask_to_play(house, ada)
     assert asked.content == texts.quiz_first(1) and not await rows(house)
