@@ -198,9 +198,15 @@ def rollback(as_json: AsJson = False) -> None:
 
 @app.command()
 def upload() -> None:
-    """Copy the adapters of the data folder to RESPECT_STORE__ADAPTERS_URL, once, before other machines use it."""
-    with _opened() as (settings, _):
-        names = AdapterRegistry.of(settings).upload_all()
+    """Copy the adapters of the data folder to RESPECT_STORE__ADAPTERS_URL, once, before other machines use it.
+
+    It also records the hashes of adapters of earlier versions in the database, which others compare.
+    """
+    with _opened() as (settings, database):
+        registry = AdapterRegistry.of(settings)
+        with database.session() as session:
+            registry.record_files(session)
+        names = registry.upload_all()
         out.print(f"{len(names)} adapters copied.")
 
 

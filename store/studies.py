@@ -98,7 +98,7 @@ def games_by_arm(session: Session, study: str) -> list[Assigned]:
     query = (
         sa.select(*key, col(Game.outcome), func.count())
         .join(Game)
-        .where(Assignment.study == study)
+        .where(col(Assignment.study) == study)
         .group_by(*key, col(Game.outcome))
         .order_by(*key)
     )

@@ -21,6 +21,7 @@ from learner.registry import AdapterError, AdapterRegistry
 from learner.rounds.process import RoundProcess, is_locked
 from store.database import Database
 from store.lineage import affected_adapters
+from store.logs import message_of
 from store.models import Round, RoundAction, RoundStatus, now
 from store.rounds import (
     ChosenSchedule,
@@ -77,6 +78,7 @@ class RoundSchedule:
         self._watch: asyncio.Task[None] | None = None
         self._process: RoundProcess | None = None
         self._counting: asyncio.Task[None] | None = None
+        self._forgetting: asyncio.Task[None] | None = None
         self._pending = False
         self._closing = False
         self._changing = asyncio.Lock()
@@ -105,6 +107,7 @@ class RoundSchedule:
         self._follow(await asyncio.to_thread(self._read_chosen))
         missed = await asyncio.to_thread(self._missed)
         await self.pull()
+        self._forgetting = asyncio.create_task(self._forget_erased())
         self._scheduler.start()
         self._watch_to_the_end()
         if missed:
@@ -171,7 +174,7 @@ class RoundSchedule:
         self._closing = True
         if self._scheduler.running:
             self._scheduler.shutdown(wait=False)
-        for task in (self._watch, self._counting):
+        for task in (self._watch, self._counting, self._forgetting):
             if task is not None:
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)
@@ -224,6 +227,20 @@ class RoundSchedule:
             await asyncio.to_thread(AdapterRegistry.of(self._settings).pull)
         except (AdapterError, OSError) as error:
             log.error("adapters could not be fetched", error=str(error))
+
+    async def _forget_erased(self) -> None:
+        """Take out of the cards at the URL what was erased while it could not be reached. Each round does, too."""
+
+        def forget() -> None:
+            registry = AdapterRegistry.of(self._settings)
+            if registry.has_url:
+                with self._database.session() as session:
+                    registry.forget_erased(session)
+
+        try:
+            await asyncio.to_thread(forget)
+        except (AdapterError, SQLAlchemyError) as error:
+            log.error("cards at the URL could not be rewritten", error=message_of(error))
 
     def game_finished(self) -> None:
         """A game ended: start a round if there are enough games now."""

@@ -25,6 +25,7 @@ from learner.registry.card import (
     parse_card,
     read_card,
 )
+from learner.registry.recorded import Recorded, refuse_replaced
 from learner.registry.remote import RemoteFolder
 from store.folder import private_file, sync_folder, write_atomically
 
@@ -36,9 +37,11 @@ LOCK_FILE = ".mirror.lock"
 class Mirror:
     """Follows the URL, and writes to it. Its methods raise AdapterError where it cannot be used."""
 
-    def __init__(self, folder: Path, url: str) -> None:
+    def __init__(self, folder: Path, url: str, recorded: Recorded | None = None) -> None:
+        """`recorded`: what is fetched must have these hashes; None: those of its card are believed."""
         self._folder = folder
         self._remote = RemoteFolder(url)
+        self._recorded = recorded
 
     @cached_property
     def lock(self) -> FileLock:
@@ -77,12 +80,14 @@ class Mirror:
             log.warning("an adapter does not follow the URL", adapter=name, error=str(error))
 
     def fetch(self, name: str) -> None:
-        """Bring an adapter here, unless it is here, or not there. Only what has the hashes of its card is kept."""
+        """Bring an adapter here, unless it is here, or not there. Only what has the hashes of its card is kept, which
+        must be those that the database knows."""
         folder = self._folder / check_name(name)
         with self.lock:
             if (text := self.card(name)) is None:
                 return
             card = parse_card(name, text)
+            refuse_replaced(card, self._recorded)
             if not adapter_problems(folder) and read_card(folder).sha256 == card.sha256:
                 if (folder / CARD).read_text() != text:
                     write_atomically(folder / CARD, text)

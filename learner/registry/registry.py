@@ -26,6 +26,7 @@ from learner.registry.card import (
     read_card,
 )
 from learner.registry.mirror import Mirror
+from learner.registry.recorded import Recorded, record_hashes, recorded_in, without_erased
 from learner.settings import LearnerSettings
 from store.folder import private_folder, sync, sync_folder, write_atomically
 from store.lineage import affected_adapters
@@ -41,14 +42,15 @@ class AdapterRegistry:
     With a URL, the directory follows what is there (`pull`, `fetch`), and every change is made there first.
     """
 
-    def __init__(self, folder: Path, url: str | None = None) -> None:
+    def __init__(self, folder: Path, url: str | None = None, recorded: Recorded | None = None) -> None:
+        """`recorded`: gives the hashes that the files of an adapter at the URL must have."""
         self.folder = folder
-        self._mirror = None if url is None else Mirror(folder, url)
+        self._mirror = None if url is None else Mirror(folder, url, recorded)
 
     @classmethod
     def of(cls, settings: LearnerSettings) -> Self:
         """The registry of the settings."""
-        return cls(settings.adapters_dir, settings.store.adapters_url)
+        return cls(settings.adapters_dir, settings.store.adapters_url, recorded_in(settings.store))
 
     @property
     def has_url(self) -> bool:
@@ -67,6 +69,14 @@ class AdapterRegistry:
         if self._mirror is not None:
             self._mirror.upload(name)
 
+    def record_files(self, session: Session) -> None:
+        """Record the hashes of the adapters here in the rows that have none. Raises AdapterError."""
+        for name in self.names():
+            record_hashes(session, self._card_with_hashes(name))
+
+    def _card_with_hashes(self, name: str) -> Card:
+        return self.card(name).model_copy(update={"sha256": hashes(self.path(name))})
+
     def upload_all(self) -> tuple[str, ...]:
         """Copy all adapters to a URL that has no pointer yet, then the pointer; gives their names. Raises
         AdapterError."""
@@ -78,7 +88,7 @@ class AdapterRegistry:
             )
         for name in self.names():
             self.upload(name)
-            self.update_card(self.card(name).model_copy(update={"sha256": hashes(self.path(name))}))
+            self.update_card(self._card_with_hashes(name))
         if (self.folder / CURRENT).exists():
             self._mirror.write(CURRENT, (self.folder / CURRENT).read_text())
         return self.names()
@@ -287,10 +297,31 @@ class AdapterRegistry:
         for name in self.names():
             if text := _forgotten(self.card(name), games, player_id):
                 write_atomically(self.path(name) / CARD, text)
+        for card in self._cards_at_url():
+            if text := _forgotten(card, games, player_id):
+                self._write_at_url(card.name, text)
+
+    def forget_erased(self, session: Session) -> None:
+        """Take what was erased out of the cards at the URL, for when it could not be reached at an erasure. Raises
+        AdapterError."""
+        for card in self._cards_at_url():
+            if kept := without_erased(session, card):
+                self._write_at_url(card.name, kept.model_dump_json(indent=2) + "\n")
+                log.info("what was erased was taken out of a card at the URL", adapter=card.name)
+
+    def _cards_at_url(self) -> Iterator[Card]:
+        """Those that can be read."""
         for name in self.names_at_url():
-            found = self._mirror.card(name) if self._mirror else None
-            if self._mirror and found and (text := _forgotten(parse_card(name, found), games, player_id)):
-                self._mirror.write(f"{name}/{CARD}", text)
+            found = self._mirror.card(name) if self._mirror is not None else None
+            try:
+                if found is not None:
+                    yield parse_card(name, found)
+            except AdapterError as error:
+                log.warning("a card at the URL is left alone", adapter=name, error=str(error))
+
+    def _write_at_url(self, name: str, text: str) -> None:
+        if self._mirror is not None:
+            self._mirror.write(f"{name}/{CARD}", text)
 
     def reject(self, session: Session, name: str) -> None:
         """Mark an adapter as rejected by the gate. It can still be promoted by a command."""

@@ -134,6 +134,8 @@ def pipeline(work: RoundWork) -> tuple[int | None, dict[str, Any]]:
     set_aside, the number of games that were left out by reason (`learner.examples.readable`).
     `run_round` adds out_of_service (`leave_affected`).
     """
+    with work.database.session() as session:
+        work.registry.forget_erased(session)
     work.registry.pull(cards=True)
     found = set_aside(collect(work), Reader())
     interactions = found.kept

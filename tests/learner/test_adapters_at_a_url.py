@@ -1,5 +1,6 @@
 """Adapters at a URL of fsspec: what one machine writes, another follows, checked by hash."""
 
+import hashlib
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -11,7 +12,9 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 from safetensors.numpy import save_file
+from sqlmodel import select
 
+from games.core import Outcome
 from learner.registry import (
     CURRENT,
     WEIGHTS,
@@ -21,13 +24,18 @@ from learner.registry import (
     adapter_name,
     adapter_problems,
 )
+from learner.registry.recorded import Recorded, recorded_in
 from learner.settings import LearnerSettings
 from store.database import Database
 from store.environment import what_is_wrong
 from store.migrations import upgrade
-from store.models import AdapterStatus, now
+from store.models import Adapter, AdapterStatus, Origin, Player, now
+from store.players import erase_player
+from store.rounds import trust_without
 from store.settings import OWN_STORE, StoreConfig
+from store.training import LineageEntry, record_lineage
 from tests.postgres import database_url
+from tests.web.stored_games import play
 
 Machines = tuple[AdapterRegistry, AdapterRegistry]
 
@@ -38,9 +46,16 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def machines(url: str, tmp_path: Path) -> Machines:
+def machines(url: str, recorded: Recorded, tmp_path: Path) -> Machines:
     """The registries of a worker and of a bot."""
-    return AdapterRegistry(tmp_path / "worker", url), AdapterRegistry(tmp_path / "bot", url)
+    worker, bot = (AdapterRegistry(tmp_path / name, url, recorded) for name in ("worker", "bot"))
+    return worker, bot
+
+
+@pytest.fixture
+def recorded(tmp_path: Path, database: Database) -> Recorded:
+    """The hashes of the test's database, as each program asks for them."""
+    return recorded_in(StoreConfig(data_dir=tmp_path, database_url=database_url(tmp_path)))
 
 
 @pytest.fixture
@@ -138,6 +153,66 @@ def test_files_with_other_hashes_are_refused_and_the_old_adapter_stays(
     assert not [path for path in bot.folder.iterdir() if path.name.startswith(f".{two}")]
 
 
+def replace_at(url: str, name: str, tmp_path: Path) -> None:
+    """What somebody does who may write to the URL: other weights, and a card that names them."""
+    files, root = fsspec.url_to_fs(url)
+    other = tmp_path / "other"
+    save_file({"lora_A": np.full((2, 3), 9.0, np.float32)}, other)
+    digest = hashlib.sha256(other.read_bytes()).hexdigest()
+    card = json.loads(files.cat_file(f"{root}/{name}/card.json"))
+    card["sha256"][WEIGHTS] = digest
+    files.makedirs(f"{root}/{name}/{digest}", exist_ok=True)
+    files.put_file(str(other), f"{root}/{name}/{digest}/{WEIGHTS}")
+    files.pipe_file(f"{root}/{name}/card.json", json.dumps(card).encode())
+
+
+def test_weights_that_were_replaced_together_with_their_card_are_refused(
+    machines: Machines, database: Database, url: str, tmp_path: Path
+):
+    worker, bot = machines
+    one, two = make(worker, database, 1), make(worker, database, 2, value=2.0)
+    promote(worker, database, one)
+    bot.pull()
+    replace_at(url, two, tmp_path)
+    promote(worker, database, two)  # it plays with what it has itself
+    for fetch in (bot.pull, lambda: bot.fetch(two), lambda: promote(bot, database, two)):
+        with pytest.raises(AdapterError, match=f"{two} at .* is not what its round recorded in the database"):
+            fetch()
+    assert (bot.current(), bot.names()) == (one, (one,))
+    replace_at(url, one, tmp_path)
+    assert bot.refresh(one) == bot.path(one) and weights(bot, one) == weights(worker, one)
+
+
+def test_an_adapter_that_no_round_made_is_refused_and_without_a_database_believed(
+    machines: Machines, database: Database, url: str, tmp_path: Path
+):
+    worker, bot = machines
+    name = make(worker, database, 1)
+    with database.session() as session:
+        session.delete(session.exec(select(Adapter)).one())
+    with pytest.raises(AdapterError, match="the database does not know its files"):
+        bot.fetch(name)
+    elsewhere = recorded_in(StoreConfig(data_dir=tmp_path / "elsewhere"))  # a policy service without one
+    third = AdapterRegistry(tmp_path / "third", url, elsewhere)
+    third.fetch(name)
+    assert weights(third, name) == weights(worker, name)
+
+
+def test_hashes_of_adapters_of_earlier_versions_are_recorded_afterwards(
+    machines: Machines, database: Database
+):
+    worker, bot = machines
+    name = make(worker, database, 1)
+    with database.session() as session:
+        row = session.exec(select(Adapter)).one()
+        row.card = {key: value for key, value in row.card.items() if key != "sha256"}
+    with pytest.raises(AdapterError, match="run `respect round upload` where it was made"):
+        bot.fetch(name)
+    with database.session() as session:
+        worker.record_files(session)
+    assert weights(bot, bot.fetch(name).name) == weights(worker, name)
+
+
 @pytest.mark.parametrize(
     ("path", "text", "reason"),
     [
@@ -207,6 +282,43 @@ def test_an_erasure_reaches_the_url_and_at_the_next_round_other_machines(
     assert bot.card(names[0]).games == {"theirs": 1}
     worker.pull(cards=True)
     assert [worker.card(name).games for name in names] == [{"theirs": 1}] * 2
+
+
+def test_an_erasure_that_the_url_missed_is_made_up_for(tmp_path: Path, database: Database):
+    share = tmp_path / "share"
+    bot = AdapterRegistry(tmp_path / "bot", f"file://{share}")
+    trust = {"quarantined": {"7": 0.1, "8": 0.2}, "capped": [7, 8]}
+    name = make(bot, database, 1, metrics={"trust": trust, "gate": {"passed": True}})
+    untouched = make(bot, database, 2, games={"theirs": 1})
+    before = (share / untouched / "card.json").stat().st_mtime_ns
+    share.rename(tmp_path / "away")
+    share.write_text("no folder")
+    with database.session() as session:
+        session.add(Player(id=7, platform=Origin.DISCORD, external_id="7", name="Ada"))
+        session.add(Player(id=8, platform=Origin.DISCORD, external_id="8", name="Bob"))
+        session.flush()
+        game, turns = play("mine", 7, Origin.DISCORD, Outcome.LOST, ["a swan"])
+        session.add(game)
+        session.flush()
+        session.add_all(turns)
+        session.flush()
+        adapter = session.exec(select(Adapter).where(Adapter.name == name)).one()
+        record_lineage(session, adapter, [LineageEntry(turns[0].id or 0, 1.0, 1.0)])
+    with pytest.raises(AdapterError):
+        bot.forget({"mine"}, 7)
+    with database.session() as session:
+        erase_player(session, 7)
+        with pytest.raises(AdapterError):
+            bot.forget_erased(session)
+    share.unlink()
+    (tmp_path / "away").rename(share)
+    for _ in range(2):
+        with database.session() as session:
+            bot.forget_erased(session)
+        card = json.loads((share / name / "card.json").read_text())
+        assert card["games"] == {"theirs": 1} and card["metrics"]["gate"] == {"passed": True}
+        assert card["metrics"]["trust"] == trust_without(trust, 7) != trust
+    assert (share / untouched / "card.json").stat().st_mtime_ns == before
 
 
 def test_many_processes_of_a_machine_may_follow_at_once(machines: Machines, database: Database, url: str):

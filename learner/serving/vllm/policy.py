@@ -19,6 +19,7 @@ import structlog
 
 from learner.protocol import BASE_ADAPTER, PolicyError, PolicyStatus, TurnAnswer, TurnRequest
 from learner.registry import AdapterError, AdapterRegistry
+from learner.registry.recorded import recorded_in
 from learner.serving.http import PATIENCE_SECONDS
 from learner.serving.idempotency import IdempotencyCache
 from learner.serving.vllm.adapters import ServedAdapters
@@ -48,7 +49,10 @@ class VllmPolicy:
         self._policy = settings.policy.model
         self._seed = settings.training.seed
         self._temperature = settings.policy.temperature
-        self._registry = AdapterRegistry(settings.adapters_dir.resolve(), settings.store.adapters_url)
+        store = settings.store
+        self._registry = AdapterRegistry(
+            settings.adapters_dir.resolve(), store.adapters_url, recorded_in(store)
+        )
         self._adapters = ServedAdapters(self._server, self._registry, settings.policy.model)
         self._conversations = Conversations()
         self._answers = IdempotencyCache()

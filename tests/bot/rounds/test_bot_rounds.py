@@ -2,6 +2,7 @@
 
 import asyncio
 import fcntl
+import json
 import sys
 from datetime import timedelta
 from pathlib import Path
@@ -184,6 +185,22 @@ async def test_rounds_that_run_elsewhere_are_only_queued_and_their_adapter_is_fe
     assert (rounds(house)[0].status, runs(house)) == (RoundStatus.DONE, 0)
     assert (registry_of(house).current(), registry_of(house).names()) == (name, (name,))
     assert f"`{name}`" in await say(house, grace, "round status")
+
+
+async def test_an_erasure_that_the_url_missed_is_made_up_for_when_the_bot_starts(
+    stopped_house: House, tmp_path: Path
+):
+    house, url = stopped_house, f"file://{tmp_path / 'share'}"
+    house.with_settings(store={"adapters_url": url})
+    upgrade(house.database)
+    worker = AdapterRegistry(tmp_path / "worker", url)
+    made = worker.publish(card_of(1).model_copy(update={"games": {"erased": 1, "kept": 2}}), write_adapter)
+    with house.database.session() as session:
+        worker.update_card(made)
+        worker.record(session, made.model_copy(update={"games": {"kept": 2}}))
+    await house.start()
+    card = tmp_path / "share" / made.name / "card.json"
+    await house.eventually(lambda: json.loads(card.read_text())["games"] == {"kept": 2})
 
 
 async def test_a_round_that_no_worker_runs_is_said_to_wait_for_one(
