@@ -10,6 +10,7 @@ from pydantic.dataclasses import dataclass
 
 from learner.settings import LearnerSettings, RoundsConfig, is_loopback
 from store.models import Origin
+from web.pages.settings import PageConfig
 
 
 def _on_this_machine(url: str | None) -> str | None:
@@ -191,6 +192,7 @@ class BotSettings(LearnerSettings):
     discord: DiscordConfig = DiscordConfig()
     play: PlayConfig = PlayConfig()
     web: WebConfig = WebConfig()
+    page: PageConfig = PageConfig()
 
     @property
     def origin(self) -> Origin:

@@ -14,11 +14,9 @@ from cli.console import fail, out
 from store.database import Database
 from store.export import SECRET
 from store.folder import private_folder
-from store.settings import StoreSettings
 
 if TYPE_CHECKING:
-    from web.pages.access import Access
-    from web.pages.site import Site
+    from aiohttp import web
 
 LOCAL, PORT = "127.0.0.1", 9465
 
@@ -64,10 +62,13 @@ def page(
 
     docs/research.md explains it.
     """
+    from bot.settings import BotSettings
     from learner.settings import is_loopback
     from store.export.pseudonyms import Pseudonyms, SecretError
     from store.migrations import refuse_newer, revisions
     from web.pages.access import LOCAL_HOSTS, Access, refuse_open_address
+    from web.pages.app import make_pages
+    from web.pages.discord import DiscordSignIn
     from web.pages.site import Site
 
     if token is not None and token_file is not None:
@@ -77,12 +78,15 @@ def page(
             token = token_file.read_text().strip()
         except (OSError, UnicodeDecodeError) as error:
             fail(f"The token file {token_file} could not be read: {error}.")
-    if wrong := refuse_open_address(is_loopback(host), token):
+    configured = BotSettings()
+    sign_in = DiscordSignIn.of(configured.page, configured.discord.api)
+    if wrong := refuse_open_address(is_loopback(host) or sign_in is not None, token):
         fail(f"{wrong}.")
-    hosts = LOCAL_HOSTS | {name.lower() for name in (host, *(allow_host or ()))}
-    if host in ("0.0.0.0", "::") and not allow_host:
+    names = [*(allow_host or ()), *([sign_in.host] if sign_in is not None else ())]
+    hosts = LOCAL_HOSTS | {name.lower() for name in (host, *names)}
+    if host in ("0.0.0.0", "::") and not names:
         fail("Say with --allow-host which name or address people will call the page by.")
-    settings = StoreSettings().store
+    settings = configured.store
     secret = secret or settings.data_dir / SECRET
     database = Database.of(settings)
     where = database.url.render_as_string()
@@ -95,8 +99,10 @@ def page(
             fail(f"{where} is at revision {current}, the newest is {head}: run `respect db upgrade`.")
         private_folder(secret.parent)
         site = Site(database, Pseudonyms.from_file(secret), show_all)
-        access = Access(token or secrets.token_urlsafe(24), hosts, read_only)
-        asyncio.run(_serve(site, access, settings.data_dir / "exports", host, port, printed=token is None))
+        printed = token is None and sign_in is None
+        access = Access(secrets.token_urlsafe(24) if printed else token, hosts, read_only)
+        pages = make_pages(site, access, settings.data_dir / "exports", sign_in)
+        asyncio.run(_serve(pages, host, port, access.token if printed else None))
     except SQLAlchemyError as error:
         fail(f"{where} could not be read: {error.__cause__ or error}")
     except SecretError as error:
@@ -107,10 +113,9 @@ def page(
         database.close()
 
 
-async def _serve(site: "Site", access: "Access", exported: Path, host: str, port: int, printed: bool) -> None:
-    """Serve until interrupted. `printed`: print the token too."""
+async def _serve(app: "web.Application", host: str, port: int, token: str | None) -> None:
+    """Serve until interrupted, and print the address and the token, if there is one to print."""
     from web.app import serving
-    from web.pages.app import make_pages
 
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -118,8 +123,8 @@ async def _serve(site: "Site", access: "Access", exported: Path, host: str, port
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
         except NotImplementedError:  # Windows
             signal.signal(number, lambda *_: stop.set())
-    async with serving(make_pages(site, access, exported), host, port) as pages:
+    async with serving(app, host, port) as pages:
         out.print(escape(f"The page is at {pages.url}; Ctrl-C stops it."), highlight=False)
-        if printed:
-            out.print(escape(f"Log in with the token {access.token}"), highlight=False)
+        if token is not None:
+            out.print(escape(f"Log in with the token {token}"), highlight=False)
         await stop.wait()

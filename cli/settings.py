@@ -19,6 +19,7 @@ ORDER = (
     "rounds",
     "training",
     "web",
+    "page",
     "log",
 )
 """The sections, those that everybody has to fill in first."""

@@ -11,8 +11,9 @@ from aiohttp.typedefs import Handler
 
 from local_discord.errors import ApiError, missing_permissions, unauthorized
 from local_discord.faults import Fault
+from local_discord.oauth import Grant
 from local_discord.request_log import RequestRecord
-from local_discord.service import SERVICE
+from local_discord.service import GRANT, SERVICE
 from local_discord.web_io import BODY, FILES, answer
 
 log = logging.getLogger(__name__)
@@ -20,6 +21,9 @@ log = logging.getLogger(__name__)
 PREFIX = "/api/v10"
 WITHOUT_TOKEN = ("/interactions/", "/webhooks/{webhook_id}/{webhook_token}")
 """Routes that have a token in the path."""
+OPEN = ("/gateway", "/oauth2/token")
+SCOPES = {"/users/@me": "identify", "/users/@me/guilds/{guild_id}/member": "guilds.members.read"}
+"""Route -> the scope that a person's token needs for it."""
 
 
 def route_of(request: web.Request) -> str:
@@ -63,8 +67,8 @@ async def _answered(
     request: web.Request, handler: Handler, route: str, authorized: bool
 ) -> web.StreamResponse:
     try:
-        if not authorized and not route.startswith(WITHOUT_TOKEN) and route != "/gateway":
-            raise unauthorized()
+        if not authorized and not route.startswith(WITHOUT_TOKEN) and route not in OPEN:
+            request[GRANT] = _grant(request, route)
         response = await handler(request)
     except ApiError as error:
         response = answer(error.payload(), error.status)
@@ -74,6 +78,14 @@ async def _answered(
         log.exception("a request this service did not understand: %s %s", request.method, request.path)
         response = answer({"message": f"Invalid Form Body ({error})", "code": 50035, "errors": {}}, 400)
     return _with_limits(response, f"{request.method} {route}")
+
+
+def _grant(request: web.Request, route: str) -> Grant:
+    """What a person's token allows. Raises ApiError where that is not enough for a route."""
+    grant = request.app[SERVICE].oauth.grant_of(request.headers.get("Authorization", ""))
+    if grant is None or SCOPES.get(route) not in grant.scopes:
+        raise unauthorized()
+    return grant
 
 
 def _with_limits(response: web.StreamResponse, bucket: str) -> web.StreamResponse:

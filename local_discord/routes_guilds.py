@@ -15,7 +15,7 @@ from local_discord.payloads import (
     user_payload,
 )
 from local_discord.permissions import Permission
-from local_discord.service import SERVICE
+from local_discord.service import GRANT, SERVICE
 from local_discord.web_io import answer, limit_in, no_content, number_in, read_object
 
 routes = web.RouteTableDef()
@@ -23,7 +23,8 @@ routes = web.RouteTableDef()
 
 @routes.get("/users/@me")
 async def me(request: web.Request) -> web.Response:
-    return answer(own_user_payload(request.app[SERVICE].world.app.user))
+    grant = request.get(GRANT)
+    return answer(own_user_payload(grant.user if grant else request.app[SERVICE].world.app.user))
 
 
 @routes.get("/oauth2/applications/@me")

@@ -17,12 +17,14 @@ from local_discord import (
     routes_guilds,
     routes_interactions,
     routes_messages,
+    routes_oauth,
 )
 from local_discord.client import START_SECONDS, redirect, running
 from local_discord.faults import Faults
 from local_discord.gateway import Gateway
 from local_discord.interactions import Interactions
 from local_discord.model import Channel, Guild
+from local_discord.oauth import OAuth
 from local_discord.people import People
 from local_discord.permissions import BOT_INVITE, Overwrite, Permission
 from local_discord.request_log import RequestLog, Validator
@@ -36,7 +38,7 @@ SAFE = {
     "Content-Security-Policy": "sandbox; default-src 'none'; style-src 'unsafe-inline'",
 }
 """Header for uploaded files, so that a browser does not run them as a part of the page."""
-ROUTES = (routes_messages, routes_channels, routes_guilds, routes_commands, routes_interactions)
+ROUTES = (routes_messages, routes_channels, routes_guilds, routes_oauth, routes_commands, routes_interactions)
 
 
 PAGE = Path(__file__).parent / "page"
@@ -81,6 +83,7 @@ class LocalDiscord:
         self.world = World(
             token=token, message_content=message_content, bot_permissions=bot_permissions, bot_name=bot_name
         )
+        self.oauth = OAuth(str(self.world.app.id))
         self.guild = self.world.add_guild(guild_name)
         _add_channels(self.world, self.guild, channels)
         self.gateway = Gateway(
@@ -128,6 +131,7 @@ class LocalDiscord:
         )
         app[SERVICE] = Service(
             self.world,
+            self.oauth,
             self.guild,
             self.gateway,
             self.interactions,
@@ -146,6 +150,7 @@ class LocalDiscord:
                 if isinstance(route, web.RouteDef)
             )
         app.router.add_route("*", api.PREFIX + "/{rest:.*}", _no_such_route)
+        app.add_routes(routes_oauth.pages)
         app.add_routes(local.routes)
         app.router.add_get("/attachments/{channel_id}/{attachment_id}/{filename}", _file)
         app.router.add_get("/gateway", self.gateway.handle)

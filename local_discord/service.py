@@ -9,6 +9,7 @@ from local_discord.faults import Faults
 from local_discord.gateway import Gateway
 from local_discord.interactions import Interactions
 from local_discord.model import Guild
+from local_discord.oauth import Grant, OAuth
 from local_discord.people import People
 from local_discord.request_log import RequestLog
 from local_discord.world import World
@@ -19,6 +20,7 @@ class Service:
     """The parts of the running service."""
 
     world: World
+    oauth: OAuth
     guild: Guild
     gateway: Gateway
     interactions: Interactions
@@ -33,3 +35,5 @@ class Service:
 
 
 SERVICE = web.AppKey("service", Service)
+GRANT = web.RequestKey("grant", Grant)
+"""Of a request with the token of a person in place of the bot's."""

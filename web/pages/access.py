@@ -37,7 +37,7 @@ _LOCAL_PATH = re.compile(r"/(?![/\\])[\x21-\x5b\x5d-\x7e]*")
 
 @dataclass
 class Session:
-    """Somebody who has given the token."""
+    """Somebody who has given the token, or whose roles in Discord suffice."""
 
     expires: float
     """Monotonic time."""
@@ -50,7 +50,8 @@ class Session:
 class Access:
     """The rules of who may see and change what, and the sessions in memory."""
 
-    token: str
+    token: str | None
+    """None: nobody can log in with one."""
     hosts: frozenset[str]
     """Names and addresses that the page may be called by, without port. Others are refused: a foreign name that
     leads to this machine would give its page access."""
@@ -59,8 +60,10 @@ class Access:
 
     def log_in(self, token: str) -> str | None:
         """A new session's id; None for an incorrect token."""
-        if not same(token, self.token):
-            return None
+        return self.begin_session() if self.token is not None and same(token, self.token) else None
+
+    def begin_session(self) -> str:
+        """A new session's id."""
         now = time.monotonic()
         for old in [one for one, session in self.sessions.items() if session.expires <= now]:
             del self.sessions[old]
@@ -90,11 +93,19 @@ def local_path(text: str) -> str:
     return text if _LOCAL_PATH.fullmatch(text) else "/"
 
 
-def set_cookie(request: web.Request, response: web.StreamResponse, session_id: str) -> None:
-    """Give a browser its session."""
+def set_cookie(
+    request: web.Request, response: web.StreamResponse, session_id: str, *, lax: bool = False
+) -> None:
+    """Give a browser its session. With `lax`, it is also sent by those who come from another site, as from Discord;
+    forms from there are refused all the same."""
     secure = request.secure or request.headers.get("X-Forwarded-Proto") == "https"
     response.set_cookie(
-        COOKIE, session_id, max_age=SESSION_SECONDS, httponly=True, samesite="Strict", secure=secure
+        COOKIE,
+        session_id,
+        max_age=SESSION_SECONDS,
+        httponly=True,
+        samesite="Lax" if lax else "Strict",
+        secure=secure,
     )
 
 
