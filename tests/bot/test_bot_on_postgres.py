@@ -11,6 +11,7 @@ from pathlib import Path
 import psycopg
 import pytest
 import sqlalchemy as sa
+from aiohttp.test_utils import TestClient, TestServer
 from bot_house import House, ObedientPolicy, house_of
 from sqlmodel import SQLModel, col, func, select
 from typer.testing import CliRunner
@@ -29,8 +30,12 @@ from store.models import Game, Player, Round, RoundStatus, Turn
 from store.players import erase_player, export_player
 from store.postgres import DriverMissing
 from store.rounds import RoundEnded, RoundUnderWay, cancel, report, request_round
+from store.study_tables import Assignment, KeptStudy
 from store.training import usable_interactions
 from tests.postgres import NOT_INSTALLED, VARIABLE, binaries, database_url, new_database, server
+from web.pages.access import COOKIE, LOCAL_HOSTS, Access
+from web.pages.app import make_pages
+from web.pages.site import Site
 
 pytestmark = pytest.mark.skipif(binaries() is None, reason=NOT_INSTALLED)
 ODD = "the sw\0an \ud800 's left wing \U0001f986"
@@ -69,7 +74,7 @@ def test_migrations_up_and_down(server_url: str):
 
 
 async def test_a_game_and_what_becomes_of_it(house: House, ada: Person, tmp_path: Path):
-    """Played by the bot, learnt from, exported, erased."""
+    """Played by the bot, shown on the page, learnt from, exported, erased."""
     assert house.database.on_postgres
     thread = await house.play(ada)
     await house.turn(ada, thread, "The one that’s like a swan 🦆")
@@ -83,7 +88,40 @@ async def test_a_game_and_what_becomes_of_it(house: House, ada: Person, tmp_path
         assert player.id is not None
         assert len(export_player(session, player.id)["games"][0]["turns"]) == 2
     assert interaction.won and interaction.steps[0].utterance == "The one that's like a swan 🦆"
-    done = export(house.database, tmp_path / "out", Pseudonyms(b"s" * 32))
+    pseudonyms = Pseudonyms(b"s" * 32)
+    with house.database.session() as session:
+        game = session.exec(select(Game)).one()
+        session.add(KeptStudy(hash="1" * 64, study="reading", text=""))
+        session.add(
+            Assignment(
+                game_id=game.id,
+                study="reading",
+                study_hash="1" * 64,
+                arm="one",
+                adapter="base",
+                probability=1.0,
+                seed=1,
+                eligible_arms=["one"],
+            )
+        )
+    access = Access("t" * 16, LOCAL_HOSTS)
+    async with TestClient(
+        TestServer(make_pages(Site(house.database, pseudonyms), access, tmp_path)),
+        cookies={COOKIE: access.begin_session()},
+    ) as browser:
+        filtered = "/games?outcome=won&study=reading&arm=one"
+        for path in (
+            "/",
+            filtered,
+            f"/games/{game.id}",
+            "/policies",
+            "/players",
+            "/studies/reading",
+            "/evaluate",
+        ):
+            async with browser.get(path, allow_redirects=False) as response:
+                assert response.status == 200, path
+    done = export(house.database, tmp_path / "out", pseudonyms)
     assert done.rows["turn"] == 2
 
     with house.database.session() as session:

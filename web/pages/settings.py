@@ -31,8 +31,9 @@ class PageConfig:
 
     url: Annotated[str | None, AfterValidator(_address)] = Field(
         default=None,
-        description="Address at which browsers reach `respect page`, like https://lab.example.org. Its path /login/discord/back must be among the "
-        "redirects of your application: https://discord.com/developers/applications > OAuth2.",
+        description="Address at which browsers reach `respect page`, like https://lab.example.org. Its path "
+        "/login/discord/back must be among the redirects of your application: "
+        "https://discord.com/developers/applications > OAuth2.",
     )
     client_id: Annotated[str | None, AfterValidator(_ids)] = Field(
         default=None, description="The application's client id, from the same place."
