@@ -93,7 +93,7 @@ async def test_a_study(serve: Serve, study: Stored):
     assert "reading stopped" in text and "3 of 3 players" in text and "no-such-set" in text
     assert "learning current 0.75 1 0 1 0 0 1 control base 0.25 1 0 0 1 0 1" in text
     assert "older not in the file any more – – 1 1 0 0 0 0" in text
-    assert "every arm has 1 finished games" in text and "control: 1 of 1" in text
+    assert "every arm has 1 finished game." in text and "control: 1 of 1" in text
     assert "learning 1 100% (21 to 100%) – control 1 0% (0 to 79%) −100 (−100 to +12) older 0 – –" in text
     assert "learning round-0001-b-sup 0.75 1 33%" in text
     assert "learning 1 4.00 0 0 0 1" in text and "control 1 1.00 1 0 0 0" in text
