@@ -122,8 +122,10 @@ def test_two_processes_train_the_adapter_that_one_trains(house: House, unharmed:
     assert training[1]["losses"] == pytest.approx(training[0]["losses"], rel=0.01)
     one, other = load_file(unharmed.weights()), load_file(house.weights())
     assert one.keys() == other.keys()
+    # Adam's first steps have the size of the learning rate, so rounding may turn those of gradients near 0 around: up
+    # to 0.05 on some processors. Without the other process's gradients it is over 1.
     for name, value in one.items():
-        assert (other[name] - value).norm() < 0.03 * value.norm(), name
+        assert (other[name] - value).norm() < 0.1 * value.norm(), name
 
 
 def test_a_round_killed_from_outside_during_training_is_resumed_by_another_process(house: House):
