@@ -224,6 +224,14 @@ def needs_role(role_id: str) -> str:
     return _("To start games in this server you need the role {role}.").format(role=f"<@&{role_id}>")
 
 
+def server_is_full(most: int) -> str:
+    return ngettext(
+        "{count} game is running here, and this server allows no more. When it is over you can start yours.",
+        "{count} games are running here, and this server allows no more. When one is over you can start yours.",
+        most,
+    ).format(count=number(most))
+
+
 def not_played_here(words: Iterable[Words]) -> str:
     titles = ", ".join(f"**{_(each.title)}**" for each in words)
     return _("That game isn't played in this server. These are: {titles}.").format(titles=titles)

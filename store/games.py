@@ -114,6 +114,12 @@ async def open_game_of(session: AsyncSession, player_id: int, guild_id: str | No
     return (await session.exec(query)).first()
 
 
+async def open_games_in(session: AsyncSession, guild_id: str) -> int:
+    """Number of a guild's games in progress."""
+    query = select(func.count()).select_from(Game)
+    return (await session.exec(query.where(Game.outcome == Outcome.OPEN, Game.guild_id == guild_id))).one()
+
+
 async def game_in_thread(session: AsyncSession, thread_id: str) -> Game | None:
     """The newest game of a thread."""
     query = select(Game).where(Game.thread_id == thread_id).order_by(col(Game.started_at).desc()).limit(1)

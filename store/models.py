@@ -334,6 +334,8 @@ class GuildSettings(SQLModel, table=True):
     """Whether games may be played by everybody in the thread."""
     player_role_id: str | None = None
     """The role that people need to start games; None for everybody."""
+    most_games: int | None = None
+    """Games that may run in the community at the same time; None for any number."""
     unsure: bool = Field(default=False, sa_column_kwargs={"server_default": sa.false()})
     """Whether the bot asks what was meant where the policy is unsure."""
     lock_threads: bool = Field(default=False, sa_column_kwargs={"server_default": sa.false()})

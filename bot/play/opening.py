@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import discord
 import structlog
+from sqlmodel.ext.asyncio.session import AsyncSession
 
 from bot import texts
 from bot.errors import OUTSIDE, AlreadyPlaying, QuizFirst, Refusal
@@ -24,7 +25,7 @@ from games.difficulty import deal_board
 from games.figures import ImageSet
 from learner.protocol import PolicyError, PolicyStatus
 from store.database import Database
-from store.games import finished_rounds, games_played, latest_game_of, open_game_of
+from store.games import finished_rounds, games_played, latest_game_of, open_game_of, open_games_in
 from store.guilds import guild_settings, play_channels
 from store.models import Game, now
 from store.players import player_of
@@ -49,6 +50,8 @@ class _Start:
     team_games: bool
     player_role_id: str | None
     """The role that a player needs; None for no role."""
+    most_games: int | None
+    """Games that may run in the server at the same time; None for any number."""
     channels: tuple[str, ...]
     """Ids of the channels for games; none for all."""
 
@@ -103,6 +106,8 @@ class GameOpener:
                 raise Refusal(texts.not_played_here(allowed))
             if wish.team and not start.team_games:
                 raise Refusal(texts.NO_TEAM_GAMES)
+            async with self._database.async_session() as session:
+                await _check_room(session, parent.guild.id, start.most_games)
             status = await self._status()
             default, wanted = start.images[0], _wanted(wish, start.images)
             entry = await self._study.enter(
@@ -143,6 +148,7 @@ class GameOpener:
             )
             try:
                 async with self._database.async_writing() as session:
+                    await _check_room(session, parent.guild.id, start.most_games)
                     session.add(game)
                     await session.flush()
                     if entry is not None:
@@ -191,6 +197,7 @@ class GameOpener:
                 games=community.games,
                 team_games=community.team_games,
                 player_role_id=community.player_role_id,
+                most_games=community.most_games,
                 channels=tuple(each.channel_id for each in channels),
             )
         if running is not None and await self._still_there(running):
@@ -232,6 +239,12 @@ def _check_role(user: discord.Member | discord.User, role_id: str | None, guild:
     if role_id is None or role_id in held or moderates:
         return
     raise Refusal(texts.needs_role(role_id) if guild.get_role(int(role_id)) else texts.ROLE_IS_GONE)
+
+
+async def _check_room(session: AsyncSession, guild_id: int, most: int | None) -> None:
+    """Raises `Refusal` if as many games run in a server as it allows."""
+    if most is not None and await open_games_in(session, str(guild_id)) >= most:
+        raise Refusal(texts.server_is_full(most))
 
 
 def _wanted(wish: Wish, offered: Sequence[str]) -> str:

@@ -28,8 +28,8 @@ from store.models import GuildSettings, Origin
 LONGEST_PAUSE = 86_400.0
 LONGEST_SILENCE = 720
 """Seconds between games, and hours until a silent game ends, that a server may choose at most."""
-
-
+MOST_GAMES = 1000
+"""Discord lets a server have this many active threads."""
 MOST_IMAGE_SETS = 10
 
 
@@ -48,6 +48,7 @@ class Setup(Cog):
         games="The games that may be played here",
         images="Figures of new games: 'classic', 'classic:N' for N of them, several with commas, or 'default'",
         cooldown="Seconds between one player's new games",
+        limit="How many games may run here at the same time",
         idle="Hours without a word after which a game ends; 0 never",
         players="The role that people need to start games; @everyone for all",
         team="Whether a game may be played by everybody in its thread",
@@ -76,6 +77,7 @@ class Setup(Cog):
         games: str | None = None,
         images: str | None = None,
         cooldown: app_commands.Range[float, 0.0, LONGEST_PAUSE] | None = None,
+        limit: app_commands.Range[int, 1, MOST_GAMES] | None = None,
         idle: app_commands.Range[int, 0, LONGEST_SILENCE] | None = None,
         players: discord.Role | None = None,
         team: bool | None = None,
@@ -103,6 +105,7 @@ class Setup(Cog):
             values["games"] = None if games == texts.ALL_GAMES else [games]
         given = {
             "cooldown": cooldown,
+            "most_games": limit,
             "idle_hours": idle,
             "team_games": team,
             "unsure": unsure,

@@ -30,6 +30,7 @@ RESET = {
     "images": ("images", N_("figures")),
     "games": ("games", N_("games")),
     "players": ("player_role_id", N_("role of players")),
+    "limit": ("most_games", N_("games at the same time")),
     "cooldown": ("cooldown", N_("pause between games")),
     "idle": ("idle_hours", N_("end of silent games")),
     "language": ("locale", N_("language")),
@@ -120,11 +121,15 @@ def report(
         if row.images
         else _("🧩 Figures: the default ones. `/setup images:` chooses others for this server.")
     )
+    if row.player_role_id is None:
+        rows.append(_("🙋 Everybody may start games. `/setup players:` asks for a role."))
     pause = cooldown if row.cooldown is None else row.cooldown
     rows.append(
         _("⏱️ Pause between one player's games: {seconds} s").format(seconds=f"{pause:g}")
         + _default(row.cooldown)
     )
+    if row.most_games is not None:
+        rows.append(_("🚦 Games at the same time: {number} at most").format(number=number(row.most_games)))
     hours = idle_hours if row.idle_hours is None else row.idle_hours
     rows.append(
         (

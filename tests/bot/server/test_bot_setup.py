@@ -5,6 +5,7 @@ from bot_house import House
 
 from bot import texts
 from bot.server import texts as setup_texts
+from games.core import Outcome
 from games.figures import open_images
 from local_discord import Person
 from local_discord.model import Permission
@@ -96,5 +97,20 @@ async def test_games_are_started_by_people_with_the_role_that_a_server_chose(
     world.delete_role(guild, role)
     assert "was deleted" in await refused(bob)
     assert "was deleted: `/setup players:`" in await set_up(grace)
-    assert "role" not in await set_up(grace, players=guild.id)  # @everyone
+    assert "Everybody may start games" in await set_up(grace, players=guild.id)  # @everyone
     assert (await house.game(await house.play(bob))).player_id
+
+
+async def test_as_many_games_run_at_the_same_time_as_a_server_allows(
+    house: House, ada: Person, bob: Person, grace: Person
+):
+    assert "Games at the same time: 1 at most" in await set_up(grace, limit=1)
+    thread = await house.play(ada)
+    await bob.slash("play", "play", {})
+    refused = await bob.wait_message(lambda message: message.ephemeral)
+    assert refused.content.startswith("1 game is running here, and this server allows no more")
+    await house.turn(ada, thread, await house.winning_words(thread))
+    assert (await house.settled(thread)).outcome is Outcome.WON
+    other = await house.play(bob)
+    assert "at the same time" not in await set_up(grace, reset="limit")
+    assert other != await house.play(grace)
