@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import gc
 import os
 import sys
 
@@ -36,6 +37,7 @@ def main(parent: int | None = None) -> None:
 
     Exits with code 1 and the reason if the bot cannot run.
     """
+    gc.freeze()  # the event loop would stand still for 0.1 s whenever all that was imported is looked through
     configure_logging()
     try:
         settings = BotSettings()

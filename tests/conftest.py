@@ -5,6 +5,7 @@ pytest's folder. What must not occur there is whatever any test put into a store
 """
 
 import contextlib
+import gc
 import sqlite3
 from collections.abc import Callable, Generator, Iterable, Iterator
 from pathlib import Path
@@ -22,6 +23,8 @@ from store.logs import configure_logging
 from store.migrations import upgrade
 from store.models import Instruction, Player, Turn
 from tests.private_words import SAID
+
+gc.set_threshold(20_000, 20, 50)  # a pass over all that a process of tests has imported takes 0.2 s
 
 LOGS = ("*.log", "*.log.*", "card.json")
 BROWSER = "chromium"

@@ -120,6 +120,7 @@ def test_two_processes_train_the_adapter_that_one_trains(house: House, unharmed:
     training = [each.row().results["training"] for each in (unharmed, house)]
     assert [found["processes"] for found in training] == [1, 2]
     assert training[1]["losses"] == pytest.approx(training[0]["losses"], rel=0.01)
+    assert training[1]["gradient_norm"] == pytest.approx(training[0]["gradient_norm"], rel=0.01)
     one, other = load_file(unharmed.weights()), load_file(house.weights())
     assert one.keys() == other.keys()
     # Adam's first steps have the size of the learning rate, so rounding may turn those of gradients near 0 around: up
