@@ -21,7 +21,7 @@ from learner.examples.labels import parse_system
 from learner.feedback import open_decoder
 from learner.feedback.decode import decode_interactions
 from learner.settings import NOVICE
-from local_discord import LocalDiscord
+from local_discord import BOT_INVITE, LocalDiscord, Permission
 from local_discord.invoke import ActionRefused
 from local_discord.people import Person
 from sim.community import LIVELY, NAMES, CommunityMember, Pace
@@ -219,6 +219,7 @@ async def running_demo(options: DemoOptions, once: bool = False) -> AsyncIterato
             guild_name="Tangram Lounge",
             channels={CHANNEL: "Describe the figures, the bot finds them", "general": "Anything else"},
             bot_name="tangram-bot",
+            bot_permissions=BOT_INVITE | Permission.PIN_MESSAGES,
             response_window=RESPONSE_SECONDS,
         ) as service:
             async with database.async_writing() as session:  # newcomers see a button there
