@@ -49,6 +49,11 @@ def tree_of(path: Path) -> ast.Module:
     return ast.parse(path.read_text())
 
 
+@cache
+def nodes_of(path: Path) -> Sequence[ast.AST]:
+    return tuple(ast.walk(tree_of(path)))
+
+
 def name_of(path: Path) -> str:
     """The module name of a file."""
     return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
@@ -101,7 +106,7 @@ def in_a_cycle(graph: Mapping[str, Set[str]]) -> set[str]:
 @cache
 def imports_of(path: Path) -> Set[str]:
     names = set()
-    for node in ast.walk(tree_of(path)):
+    for node in nodes_of(path):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -221,10 +226,9 @@ def test_nobody_outside_games_knows_a_game(path: Path):
     """To add a game, only a module in `games` and an entry in `GAMES` are needed."""
     modules = {type(game).__module__ for game in GAMES.values()}
     assert not imports_of(path) & modules
-    tree = tree_of(path)
     named = [
         node.slice.value
-        for node in ast.walk(tree)
+        for node in nodes_of(path)
         if isinstance(node, ast.Subscript)
         and isinstance(node.value, ast.Name)
         and node.value.id == "GAMES"
@@ -232,7 +236,7 @@ def test_nobody_outside_games_knows_a_game(path: Path):
     ]
     named += [
         keyword.value.value
-        for node in ast.walk(tree)
+        for node in nodes_of(path)
         if isinstance(node, ast.Call)
         for keyword in node.keywords
         if keyword.arg in {"game", "games"}
@@ -241,7 +245,7 @@ def test_nobody_outside_games_knows_a_game(path: Path):
     ]
     named += [
         node.value
-        for node in ast.walk(tree)
+        for node in nodes_of(path)
         if isinstance(node, ast.Constant)
         and isinstance(node.value, str)
         and DEFAULT_GAME in node.value.lower()
@@ -253,7 +257,7 @@ def test_the_learner_never_reads_targets():
     readers = [
         str(path.relative_to(ROOT))
         for path in (ROOT / "learner").rglob("*.py")
-        for node in ast.walk(tree_of(path))
+        for node in nodes_of(path)
         if (isinstance(node, ast.Attribute) and node.attr == "targets")
         or (isinstance(node, ast.Name) and node.id in {"deal_of", "Deal"})
     ]
