@@ -19,6 +19,7 @@ from cli import (
     feedback,
     figures,
     imports,
+    llm,
     page,
     report,
     rounds,
@@ -94,6 +95,7 @@ app.command("evaluate")(evaluate.evaluate)
 app.command("import")(imports.import_games)
 app.add_typer(feedback.app, name="feedback", help="Feedback decoders.")
 app.add_typer(tiny.app, name="tiny", help="The embedded policy.")
+app.add_typer(llm.app, name="llm", help="Policies of a language model.")
 app.add_typer(rounds.app, name="round", help="Rounds of learning and the adapters they publish.")
 app.add_typer(figures.app, name="figures", help="Image sets and their figures.")
 app.add_typer(study.app, name="study", help="Studies: games by arms that are drawn.")

@@ -1,14 +1,12 @@
 """`respect tiny`: builds the embedded policy from scratch."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from cli.console import err, fail, out, print_json
+from cli.console import out, print_json, with_stages
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -55,7 +53,7 @@ def build(
     )
     if language:
         settings = replace(settings, language=str(language))
-    summary = _with_progress(lambda show: run(settings, out_dir, show))
+    summary = with_stages(lambda show: run(settings, out_dir, show))
     if as_json:
         print_json({**summary, "out": str(out_dir)})
     else:
@@ -81,25 +79,8 @@ def language(
     from learner.policy.tiny.pretrain import LanguageSettings
 
     settings = LanguageBuild(seed=seed, training=LanguageSettings(steps=steps))
-    summary = _with_progress(lambda show: build_language(settings, sentence_encoder, out_dir, show))
+    summary = with_stages(lambda show: build_language(settings, sentence_encoder, out_dir, show))
     if as_json:
         print_json({**summary, "out": str(out_dir)})
     else:
         out.print(f"{summary['parameters']:,} parameters in {out_dir}, in {summary['seconds']} s.")
-
-
-def _with_progress(run: Callable[[Callable[[str, int, int, float], None]], dict[str, Any]]) -> dict[str, Any]:
-    """What `run` gives, with its stages shown on the terminal."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=err) as progress:
-        tasks: dict[str, TaskID] = {}
-
-        def show(stage: str, done: int, total: int, loss: float) -> None:
-            if stage not in tasks:
-                tasks[stage] = progress.add_task(stage, total=total)
-            progress.update(tasks[stage], completed=done, description=f"{stage} (loss {loss:.2f})")
-
-        try:
-            return run(show)
-        except (ValueError, OSError) as error:
-            fail(str(error))

@@ -38,7 +38,7 @@ LEARNER_FLOORS = (
     {"conversation", "registry", "examples"},
     {"policy"},
     {"training", "serving"},
-    {"rounds"},
+    {"rounds", "llm"},
 )
 """The floors of `learner/`, lowest first. Packages import only from lower floors."""
 MODULES = sorted(path for room in MAY_IMPORT for path in (ROOT / room).rglob("*.py"))

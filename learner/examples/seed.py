@@ -72,7 +72,7 @@ def read_seed_games(path: Path) -> list[TrainingGame]:
     for number, line in enumerate(lines, 1):
         if line.strip():
             try:
-                games.append(_training_game(SeedGame.model_validate_json(line), number))
+                games.append(training_game(SeedGame.model_validate_json(line), number))
             except (ValidationError, KeyError, ValueError) as error:
                 said = str(error).splitlines()[0]
                 raise SeedError(
@@ -81,7 +81,9 @@ def read_seed_games(path: Path) -> list[TrainingGame]:
     return [game for game in games if game.labels]
 
 
-def _training_game(seed: SeedGame, number: int) -> TrainingGame:
+def training_game(seed: SeedGame, number: int) -> TrainingGame:
+    """A seed game with its labels; `number` makes its id. Raises ValueError or KeyError for one that the rules
+    forbid."""
     rules = GAMES[seed.game]
     labels = []
     for place, step in enumerate(seed.steps):

@@ -6,9 +6,35 @@ from typing import Any
 
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache
+from transformers.utils import logging as transformers_logging
 
 from learner.feedback.few_shot import SMOLLM2, LanguageModelError, language_model_file
 from store.logs import message_of
+
+
+def load_language_model(spec: str) -> tuple[Any, Any, str]:
+    """(causal language model in float32, tokenizer, name of its file or folder).
+
+    `spec`: "smollm2", a GGUF file, a folder saved with save_pretrained, or a model id. Raises `LanguageModelError`.
+    """
+    file = language_model_file(spec)
+    source, options = str(file) if file.exists() else spec, {}
+    if file.suffix == ".gguf":
+        source, options = str(file.parent), {"gguf_file": file.name}
+    bars = transformers_logging.is_progress_bar_enabled()
+    transformers_logging.disable_progress_bar()
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(source, **options)
+        model = AutoModelForCausalLM.from_pretrained(source, dtype=torch.float32, **options)
+    except Exception as error:  # each kind of model and of file has its own
+        raise LanguageModelError(
+            f"Cannot load the language model {spec!r}: {message_of(error).rstrip('.: ')}. Give {SMOLLM2!r}, a GGUF "
+            "file, a folder saved with save_pretrained, or the id of a causal language model."
+        ) from error
+    finally:
+        if bars:
+            transformers_logging.enable_progress_bar()
+    return model, tokenizer, file.stem
 
 
 class CausalLanguageModel:
@@ -21,21 +47,8 @@ class CausalLanguageModel:
 
     @classmethod
     def load(cls, spec: str) -> "CausalLanguageModel":
-        """`spec`: "smollm2", a GGUF file, a folder saved with save_pretrained, or a model id. Raises
-        `LanguageModelError`."""
-        file = language_model_file(spec)
-        source, options = str(file) if file.exists() else spec, {}
-        if file.suffix == ".gguf":
-            source, options = str(file.parent), {"gguf_file": file.name}
-        try:
-            tokenizer = AutoTokenizer.from_pretrained(source, **options)
-            model = AutoModelForCausalLM.from_pretrained(source, dtype=torch.float32, **options)
-        except Exception as error:  # each kind of model and of file has its own
-            raise LanguageModelError(
-                f"Cannot load the language model {spec!r}: {message_of(error).rstrip('.: ')}. Give {SMOLLM2!r}, a GGUF "
-                "file, a folder saved with save_pretrained, or the id of a causal language model."
-            ) from error
-        return cls(model, tokenizer, file.stem)
+        """See `load_language_model`."""
+        return cls(*load_language_model(spec))
 
     def log_odds(self, prompt: str, endings: Sequence[str], answers: tuple[str, str]) -> list[float]:
         """See `learner.feedback.few_shot.LanguageModel`. The prompt is computed once."""

@@ -163,6 +163,16 @@ class Adapters:
         config.save_pretrained(str(folder))
         config.inference_mode = inference
 
+    def merge(self, name: str) -> Any:
+        """The model with what an adapter changes in its own weights. Afterwards there is no adapter."""
+        for other in self.names:
+            if other != name:
+                self.unload(other)
+        self.activate(name)
+        merged = self.peft.merge_and_unload()
+        self._peft, self.active = None, BASE_ADAPTER
+        return merged
+
     def _state(self, name: str) -> dict[str, torch.Tensor]:
         return get_peft_model_state_dict(self.peft, adapter_name=name, save_embedding_layers=False)
 

@@ -172,6 +172,7 @@ READ_SETTINGS = (
 SAY_IT_IN_THEIR_OWN_WAY = ("bot", "doctor")
 READ_NONE = {
     *("settings", "feedback evaluate", "tiny build", "tiny language", "bench training", "bench store"),
+    "llm build",
     *("figures list", "figures show", "figures check", "figures sheet", "study power", "db key", "db copy"),
 }
 STUDY = """

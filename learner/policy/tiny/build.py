@@ -14,12 +14,9 @@ from typing import Any
 import torch
 from transformers import AutoModelForImageTextToText, AutoTokenizer, LlamaConfig
 
-from games import DEFAULT_GAME
 from games.figures import ImageSet, held_out, open_images
-from games.letters import LETTERS
-from learner.examples.seed import SEED_FILE, SeedGame, SeedStep, write_seed_games
+from learner.examples.seed import SEED_FILE, write_seed_games
 from learner.policy.tiny.configuration import TinyVlmConfig
-from learner.policy.tiny.dialogues import ScriptedSpeaker, in_words
 from learner.policy.tiny.modeling import (
     TinyVlmForConditionalGeneration,
     register,
@@ -34,6 +31,7 @@ from learner.policy.tiny.pretrain import (
     pictures,
     train_language,
 )
+from learner.policy.tiny.scripted_games import scripted_games
 from learner.policy.tiny.tagger_training import train_tagger
 from learner.policy.tiny.tokenizer import (
     ACT,
@@ -168,7 +166,10 @@ def build(settings: BuildSettings, out: Path, progress: OnProgress = lambda *_: 
     pixels = pictures(images, ids, size)
     align(model, tokenizer, pixels, list(known.values()), settings.training, settings.seed, progress)
     _save(model, tokenizer, out)
-    write_seed_games(_seed_games(known, settings), out / SEED_FILE)
+    write_seed_games(
+        scripted_games(known, settings.images, settings.seed_games, settings.turns, settings.seed),
+        out / SEED_FILE,
+    )
     summary = {
         "images": settings.images,
         "figures": len(ids),
@@ -221,27 +222,6 @@ def _summary(model: TinyVlmForConditionalGeneration, began: float) -> dict[str, 
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
         "seconds": round(time.monotonic() - began, 1),
     }
-
-
-def _seed_games(known: dict[str, list[str]], settings: BuildSettings) -> list[SeedGame]:
-    """Scripted dialogues like those of the pretraining as seed games."""
-    speaker = ScriptedSpeaker(known, random.Random(f"seed games {settings.seed}"))
-    games = []
-    for _ in range(settings.seed_games):
-        dialogue = speaker.play(LETTERS[:BOARD], settings.turns)
-        steps = tuple(
-            SeedStep(
-                state=turn.state,
-                utterance=in_words(turn.utterance),
-                action=turn.action,
-                right=turn.learn if turn.learn == turn.action else None,
-            )
-            for turn in dialogue.turns
-        )
-        games.append(
-            SeedGame(game=DEFAULT_GAME, images=settings.images, context=dialogue.figures, steps=steps)
-        )
-    return games
 
 
 def _known(images: ImageSet, ids: list[str], settings: BuildSettings) -> dict[str, list[str]]:

@@ -15,20 +15,18 @@ import torch
 from torch.nn import functional
 from transformers import PreTrainedTokenizerFast
 
-from games import DEFAULT_GAME, GAMES
 from games.figures.images import ImageSet
 from games.letters import DESELECT, LETTERS, SELECT, selection_in_words
 from games.words import spoken
 from learner.feedback.rules.decoder import rejects
 from learner.policy.tiny.dialogues import Description, Dialogue, ScriptedSpeaker, in_words
 from learner.policy.tiny.modeling import TinyVlmForConditionalGeneration
+from learner.policy.tiny.scripted_games import BOARD
 from learner.policy.tiny.tokenizer import ACT, AGAIN, CLOSES, END, IMAGE, OPENS, SUMMARY, WORD
 
 OnProgress = Callable[[str, int, int, float], None]
 """Called with (stage, steps done, steps in all, loss)."""
 
-BOARD = max(GAMES[DEFAULT_GAME].board_sizes)
-"""Number of figures on the board of a dialogue."""
 BATCHES_AT_A_TIME = 8
 DESCRIPTION_TOKENS = (1, 2, 2, 3, 3, 4, 5, 6, 8, 12)
 """Lengths of descriptions, in tokens. The language part must not take a long one for two."""
