@@ -36,7 +36,7 @@ def build(
     steps: Annotated[int, typer.Option(min=1, help="Steps of learning figures and their words.")] = 600,
     naming: Annotated[
         int, typer.Option(min=0, help="Dialogues in which one figure after another is named, learnt first.")
-    ] = 800,
+    ] = 600,
     dialogues: Annotated[
         int, typer.Option(min=0, help="Scripted dialogues with corrections, learnt then.")
     ] = 400,
@@ -50,6 +50,7 @@ def build(
     """Build a policy of a language model, an encoder of figures and a connector. It takes an hour or more. Use it with
     `--policy DIR`; docs/models.md says what it costs."""
     import torch
+    from transformers.utils import logging as transformers_logging
 
     from learner.llm.align import AlignSettings
     from learner.llm.build import BuildSettings
@@ -58,6 +59,7 @@ def build(
     from store.folder import FolderError
 
     torch.set_num_threads(threads)
+    transformers_logging.disable_progress_bar()  # there is one for each stage
     settings = BuildSettings(
         language_model=language_model,
         start=str(start or ""),

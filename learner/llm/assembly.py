@@ -83,7 +83,7 @@ def assemble(language: Any, tokenizer: Any, settings: TowerSettings) -> tuple[An
         vision_feature_select_strategy="default",
         tie_word_embeddings=language.config.tie_word_embeddings,
     )
-    language.resize_token_embeddings(text["vocab_size"])
+    language.resize_token_embeddings(text["vocab_size"], mean_resizing=False)
     model = LlavaForConditionalGeneration(config)
     model.model.language_model.load_state_dict(language.model.state_dict())
     model.lm_head.load_state_dict(language.lm_head.state_dict())

@@ -30,7 +30,7 @@ from store.folder import new_folder
 CARD = "build.json"
 """Name of the file with all parameters, in the folder of a build."""
 LORA = TrainingConfig(
-    rank=32, alpha=64, learning_rate=1e-3, epochs=1, least_steps=0, replay_epochs=1, batch_turns=32
+    rank=32, alpha=64, learning_rate=1.5e-3, epochs=1, least_steps=0, replay_epochs=1, batch_turns=16
 )
 """Training of the language part: one epoch, because dialogues can be made without end."""
 
@@ -45,7 +45,7 @@ class BuildSettings:
     """Folder of an earlier build, from which the dialogues go on: `language_model`, `tower` and `aligning` are its."""
     images: str = "classic"
     seed: int = 0
-    naming: int = 800
+    naming: int = 600
     """Dialogues in which one figure after another is named: few tokens for much to learn."""
     dialogues: int = 400
     """Scripted dialogues like those of the embedded policy's pretraining."""
