@@ -33,7 +33,9 @@ def build(
     images: Annotated[
         str, typer.Option(help="Image set: 'classic', 'classic:N' or 'kilogram:DIR'.")
     ] = "classic",
-    steps: Annotated[int, typer.Option(min=1, help="Steps of learning figures and their words.")] = 600,
+    steps: Annotated[
+        int, typer.Option(min=1, help="Steps of learning figures and their words, and half as many again.")
+    ] = 600,
     naming: Annotated[
         int, typer.Option(min=0, help="Dialogues in which one figure after another is named, learnt first.")
     ] = 600,
@@ -67,7 +69,7 @@ def build(
         seed=seed,
         naming=naming,
         dialogues=dialogues,
-        aligning=AlignSettings(steps=steps),
+        aligning=AlignSettings(steps=steps, snap_steps=(steps + 1) // 2),
     )
     summary = with_stages(lambda show: run(settings, out_dir, show), FolderError, PolicyLoadError)
     if as_json:

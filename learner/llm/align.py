@@ -36,6 +36,8 @@ class AlignSettings:
     """Number of slightly rotated and shifted pictures of each figure."""
     norm: float = 1.0
     """Weight of the distance of the tokens' length from that of words."""
+    snap_steps: int = 300
+    """Steps of `snap`."""
 
 
 def align(
@@ -91,6 +93,64 @@ def align(
         optimiser.step()
         progress("figures", step + 1, settings.steps, loss.item())
     model.eval()
+
+
+def snap(
+    model: Any,
+    tokenizer: Any,
+    pixels: torch.Tensor,
+    descriptions: Sequence[Sequence[str]],
+    settings: AlignSettings,
+    seed: int,
+    progress: OnProgress,
+) -> None:
+    """Train on until each of a figure's tokens is the word of its descriptions that it is nearest to after `align`.
+
+    A language model finds again what it has read by the exact word (induction heads: Olsson et al., 2022, arXiv
+    2209.11895), and does not see that a blend of several words is one of them.
+    """
+    rng, generator = random.Random(seed), torch.Generator().manual_seed(seed)
+    vectors = model.get_input_embeddings().weight.detach()
+    bags = [
+        sorted({token for words in of for token in tokenizer.encode(f" {words}", add_special_tokens=False)})
+        for of in descriptions
+    ]
+    middle = vectors[sorted({token for ids in bags for token in ids})].mean(0)
+    with torch.no_grad():
+        found = shown(model, pixels) - middle
+    wanted = torch.stack(
+        [
+            vectors[_nearest(tokens, ids, vectors[ids] - middle)]
+            for tokens, ids in zip(found, bags, strict=True)
+        ]
+    )
+    scale = (wanted - middle).square().sum(-1).mean()
+    seen = torch.stack([pixels, *(jitter(pixels, generator) for _ in range(settings.views - 1))], 1)
+    learnt = [*model.model.vision_tower.parameters(), *model.model.multi_modal_projector.parameters()]
+    optimiser = torch.optim.AdamW(learnt, weight_decay=0.0)
+    batch = min(settings.batch, len(bags))
+    model.train()
+    for step in range(settings.snap_steps):
+        set_rate(optimiser, settings.rate, step, settings.snap_steps)
+        chosen = rng.sample(range(len(bags)), batch)
+        views = seen[chosen, torch.randint(settings.views, (batch,), generator=generator)]
+        loss = (shown(model, views) - wanted[chosen]).square().sum(-1).mean() / scale
+        optimiser.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(learnt, 1.0)
+        optimiser.step()
+        progress("words", step + 1, settings.snap_steps, loss.item())
+    model.eval()
+
+
+def _nearest(tokens: torch.Tensor, ids: Sequence[int], words: torch.Tensor) -> list[int]:
+    """For each of some tokens [K, D] another one of the words [W, D] with these ids, by cosine."""
+    cosines = functional.normalize(tokens, dim=-1) @ functional.normalize(words, dim=-1).T
+    taken: list[int] = []
+    for row in cosines:
+        order = row.argsort(descending=True).tolist()
+        taken.append(next((place for place in order if place not in taken), order[0]))
+    return [ids[place] for place in taken]
 
 
 def shown(model: Any, pixels: torch.Tensor) -> torch.Tensor:

@@ -13,13 +13,15 @@ from transformers import (
 
 IMAGE = "<image>"
 TEMPLATE = (
-    "{% for message in messages %}{% for part in message['content'] %}"
+    "{% for message in messages %}{% set parts = message['content'] %}{% for part in parts %}"
     "{% if part['type'] == 'image' %}<image>"
+    "{% if loop.index0 %}{{ ' ' + parts[loop.index0 - 1].get('text', '') }}{% endif %}"
     "{% elif message['role'] == 'assistant' %}{{ part['text'] }}{% else %}{{ ' ' + part['text'] }}{% endif %}"
     "{% endfor %}{% if message['role'] == 'assistant' %}END{% else %}START{% endif %}{% endfor %}"
 )
 """A chat template with two tokens around an action and no others, because each token costs time. `START` and `END`
-stand for tokens of the language model. A letter of the board is written as in an action, after a space."""
+stand for tokens of the language model. A figure's letter is written before and after it, as in an action after a space:
+language models find again what followed a word that they have read before."""
 
 
 @dataclass(frozen=True)

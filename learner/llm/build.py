@@ -18,7 +18,7 @@ from learner.examples.labels import TrainingGame
 from learner.examples.seed import SEED_FILE, SeedGame, training_game, write_seed_games
 from learner.feedback.few_shot import SMOLLM2, LanguageModelError
 from learner.feedback.language_model import load_language_model
-from learner.llm.align import AlignSettings, OnProgress, align
+from learner.llm.align import AlignSettings, OnProgress, align, snap
 from learner.llm.assembly import IMAGE, TowerSettings, assemble
 from learner.policy import Policy
 from learner.policy.tiny.scripted_games import BOARD, naming_games, scripted_games
@@ -129,7 +129,8 @@ def _with_eyes(
     rasters = [images.raster(figure, RASTER) for figure in known]
     shown = processor(text=[IMAGE * len(rasters)], images=[rasters], return_tensors="pt")
     pixels, descriptions = shown["pixel_values"], list(known.values())
-    align(model, tokenizer, pixels, descriptions, settings.aligning, settings.seed, progress)
+    for learn in (align, snap):
+        learn(model, tokenizer, pixels, descriptions, settings.aligning, settings.seed, progress)
     model.save_pretrained(folder)
     processor.save_pretrained(folder)
     return name
