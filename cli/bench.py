@@ -2,9 +2,10 @@
 
 import asyncio
 import tempfile
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from pydantic import ValidationError
@@ -13,9 +14,15 @@ from rich.table import Table
 from cli.console import fail, out, print_json
 from store.export import Format
 
+if TYPE_CHECKING:
+    from local_discord.request_log import RequestRecord
+
 app = typer.Typer(no_args_is_help=True)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+OpenApiFile = Annotated[
+    Path | None, typer.Option(help="File of Discord's API description, to check each request of the bot.")
+]
 
 
 @app.callback()
@@ -108,13 +115,31 @@ def chaos(
     players: Annotated[int, typer.Option(min=1, help="Players at a time.")] = 20,
     bot_kills: Annotated[int, typer.Option(min=0, help="Kills of the bot.")] = 5,
     service_kills: Annotated[int, typer.Option(min=0, help="Kills of the policy service.")] = 5,
-    round_kills: Annotated[int, typer.Option(min=0, help="Kills of a round; 0 has no round.")] = 2,
+    round_kills: Annotated[int, typer.Option(min=0, help="Kills of a round's process.")] = 2,
+    worker_kills: Annotated[
+        int, typer.Option(min=0, help="Kills of a worker with a round, which another one takes over.")
+    ] = 1,
+    disk_fills: Annotated[
+        int, typer.Option(min=0, help="How often the disk is full for a while; only as root on Linux.")
+    ] = 2,
+    clock_back: Annotated[
+        int, typer.Option(min=0, help="Seconds by which the bot's clock is set back; needs libfaketime.")
+    ] = 3600,
+    faketime: Annotated[
+        Path | None, typer.Option(help="libfaketimeMT.so.1, if it is not where packages install it.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
+    openapi: OpenApiFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Games while the gateway drops, requests fail and processes are killed. Fails if a message is lost or doubled."""
+    """Games while Discord fails, processes are killed, the disk is full and the clock is set back.
+
+    Fails if something that a player said is lost or played twice.
+    """
     from sim.bench.chaos import ChaosOptions, bench_chaos
     from sim.demo import DemoError
+
+    validator = _validator(openapi)
 
     with tempfile.TemporaryDirectory(prefix="respect-chaos-", ignore_cleanup_errors=True) as folder:
         options = ChaosOptions(
@@ -125,10 +150,14 @@ def chaos(
             bot_kills=bot_kills,
             service_kills=service_kills,
             round_kills=round_kills,
+            worker_kills=worker_kills,
+            disk_fills=disk_fills,
+            clock_back=clock_back,
+            faketime=faketime,
             seed=seed,
         )
         try:
-            report = asyncio.run(bench_chaos(options))
+            report = asyncio.run(bench_chaos(options, validator))
         except DemoError as error:
             fail(str(error))
     _show("chaos", asdict(report) | {"sound": report.sound}, as_json)
@@ -142,22 +171,14 @@ def fuzz(
         int, typer.Option(min=1, help="Messages, forms, presses and commands that are sent.")
     ] = 10_000,
     seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
-    openapi: Annotated[
-        Path | None, typer.Option(help="File of Discord's API description, to check each request of the bot.")
-    ] = None,
+    openapi: OpenApiFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Hostile messages, names, ids and options. Fails if the bot breaks, pings or changes what nobody may change."""
-    from local_discord.openapi import OpenApi
     from sim.bench.fuzz import FuzzOptions, bench_fuzz
     from sim.demo import DemoError
 
-    try:
-        validator = OpenApi.read(openapi).problems if openapi is not None else None
-    except (OSError, ValueError) as error:
-        fail(
-            f"--openapi {openapi}: it cannot be read ({error}). It is openapi.json of discord/discord-api-spec."
-        )
+    validator = _validator(openapi)
     with tempfile.TemporaryDirectory(prefix="respect-fuzz-", ignore_cleanup_errors=True) as folder:
         try:
             report = asyncio.run(bench_fuzz(FuzzOptions(Path(folder), messages, seed), validator))
@@ -166,6 +187,18 @@ def fuzz(
     _show("fuzz", asdict(report) | {"sound": report.sound}, as_json)
     if not report.sound:
         raise typer.Exit(1)
+
+
+def _validator(openapi: Path | None) -> Callable[["RequestRecord"], list[str]] | None:
+    """The check of `--openapi`."""
+    from local_discord.openapi import OpenApi
+
+    try:
+        return OpenApi.read(openapi).problems if openapi is not None else None
+    except (OSError, ValueError) as error:
+        fail(
+            f"--openapi {openapi}: it cannot be read ({error}). It is openapi.json of discord/discord-api-spec."
+        )
 
 
 def _show(title: str, measured: dict[str, Any], as_json: bool) -> None:

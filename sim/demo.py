@@ -74,6 +74,8 @@ class DemoOptions:
     seed: int = 0
     settings: BotSettings = field(default_factory=BotSettings)
     """The operator's settings, except for those of the store (`own_settings`)."""
+    environment: dict[str, str] = field(default_factory=dict)
+    """More variables for the bot's process."""
 
     @property
     def own_settings(self) -> BotSettings:
@@ -87,7 +89,8 @@ class BotProcess:
     """The real bot in a subprocess, restarted whenever it exits."""
 
     def __init__(self, environment: dict[str, str], log_file: Path) -> None:
-        self._environment = environment
+        self.environment = environment
+        """Of its next start."""
         self.log_file = log_file
         self.process: asyncio.subprocess.Process | None = None
         self.starts = 0
@@ -99,7 +102,7 @@ class BotProcess:
                 with self.log_file.open("ab") as output:
                     self.process = await asyncio.create_subprocess_exec(
                         *(sys.executable, "-m", "bot", "--parent", str(os.getpid())),
-                        env=self._environment,
+                        env=self.environment,
                         stdout=output,
                         stderr=output,
                         start_new_session=True,  # Ctrl+C ends the demo, which then ends the bot
@@ -299,4 +302,4 @@ def _environment(options: DemoOptions, service: LocalDiscord, once: bool) -> dic
         },
         web={"port": 0},
     )
-    return settings.environment(BotSettings)
+    return settings.environment(BotSettings) | options.environment

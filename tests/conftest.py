@@ -18,11 +18,11 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy import event
 
+from sim.bench.private_words import SAID
 from store.database import Database
 from store.logs import configure_logging
 from store.migrations import upgrade
 from store.models import Instruction, Player, Turn
-from tests.private_words import SAID
 
 gc.set_threshold(20_000, 20, 50)  # a pass over all that a process of tests has imported takes 0.2 s
 

@@ -1,23 +1,20 @@
 """`respect bench chaos`: many games while Discord fails and processes are killed. Nothing may be lost or doubled.
 
 The real bot, its policy service and its rounds run in processes of their own against the local Discord-compatible
-service. While simulated players play, the gateway drops, requests fail, are slow or lose their answer, and bot, service
-and round are killed. In the end every message that a player sent in a running game must be in exactly one turn.
+service. While simulated players play, with messages and forms, the gateway drops, requests fail, are slow or lose their
+answer, the disk is full and the clock is set back, and bot, service, rounds and their workers are killed. In the end
+everything that a player said in a running game must be in exactly one turn, or the bot has asked for it again.
 """
 
 import asyncio
 import contextlib
 import math
-import os
 import random
-import signal
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
 
-import psutil
 import structlog
 from sqlmodel import col, func, select
 
@@ -25,20 +22,24 @@ from bot.settings import BotSettings
 from games.core import Outcome
 from games.figures import open_images
 from local_discord.faults import Fault
-from local_discord.invoke import ActionRefused
-from local_discord.model import Channel
-from local_discord.people import Person
-from sim.bench.watch import LOOK_SECONDS, longest_stall, until
+from local_discord.request_log import RequestRecord, Validator
+from sim.bench.killed_rounds import KilledRounds
+from sim.bench.private_words import Said
+from sim.bench.trouble import Clock, NotPossible, SmallDisk, kill_bot, killed, runs, small_disk
+from sim.bench.undeterred import ANSWER_SECONDS, Undeterred
+from sim.bench.watch import longest_stall, until
 from sim.demo import Demo, DemoOptions, running_demo
-from store.database import Database
-from store.models import Game, Instruction, Player, Round, Turn
-from store.rounds import latest_rounds
+from store.models import Game, Instruction, Turn
 
 log = structlog.get_logger(__name__)
 
-ANSWER_SECONDS = 300.0
-"""How long a player waits for an answer before the message counts as unanswered."""
 IMAGES = "classic:40"
+SHORT_ROUNDS = {"epochs": 1, "least_steps": 0, "grounding_epochs": 4}
+EXPECTED = (404, 429)
+"""Refusals that are not the bot's fault: the interaction is too old, the message is gone, a fault was injected."""
+ACKNOWLEDGED = 40060
+"""Discord's code for an interaction that is acknowledged twice: the first answer got lost."""
+LOGS = ("*.log", "*.log.*", "card.json")
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,8 @@ class ChaosOptions:
     guilds: int = 20
     players: int = 20
     seed: int = 0
+    forms: float = 0.25
+    """Share of what is said that is said in forms."""
     drop_seconds: float = 20.0
     """Seconds between drops of the gateway's connection."""
     failing: float = 0.05
@@ -60,58 +63,113 @@ class ChaosOptions:
     bot_kills: int = 5
     service_kills: int = 5
     round_kills: int = 2
+    """Kills of the process of a round, each in a round of its own that the bot runs."""
+    worker_kills: int = 1
+    """Kills of a worker that has a round, which another one takes over."""
+    disk_fills: int = 2
+    disk_seconds: float = 10.0
+    """How often the disk is full, and for how long."""
+    clock_back: int = 3600
+    """Seconds by which the bot's clock is set back after half of the games."""
+    faketime: Path | None = None
+    """libfaketime; None to look where it is installed."""
     settings: BotSettings = field(default_factory=BotSettings)
 
 
 @dataclass
 class ChaosReport:
-    """What happened. `lost`, `doubled`, `unanswered` and `left_waiting` must be 0."""
+    """What happened."""
 
     games: int = 0
     guilds: int = 0
     messages: int = 0
     """Messages that players sent in running games."""
+    forms: int = 0
+    """Forms that players sent and that were acknowledged or kept."""
     turns: int = 0
     lost: int = 0
-    """Messages that are in no turn, though their game went on or ended after them."""
+    """Messages that are in no turn, and that the bot did not ask for again."""
+    forms_lost: int = 0
+    """The same of forms."""
     doubled: int = 0
-    """Messages that are in more than one turn."""
+    """What is in more than one turn."""
+    refused: int = 0
+    """What the bot asked for again, because it could not keep it."""
+    forms_failed: int = 0
+    """Forms that Discord told their senders of that there was no answer in time."""
     unanswered: int = 0
-    """Messages without a board within the time that a player waits."""
+    """What has no board within the time that a player waits."""
     left_waiting: int = 0
-    """Messages that are still queued in the end."""
+    """What is still queued in the end."""
     boards_missing: int = 0
     """Games whose newest board, or end, was not shown."""
     bot_kills: int = 0
     service_kills: int = 0
     round_kills: int = 0
+    worker_kills: int = 0
     gateway_drops: int = 0
+    disk_fills: int = 0
+    clock_set_back: bool = False
+    not_possible: list[str] = field(default_factory=list)
+    """Faults that this machine does not allow."""
+    rounds: list[str] = field(default_factory=list)
+    """How each round ended: those whose process was killed failed, the last one must be done."""
+    requests: int = 0
+    """Requests of the bot to Discord."""
     failed_requests: int = 0
-    round: str | None = None
-    """How the round ended that was killed."""
+    bad_requests: dict[str, int] = field(default_factory=dict)
+    """Requests that do not match Discord's description, or that Discord refuses -> how many."""
     longest_stall: float = 0.0
     """Longest time in seconds for which the bot's event loop did not run."""
     tracebacks: int = 0
     """Tracebacks in the bot's log."""
+    words_in_logs: int = 0
+    """Lines of logs and cards with a player's words or name, or with the token."""
     log_bytes: int = 0
     seconds: float = 0.0
 
     @property
     def sound(self) -> bool:
-        """Whether nothing was lost, doubled or left."""
-        return not (self.lost + self.doubled + self.unanswered + self.left_waiting + self.boards_missing)
+        """Whether nothing was lost, doubled, left, told or done wrong."""
+        missing = self.lost + self.forms_lost + self.doubled + self.unanswered
+        missing += self.left_waiting + self.boards_missing
+        wrong = self.tracebacks + self.words_in_logs + len(self.bad_requests)
+        return not missing + wrong and (not self.rounds or self.rounds[-1] == "done")
 
 
-async def bench_chaos(options: ChaosOptions) -> ChaosReport:
-    """Play under chaos, and count. Raises DemoError if the bot does not get online at the beginning."""
+async def bench_chaos(options: ChaosOptions, validator: Validator | None = None) -> ChaosReport:
+    """Play under chaos, and count. `validator`: Discord's description of its API.
+
+    Raises DemoError if the bot does not get online at the beginning.
+    """
     began = monotonic()
-    settings = options.settings.changed(play={"images": IMAGES})
-    demo_options = DemoOptions(options.data_dir, port=0, players=1, seed=options.seed, settings=settings)
-    async with running_demo(demo_options, once=True) as demo:
-        async with longest_stall(demo.bot.log_file) as stall:
-            report = await _Chaos(options, demo).run()
-        report.longest_stall = stall.seconds
-    text = demo.bot.log_file.read_text(errors="replace")
+    settings = options.settings.changed(play={"images": IMAGES}, training=SHORT_ROUNDS)
+    not_possible: list[str] = []
+    with contextlib.ExitStack() as stack:
+        disk: SmallDisk | None = None
+        clock: Clock | None = None
+        try:
+            disk = stack.enter_context(small_disk(options.data_dir)) if options.disk_fills else None
+        except NotPossible as error:
+            not_possible.append(str(error))
+        try:
+            clock = Clock(options.data_dir, options.faketime) if options.clock_back else None
+        except NotPossible as error:
+            not_possible.append(str(error))
+        demo_options = DemoOptions(
+            options.data_dir,
+            port=0,
+            players=0,
+            seed=options.seed,
+            settings=settings,
+            environment=clock.environment if clock is not None else {},
+        )
+        async with running_demo(demo_options, once=True) as demo:
+            async with longest_stall(demo.bot.log_file) as stall:
+                report = await _Chaos(options, demo, disk, clock, validator).run()
+            report.longest_stall = stall.seconds
+        text = demo.bot.log_file.read_text(errors="replace")
+    report.not_possible = not_possible
     report.tracebacks, report.log_bytes = text.count("Traceback"), len(text.encode())
     report.seconds = monotonic() - began
     return report
@@ -120,36 +178,40 @@ async def bench_chaos(options: ChaosOptions) -> ChaosReport:
 class _Chaos:
     """One run."""
 
-    def __init__(self, options: ChaosOptions, demo: Demo) -> None:
+    def __init__(
+        self,
+        options: ChaosOptions,
+        demo: Demo,
+        disk: SmallDisk | None,
+        clock: Clock | None,
+        validator: Validator | None,
+    ) -> None:
         self._options = options
         self._demo = demo
+        self._disk = disk
+        self._clock = clock
+        self._validator = validator
         self._rng = random.Random(options.seed)
         self._report = ChaosReport(guilds=options.guilds)
         self._channel = demo.service.channel("play")
         self._begun = 0
-        self._players: list[_Player] = []
+        self._players: list[Undeterred] = []
 
     async def run(self) -> ChaosReport:
-        service, options = self._demo.service, self._options
-        channels = [self._channel]
-        for number in range(1, options.guilds):
-            guild = service.world.add_guild(f"Server {number}")
-            channels.append(service.world.add_channel(guild, "play"))
-        images = open_images(IMAGES)
-        words = sorted({text for texts in images.descriptions().values() for text in texts})
-        for number in range(options.players):
-            channel = channels[number % len(channels)]
-            person = await service.people.join(f"Player {number}", service.world.guild(channel.guild_id or 0))
-            rng = random.Random(self._rng.random())
-            self._players.append(_Player(person, channel, self._demo.database, rng, words))
+        service = self._demo.service
+        await self._gather()
         self._add_faults()
-        disturbing = [asyncio.create_task(each) for each in (self._drop(), self._kill(), self._round())]
+        service.log.validator = self._check
+        rounds = KilledRounds(self._demo, self._rng)
+        disturbing = [
+            asyncio.create_task(each) for each in (self._drop(), self._disturb(), self._have_rounds(rounds))
+        ]
         try:
             async with asyncio.TaskGroup() as tasks:
                 for player in self._players:
                     tasks.create_task(self._play_on(player))
             service.faults.clear()
-            await disturbing[2]  # the round
+            await disturbing[2]  # the rounds
         finally:
             for task in disturbing:
                 task.cancel()
@@ -157,11 +219,42 @@ class _Chaos:
         await until(self._settled, ANSWER_SECONDS)
         return await self._counted()
 
-    async def _play_on(self, player: "_Player") -> None:
+    async def _gather(self) -> None:
+        """Let the players join their servers."""
+        service, options = self._demo.service, self._options
+        channels = [self._channel]
+        for number in range(1, options.guilds):
+            guild = service.world.add_guild(f"Server {number}")
+            channels.append(service.world.add_channel(guild, "play"))
+        words = sorted({text for texts in open_images(IMAGES).descriptions().values() for text in texts})
+        for number in range(options.players):
+            channel = channels[number % len(channels)]
+            name = f"Quin{chr(97 + number // 26 % 26)}{chr(97 + number % 26)}"  # found in no log by chance
+            person = await service.people.join(name, service.world.guild(channel.guild_id or 0))
+            rng = random.Random(self._rng.random())
+            player = Undeterred(person, channel, self._demo.database, rng, words, options.forms)
+            service.world.listen(player.hear)
+            self._players.append(player)
+
+    async def _play_on(self, player: Undeterred) -> None:
         while self._begun < self._options.games:
             self._begun += 1
             await player.play()
             self._report.games += 1
+
+    def _check(self, record: RequestRecord) -> list[str]:
+        """Look at every request of the bot."""
+        report = self._report
+        report.requests += 1
+        report.failed_requests += record.status >= 429
+        problems = self._validator(record) if self._validator is not None else []
+        code = record.answer.get("code") if isinstance(record.answer, dict) else None
+        if 400 <= record.status < 500 and record.status not in EXPECTED and code != ACKNOWLEDGED:
+            problems.append(f"{record.status} {record.answer}")
+        for problem in problems if record.status < 500 else ():
+            key = f"{record.method} {record.route}: {problem}"[:300]
+            report.bad_requests[key] = report.bad_requests.get(key, 0) + 1
+        return problems
 
     # --- what fails ---------------------------------------------------------------------------------------
 
@@ -181,35 +274,58 @@ class _Chaos:
             self._demo.service.gateway.drop(resumable=self._rng.random() < 0.5)
             self._report.gateway_drops += 1
 
-    async def _kill(self) -> None:
-        """Kill bot and policy service, spread over the games."""
-        due = [("bot", _at(n, self._options.bot_kills)) for n in range(self._options.bot_kills)]
+    async def _disturb(self) -> None:
+        """Kill bot and policy service, fill the disk and set the clock back, spread over the games."""
+        options = self._options
+        due = [(self._kill_bot, _at(number, options.bot_kills)) for number in range(options.bot_kills)]
         due += [
-            ("service", _at(n + 0.5, self._options.service_kills)) for n in range(self._options.service_kills)
+            (self._kill_service, _at(number + 0.5, options.service_kills))
+            for number in range(options.service_kills)
         ]
+        if self._disk is not None:
+            due += [
+                (self._fill_disk, _at(number + 0.25, options.disk_fills))
+                for number in range(options.disk_fills)
+            ]
+        if self._clock is not None:
+            due.append((self._set_clock_back, 0.5))
         for what, share in sorted(due, key=lambda each: each[1]):
             await self._played(share)
-            if what == "bot" and await self._killed(lambda process: process.pid == self._bot_pid()):
-                self._report.bot_kills += 1
-            elif what == "service" and await self._killed(_runs("learner.serving")):
-                self._report.service_kills += 1
+            await what()
 
-    async def _round(self) -> None:
-        """Have a round after a third of the games, and kill its process."""
-        if not self._options.round_kills:
+    async def _kill_bot(self) -> None:
+        self._report.bot_kills += await kill_bot(self._demo.bot)
+
+    async def _kill_service(self) -> None:
+        self._report.service_kills += await killed(runs("learner.serving"))
+
+    async def _fill_disk(self) -> None:
+        assert self._disk is not None
+        log.info("the disk is full")
+        self._disk.fill()
+        try:
+            await asyncio.sleep(self._options.disk_seconds)
+        finally:
+            self._disk.free()
+        log.info("the disk has room again")
+        self._report.disk_fills += 1
+
+    async def _set_clock_back(self) -> None:
+        assert self._clock is not None
+        self._clock.set_back(self._options.clock_back)
+        self._report.clock_set_back = True
+
+    async def _have_rounds(self, rounds: KilledRounds) -> None:
+        """Have rounds after a third of the games."""
+        options, report = self._options, self._report
+        if not (options.round_kills or options.worker_kills):
             return
         await self._played(1 / 3)
-        while (row := await self._last_round()) is None:
-            with contextlib.suppress(ActionRefused, TimeoutError):
-                await self._demo.moderator.slash(self._channel, "round start")
-            await asyncio.sleep(1)
-        for _ in range(self._options.round_kills):
-            if await self._killed(_runs("learner.rounds"), wait=60.0):
-                self._report.round_kills += 1
-        while row is not None and row.active:
-            await asyncio.sleep(1)
-            row = await self._last_round()
-        self._report.round = row.status.value if row is not None else None
+        try:
+            await rounds.run(options.round_kills, options.worker_kills)
+        finally:
+            report.rounds, report.bot_kills = rounds.ended, report.bot_kills + rounds.bot_kills
+            report.round_kills, report.worker_kills = rounds.round_kills, rounds.worker_kills
 
     async def _played(self, share: float) -> None:
         """Wait until a share of the games has been played."""
@@ -218,28 +334,6 @@ class _Chaos:
             return self._report.games >= share * self._options.games
 
         await until(enough, math.inf)
-
-    async def _last_round(self) -> Round | None:
-        async with self._demo.database.async_session() as session:
-            rows = await session.run_sync(lambda sync: latest_rounds(sync, 1))  # pyright: ignore[reportArgumentType]
-        return rows[0] if rows else None
-
-    def _bot_pid(self) -> int | None:
-        process = self._demo.bot.process
-        return process.pid if process is not None and process.returncode is None else None
-
-    async def _killed(self, wanted: "Callable[[psutil.Process], bool]", wait: float = 120.0) -> bool:
-        """Kill a process below this one, once there is such a process. False if there is none for too long."""
-        deadline = monotonic() + wait
-        while monotonic() < deadline:
-            for process in psutil.Process(os.getpid()).children(recursive=True):
-                with contextlib.suppress(psutil.Error):
-                    if wanted(process):
-                        process.send_signal(signal.SIGKILL)
-                        log.info("killed", pid=process.pid)
-                        return True
-            await asyncio.sleep(LOOK_SECONDS)
-        return False
 
     # --- what came of it ----------------------------------------------------------------------------------
 
@@ -264,76 +358,36 @@ class _Chaos:
             for last, earlier in await session.exec(select(Turn.message_id, Turn.earlier_message_ids)):
                 played.update([last or "", *(earlier or ())])
                 report.turns += 1
-        said = [message for player in self._players for message in player.said]
-        report.messages = len(said)
-        report.lost = sum(played[message] == 0 for message in said)
-        report.doubled = sum(played[message] > 1 for message in said)
-        report.unanswered = sum(player.unanswered for player in self._players)
+        for player in self._players:
+            report.forms_failed += player.forms_failed
+            for said in player.said:
+                missing = not played[said.id] and not said.refused
+                report.messages += not said.form
+                report.forms += said.form
+                report.lost += missing and not said.form
+                report.forms_lost += missing and said.form
+                report.doubled += played[said.id] > 1
+                report.refused += said.refused
+                report.unanswered += said.unanswered
         report.left_waiting = await self._left_waiting()
         report.boards_missing = await self._boards_missing()
-        report.failed_requests = sum(record.status >= 429 for record in self._demo.service.log)
+        report.words_in_logs = await asyncio.to_thread(self._words_in_logs)
         return report
 
-
-class _Player:
-    """Plays one game after another: a description in each turn, and waits for the board that answers it."""
-
-    def __init__(
-        self, person: Person, channel: Channel, database: Database, rng: random.Random, words: list[str]
-    ) -> None:
-        self._person = person
-        self._channel = channel
-        self._database = database
-        self._rng = rng
-        self._words = words
-        self.said: list[str] = []
-        """Ids of the messages sent in running games."""
-        self.unanswered = 0
-
-    async def play(self) -> None:
-        """One game, from `/play` to its end."""
-        while (game := await self._game()) is None:
-            with contextlib.suppress(ActionRefused, TimeoutError):
-                await self._person.slash(self._channel, "play")
-            await until(self._has_game, 20.0)
-        while (game := await self._game()) is not None and game.thread_id is not None:
-            message = await self._person.say(int(game.thread_id), self._rng.choice(self._words))
-            self.said.append(str(message.id))
-
-            async def answered(game_id: str = game.id, message_id: str = str(message.id)) -> bool:
-                return await self._answered(game_id, message_id)
-
-            if not await until(answered, ANSWER_SECONDS):
-                log.error("a message is not answered", game=game.id, message=message.id)
-                self.unanswered += 1
-                return
-
-    async def _has_game(self) -> bool:
-        return await self._game() is not None
-
-    async def _game(self) -> Game | None:
-        """The player's running game, once its first board is shown."""
-        query = (
-            select(Game)
-            .join(Player)
-            .where(Player.external_id == str(self._person.id), Game.outcome == Outcome.OPEN)
-            .where(col(Game.shown_turns).is_not(None))
+    def _words_in_logs(self) -> int:
+        said = Said()
+        for player in self._players:
+            said.add_name(player.person.name)
+            for words in player.uttered:
+                said.add(words)
+        files = (path for pattern in LOGS for path in self._options.data_dir.rglob(pattern))
+        return sum(
+            any(said.found_in(line))
+            for path in files
+            for line in path.read_text(errors="replace").splitlines()
         )
-        async with self._database.async_session() as session:
-            return (await session.exec(query)).first()
-
-    async def _answered(self, game_id: str, message_id: str) -> bool:
-        async with self._database.async_session() as session:
-            game = await session.get_one(Game, game_id)
-            mine = select(Turn.number).where(Turn.game_id == game_id, Turn.message_id == message_id)
-            number = (await session.exec(mine)).first()
-        return number is not None and game.shown_turns is not None and game.shown_turns >= number
 
 
 def _at(number: float, count: int) -> float:
-    """The share of the games after which the nth of so many kills is due."""
+    """The share of the games after which the nth of so many is due."""
     return (number + 0.5) / (count + 1)
-
-
-def _runs(module: str) -> "Callable[[psutil.Process], bool]":
-    return lambda process: module in process.cmdline()

@@ -12,12 +12,12 @@ from sqlmodel import select
 
 from learner.policy import Policy
 from learner.settings import PolicyConfig
+from sim.bench.private_words import SAID
 from store.database import Database
 from store.models import Player
 from tests.learner.model_classes import EXACT, REFUSED
 from tests.learner.played import copy_of, play_games
 from tests.postgres import database_url
-from tests.private_words import SAID
 
 os.environ.setdefault("RESPECT_ROUNDS__SEED_GAMES", "none")
 """Rounds without seed games, because they are quicker; `test_seed.py` tests rounds with them."""

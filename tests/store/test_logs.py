@@ -10,10 +10,10 @@ import sys
 import pytest
 import structlog
 
+from sim.bench.private_words import SAID, Said
 from store.logs import REMOVED, configure_logging, message_of, without_secrets
 from store.models import Instruction
 from store.repeats import MOST
-from tests.private_words import SAID, Said
 
 WORDS = "the one like a swan that swims"
 BOT_TOKEN = "MTIzNDU2Nzg5MDEyMzQ1Njc4OTA" + ".GabcdE." + "a1b2c3d4e5f6g7h8i9j0k1l2m3n4o5"
