@@ -4,6 +4,7 @@ import asyncio
 import math
 import signal
 import threading
+import time
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -185,13 +186,15 @@ async def _serve(
 
 
 async def _watch_loop(metrics: Metrics) -> None:
-    """Measure how late the event loop wakes a task that sleeps."""
-    loop, longest = asyncio.get_running_loop(), 0.0
+    """Measure how late the event loop wakes a task that sleeps, and how long it computed meanwhile."""
+    loop, longest, busiest = asyncio.get_running_loop(), 0.0, 0.0
     while True:
-        due = loop.time() + LOOP_WATCH_SECONDS
+        due, used = loop.time() + LOOP_WATCH_SECONDS, time.thread_time()
         await asyncio.sleep(LOOP_WATCH_SECONDS)
         longest = max(longest, loop.time() - due)
+        busiest = max(busiest, time.thread_time() - used)
         metrics.stall_seconds.set(longest)
+        metrics.busy_seconds.set(busiest)
 
 
 def _without_voice() -> None:

@@ -38,6 +38,12 @@ class Metrics:
             "Longest time since the start for which the event loop did not run.",
             registry=registry,
         )
+        self.busy_seconds = Gauge(
+            "respect_loop_busy_seconds",
+            "Longest time since the start for which the event loop's thread computed without a pause: the part of a "
+            "stall that is not the machine's.",
+            registry=registry,
+        )
         self.gateway_seconds = Gauge(
             "respect_gateway_latency_seconds", "Heartbeat latency of the gateway.", registry=registry
         )

@@ -7,7 +7,7 @@ import discord
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel.ext.asyncio.session import AsyncSession
-from tenacity import RetryCallState, retry, retry_if_exception_type, stop_after_attempt, wait_incrementing
+from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_incrementing
 
 from bot import texts
 from bot.errors import OUTSIDE
@@ -42,14 +42,9 @@ log = structlog.get_logger(__name__)
 
 TRIES = 3
 """Attempts to save an utterance before its player is asked to send it again."""
-CATCH_UP_TRIES, CATCH_UP_SECONDS = 6, 0.5
-"""How often a thread that could not be read is tried again, and the pause before the first time; it doubles."""
+CATCH_UP_TRIES, CATCH_UP_SECONDS, CATCH_UP_AT_ONCE = 6, 0.5, 5
+"""How often a thread that could not be read is tried again, the first pause, which doubles, and threads at a time."""
 PLAYABLE = (discord.MessageType.default, discord.MessageType.reply)
-
-
-def _log_retry(state: RetryCallState) -> None:
-    error = state.outcome.exception() if state.outcome else None
-    log.warning("message not kept yet", attempt=state.attempt_number, error=str(error))
 
 
 class Inbox:
@@ -79,7 +74,7 @@ class Inbox:
         self._retries: dict[int, asyncio.Task[None]] = {}
 
     def disconnected(self) -> None:
-        """The connection is lost: messages may be missed from now on."""
+        """Messages may be missed from now on."""
         self._up_to_date.clear()
         self._failures.clear()
 
@@ -91,12 +86,16 @@ class Inbox:
         for game in games:
             if game.id not in waiting:
                 self._games.wake(game.id)
-        for game in sorted(games, key=lambda game: game.id not in waiting):
-            if game.outcome is Outcome.OPEN and game.thread_id is not None:
+        running = [game for game in games if game.outcome is Outcome.OPEN]
+        at_once = asyncio.Semaphore(CATCH_UP_AT_ONCE)
+
+        async def resume(game: Game) -> None:
+            async with at_once, self._locks(thread_id := int(game.thread_id or 0)):
                 if not (self._starting and self._nothing_missed(game)):
-                    async with self._locks(int(game.thread_id)):
-                        await self._catch_up(int(game.thread_id), again=True)
-                self._games.wake(game.id)  # not before: what was missed may continue the message that waits
+                    await self._catch_up(thread_id, again=True)
+            self._games.wake(game.id)  # not before: what was missed may continue the message that waits
+
+        await asyncio.gather(*map(resume, sorted(running, key=lambda game: game.id not in waiting)))
         self._starting = False
         if games:
             log.info("games resumed", games=len(games))
@@ -375,7 +374,7 @@ class Inbox:
         retry=retry_if_exception_type(SQLAlchemyError),
         stop=stop_after_attempt(TRIES),
         wait=wait_incrementing(start=0, increment=0.2),
-        before_sleep=_log_retry,
+        before_sleep=lambda state: log.warning("message not kept yet", attempt=state.attempt_number),
         reraise=True,
     )
     async def _keep(self, game: Game, message: discord.Message, content: Content) -> None:

@@ -23,12 +23,13 @@ from games.core import Outcome
 from games.figures import open_images
 from local_discord.faults import Fault
 from local_discord.request_log import RequestRecord, Validator
+from sim.bench.chaos_report import ChaosReport
 from sim.bench.killed_rounds import KilledRounds
 from sim.bench.private_words import Said
 from sim.bench.trouble import Clock, NotPossible, SmallDisk, kill_bot, killed, runs, small_disk
 from sim.bench.undeterred import ANSWER_SECONDS, Undeterred
 from sim.bench.watch import longest_stall, until
-from sim.demo import Demo, DemoOptions, running_demo
+from sim.demo import BotProcess, Demo, DemoOptions, running_demo
 from store.models import Game, Instruction, Turn
 
 log = structlog.get_logger(__name__)
@@ -39,6 +40,10 @@ EXPECTED = (404, 429)
 """Refusals that are not the bot's fault: the interaction is too old, the message is gone, a fault was injected."""
 ACKNOWLEDGED = 40060
 """Discord's code for an interaction that is acknowledged twice: the first answer got lost."""
+STOP_SECONDS = 60.0
+"""More than the bot's own limits, for a busy machine."""
+MOST_TURNS = 10
+"""Of one game."""
 LOGS = ("*.log", "*.log.*", "card.json")
 
 
@@ -62,6 +67,7 @@ class ChaosOptions:
     """Share of requests that wait, and for how long."""
     bot_kills: int = 5
     service_kills: int = 5
+    """Kills of the policy service while the bot runs; one more after every other kill of the bot, while that starts."""
     round_kills: int = 2
     """Kills of the process of a round, each in a round of its own that the bot runs."""
     worker_kills: int = 1
@@ -74,67 +80,6 @@ class ChaosOptions:
     faketime: Path | None = None
     """libfaketime; None to look where it is installed."""
     settings: BotSettings = field(default_factory=BotSettings)
-
-
-@dataclass
-class ChaosReport:
-    """What happened."""
-
-    games: int = 0
-    guilds: int = 0
-    messages: int = 0
-    """Messages that players sent in running games."""
-    forms: int = 0
-    """Forms that players sent and that were acknowledged or kept."""
-    turns: int = 0
-    lost: int = 0
-    """Messages that are in no turn, and that the bot did not ask for again."""
-    forms_lost: int = 0
-    """The same of forms."""
-    doubled: int = 0
-    """What is in more than one turn."""
-    refused: int = 0
-    """What the bot asked for again, because it could not keep it."""
-    forms_failed: int = 0
-    """Forms that Discord told their senders of that there was no answer in time."""
-    unanswered: int = 0
-    """What has no board within the time that a player waits."""
-    left_waiting: int = 0
-    """What is still queued in the end."""
-    boards_missing: int = 0
-    """Games whose newest board, or end, was not shown."""
-    bot_kills: int = 0
-    service_kills: int = 0
-    round_kills: int = 0
-    worker_kills: int = 0
-    gateway_drops: int = 0
-    disk_fills: int = 0
-    clock_set_back: bool = False
-    not_possible: list[str] = field(default_factory=list)
-    """Faults that this machine does not allow."""
-    rounds: list[str] = field(default_factory=list)
-    """How each round ended: those whose process was killed failed, the last one must be done."""
-    requests: int = 0
-    """Requests of the bot to Discord."""
-    failed_requests: int = 0
-    bad_requests: dict[str, int] = field(default_factory=dict)
-    """Requests that do not match Discord's description, or that Discord refuses -> how many."""
-    longest_stall: float = 0.0
-    """Longest time in seconds for which the bot's event loop did not run."""
-    tracebacks: int = 0
-    """Tracebacks in the bot's log."""
-    words_in_logs: int = 0
-    """Lines of logs and cards with a player's words or name, or with the token."""
-    log_bytes: int = 0
-    seconds: float = 0.0
-
-    @property
-    def sound(self) -> bool:
-        """Whether nothing was lost, doubled, left, told or done wrong."""
-        missing = self.lost + self.forms_lost + self.doubled + self.unanswered
-        missing += self.left_waiting + self.boards_missing
-        wrong = self.tracebacks + self.words_in_logs + len(self.bad_requests)
-        return not missing + wrong and (not self.rounds or self.rounds[-1] == "done")
 
 
 async def bench_chaos(options: ChaosOptions, validator: Validator | None = None) -> ChaosReport:
@@ -167,12 +112,22 @@ async def bench_chaos(options: ChaosOptions, validator: Validator | None = None)
         async with running_demo(demo_options, once=True) as demo:
             async with longest_stall(demo.bot.log_file) as stall:
                 report = await _Chaos(options, demo, disk, clock, validator).run()
-            report.longest_stall = stall.seconds
+            report.longest_stall, report.longest_busy = stall.seconds, stall.busy_seconds
+            report.exit_code = await _stopped(demo.bot)
         text = demo.bot.log_file.read_text(errors="replace")
     report.not_possible = not_possible
     report.tracebacks, report.log_bytes = text.count("Traceback"), len(text.encode())
     report.seconds = monotonic() - began
     return report
+
+
+async def _stopped(bot: BotProcess) -> int | None:
+    """The exit code of a bot that is asked to stop."""
+    assert bot.process is not None
+    bot.process.terminate()
+    with contextlib.suppress(TimeoutError):
+        return await asyncio.wait_for(bot.process.wait(), STOP_SECONDS)
+    return None
 
 
 class _Chaos:
@@ -277,16 +232,13 @@ class _Chaos:
     async def _disturb(self) -> None:
         """Kill bot and policy service, fill the disk and set the clock back, spread over the games."""
         options = self._options
-        due = [(self._kill_bot, _at(number, options.bot_kills)) for number in range(options.bot_kills)]
-        due += [
-            (self._kill_service, _at(number + 0.5, options.service_kills))
-            for number in range(options.service_kills)
+        due = [
+            (self._kill_both if number % 2 == 0 else self._kill_bot, _at(number, options.bot_kills))
+            for number in range(options.bot_kills)
         ]
-        if self._disk is not None:
-            due += [
-                (self._fill_disk, _at(number + 0.25, options.disk_fills))
-                for number in range(options.disk_fills)
-            ]
+        kills, fills = options.service_kills, options.disk_fills if self._disk is not None else 0
+        due += [(self._kill_service, _at(number + 0.5, kills)) for number in range(kills)]
+        due += [(self._fill_disk, _at(number + 0.25, fills)) for number in range(fills)]
         if self._clock is not None:
             due.append((self._set_clock_back, 0.5))
         for what, share in sorted(due, key=lambda each: each[1]):
@@ -295,6 +247,11 @@ class _Chaos:
 
     async def _kill_bot(self) -> None:
         self._report.bot_kills += await kill_bot(self._demo.bot)
+
+    async def _kill_both(self) -> None:
+        """Kill the bot, and the policy service while the next bot starts."""
+        await self._kill_bot()
+        await self._kill_service()
 
     async def _kill_service(self) -> None:
         self._report.service_kills += await killed(runs("learner.serving"))
@@ -328,10 +285,11 @@ class _Chaos:
             report.round_kills, report.worker_kills = rounds.round_kills, rounds.worker_kills
 
     async def _played(self, share: float) -> None:
-        """Wait until a share of the games has been played."""
+        """Wait until a share of the games has been played, parts of running ones included."""
 
         async def enough() -> bool:
-            return self._report.games >= share * self._options.games
+            running = sum(min(1.0, player.said_in_game / MOST_TURNS) for player in self._players)
+            return self._report.games + running >= share * self._options.games
 
         await until(enough, math.inf)
 

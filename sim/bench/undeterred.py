@@ -58,6 +58,8 @@ class Undeterred:
         self._words = words
         self._forms = forms
         self.said: list[Said] = []
+        self.said_in_game = 0
+        """What was said in the running game."""
         self.uttered: list[str] = []
         """All that was written, kept or not."""
         self.forms_failed = 0
@@ -73,6 +75,12 @@ class Undeterred:
 
     async def play(self) -> None:
         """One game, from `/play` to its end."""
+        try:
+            await self._play()
+        finally:
+            self.said_in_game = 0
+
+    async def _play(self) -> None:
         while await self._game() is None:
             with contextlib.suppress(ActionRefused, TimeoutError):
                 await self.person.slash(self._channel, "play")
@@ -89,6 +97,7 @@ class Undeterred:
                 message = await self.person.say(int(game.thread_id), words)
                 said = Said(str(message.id), form=False)
             self.said.append(said)
+            self.said_in_game += 1
 
             async def settled(
                 game_id: str = game.id, what: Said = said, sent: Interaction | None = form

@@ -29,6 +29,8 @@ class Stall:
     """The longest time for which a bot's event loop did not run."""
 
     seconds: float = 0.0
+    busy_seconds: float = 0.0
+    """The longest time for which its thread computed, however busy the machine was with other work."""
 
 
 @asynccontextmanager
@@ -53,9 +55,14 @@ async def _watch(log_file: Path, stall: Stall) -> None:
                 if (url := _metrics_url(log_file)) is not None:
                     async with session.get(url) as response:
                         text = await response.text()
-                    if found := re.search(r"^respect_loop_stall_seconds (\S+)$", text, re.MULTILINE):
-                        stall.seconds = max(stall.seconds, float(found[1]))
+                    stall.seconds = max(stall.seconds, _gauge("respect_loop_stall_seconds", text))
+                    stall.busy_seconds = max(stall.busy_seconds, _gauge("respect_loop_busy_seconds", text))
             await asyncio.sleep(0.5)
+
+
+def _gauge(name: str, metrics: str) -> float:
+    found = re.search(rf"^{name} (\S+)$", metrics, re.MULTILINE)
+    return float(found[1]) if found else 0.0
 
 
 def _metrics_url(log_file: Path) -> str | None:

@@ -1,8 +1,7 @@
-"""The bot is stopped or killed during games and started again."""
+"""The bot is stopped during games and started again, and what it was about to show is shown."""
 
 import asyncio
 import os
-import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,20 +10,12 @@ from pathlib import Path
 import discord
 import psutil
 import pytest
-from bot_house import House, ObedientPolicy, buttons, has_board
+from bot_house import House, buttons, has_board
 
 from games.core import Outcome
 from local_discord import Fault, Person
 
 ROOT = Path(__file__).parents[3]
-PROGRAM = """
-import asyncio
-from bot.app import serve
-from bot.settings import BotSettings
-asyncio.run(serve(BotSettings()))
-"""
-
-
 PARENT = """
 import os, subprocess, sys, time
 bot = subprocess.Popen([sys.executable, "-m", "bot", "--parent", str(os.getpid())], start_new_session=True)
@@ -34,8 +25,8 @@ time.sleep(3600)
 
 
 @asynccontextmanager
-async def bot_process(house: House, program: str = PROGRAM) -> AsyncIterator[asyncio.subprocess.Process]:
-    """The bot in a separate process, so that it can be killed."""
+async def parent_of_bot(house: House) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A process that starts the bot, and writes its process id."""
     settings = house.settings
     assert settings.discord.token is not None
     environment = {
@@ -51,10 +42,10 @@ async def bot_process(house: House, program: str = PROGRAM) -> AsyncIterator[asy
         "PYTHONPATH": str(ROOT),
     }
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-c", program),
+        *(sys.executable, "-c", PARENT),
         env={**os.environ, **environment},
         cwd=settings.store.data_dir,
-        stdout=asyncio.subprocess.PIPE if program == PARENT else None,
+        stdout=asyncio.subprocess.PIPE,
     )
     try:
         yield process
@@ -93,39 +84,6 @@ async def test_a_form_opened_before_a_restart_can_be_sent_after_it(house: House,
     await ada.submit_modal(form, {"utterance": "select D"})
     await house.next_board(ada, thread)
     assert [turn.action for turn in await house.turns(thread)] == ["select D"]
-
-
-async def test_a_bot_killed_during_a_policy_request_plays_everything_once(
-    stopped_house: House, ada: Person, policy: ObedientPolicy
-):
-    house = stopped_house
-    async with bot_process(house) as process:
-        await house.eventually(lambda: house.discord.gateway.connected)
-        thread = await house.play(ada)
-        await house.turn(ada, thread, "select A")
-        policy.open.clear()
-        await ada.say(thread, "select B")
-        await ada.say(thread, "deselect A")
-        await house.eventually(lambda: len(policy.asked) == 2)
-        process.send_signal(signal.SIGKILL)
-        await process.wait()
-    await ada.say(thread, "select C D")
-    policy.open.set()
-    async with bot_process(house) as process:
-        await house.eventually(lambda: len(house.boards(ada, thread)) == 5)
-        assert [turn.action for turn in await house.turns(thread)] == [
-            "select A",
-            "select B",
-            "deselect A",
-            "select C D",
-        ]
-        result = await house.turn(ada, thread, await house.winning_words(thread))
-        assert buttons(result) == ["New game"]
-        await house.settled(thread)
-        process.terminate()
-        assert await process.wait() == 0
-    assert (await house.game(thread)).outcome is Outcome.WON
-    assert len(house.boards(ada, thread)) == 6
 
 
 async def test_a_board_that_was_sent_but_not_recorded_is_not_sent_again(house: House, ada: Person):
@@ -199,7 +157,7 @@ async def test_a_lost_gateway_session_loses_no_message(
 
 async def test_a_bot_whose_parent_was_killed_stops(stopped_house: House):
     house = stopped_house
-    async with bot_process(house, PARENT) as parent:
+    async with parent_of_bot(house) as parent:
         assert parent.stdout is not None
         bot = psutil.Process(int(await parent.stdout.readline()))
         await house.eventually(lambda: house.discord.gateway.connected)
