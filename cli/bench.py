@@ -1,6 +1,7 @@
 """`respect bench`: measurements, each compared with an alternative in the same run."""
 
 import asyncio
+import math
 import tempfile
 from collections.abc import Callable
 from dataclasses import asdict
@@ -111,6 +112,9 @@ def store(
 @app.command()
 def chaos(
     games: Annotated[int, typer.Option(min=1, help="Games that are played.")] = 500,
+    minutes: Annotated[
+        float | None, typer.Option(min=0, help="Begin no more games after so many minutes.")
+    ] = None,
     guilds: Annotated[int, typer.Option(min=1, help="Number of servers.")] = 20,
     players: Annotated[int, typer.Option(min=1, help="Players at a time.")] = 20,
     bot_kills: Annotated[int, typer.Option(min=0, help="Kills of the bot.")] = 5,
@@ -145,6 +149,7 @@ def chaos(
         options = ChaosOptions(
             Path(folder),
             games=games,
+            minutes=math.inf if minutes is None else minutes,
             guilds=guilds,
             players=players,
             bot_kills=bot_kills,

@@ -1,6 +1,7 @@
 """Rounds in the database: requesting, reporting progress and finishing. Sync, for the learner and the command
 line."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -71,6 +72,17 @@ def active_round(session: Session) -> Round | None:
 def latest_rounds(session: Session, limit: int = 10) -> Sequence[Round]:
     """The newest rounds, newest first."""
     return session.exec(select(Round).order_by(col(Round.id).desc()).limit(limit)).all()
+
+
+def attempts(session: Session, rows: Sequence[Round]) -> dict[int | None, int]:
+    """Id -> which attempt a round is, from 1: a round that failed or was cancelled leaves its number to the next."""
+    numbers = {row.number for row in rows}
+    found, counted = dict[int | None, int](), Counter[int]()
+    query = select(Round.id, Round.number).where(col(Round.number).in_(numbers)).order_by(col(Round.id))
+    for round_id, number in session.exec(query):
+        counted[number] += 1
+        found[round_id] = counted[number]
+    return found
 
 
 def games_since_last_round(session: Session, at_most: int | None = None) -> int:

@@ -208,6 +208,8 @@ class Inbox:
                 if await edit_instruction(session, message_id, content.text):
                     return None
                 turns = await turns_of(session, game.id)
+                if any(turn.chosen and turn.answered_at >= message.created_at for turn in turns):
+                    return Unplayable(texts.EDITED_TOO_LATE)  # it was the answer to a question
                 later = any(int(turn.message_id) > message.id for turn in turns if turn.message_id)
                 if game.outcome is Outcome.OPEN and not later:  # for example, it was too long before
                     who = await _team_player(session, game, message.author)
@@ -246,7 +248,6 @@ class Inbox:
                     session.add(waiting)
                     continue
                 await drop_instruction(session, str(message_id))
-                log.info("utterance taken back", message=message_id)
         for game_id in games:  # what was said before it may have waited for the answer to a question about it
             self._games.wake(game_id)
 

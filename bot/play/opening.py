@@ -28,7 +28,7 @@ from store.database import Database
 from store.games import finished_rounds, games_played, latest_game_of, open_game_of, open_games_in
 from store.guilds import guild_settings, play_channels
 from store.models import Game, now
-from store.players import player_of
+from store.players import known_player, player_of
 
 log = structlog.get_logger(__name__)
 
@@ -40,7 +40,6 @@ ARCHIVE_AFTER = 1440
 class _Start:
     """The data that a new game needs from the database."""
 
-    player_id: int
     number: int
     round: int
     images: list[str]
@@ -97,7 +96,7 @@ class GameOpener:
         if rules is None:
             raise Refusal(texts.COMMAND_CHANGED)
         async with self._locks((parent.guild.id, user.id)):
-            start = await self._prepare(parent.guild.id, user, locale)
+            start = await self._prepare(parent.guild.id, user)
             if start.channels and str(parent.id) not in start.channels:
                 raise Refusal(texts.play_elsewhere(start.channels))
             _check_role(user, start.player_role_id, parent.guild)
@@ -110,10 +109,11 @@ class GameOpener:
                 await _check_room(session, parent.guild.id, start.most_games)
             status = await self._status()
             default, wanted = start.images[0], _wanted(wish, start.images)
+            player_id = await self._player(user, locale)
             entry = await self._study.enter(
-                parent.guild.id, start.player_id, user.id, wish, status, None if wanted == default else wanted
+                parent.guild.id, player_id, user.id, wish, status, None if wanted == default else wanted
             )
-            if entry is not None and (quiz := await self._quiz(start.player_id, user.id)) is not None:
+            if entry is not None and (quiz := await self._quiz(player_id, user.id)) is not None:
                 raise quiz
             spec = entry.images if entry is not None else wanted
             images = await self._open_images(spec)
@@ -134,7 +134,7 @@ class GameOpener:
                 speaker=list(deal.speaker),
                 listener=list(deal.listener),
                 targets=sorted(deal.targets),
-                player_id=start.player_id,
+                player_id=player_id,
                 team=wish.team,
                 origin=self._settings.origin,
                 guild_id=str(parent.guild.id),
@@ -181,17 +181,25 @@ class GameOpener:
             raise Refusal(texts.TEXT_CHANNEL_ONLY)
         return channel
 
-    async def _prepare(self, guild_id: int, user: discord.Member | discord.User, locale: str) -> _Start:
+    async def _player(self, user: discord.Member | discord.User, locale: str) -> int:
+        """The id of a player's row, which is made for those who may play."""
         async with self._database.async_writing() as session:
             player = await player_of(session, self._settings.origin, str(user.id), user.display_name, locale)
-            assert player.id is not None
-            running = await open_game_of(session, player.id, str(guild_id))
-            latest = await latest_game_of(session, player.id)
+        assert player.id is not None
+        return player.id
+
+    async def _prepare(self, guild_id: int, user: discord.Member | discord.User) -> _Start:
+        async with self._database.async_session() as session:
+            player = await known_player(session, self._settings.origin, str(user.id))
+            running, latest, played = None, None, 0
+            if player is not None and player.id is not None:
+                running = await open_game_of(session, player.id, str(guild_id))
+                latest = await latest_game_of(session, player.id)
+                played = await games_played(session, player.id)
             community = await guild_settings(session, str(guild_id))
             channels = await play_channels(session, str(guild_id))
             start = _Start(
-                player_id=player.id,
-                number=await games_played(session, player.id) + 1,
+                number=played + 1,
                 round=await finished_rounds(session),
                 images=listed(community.images or self._settings.play.images),
                 games=community.games,

@@ -21,7 +21,7 @@ from learner.protocol import PolicyError
 from learner.registry import AdapterError, AdapterRegistry
 from store.lineage import affected_adapters
 from store.models import Adapter, AdapterStatus, Origin, Round
-from store.rounds import active_round, latest_events, latest_rounds, waits_for_worker
+from store.rounds import active_round, attempts, latest_events, latest_rounds, waits_for_worker
 from store.statistics import success_by_adapter
 
 SHOWN = 10
@@ -164,7 +164,7 @@ class Rounds(GroupCog, group_name="round", group_description="Rounds of learning
             rows, events = latest_rounds(session, SHOWN), latest_events(session, EVENTS_SHOWN)
             names: dict[int | None, str] = dict(session.exec(select(Adapter.id, Adapter.name)).all())
             since = rows[-1].created_at if len(rows) == SHOWN else None  # older rounds are not shown either
-            return round_history(rows, events, names, since)
+            return round_history(rows, events, names, since, attempts(session, rows))
 
     def _usable(self, typed: str, base_model: str | None) -> list[tuple[str, AdapterStatus | None]]:
         """Adapters that may be promoted, by the beginning of a name: (name, status)."""

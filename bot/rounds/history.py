@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 
 from bot.rounds.report_texts import ACTS, act, ago, asked, person
 from bot.texts import LONGEST_MESSAGE
@@ -18,10 +19,14 @@ def round_history(
     events: Sequence[RoundEvent],
     adapters: Mapping[int | None, str],
     since: datetime | None = None,
+    attempts: Mapping[int | None, int] = MappingProxyType({}),
 ) -> str:
-    """Rounds and what people did, newest first. `adapters`: id -> name; `since`: events before it are left out."""
+    """Rounds and what people did, newest first. `adapters`: id -> name; `since`: events before it are left out;
+    `attempts`: id of a round -> which attempt it is at its number."""
     cancelled = {event.round_id: event.by for event in events if event.action is RoundAction.CANCEL}
-    entries = [(row.created_at, round_line(row, cancelled, adapters)) for row in rows]
+    entries = [
+        (row.created_at, round_line(row, cancelled, adapters, attempts.get(row.id, 1))) for row in rows
+    ]
     entries += [
         (event.at, f"{ago(event.at)} {event_line(event)}")
         for event in events
@@ -45,7 +50,10 @@ _STATUS = {
 
 
 def round_line(
-    row: Round, cancelled: Mapping[int | None, str | None], adapters: Mapping[int | None, str]
+    row: Round,
+    cancelled: Mapping[int | None, str | None],
+    adapters: Mapping[int | None, str],
+    attempt: int = 1,
 ) -> str:
     """A round and how it ended. `cancelled`: id of a round -> who cancelled it."""
     when = f" {ago(row.ended_at)}" if row.ended_at else ""
@@ -61,8 +69,11 @@ def round_line(
         ).format(adapter=name)
     if back := row.results.get("rolled_back"):
         what += _("; went back to `{adapter}`").format(adapter=back["to"])
+    which = str(row.number)
+    if attempt > 1:
+        which = _("{round}, attempt {attempt}").format(round=row.number, attempt=attempt)
     return _("**Round {round}** {status}{when} ({asked}){what}").format(
-        round=row.number, status=status, when=when, asked=asked(row), what=what
+        round=which, status=status, when=when, asked=asked(row), what=what
     )
 
 

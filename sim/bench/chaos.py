@@ -53,6 +53,8 @@ class ChaosOptions:
 
     data_dir: Path
     games: int = 500
+    minutes: float = math.inf
+    """After so many no more games begin."""
     guilds: int = 20
     players: int = 20
     seed: int = 0
@@ -149,7 +151,7 @@ class _Chaos:
         self._rng = random.Random(options.seed)
         self._report = ChaosReport(guilds=options.guilds)
         self._channel = demo.service.channel("play")
-        self._begun = 0
+        self._begun, self._began = 0, monotonic()
         self._players: list[Undeterred] = []
 
     async def run(self) -> ChaosReport:
@@ -157,7 +159,7 @@ class _Chaos:
         await self._gather()
         self._add_faults()
         service.log.validator = self._check
-        rounds = KilledRounds(self._demo, self._rng)
+        rounds = KilledRounds(self._demo, self._channel, self._rng)
         disturbing = [
             asyncio.create_task(each) for each in (self._drop(), self._disturb(), self._have_rounds(rounds))
         ]
@@ -192,7 +194,8 @@ class _Chaos:
             self._players.append(player)
 
     async def _play_on(self, player: Undeterred) -> None:
-        while self._begun < self._options.games:
+        latest = self._began + 60 * self._options.minutes
+        while self._begun < self._options.games and monotonic() < latest:
             self._begun += 1
             await player.play()
             self._report.games += 1

@@ -8,9 +8,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from local_discord.invoke import ActionRefused
+from local_discord.model import Channel
 from sim.bench.trouble import kill_bot, killed, runs
 from sim.bench.watch import until
-from sim.demo import CHANNEL, Demo
+from sim.demo import Demo
 from store.environment import variable
 from store.folder import private_file
 from store.models import Round, RoundStatus
@@ -26,8 +27,10 @@ TRIES = 3
 class KilledRounds:
     """Has a moderator ask for rounds, and kills those who run them."""
 
-    def __init__(self, demo: Demo, rng: random.Random) -> None:
+    def __init__(self, demo: Demo, channel: Channel, rng: random.Random) -> None:
+        """`channel`: where the moderator asks."""
         self._demo = demo
+        self._channel = channel
         self._rng = rng
         self.ended: list[str] = []
         """How each round ended."""
@@ -92,7 +95,7 @@ class KilledRounds:
         before = await self._last()
         while (row := await self._last()) is None or (before is not None and row.id == before.id):
             with contextlib.suppress(ActionRefused, TimeoutError):
-                await self._demo.moderator.slash(CHANNEL, "round start")
+                await self._demo.moderator.slash(self._channel, "round start")
             await asyncio.sleep(2)
         assert row.id is not None
         return row.id

@@ -157,11 +157,14 @@ async def test_an_answer_may_be_typed(asking: House, ada: Person):
     assert not await asking.turns(thread)
 
     await ask(ada, thread, "the swan")
-    await ada.say(thread, "The 2ND one!")
+    typed = await ada.say(thread, "The 2ND one!")
     await asking.next_board(ada, thread)
     turn = await only_turn(asking, thread)
     assert (turn.utterance, turn.retracted, turn.chosen, turn.logp) == ("the swan", "the boat", True, None)
     assert not await asking.waiting(thread)
+    await ada.edit(typed, "the goose")
+    await ada.wait_message(lambda message: message.content == texts.EDITED_TOO_LATE, where=thread)
+    assert len(await asking.turns(thread)) == 1 and not await asking.waiting(thread)
 
 
 @pytest.mark.parametrize(

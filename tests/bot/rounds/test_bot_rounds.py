@@ -18,10 +18,11 @@ from bot.rounds.schedule import RoundSchedule
 from bot.texts import MODERATORS_ONLY
 from learner.registry import AdapterRegistry
 from local_discord import ActionRefused, Person
+from store.database import Database
 from store.migrations import upgrade
 from store.models import ConsentKind, Origin, Round, RoundStatus, now
 from store.players import give_consent
-from store.rounds import RoundEnded, finish, hold, report, request_round, take
+from store.rounds import RoundEnded, attempts, finish, hold, latest_rounds, report, request_round, take
 from web.metrics import Metrics
 
 
@@ -283,6 +284,22 @@ async def test_a_second_bot_in_the_process_answers_as_the_first(house: House, gr
 def test_both_names_of_a_trigger_are_understood(trigger: str):
     row = Round(number=3, system="b-sup", status=RoundStatus.DONE, trigger=trigger)
     assert round_history([row], [], {}) == "**Round 3** done (after enough games)"
+
+
+def test_attempts_at_one_number_are_told_apart(tmp_path: Path):
+    database = Database(f"sqlite:///{tmp_path / 'respect.db'}")
+    upgrade(database)
+    ends = (RoundStatus.DONE, RoundStatus.FAILED, RoundStatus.CANCELLED, RoundStatus.DONE)
+    with database.session() as session:
+        for end in ends:
+            row = request_round(session, "b-sup")
+            row.status, row.active = end, None
+            session.add(row)
+            session.flush()
+        rows = latest_rounds(session, 3)
+        found = round_history(rows, [], {}, None, attempts(session, rows)).splitlines()
+    assert [line.split("**")[1] for line in found] == ["Round 2, attempt 3", "Round 2, attempt 2", "Round 2"]
+    database.close()
 
 
 async def test_simultaneous_requests_start_one_round(house: House, ada: Person):

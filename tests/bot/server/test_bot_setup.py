@@ -2,6 +2,7 @@
 
 import pytest
 from bot_house import House
+from sqlmodel import select
 
 from bot import texts
 from bot.server import texts as setup_texts
@@ -9,7 +10,7 @@ from games.core import Outcome
 from games.figures import open_images
 from local_discord import Person
 from local_discord.model import Permission
-from store.models import GuildSettings
+from store.models import GuildSettings, Player
 
 
 @pytest.fixture
@@ -92,6 +93,8 @@ async def test_games_are_started_by_people_with_the_role_that_a_server_chose(
         return (await person.wait_message(lambda message: message.ephemeral)).content
 
     assert f"you need the role <@&{role.id}>" in await refused(bob)
+    async with house.database.async_session() as session:
+        assert not (await session.exec(select(Player))).all()  # nothing is kept of who may not play
     assert (await house.game(await house.play(ada))).player_id
     assert (await house.game(await house.play(grace))).player_id  # a moderator needs none
     world.delete_role(guild, role)
