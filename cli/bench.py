@@ -134,6 +134,9 @@ def chaos(
     ] = None,
     seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
     openapi: OpenApiFile = None,
+    keep: Annotated[
+        Path | None, typer.Option(help="A new folder for a copy of the bot's database and logs.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Games while Discord fails, processes are killed, the disk is full and the clock is set back.
@@ -159,6 +162,7 @@ def chaos(
             disk_fills=disk_fills,
             clock_back=clock_back,
             faketime=faketime,
+            keep=keep,
             seed=seed,
         )
         try:

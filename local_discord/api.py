@@ -32,6 +32,10 @@ def route_of(request: web.Request) -> str:
     return resource.canonical.removeprefix(PREFIX) if resource else ""
 
 
+CLIENT_GONE = 499
+"""Status in the log of a request that its client did not finish."""
+
+
 @web.middleware
 async def rest(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Applies to paths under the API's prefix; other paths are passed through."""
@@ -74,6 +78,8 @@ async def _answered(
         response = answer(error.payload(), error.status)
     except web.HTTPException as error:
         response = answer({"message": f"{error.status}: {error.reason}", "code": 0}, error.status)
+    except ConnectionError:  # the client was killed before it had sent all
+        response = web.Response(status=CLIENT_GONE)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         log.exception("a request this service did not understand: %s %s", request.method, request.path)
         response = answer({"message": f"Invalid Form Body ({error})", "code": 50035, "errors": {}}, 400)

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import math
 import random
+import shutil
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +25,7 @@ from games.figures import open_images
 from local_discord.faults import Fault
 from local_discord.request_log import RequestRecord, Validator
 from sim.bench.chaos_report import ChaosReport
+from sim.bench.fuzz import PINS
 from sim.bench.killed_rounds import KilledRounds
 from sim.bench.private_words import Said
 from sim.bench.trouble import Clock, NotPossible, SmallDisk, kill_bot, killed, runs, small_disk
@@ -36,8 +38,6 @@ log = structlog.get_logger(__name__)
 
 IMAGES = "classic:40"
 SHORT_ROUNDS = {"epochs": 1, "least_steps": 0, "grounding_epochs": 4}
-EXPECTED = (404, 429)
-"""Refusals that are not the bot's fault: the interaction is too old, the message is gone, a fault was injected."""
 ACKNOWLEDGED = 40060
 """Discord's code for an interaction that is acknowledged twice: the first answer got lost."""
 STOP_SECONDS = 60.0
@@ -81,6 +81,8 @@ class ChaosOptions:
     """Seconds by which the bot's clock is set back after half of the games."""
     faketime: Path | None = None
     """libfaketime; None to look where it is installed."""
+    keep: Path | None = None
+    """A new folder for a copy of the bot's data, to look into."""
     settings: BotSettings = field(default_factory=BotSettings)
 
 
@@ -117,6 +119,8 @@ async def bench_chaos(options: ChaosOptions, validator: Validator | None = None)
             report.longest_stall, report.longest_busy = stall.seconds, stall.busy_seconds
             report.exit_code = await _stopped(demo.bot)
         text = demo.bot.log_file.read_text(errors="replace")
+        if options.keep is not None:
+            shutil.copytree(options.data_dir, options.keep)
     report.not_possible = not_possible
     report.tracebacks, report.log_bytes = text.count("Traceback"), len(text.encode())
     report.seconds = monotonic() - began
@@ -204,12 +208,17 @@ class _Chaos:
         """Look at every request of the bot."""
         report = self._report
         report.requests += 1
-        report.failed_requests += record.status >= 429
+        if (
+            not 200 <= record.status < 429
+        ):  # struck by a fault, not answered: the service may not have read it
+            report.failed_requests += 1
+            return []
         problems = self._validator(record) if self._validator is not None else []
         code = record.answer.get("code") if isinstance(record.answer, dict) else None
-        if 400 <= record.status < 500 and record.status not in EXPECTED and code != ACKNOWLEDGED:
+        expected = record.status == 404 or code == ACKNOWLEDGED or record.route.startswith(PINS)
+        if record.status >= 400 and not expected:
             problems.append(f"{record.status} {record.answer}")
-        for problem in problems if record.status < 500 else ():
+        for problem in problems:
             key = f"{record.method} {record.route}: {problem}"[:300]
             report.bad_requests[key] = report.bad_requests.get(key, 0) + 1
         return problems
@@ -320,15 +329,16 @@ class _Chaos:
                 played.update([last or "", *(earlier or ())])
                 report.turns += 1
         for player in self._players:
-            report.forms_failed += player.forms_failed
+            report.forms_failed += len(player.failed_forms)
             for said in player.said:
-                missing = not played[said.id] and not said.refused
+                missing = not (played[said.id] or said.refused or said.after_end)
                 report.messages += not said.form
                 report.forms += said.form
                 report.lost += missing and not said.form
                 report.forms_lost += missing and said.form
                 report.doubled += played[said.id] > 1
                 report.refused += said.refused
+                report.after_end += said.after_end
                 report.unanswered += said.unanswered
         report.left_waiting = await self._left_waiting()
         report.boards_missing = await self._boards_missing()

@@ -24,6 +24,8 @@ class ChaosReport:
     """What the bot asked for again, because it could not keep it."""
     forms_failed: int = 0
     """Forms that Discord told their senders of that there was no answer in time."""
+    after_end: int = 0
+    """What was said again after such a form, though the form was kept and ended the game."""
     unanswered: int = 0
     """What has no board within the time that a player waits."""
     left_waiting: int = 0

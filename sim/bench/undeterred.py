@@ -36,6 +36,8 @@ class Said:
     refused: bool = False
     """The bot said that it could not keep it, and asked for it again."""
     unanswered: bool = False
+    after_end: bool = False
+    """A form before it was kept after all, and ended the game."""
 
 
 class Undeterred:
@@ -62,8 +64,8 @@ class Undeterred:
         """What was said in the running game."""
         self.uttered: list[str] = []
         """All that was written, kept or not."""
-        self.forms_failed = 0
-        """Forms that were not acknowledged in time: Discord says so to the player, who still has the words."""
+        self.failed_forms: set[str] = set()
+        """Forms that were not acknowledged in time: Discord says so to the player, who says it again."""
         self._refused: set[str] = set()
         """Ids of messages that the bot asks for again."""
 
@@ -103,7 +105,8 @@ class Undeterred:
                 game_id: str = game.id, what: Said = said, sent: Interaction | None = form
             ) -> bool:
                 what.refused = what.id in self._refused or (sent is not None and _is_refused(sent))
-                return what.refused or await self._answered(game_id, what.id)
+                what.after_end = await self._ended_before(game_id, what.id)
+                return what.refused or what.after_end or await self._answered(game_id, what.id)
 
             if not await until(settled, ANSWER_SECONDS):
                 log.error("not answered", game=game.id, message=said.id, form=said.form)
@@ -130,7 +133,7 @@ class Undeterred:
             return None, None
         await until(lambda: _decided(sent), ANSWER_SECONDS)
         if sent.answered is None:
-            self.forms_failed += 1
+            self.failed_forms.add(str(sent.id))
             if not await self._is_kept(str(sent.id)):  # else the thread shows that it is being played
                 return None, None
         return Said(str(sent.id), form=True), sent
@@ -155,6 +158,17 @@ class Undeterred:
                 if (await session.exec(select(table.id).where(table.message_id == message_id))).first():
                     return True
         return False
+
+    async def _ended_before(self, game_id: str, message_id: str) -> bool:
+        """Whether the game ended with a form that the player thinks is lost."""
+        if not self.failed_forms:
+            return False
+        async with self._database.async_session() as session:
+            game = await session.get_one(Game, game_id)
+            turns = select(Turn.message_id).where(Turn.game_id == game_id).order_by(col(Turn.number))
+            played = (await session.exec(turns)).all()
+        over = game.outcome is not Outcome.OPEN and message_id not in played
+        return over and bool(played) and played[-1] in self.failed_forms
 
     async def _answered(self, game_id: str, message_id: str) -> bool:
         async with self._database.async_session() as session:
