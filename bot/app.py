@@ -180,14 +180,19 @@ async def _serve(
                 "RESPECT_WEB__PORT to another port, or to 0, and RESPECT_WEB__HOST to an address of this machine."
             ) from error
         log.info("health and metrics", url=pages.url)
-        watching = asyncio.create_task(_watch_loop(metrics), name="loop-watch")
+        watching = asyncio.create_task(_watch_loop(bot, metrics), name="loop-watch")
         stack.callback(watching.cancel)
         await _run(bot, token)
 
 
-async def _watch_loop(metrics: Metrics) -> None:
-    """Measure how late the event loop wakes a task that sleeps, and how long it computed meanwhile."""
+async def _watch_loop(bot: RespectBot, metrics: Metrics) -> None:
+    """Measure how late the event loop wakes a task that sleeps, and how long it computed meanwhile.
+
+    It begins when the bot is connected: nobody waits for one that starts.
+    """
     loop, longest, busiest = asyncio.get_running_loop(), 0.0, 0.0
+    while not bot.is_ready():  # noqa: ASYNC110 - discord.py's event for it is there only after the login
+        await asyncio.sleep(LOOP_WATCH_SECONDS)
     while True:
         due, used = loop.time() + LOOP_WATCH_SECONDS, time.thread_time()
         await asyncio.sleep(LOOP_WATCH_SECONDS)

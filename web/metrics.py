@@ -35,13 +35,13 @@ class Metrics:
         self.rounds = Counter("respect_rounds", "Rounds ended, by status.", ["status"], registry=registry)
         self.stall_seconds = Gauge(
             "respect_loop_stall_seconds",
-            "Longest time since the start for which the event loop did not run.",
+            "Longest time since the bot was first connected for which the event loop did not run.",
             registry=registry,
         )
         self.busy_seconds = Gauge(
             "respect_loop_busy_seconds",
-            "Longest time since the start for which the event loop's thread computed without a pause: the part of a "
-            "stall that is not the machine's.",
+            "Longest time since then for which its thread computed without a pause: the part of a stall that is not "
+            "the machine's.",
             registry=registry,
         )
         self.gateway_seconds = Gauge(
