@@ -16,7 +16,7 @@ from discord.ext import commands
 from tenacity import RetryCallState, retry, retry_if_exception_type, wait_exponential
 
 from bot.commands import CommandTree
-from bot.connection import redirect
+from bot.connection import log_reconnections_in_one_line, redirect
 from bot.errors import DiscordTrouble, StartupError, passes
 from bot.plugin import Respect
 from bot.resources import alone, check_images, open_database, open_policy
@@ -131,6 +131,7 @@ async def serve(settings: BotSettings, *, ready: asyncio.Event | None = None) ->
             "into .env. To play without Discord, run `respect demo`."
         )
     redirect(settings)
+    log_reconnections_in_one_line()
     _without_voice()
     async with AsyncExitStack() as stack:
         stack.enter_context(alone(settings.store.data_dir))

@@ -1,6 +1,7 @@
 """Failures of what the bot needs: people get a sentence, and nothing is lost."""
 
 import asyncio
+import logging
 import sqlite3
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from pydantic import SecretStr
 
 from bot import texts
 from bot.app import serve
+from bot.connection import log_reconnections_in_one_line
 from bot.errors import StartupError
 from games.core import Outcome
 from local_discord import Fault, LocalDiscord, Permission, Person
@@ -281,6 +283,18 @@ async def test_other_bad_settings_say_how_to_fix_them(stopped_house: House, tmp_
     ):
         with pytest.raises(StartupError, match=words):
             await serve(good.changed(**changes))
+
+
+def test_a_lost_connection_is_one_line_of_the_log(capsys: pytest.CaptureFixture[str]):
+    log_reconnections_in_one_line()
+    try:
+        raise ConnectionResetError("Cannot write to closing transport")
+    except ConnectionResetError as error:
+        logging.getLogger("discord.shard").error(
+            "Attempting a reconnect for shard ID %s in %.2fs", 0, 1, exc_info=error
+        )
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "Attempting a reconnect for shard ID 0 in 1.00s" in line and "warning" in line
 
 
 async def test_an_unreachable_service_is_named(stopped_house: House):
