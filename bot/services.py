@@ -111,6 +111,7 @@ class Schedule(Protocol):
     on_start: Callable[[Round], None] | None
     on_end: Callable[[Round], Awaitable[None]] | None
     on_game: Callable[[], Awaitable[None]] | None
+    on_day: Callable[[], Awaitable[None]] | None
 
     @property
     def chosen(self) -> ChosenSchedule: ...

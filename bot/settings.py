@@ -157,6 +157,12 @@ class BotRoundsConfig(RoundsConfig):
         "until that round ends) or 'rollback' (from then on new games are played with the newest adapter that did not "
         "learn from them, or with the base model).",
     )
+    erasure_days: int = Field(
+        default=30,
+        ge=0,
+        description="With 'round' above: days after which no new game is played with such an adapter, though no round "
+        "has come. 0: it waits for a round, however long.",
+    )
     gain_games: int = Field(
         default=30,
         ge=0,

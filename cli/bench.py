@@ -127,11 +127,8 @@ def chaos(
         int, typer.Option(min=0, help="How often the disk is full for a while; only as root on Linux.")
     ] = 2,
     clock_back: Annotated[
-        int, typer.Option(min=0, help="Seconds by which the bot's clock is set back; needs libfaketime.")
+        int, typer.Option(min=0, help="Seconds by which the bot's clock is set back.")
     ] = 3600,
-    faketime: Annotated[
-        Path | None, typer.Option(help="libfaketimeMT.so.1, if it is not where packages install it.")
-    ] = None,
     seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
     openapi: OpenApiFile = None,
     keep: Annotated[
@@ -161,7 +158,6 @@ def chaos(
             worker_kills=worker_kills,
             disk_fills=disk_fills,
             clock_back=clock_back,
-            faketime=faketime,
             keep=keep,
             seed=seed,
         )

@@ -74,8 +74,8 @@ class DemoOptions:
     seed: int = 0
     settings: BotSettings = field(default_factory=BotSettings)
     """The operator's settings, except for those of the store (`own_settings`)."""
-    environment: dict[str, str] = field(default_factory=dict)
-    """More variables for the bot's process."""
+    program: tuple[str, ...] = ("-m", "bot")
+    """Python's arguments that run the bot."""
 
     @property
     def own_settings(self) -> BotSettings:
@@ -88,7 +88,8 @@ class DemoOptions:
 class BotProcess:
     """The real bot in a subprocess, restarted whenever it exits."""
 
-    def __init__(self, environment: dict[str, str], log_file: Path) -> None:
+    def __init__(self, environment: dict[str, str], log_file: Path, program: tuple[str, ...]) -> None:
+        self._program = program
         self.environment = environment
         """Of its next start."""
         self.log_file = log_file
@@ -101,7 +102,7 @@ class BotProcess:
             while True:
                 with self.log_file.open("ab") as output:
                     self.process = await asyncio.create_subprocess_exec(
-                        *(sys.executable, "-m", "bot", "--parent", str(os.getpid())),
+                        *(sys.executable, *self._program, "--parent", str(os.getpid())),
                         env=self.environment,
                         stdout=output,
                         stderr=output,
@@ -228,7 +229,8 @@ async def running_demo(options: DemoOptions, once: bool = False) -> AsyncIterato
             async with database.async_writing() as session:  # newcomers see a button there
                 guild_id, channel_id = service.guild.id, service.channel(CHANNEL).id
                 await add_play_channel(session, str(guild_id), str(channel_id))
-            bot = BotProcess(_environment(options, service, once), private_file(options.data_dir / "bot.log"))
+            log_file = private_file(options.data_dir / "bot.log")
+            bot = BotProcess(_environment(options, service, once), log_file, options.program)
             keeper = asyncio.create_task(bot.keep_running())
             try:
                 factory = open_players(options.player_spec)
@@ -302,4 +304,4 @@ def _environment(options: DemoOptions, service: LocalDiscord, once: bool) -> dic
         },
         web={"port": 0},
     )
-    return settings.environment(BotSettings) | options.environment
+    return settings.environment(BotSettings)

@@ -60,6 +60,8 @@ class RoundAction(StrEnum):
     """Such a request was confirmed or refused."""
     GAIN = "gain"
     """The bot reported how much better an adapter plays than the one before it."""
+    AFFECTED = "affected"
+    """The bot found that the adapter in use learnt from what may no longer be used: its deadline begins."""
 
 
 class AdapterStatus(StrEnum):

@@ -275,6 +275,14 @@ def latest_events(session: Session, limit: int) -> Sequence[RoundEvent]:
     return session.exec(select(RoundEvent).order_by(col(RoundEvent.id).desc()).limit(limit)).all()
 
 
+def affected_since(session: Session, adapter: str) -> datetime | None:
+    """When it was found that an adapter learnt from what may no longer be used; None if it was not yet."""
+    query = select(func.min(RoundEvent.at)).where(
+        RoundEvent.action == RoundAction.AFFECTED, RoundEvent.adapter == adapter
+    )
+    return session.exec(query).one()
+
+
 def chosen_schedule(session: Session, default: str | None) -> ChosenSchedule:
     """The schedule that was chosen last, or the operator's `default`."""
     query = select(RoundEvent).where(RoundEvent.action == RoundAction.SCHEDULE)

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from datetime import timedelta
 from itertools import islice
 
 from discord import app_commands
@@ -21,7 +22,14 @@ from learner.protocol import PolicyError
 from learner.registry import AdapterError, AdapterRegistry
 from store.lineage import affected_adapters
 from store.models import Adapter, AdapterStatus, Origin, Round
-from store.rounds import active_round, attempts, latest_events, latest_rounds, waits_for_worker
+from store.rounds import (
+    active_round,
+    affected_since,
+    attempts,
+    latest_events,
+    latest_rounds,
+    waits_for_worker,
+)
 from store.statistics import success_by_adapter
 
 SHOWN = 10
@@ -149,13 +157,15 @@ class Rounds(GroupCog, group_name="round", group_description="Rounds of learning
 
     def _status(self) -> str:
         with self.bot.database.session() as session:
-            affected = report_texts.affected_adapters(affected_adapters(session))
-            notes = (self.bot.console.schedule(), self._note(), affected)
             try:
                 current = self._registry.current()
             except AdapterError as error:
                 raise Refusal(f"{error}.") from error
             active, asked = active_round(session), self.bot.settings.rounds
+            since = affected_since(session, current)
+            deadline = since + timedelta(days=asked.erasure_days) if since and asked.erasure_days else None
+            affected = report_texts.affected_adapters(affected_adapters(session), deadline)
+            notes = (self.bot.console.schedule(), self._note(), affected)
             waits = active is not None and waits_for_worker(active, asked.lease, elsewhere=asked.elsewhere)
             return report_texts.round_status(active, current, success_by_adapter(session), notes, waits=waits)
 

@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import Callable
+from datetime import timedelta
 from enum import StrEnum
 from functools import partial
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import discord
 import structlog
 from discord import app_commands
+from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session, select
 
 from bot.errors import OUTSIDE, Refusal
@@ -24,9 +26,10 @@ from bot.rounds.schedule import NoRound, NothingToLearn, TooLate, TooSoon
 from bot.services import BotInteraction, Services
 from learner.protocol import PolicyError
 from learner.registry import AdapterError, AdapterRegistry
-from store.models import Adapter, AdapterStatus, Origin, Round, RoundAction, RoundEvent
+from store.lineage import affected_adapters
+from store.models import Adapter, AdapterStatus, Origin, Round, RoundAction, RoundEvent, now
 from store.players import known_player
-from store.rounds import RoundUnderWay, active_round, record_event
+from store.rounds import RoundUnderWay, active_round, affected_since, record_event
 
 log = structlog.get_logger(__name__)
 
@@ -49,6 +52,7 @@ class Console:
         bot.schedule.on_start = lambda row: bot.audit.everywhere(partial(texts.started, row))
         bot.schedule.on_end = self.ended
         bot.schedule.on_game = self.reports.gain_if_due
+        bot.schedule.on_day = self._keep_deadline
 
     async def resume(self) -> None:
         """Go on with the messages of rounds, and with what was erased."""
@@ -185,15 +189,17 @@ class Console:
     async def leave_affected(self) -> bool:
         """Something was erased, or is no longer agreed to: go back from the adapter in use, if it learnt from it.
 
-        Gives whether no new game is played with such an adapter any more. It does nothing where the owner leaves that
-        to the next round, and while a round runs, which does the same at its end.
+        Gives whether no new game is played with such an adapter any more. Where the owner leaves that to the next
+        round, it is done after the deadline. While a round runs it does nothing, as that does the same at its end.
         """
-        if self._bot.settings.rounds.after_erasure != "rollback":
-            return False
+        asked = self._bot.settings.rounds
+        at_once = asked.after_erasure == "rollback"
         registry = AdapterRegistry.of(self._bot.settings)
 
         def change(session: Session) -> RoundEvent | None:
             refuse_while_running(session)
+            if not at_once and not _is_overdue(session, registry.current(), asked.erasure_days):
+                return None
             left = registry.leave_affected(session)
             if left is None:
                 return None
@@ -211,7 +217,13 @@ class Console:
         if event is not None:
             await self._reload()
             self._tell(event)
-        return True
+        return at_once
+
+    async def _keep_deadline(self) -> None:
+        try:
+            await self.leave_affected()
+        except SQLAlchemyError as error:
+            log.error("database not available", error=str(error.__cause__ or error))
 
     async def base_model(self) -> str:
         """The fingerprint of the base model that plays. Raises Refusal if it does not answer."""
@@ -365,6 +377,16 @@ def refuse_while_running(session: Session) -> None:
     """Raises Refusal while a round may change the current adapter itself."""
     if (row := active_round(session)) is not None:
         raise Refusal(texts.round_under_way(row.number))
+
+
+def _is_overdue(session: Session, adapter: str, days: int) -> bool:
+    """Whether it was found so many days ago that this adapter may no longer be used. Otherwise that is recorded."""
+    if not days or adapter not in affected_adapters(session):
+        return False
+    since = affected_since(session, adapter)
+    if since is None:
+        record_event(session, RoundAction.AFFECTED, None, adapter=adapter)
+    return since is not None and now() - since >= timedelta(days=days)
 
 
 def refuse_unjudged(session: Session, name: str) -> None:

@@ -95,6 +95,8 @@ def event_line(event: RoundEvent) -> str:
             said = _("{person} switched the schedule off")
         case RoundAction.GAIN:
             return _gain_line(event)
+        case RoundAction.AFFECTED:
+            said = _("`{adapter}` had learnt from what may no longer be used")
         case RoundAction.REQUEST:
             said = _("{person} requested to {act}")
         case RoundAction.CONFIRM:

@@ -122,8 +122,11 @@ def success_table(successes: Mapping[str, Success]) -> str:
     return table(heads, rows)
 
 
-def affected_adapters(found: Mapping[str, Affected]) -> str | None:
-    """The note on adapters that learnt from erased or withdrawn turns; `found`: name -> why."""
+def affected_adapters(found: Mapping[str, Affected], deadline: datetime | None = None) -> str | None:
+    """The note on adapters that learnt from erased or withdrawn turns; `found`: name -> why.
+
+    `deadline`: when the one in use plays no new games any more, though no round has come.
+    """
     if not found:
         return None
     lines = [_affected(name, why) for name, why in sorted(found.items())[-AFFECTED_SHOWN:]]
@@ -136,6 +139,8 @@ def affected_adapters(found: Mapping[str, Affected]) -> str | None:
             ).format(adapters=number(older))
         )
     lines.append(_("The next round starts without those turns, and none of these plays new games after it."))
+    if deadline is not None:
+        lines.append(_("Without a round it is so {when}.").format(when=ago(deadline)))
     return "\n".join(lines)
 
 

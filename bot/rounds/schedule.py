@@ -89,6 +89,8 @@ class RoundSchedule:
         self._trigger: Cron | None = None
         self.on_game: Callable[[], Awaitable[None]] | None = None
         """Called after a game has finished, not more than once at a time."""
+        self.on_day: Callable[[], Awaitable[None]] | None = None
+        """Called once a day."""
         self.on_start: Callable[[Round], None] | None = None
         """Called with the row of every round that is queued."""
         self.on_end: Callable[[Round], Awaitable[None]] | None = None
@@ -108,6 +110,8 @@ class RoundSchedule:
         missed = await asyncio.to_thread(self._missed)
         await self.pull()
         self._forgetting = asyncio.create_task(self._forget_erased())
+        if self.on_day is not None:
+            self._scheduler.add_job(self.on_day, "interval", days=1)
         self._scheduler.start()
         self._watch_to_the_end()
         if missed:

@@ -79,8 +79,6 @@ class ChaosOptions:
     """How often the disk is full, and for how long."""
     clock_back: int = 3600
     """Seconds by which the bot's clock is set back after half of the games."""
-    faketime: Path | None = None
-    """libfaketime; None to look where it is installed."""
     keep: Path | None = None
     """A new folder for a copy of the bot's data, to look into."""
     settings: BotSettings = field(default_factory=BotSettings)
@@ -96,22 +94,18 @@ async def bench_chaos(options: ChaosOptions, validator: Validator | None = None)
     not_possible: list[str] = []
     with contextlib.ExitStack() as stack:
         disk: SmallDisk | None = None
-        clock: Clock | None = None
         try:
             disk = stack.enter_context(small_disk(options.data_dir)) if options.disk_fills else None
         except NotPossible as error:
             not_possible.append(str(error))
-        try:
-            clock = Clock(options.data_dir, options.faketime) if options.clock_back else None
-        except NotPossible as error:
-            not_possible.append(str(error))
+        clock = Clock(options.data_dir)
         demo_options = DemoOptions(
             options.data_dir,
             port=0,
             players=0,
             seed=options.seed,
             settings=settings,
-            environment=clock.environment if clock is not None else {},
+            program=clock.program,
         )
         async with running_demo(demo_options, once=True) as demo:
             async with longest_stall(demo.bot.log_file) as stall:
@@ -144,7 +138,7 @@ class _Chaos:
         options: ChaosOptions,
         demo: Demo,
         disk: SmallDisk | None,
-        clock: Clock | None,
+        clock: Clock,
         validator: Validator | None,
     ) -> None:
         self._options = options
@@ -251,7 +245,7 @@ class _Chaos:
         kills, fills = options.service_kills, options.disk_fills if self._disk is not None else 0
         due += [(self._kill_service, _at(number + 0.5, kills)) for number in range(kills)]
         due += [(self._fill_disk, _at(number + 0.25, fills)) for number in range(fills)]
-        if self._clock is not None:
+        if self._options.clock_back:
             due.append((self._set_clock_back, 0.5))
         for what, share in sorted(due, key=lambda each: each[1]):
             await self._played(share)
@@ -280,7 +274,6 @@ class _Chaos:
         self._report.disk_fills += 1
 
     async def _set_clock_back(self) -> None:
-        assert self._clock is not None
         self._clock.set_back(self._options.clock_back)
         self._report.clock_set_back = True
 

@@ -20,8 +20,6 @@ from sim.demo import BotProcess
 log = structlog.get_logger(__name__)
 
 DISK_MEGABYTES = 256
-FAKETIME = ("/usr/lib/*/faketime/libfaketimeMT.so.1", "/usr/lib*/faketime/libfaketimeMT.so.1")
-"""Where packages of libfaketime install the library that tells a process another time."""
 
 
 class NotPossible(RuntimeError):
@@ -66,33 +64,21 @@ def _run(*command: str) -> "subprocess.CompletedProcess[bytes] | None":
 
 
 class Clock:
-    """The time of day as one program sees it. It starts as the machine's."""
+    """The time of day as the bot's process sees it (`sim.bench.set_back`). It starts as the machine's."""
 
-    def __init__(self, folder: Path, library: Path | None = None) -> None:
-        """`library`: libfaketime, None to look where packages install it. Raises NotPossible if it is not there."""
-        installed = (found for pattern in FAKETIME for found in Path("/").glob(pattern.lstrip("/")))
-        found = library or next(installed, None)
-        if found is None or not found.is_file():
-            raise NotPossible("the clock was not set back: libfaketime is not installed")
-        self._library = found
+    def __init__(self, folder: Path) -> None:
         self._file = folder / "clock"
         self.set_back(0)
 
     @property
-    def environment(self) -> dict[str, str]:
-        """Variables for the program. Those that it starts see the machine's time, as they do not inherit these."""
-        return {
-            "LD_PRELOAD": str(self._library),
-            "FAKETIME_TIMESTAMP_FILE": str(self._file),
-            "FAKETIME_CACHE_DURATION": "2",  # seconds; without, each look at the clock reads the file
-            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-            "NO_FAKE_STAT": "1",
-        }
+    def program(self) -> tuple[str, ...]:
+        """Python's arguments that run the bot with this clock."""
+        return ("-m", "sim.bench.set_back", str(self._file))
 
     def set_back(self, seconds: int) -> None:
         """Set it back by so many seconds from the machine's time."""
         written = self._file.with_suffix(".new")
-        written.write_text(f"-{seconds}\n")
+        written.write_text(str(seconds))
         written.replace(self._file)  # never read when half written
 
 

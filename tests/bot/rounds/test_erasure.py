@@ -1,5 +1,7 @@
 """What becomes of the adapter in use when what it learnt from is erased or withdrawn, as the owner chose."""
 
+from datetime import timedelta
+
 import pytest
 from bot_house import House
 from rounds_house import add_adapter, ask, erase_turns_of, finish_a_game, press, registry_of, rounds, say
@@ -8,7 +10,7 @@ from sqlmodel import Session, select
 from bot.privacy import texts
 from local_discord import Person
 from store.migrations import upgrade
-from store.models import Adapter, AdapterStatus, ConsentKind, Origin, RoundAction, RoundEvent, Turn
+from store.models import Adapter, AdapterStatus, ConsentKind, Origin, RoundAction, RoundEvent, Turn, now
 from store.players import give_consent
 from store.training import LineageEntry, record_lineage
 
@@ -60,7 +62,27 @@ async def test_the_adapter_in_use_waits_for_the_next_round_by_default(house: Hou
     await finish_a_game(house, ada)
     name = await learn(house)
     assert await erase(ada) == texts.erased(1, 1)
-    assert registry_of(house).current() == name and not events(house)
+    assert registry_of(house).current() == name and events(house) == [
+        (RoundAction.AFFECTED, None, name, None)
+    ]
+
+
+async def test_it_waits_for_a_round_until_the_deadline_only(house: House, ada: Person):
+    await promoted(house, 1)
+    await finish_a_game(house, ada)
+    name = await learn(house)
+    await erase(ada)
+    grace = await house.discord.people.join("Grace", moderator=True)
+    assert "Without a round it is so <t:" in await say(house, grace, "round status")
+    for days, current in ((29, name), (31, "round-0001-b-sup")):
+        await house.stop()
+        with house.database.session() as session:
+            event = session.exec(select(RoundEvent)).one()
+            event.at = now() - timedelta(days=days)
+            session.add(event)
+        await house.start()
+        assert registry_of(house).current() == current
+    assert "I went back to `round-0001-b-sup`" in await say(house, grace, "round history")
 
 
 async def test_it_is_rolled_back_at_once_where_the_owner_chose_that(rolls_back: House, ada: Person):
