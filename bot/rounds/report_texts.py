@@ -140,7 +140,10 @@ def affected_adapters(found: Mapping[str, Affected], deadline: datetime | None =
         )
     lines.append(_("The next round starts without those turns, and none of these plays new games after it."))
     if deadline is not None:
-        lines.append(_("Without a round it is so {when}.").format(when=ago(deadline)))
+        day = f"<t:{int(deadline.timestamp())}:D>"
+        lines.append(
+            _("Even without a round, the one in use plays no new games from {day} on.").format(day=day)
+        )
     return "\n".join(lines)
 
 

@@ -73,7 +73,9 @@ async def test_it_waits_for_a_round_until_the_deadline_only(house: House, ada: P
     name = await learn(house)
     await erase(ada)
     grace = await house.discord.people.join("Grace", moderator=True)
-    assert "Without a round it is so <t:" in await say(house, grace, "round status")
+    assert "Even without a round, the one in use plays no new games from <t:" in await say(
+        house, grace, "round status"
+    )
     for days, current in ((29, name), (31, "round-0001-b-sup")):
         await house.stop()
         with house.database.session() as session:
