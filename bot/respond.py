@@ -13,6 +13,7 @@ from bot import texts
 from bot.errors import OUTSIDE, came_too_late, cause_of, is_expected, sentence
 from bot.language import speak
 from games.language import _
+from learner.protocol import PolicyError
 
 ACKNOWLEDGED = "acknowledged"
 """In an interaction's extras: Discord has been told that an answer comes, though discord.py may not know."""
@@ -105,8 +106,12 @@ async def answer_error(
     if came_too_late(cause):
         log.warning("interaction too old to answer", **about)
         return
+    if isinstance(cause, discord.HTTPException) and cause.code == ALREADY_ACKNOWLEDGED:
+        return  # the answer, a form for example, arrived; what Discord said of it did not
     if isinstance(cause, SQLAlchemyError):
         log.error("database not available", error=str(cause.__cause__ or cause), **about)
+    elif isinstance(cause, PolicyError):
+        log.warning("policy not available", error=str(cause), **about)
     elif isinstance(cause, OUTSIDE):
         log.warning("Discord refuses", error=str(cause), **about)
     elif not is_expected(cause):

@@ -20,6 +20,7 @@ import structlog
 from sqlmodel import col, func, select
 
 from bot.settings import BotSettings
+from games import GAMES
 from games.core import Outcome
 from games.figures import open_images
 from local_discord.faults import Fault
@@ -58,6 +59,8 @@ class ChaosOptions:
     guilds: int = 20
     players: int = 20
     seed: int = 0
+    names: tuple[str, ...] = tuple(GAMES)
+    """Names of the games that are played."""
     forms: float = 0.25
     """Share of what is said that is said in forms."""
     drop_seconds: float = 20.0
@@ -187,7 +190,9 @@ class _Chaos:
             name = f"Quin{chr(97 + number // 26 % 26)}{chr(97 + number % 26)}"  # found in no log by chance
             person = await service.people.join(name, service.world.guild(channel.guild_id or 0))
             rng = random.Random(self._rng.random())
-            player = Undeterred(person, channel, self._demo.database, rng, words, options.forms)
+            player = Undeterred(
+                person, channel, self._demo.database, rng, words, options.names, options.forms
+            )
             service.world.listen(player.hear)
             self._players.append(player)
 

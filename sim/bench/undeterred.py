@@ -2,6 +2,7 @@
 
 import contextlib
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -50,14 +51,16 @@ class Undeterred:
         database: Database,
         rng: random.Random,
         words: list[str],
+        games: Sequence[str],
         forms: float,
     ) -> None:
-        """`forms`: share of what is said that is said in a form."""
+        """`games`: names of those that are played. `forms`: share of what is said that is said in a form."""
         self.person = person
         self._channel = channel
         self._database = database
         self._rng = rng
         self._words = words
+        self._games = games
         self._forms = forms
         self.said: list[Said] = []
         self.said_in_game = 0
@@ -85,7 +88,7 @@ class Undeterred:
     async def _play(self) -> None:
         while await self._game() is None:
             with contextlib.suppress(ActionRefused, TimeoutError):
-                await self.person.slash(self._channel, "play")
+                await self.person.slash(self._channel, "play", {"game": self._rng.choice(self._games)})
             await until(self._has_game, OPENING_SECONDS)
         while (game := await self._game()) is not None and game.thread_id is not None:
             words = self._rng.choice(self._words)

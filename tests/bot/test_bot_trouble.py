@@ -41,14 +41,30 @@ async def test_waiting_messages_are_answered_when_the_policy_is_back(
     assert len(notices) == 1
 
 
+async def test_a_form_opens_though_discords_answer_is_lost(
+    house: House, ada: Person, capsys: pytest.CaptureFixture[str]
+):
+    thread = await house.play(ada)
+    lost = {"kind": "error", "status": 502, "after": True, "route": "/interactions/*/callback"}
+    house.discord.faults.add(Fault(**lost))
+    await ada.press_labelled(house.boards(ada, thread)[0], "Describe")
+    form = await ada.wait_modal()
+    house.discord.faults.add(Fault(**lost))
+    await ada.submit_modal(form, {"utterance": "select A"})
+    await house.next_board(ada, thread)
+    assert len(await house.turns(thread)) == 1
+    assert "warning" not in capsys.readouterr().err and not [m for m in ada.history(thread) if m.ephemeral]
+
+
 async def test_no_game_starts_before_the_policy_was_available(
-    stopped_house: House, ada: Person, policy: ObedientPolicy
+    stopped_house: House, ada: Person, policy: ObedientPolicy, capsys: pytest.CaptureFixture[str]
 ):
     policy.away = True
     await stopped_house.start()
     await ada.slash("play", "play")
     answer = await ada.wait_message(lambda message: message.ephemeral)
     assert answer.content == texts.POLICY_AWAY_NO_GAME
+    assert "Traceback" not in capsys.readouterr().err
     assert not [channel for channel in ada.channels() if channel.is_thread]
     policy.away = False
     await stopped_house.play(ada)

@@ -13,23 +13,23 @@ from sim.bench.chaos import ChaosOptions, bench_chaos
 async def test_nothing_is_lost_while_everything_fails(tmp_path: Path, validator: Validator | None):
     options = ChaosOptions(
         tmp_path,
-        games=3,
+        games=6,
         guilds=2,
         players=3,
         forms=0.5,
-        drop_seconds=8.0,
+        names=("pick",),
+        drop_seconds=12.0,
         slow_seconds=1.0,
         bot_kills=1,
         service_kills=1,
         round_kills=0,
         worker_kills=0,
         disk_fills=0,
-        clock_back=0,
         settings=BotSettings().changed(policy={"threads": 1}),
     )
     report = await bench_chaos(options, validator)
     assert report.sound, report
-    assert report.games == 3 and report.turns == report.messages + report.forms - report.refused
+    assert report.games == 6 and report.turns == report.messages + report.forms - report.refused
     assert (report.bot_kills, report.service_kills) == (1, 2) and report.forms and report.gateway_drops, (
         report
     )
