@@ -269,6 +269,7 @@ class _Chaos:
 
     async def _fill_disk(self) -> None:
         assert self._disk is not None
+        await asyncio.to_thread(self._demo.database.scrub)  # SQLite would write into its log's old pages
         log.info("the disk is full")
         self._disk.fill()
         try:
