@@ -22,6 +22,8 @@ class ChaosReport:
     """What is in more than one turn."""
     refused: int = 0
     """What the bot asked for again, because it could not keep it."""
+    put_off: int = 0
+    """Times that the bot said that it cannot save a turn now, and goes on later."""
     forms_failed: int = 0
     """Forms that Discord told their senders of that there was no answer in time."""
     after_end: int = 0

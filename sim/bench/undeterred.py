@@ -63,6 +63,8 @@ class Undeterred:
         self._games = games
         self._forms = forms
         self.said: list[Said] = []
+        self.put_off = 0
+        """Times that the bot said in any thread that it cannot save now, and goes on later."""
         self.said_in_game = 0
         """What was said in the running game."""
         self.uttered: list[str] = []
@@ -77,6 +79,8 @@ class Undeterred:
         message = event.record
         if isinstance(message, Message) and message.content == texts.NOT_KEPT and message.reference:
             self._refused.add(str(message.reference["message_id"]))
+        elif event.name == "MESSAGE_CREATE" and isinstance(message, Message):
+            self.put_off += message.content == texts.NOT_SAVED
 
     async def play(self) -> None:
         """One game, from `/play` to its end."""
