@@ -72,6 +72,8 @@ class Inbox:
         self._failures: dict[int, int] = {}
         """Threads that could not be read, and how often in a row."""
         self._retries: dict[int, asyncio.Task[None]] = {}
+        self._given_back: set[int] = set()
+        """Messages whose players were asked to send them again: they are not played when they are read again."""
 
     def disconnected(self) -> None:
         """Messages may be missed from now on."""
@@ -177,10 +179,9 @@ class Inbox:
 
     async def edited(self, message: discord.Message) -> None:
         """A message was edited. A waiting utterance is changed too, a played one is not."""
-        if message.author.bot or message.edited_at is None or not self._may_be_a_game(message.channel):
+        changed = message.edited_at is not None and (self._plain_messages or self._content(message))
+        if message.author.bot or not changed or not self._may_be_a_game(message.channel):
             return
-        if not self._content(message) and not self._plain_messages:
-            return  # the bot may not read its content
         async with self._locks(message.channel.id):
             found = await self._game(message.channel.id)
             if found is None or not _may_instruct(*found, message.author):
@@ -348,12 +349,10 @@ class Inbox:
     async def _take(self, message: discord.Message) -> None:
         """Handle one message of a game's player. Messages are handled in order."""
         found = await self._game(message.channel.id)
-        if found is None:
+        if found is None or message.type not in PLAYABLE or message.id in self._given_back:
             return
         game, _ = found
-        if game.outcome is not Outcome.OPEN or message.type not in PLAYABLE:
-            return
-        if game.heard_message_id is not None and message.id <= int(game.heard_message_id):
+        if game.outcome is not Outcome.OPEN or message.id <= int(game.heard_message_id or 0):
             return
         words = self._content(message)
         content = read(words, _extras(message))
@@ -364,9 +363,9 @@ class Inbox:
             await self._keep(game, message, content)
         except SQLAlchemyError as error:
             log.error("message not kept", message=message.id, error=str(error.__cause__ or error))
-            kept = content is not None and not isinstance(content, Utterance)
-            await self._answer(game, message, content if kept else Unplayable(texts.NOT_KEPT))
-            return
+            if content is None or isinstance(content, Utterance):
+                self._given_back.add(message.id)
+                content = Unplayable(texts.NOT_KEPT)
         await self._answer(game, message, content)
         if isinstance(content, Utterance):
             self._games.wake(game.id)

@@ -339,7 +339,7 @@ class _Chaos:
                 report.forms += said.form
                 report.lost += missing and not said.form
                 report.forms_lost += missing and said.form
-                report.doubled += played[said.id] > 1
+                report.doubled += played[said.id] + said.refused > 1
                 report.refused += said.refused
                 report.after_end += said.after_end
                 report.unanswered += said.unanswered

@@ -19,7 +19,7 @@ class ChaosReport:
     forms_lost: int = 0
     """The same of forms."""
     doubled: int = 0
-    """What is in more than one turn."""
+    """What is in more than one turn, or in one though the bot asked for it again."""
     refused: int = 0
     """What the bot asked for again, because it could not keep it."""
     put_off: int = 0
