@@ -84,13 +84,15 @@ async def answer(
 
 async def reply(
     message: discord.Message, text: str, *, view: discord.ui.View = discord.utils.MISSING
-) -> None:
-    """Reply to a message; a repeated call sends no second reply. A reply that cannot be sent is dropped.
+) -> bool:
+    """Reply to a message; a repeated call sends no second reply. False if it cannot be sent.
 
     A marked text is translated.
     """
     with suppress(*OUTSIDE):
         await message.reply(_(text), nonce=f"a-{message.id}", view=view, allowed_mentions=NO_PINGS)
+        return True
+    return False
 
 
 async def answer_error(

@@ -364,8 +364,9 @@ class Inbox:
         except SQLAlchemyError as error:
             log.error("message not kept", message=message.id, error=str(error.__cause__ or error))
             if content is None or isinstance(content, Utterance):
-                self._given_back.add(message.id)
-                content = Unplayable(texts.NOT_KEPT)
+                if await reply(message, texts.NOT_KEPT):  # else it is read again
+                    self._given_back.add(message.id)
+                return self._up_to_date.discard(message.channel.id)
         await self._answer(game, message, content)
         if isinstance(content, Utterance):
             self._games.wake(game.id)
