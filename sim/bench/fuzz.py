@@ -240,7 +240,8 @@ class Fuzz:
                 report.forbidden.append(f"game {game.id}: in another server")
         for turn in turns:
             game = games[turn.game_id]
-            allowed = (int(players[game.player_id].external_id), int(game.thread_id or 0))
+            speaker = players[turn.player_id if game.team and turn.player_id is not None else game.player_id]
+            allowed = (int(speaker.external_id), int(game.thread_id or 0))
             wrote = [
                 self._crowd.wrote.get(each or "")
                 for each in (turn.message_id, *(turn.earlier_message_ids or ()))
