@@ -211,8 +211,15 @@ def _without_voice() -> None:
 
 
 async def _run(bot: RespectBot, token: str) -> None:
+    starting = asyncio.create_task(bot.start(token), name="discord")
     try:
-        await bot.start(token)
+        await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        # While it connects again, discord.py forgets that it was cancelled, but not that it was closed.
+        await bot.close()
+        starting.cancel()
+        await asyncio.wait({starting})
+        raise
     except discord.LoginFailure as error:
         raise StartupError(
             f"Discord refuses the token: reset it at {PORTAL} > your application > Bot, and copy the whole "

@@ -33,6 +33,11 @@ _written: list[tuple[str, str]] = []
 """(test, what it wrote to standard error)."""
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long tests begin first: the others are done meanwhile."""
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
 @event.listens_for(Turn, "before_insert")
 def _turn(_mapper: Any, _connection: Any, row: Turn) -> None:
     SAID.add(row.utterance)

@@ -9,6 +9,7 @@ from local_discord.request_log import Validator
 from sim.bench.chaos import ChaosOptions, bench_chaos
 
 
+@pytest.mark.long
 @pytest.mark.timeout(600)
 async def test_nothing_is_lost_while_everything_fails(tmp_path: Path, validator: Validator | None):
     options = ChaosOptions(

@@ -11,6 +11,7 @@ from sim.demo import DemoOptions, running_demo
 from store.models import Adapter, AdapterTurn, Feedback, Game, RoundStatus, Turn
 
 
+@pytest.mark.long
 @pytest.mark.timeout(600)
 async def test_games_are_played_a_round_is_learnt_and_the_next_games_take_it(tmp_path: Path):
     quick = BotSettings().changed(

@@ -155,6 +155,13 @@ async def test_a_lost_gateway_session_loses_no_message(
     assert has_board(house.boards(ada, thread)[-1])
 
 
+async def test_a_bot_stops_while_it_connects_again(house: House):
+    house.discord.gateway.invalidate()
+    await house.eventually(lambda: not house.discord.gateway.connected)
+    await asyncio.sleep(0.2)  # discord.py waits five seconds now, and forgets that it was cancelled
+    await asyncio.wait_for(house.stop(), 10)
+
+
 async def test_a_bot_whose_parent_was_killed_stops(stopped_house: House):
     house = stopped_house
     async with parent_of_bot(house) as parent:
