@@ -94,11 +94,17 @@ def local_path(text: str) -> str:
 
 
 def set_cookie(
-    request: web.Request, response: web.StreamResponse, session_id: str, *, lax: bool = False
+    request: web.Request,
+    response: web.StreamResponse,
+    session_id: str,
+    *,
+    lax: bool = False,
+    secure: bool = False,
 ) -> None:
     """Give a browser its session. With `lax`, it is also sent by those who come from another site, as from Discord;
-    forms from there are refused all the same."""
-    secure = request.secure or request.headers.get("X-Forwarded-Proto") == "https"
+    forms from there are refused all the same. `secure`: browsers reach the page with TLS, whatever it looks like here.
+    """
+    secure = secure or request.secure or request.headers.get("X-Forwarded-Proto") == "https"
     response.set_cookie(
         COOKIE,
         session_id,

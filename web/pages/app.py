@@ -145,7 +145,7 @@ async def _back_from_discord(request: web.Request) -> web.Response:
         return response
     response = web.HTTPSeeOther(next_path)
     response.del_cookie(BEGUN_COOKIE, path=BACK)
-    set_cookie(request, response, request.app[ACCESS].begin_session(), lax=True)
+    set_cookie(request, response, request.app[ACCESS].begin_session(), lax=True, secure=sign_in.is_secure)
     raise response
 
 
