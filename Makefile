@@ -27,7 +27,8 @@ $(SETUP): pyproject.toml constraints.txt
 demo: $(SETUP)
 	$(BIN)/respect demo $(ARGS)
 
-# The files of tests lie in memory where there is room for them: databases would wait for the disk at each commit.
+# The files of tests lie in memory where there is room for them: databases would wait for the disk at each commit. There are
+# more processes than the two cores of a small machine, because some tests wait for processes of their own.
 test: $(SETUP)
 	@free=$$(df -Pk /dev/shm 2>/dev/null | awk 'NR == 2 {print $$4}'); [ "$${free:-0}" -gt 4000000 ] && in=/dev/shm || in=$${TMPDIR:-/tmp}; \
 	files=$$(mktemp -d "$$in/respect-tests.XXXXXX") && trap 'rm -rf "$$files"' EXIT && \

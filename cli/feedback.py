@@ -9,9 +9,10 @@ import typer
 from rich.table import Table
 
 from cli.console import fail, out, print_json
-from learner.feedback import Decoder, open_decoder
+from learner.feedback import Decoder, chosen_decoder, open_decoder
 from learner.feedback.evaluate import BadLine, Scores, read_interactions
 from learner.feedback.evaluate import evaluate as run_evaluate
+from learner.feedback.few_shot import LanguageModelError
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -81,13 +82,10 @@ def _decoder(name: DecoderName, scheme: SchemeName, policy: str, model: str | No
         if model is not None:
             fail("--model is for --decoder prompted: the rules need no model.")
         return open_decoder(name, scheme)
-    from learner.feedback.language_model import CausalLanguageModel, LanguageModelError
     from learner.policy import Policy, PolicyLoadError
 
     try:
-        if model is not None:
-            return open_decoder(name, scheme, model=CausalLanguageModel.load(model))
-        return open_decoder(name, scheme, Policy.load(policy))
+        return chosen_decoder(name, scheme, model, lambda: Policy.load(policy))
     except (PolicyLoadError, LanguageModelError) as error:
         fail(str(error))
 

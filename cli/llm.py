@@ -49,7 +49,7 @@ def build(
     ),
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Build a policy of a language model, an encoder of figures and a connector. It takes an hour or more. Use it with
+    """Build a policy of a language model, an encoder of figures and a connector. It takes long. Use it with
     `--policy DIR`; docs/models.md says what it costs."""
     import torch
     from transformers.utils import logging as transformers_logging

@@ -217,7 +217,7 @@ class Console:
         if event is not None:
             await self._reload()
             self._tell(event)
-        return at_once
+        return at_once or event is not None
 
     async def _keep_deadline(self) -> None:
         try:

@@ -1,5 +1,6 @@
 """Feedback decoding: what the next utterance says about the last action."""
 
+from collections.abc import Callable
 from typing import get_args
 
 from learner.feedback.few_shot import FewShotDecoder, LanguageModel
@@ -21,6 +22,7 @@ __all__ = [
     "Scheme",
     "Scorer",
     "Verdict",
+    "chosen_decoder",
     "exchange_of",
     "open_decoder",
 ]
@@ -47,3 +49,16 @@ def open_decoder(
             raise ValueError("The decoder 'prompted' asks a model: give it a policy, or use 'rules'")
         return PromptedDecoder(scorer, scheme)
     raise ValueError(f"Unknown decoder {name!r}: expected {' or '.join(DECODERS)}")
+
+
+def chosen_decoder(name: str, scheme: str, model: str | None, policy: Callable[[], Scorer]) -> Decoder:
+    """The decoder of a user's choice; the model that it asks is loaded now, and with "rules" none is.
+
+    `model`: see `RESPECT_FEEDBACK__MODEL`; None to ask the policy. Raises `LanguageModelError`, and what `policy`
+    raises.
+    """
+    if name == "prompted" and model is not None:
+        from learner.feedback.language_model import CausalLanguageModel  # imports torch
+
+        return open_decoder(name, scheme, model=CausalLanguageModel.load(model))
+    return open_decoder(name, scheme, policy() if name == "prompted" else None)

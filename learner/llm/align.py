@@ -54,30 +54,23 @@ def align(
     The likeness of a description and a figure is the mean over its words of the largest cosine with one of the figure's
     tokens (late interaction: Khattab and Zaharia, 2020, arXiv 2004.12832). Both are taken relative to the mean word.
     """
-    rng, generator = random.Random(seed), torch.Generator().manual_seed(seed)
     vectors = model.get_input_embeddings().weight.detach()
     bags = [[tokenizer.encode(f" {words}", add_special_tokens=False) for words in of] for of in descriptions]
     common = vectors[sorted({token for of in bags for ids in of for token in ids})]
     middle, length = common.mean(0), (common - common.mean(0)).norm(dim=1).mean()
     unit = functional.normalize(vectors - middle, dim=1)
-    seen = torch.stack([pixels, *(jitter(pixels, generator) for _ in range(settings.views - 1))], 1)
-    learnt = [*model.model.vision_tower.parameters(), *model.model.multi_modal_projector.parameters()]
-    optimiser = torch.optim.AdamW(learnt, weight_decay=0.02)
-    batch = min(settings.batch, len(bags))
-    same = torch.arange(batch).repeat(settings.said)
-    model.train()
     with torch.no_grad():
         model.model.multi_modal_projector.linear_2.bias.copy_(middle)
-    for step in range(settings.steps):
-        set_rate(optimiser, settings.rate, step, settings.steps)
-        chosen = rng.sample(range(len(bags)), batch)
+
+    def loss_of(
+        chosen: list[int], tokens: torch.Tensor, rng: random.Random
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         said = [
             [token for token in ids if rng.random() >= settings.dropout] or ids
             for _ in range(settings.said)
             for ids in (rng.choice(bags[figure]) for figure in chosen)
         ]
-        views = seen[chosen, torch.randint(settings.views, (batch,), generator=generator)]
-        tokens = shown(model, views) - middle
+        tokens, batch = tokens - middle, len(chosen)
         words = unit[torch.tensor([token for ids in said for token in ids])]
         cosines = words @ functional.normalize(tokens, dim=-1).flatten(0, 1).T
         closest = _soft_maximum(cosines.view(len(words), batch, -1), settings.sharpness)
@@ -85,14 +78,12 @@ def align(
         likeness = closest.new_zeros(len(said), batch).index_add(0, owner, closest)
         likeness = likeness / torch.bincount(owner)[:, None] / settings.temperature
         others = likeness.view(settings.said, batch, batch).transpose(1, 2).flatten(0, 1)
+        same = torch.arange(batch).repeat(settings.said)
         loss = (functional.cross_entropy(likeness, same) + functional.cross_entropy(others, same)) / 2
         stretch = (tokens.norm(dim=-1) / length - 1).square().mean()
-        optimiser.zero_grad()
-        (loss + settings.norm * stretch).backward()
-        torch.nn.utils.clip_grad_norm_(learnt, 1.0)
-        optimiser.step()
-        progress("figures", step + 1, settings.steps, loss.item())
-    model.eval()
+        return loss, loss + settings.norm * stretch
+
+    _descend(model, pixels, settings, "figures", settings.steps, 0.02, seed, loss_of, progress)
 
 
 def snap(
@@ -109,7 +100,6 @@ def snap(
     A language model finds again what it has read by the exact word (induction heads: Olsson et al., 2022, arXiv
     2209.11895), and does not see that a blend of several words is one of them.
     """
-    rng, generator = random.Random(seed), torch.Generator().manual_seed(seed)
     vectors = model.get_input_embeddings().weight.detach()
     bags = [
         sorted({token for words in of for token in tokenizer.encode(f" {words}", add_special_tokens=False)})
@@ -125,21 +115,44 @@ def snap(
         ]
     )
     scale = (wanted - middle).square().sum(-1).mean()
+
+    def loss_of(chosen: list[int], tokens: torch.Tensor, _: object) -> tuple[torch.Tensor, torch.Tensor]:
+        loss = (tokens - wanted[chosen]).square().sum(-1).mean() / scale
+        return loss, loss
+
+    _descend(model, pixels, settings, "words", settings.snap_steps, 0.0, seed, loss_of, progress)
+
+
+def _descend(
+    model: Any,
+    pixels: torch.Tensor,
+    settings: AlignSettings,
+    stage: str,
+    steps: int,
+    weight_decay: float,
+    seed: int,
+    loss_of: Callable[[list[int], torch.Tensor, random.Random], tuple[torch.Tensor, torch.Tensor]],
+    progress: OnProgress,
+) -> None:
+    """Train vision tower and connector on figures' pixels [F, 3, S, S], slightly moved. `loss_of`: numbers of the
+    figures of a batch, their tokens [B, tokens, D] and a source of chance -> (the loss that is shown, the loss that is
+    minimised)."""
+    rng, generator = random.Random(seed), torch.Generator().manual_seed(seed)
     seen = torch.stack([pixels, *(jitter(pixels, generator) for _ in range(settings.views - 1))], 1)
     learnt = [*model.model.vision_tower.parameters(), *model.model.multi_modal_projector.parameters()]
-    optimiser = torch.optim.AdamW(learnt, weight_decay=0.0)
-    batch = min(settings.batch, len(bags))
+    optimiser = torch.optim.AdamW(learnt, weight_decay=weight_decay)
+    batch = min(settings.batch, len(pixels))
     model.train()
-    for step in range(settings.snap_steps):
-        set_rate(optimiser, settings.rate, step, settings.snap_steps)
-        chosen = rng.sample(range(len(bags)), batch)
+    for step in range(steps):
+        set_rate(optimiser, settings.rate, step, steps)
+        chosen = rng.sample(range(len(pixels)), batch)
         views = seen[chosen, torch.randint(settings.views, (batch,), generator=generator)]
-        loss = (shown(model, views) - wanted[chosen]).square().sum(-1).mean() / scale
+        loss, minimised = loss_of(chosen, shown(model, views), rng)
         optimiser.zero_grad()
-        loss.backward()
+        minimised.backward()
         torch.nn.utils.clip_grad_norm_(learnt, 1.0)
         optimiser.step()
-        progress("words", step + 1, settings.snap_steps, loss.item())
+        progress(stage, step + 1, steps, loss.item())
     model.eval()
 
 

@@ -23,7 +23,7 @@ from learner.examples.readable import Reader, set_aside, too_long
 from learner.examples.seed import stored_seed_games
 from learner.examples.trust import filter_by_trust
 from learner.examples.usage import uses_of_seeds
-from learner.feedback import open_decoder
+from learner.feedback import chosen_decoder
 from learner.feedback.decode import decode_interactions
 from learner.protocol import BASE_ADAPTER
 from learner.registry import AdapterError, Card
@@ -203,15 +203,8 @@ def decode(work: RoundWork, interactions: Sequence[Interaction]) -> dict[int, St
     """Decode every turn that has a next utterance and no verdict yet. Returns all verdicts by turn id."""
     work.report("decode")
     scheme, _ = parse_system(work.system)
-    asked, scorer, model = work.settings.feedback, None, None
-    if asked.decoder == "prompted":
-        if asked.model is None:
-            scorer = work.policy
-        else:
-            from learner.feedback.language_model import CausalLanguageModel  # imports torch
-
-            model = CausalLanguageModel.load(asked.model)
-    decoder = open_decoder(asked.decoder, scheme, scorer, model)
+    asked = work.settings.feedback
+    decoder = chosen_decoder(asked.decoder, scheme, asked.model, lambda: work.policy)
     return decode_interactions(
         work.database,
         interactions,

@@ -163,15 +163,18 @@ class _Chaos:
         self._add_faults()
         service.log.validator = self._check
         rounds = KilledRounds(self._demo, self._channel, self._rng)
+        having_rounds = asyncio.create_task(self._have_rounds(rounds))
         disturbing = [
-            asyncio.create_task(each) for each in (self._drop(), self._disturb(), self._have_rounds(rounds))
+            asyncio.create_task(self._drop()),
+            asyncio.create_task(self._disturb()),
+            having_rounds,
         ]
         try:
             async with asyncio.TaskGroup() as tasks:
                 for player in self._players:
                     tasks.create_task(self._play_on(player))
             service.faults.clear()
-            await disturbing[2]  # the rounds
+            await having_rounds
         finally:
             for task in disturbing:
                 task.cancel()

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 WIDTH, HEIGHT = 760, 300
-LEFT, RIGHT, TOP, BOTTOM = 64, 14, 14, 50
+LEFT, RIGHT, TOP, BOTTOM = 80, 14, 14, 50
 """Margins."""
 LABELS = 16
 """Labels on the x axis at most."""

@@ -159,7 +159,9 @@ async def test_a_bot_stops_while_it_connects_again(house: House):
     house.discord.gateway.invalidate()
     await house.eventually(lambda: not house.discord.gateway.connected)
     await asyncio.sleep(0.2)  # discord.py waits five seconds now, and forgets that it was cancelled
-    await asyncio.wait_for(house.stop(), 10)
+    stopping = asyncio.create_task(house.stop())
+    await asyncio.wait({stopping}, timeout=10)
+    assert stopping.done()
 
 
 async def test_a_bot_whose_parent_was_killed_stops(stopped_house: House):
