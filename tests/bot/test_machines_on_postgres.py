@@ -133,7 +133,7 @@ async def page_of(machines: Machines) -> AsyncIterator[Callable[[str], Awaitable
 
 
 async def test_a_round_queued_by_the_bot_is_trained_by_workers_and_played_by_the_bot(machines: Machines):
-    """The worker is killed in the middle, another finishes."""
+    """Two processes train in each worker. The first worker is killed in the middle, another finishes."""
     discord, database = machines.discord, machines.database
     bot = await machines.start("bot", "-m", "bot")
     ada = await discord.people.join("Ada")
@@ -149,7 +149,9 @@ async def test_a_round_queued_by_the_bot_is_trained_by_workers_and_played_by_the
     await grace.slash(CHANNEL, "round start")
     await machines.until(lambda: machines.round() is not None, bot)
     worker = ("-c", "from cli.main import app; app()", "round", "worker")
-    first = await machines.start("first", *worker, RESPECT_TRAINING__EPOCHS="2000")
+    first = await machines.start(
+        "first", *worker, RESPECT_TRAINING__EPOCHS="2000", RESPECT_ROUNDS__PROCESSES="2"
+    )
     await machines.until(
         lambda: (
             (row := machines.round()) is not None and row.stage == "train" and row.progress.get("done", 0) > 0
@@ -158,15 +160,16 @@ async def test_a_round_queued_by_the_bot_is_trained_by_workers_and_played_by_the
         first,
     )
     children = psutil.Process(first.pid).children(recursive=True)
+    assert len(children) >= 3  # the launcher and what it started
     first.send_signal(signal.SIGKILL)
-    for child in children:
-        child.kill()
     await first.wait()
-    second = await machines.start("second", *worker, "--once")
+    second = await machines.start("second", *worker, "--once", RESPECT_ROUNDS__PROCESSES="2")
     assert await asyncio.wait_for(second.wait(), PATIENCE) == 0, machines.logs()
     row = machines.round()
     assert row is not None and (row.status, row.error) == ("done", None), machines.logs()
     assert row.worker and str(second.pid) in row.worker
+    assert row.results["training"]["processes"] == 2
+    await machines.until(lambda: not any(child.is_running() for child in children), bot)
     assert row.results["promoted"], row.results  # so few games are not judged by
     adapter = row.results["adapter"]
     await machines.until((machines.folder / "bot" / "adapters" / adapter / "card.json").exists, bot)
