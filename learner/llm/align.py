@@ -140,7 +140,7 @@ def _descend(
     rng, generator = random.Random(seed), torch.Generator().manual_seed(seed)
     seen = torch.stack([pixels, *(jitter(pixels, generator) for _ in range(settings.views - 1))], 1)
     learnt = [*model.model.vision_tower.parameters(), *model.model.multi_modal_projector.parameters()]
-    optimiser = torch.optim.AdamW(learnt, weight_decay=weight_decay)
+    optimiser = torch.optim.AdamW(learnt, weight_decay=weight_decay, fused=True)
     batch = min(settings.batch, len(pixels))
     model.train()
     for step in range(steps):

@@ -125,7 +125,9 @@ def train(
             like=like,
         )
         optimizer = accelerator.prepare(
-            torch.optim.AdamW(policy.trainable(), lr=config.learning_rate, weight_decay=config.weight_decay)
+            torch.optim.AdamW(
+                policy.trainable(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
+            )
         )
         losses, means, step, skipped, in_a_row = [], [], 0, 0, 0
         best = _Best(policy.trainable(), config.patience)

@@ -24,9 +24,6 @@ from learner.policy.backend import Trainee, WarmStartSettings
 from learner.policy.batch import to_example
 from learner.policy.tiny.matcher import Matching
 
-Places = dict[str, int]
-"""Figure id -> column of a figure, for one image set."""
-
 BATCH_REFERENCES = 64
 FULL_RATE_REFERENCES = 8
 """References per figure from which on the full learning rate is used. With fewer, most words do not occur, and the
@@ -51,6 +48,16 @@ class Reference:
     others: tuple[str, ...]
     """Other figures that it may describe."""
     weight: float
+
+
+@dataclass(frozen=True, eq=False)
+class Figures:
+    """The figures of one image set that were played with."""
+
+    columns: dict[str, int]
+    """Figure id -> column."""
+    features: torch.Tensor
+    """[figures, D] their image features, by column."""
 
 
 class Grounding:
@@ -101,13 +108,13 @@ class Grounding:
         if not played:
             return []
         known = [replace(each, weight=SEED_WEIGHT * each.weight) for each in self.references(seeds)]
-        pools = ((played, _places(games)), (known, _places(seeds)))
-        references = [(each, places[each.images]) for some, places in pools for each in some]
-        boards = [among for _, places in pools for among in places.values()]
+        pools = ((played, self._figures(games)), (known, self._figures(seeds)))
+        references = [(each, figures[each.images]) for some, figures in pools for each in some]
+        sets = [among for _, figures in pools for among in figures.values()]
         parameters = self._matching.parameters(self._trainee.trainable())
-        figures = sum(map(len, _places(games).values()))
-        rate = settings.learning_rate * min(1.0, len(played) / (FULL_RATE_REFERENCES * figures))
-        optimizer = torch.optim.AdamW(parameters, lr=rate)
+        count = sum(len(figures.columns) for figures in pools[0][1].values())
+        rate = settings.learning_rate * min(1.0, len(played) / (FULL_RATE_REFERENCES * count))
+        optimizer = torch.optim.AdamW(parameters, lr=rate, fused=True)
         batches = max(1, len(references) // BATCH_REFERENCES)
         schedule = get_cosine_schedule_with_warmup(optimizer, min(10, batches), settings.epochs * batches)
         losses = []
@@ -119,7 +126,7 @@ class Grounding:
                     (_with_fewer_words(each, settings.dropout, rng), among)
                     for each, among in references[number::batches]
                 ]
-                parts = [([each for each, its in batch if its is among], among) for among in boards]
+                parts = [([each for each, its in batch if its is among], among) for among in sets]
                 losses_of = [self._loss(part, among) for part, among in parts if part]
                 loss = torch.stack(losses_of).sum() / len(batch)
                 if not torch.isfinite(loss):
@@ -140,16 +147,16 @@ class Grounding:
         Otherwise the rest of the model would learn from wrong labels to ignore the matcher.
         """
         references = [each for each in self.references(games) if len(each.figures) == 1]
-        places = _places(games)
+        figures = self._figures(games)
         sure: dict[tuple[str, int], float] = {}
         with torch.no_grad():
             for number in range(0, len(references), BATCH_REFERENCES):
                 batch = references[number : number + BATCH_REFERENCES]
                 for images in sorted({each.images for each in batch}):
                     some = [each for each in batch if each.images == images]
-                    posterior = self._joint(some, places[images]).softmax(-1)
+                    posterior = self._joint(some, figures[images]).softmax(-1)
                     for row, each in enumerate(some):
-                        belief = float(posterior[row, places[images][each.figures[0]]])
+                        belief = float(posterior[row, figures[images].columns[each.figures[0]]])
                         sure[each.turn] = max(belief, sure.get(each.turn, 0.0))
         return [
             replace(
@@ -162,18 +169,28 @@ class Grounding:
             for game in games
         ]
 
-    def _loss(self, batch: Sequence[Reference], places: Places) -> torch.Tensor:
+    def _figures(self, games: Sequence[TrainingGame]) -> dict[str, Figures]:
+        """The figures that were played with, by image set."""
+        seen: dict[str, set[str]] = {}
+        for game in games:
+            seen.setdefault(game.images, set()).update(game.context)
+        found = {}
+        for images, ids in seen.items():
+            columns = {figure: i for i, figure in enumerate(sorted(ids))}
+            found[images] = Figures(columns, self._trainee.figures.encode(images, list(columns)).rows())
+        return found
+
+    def _loss(self, batch: Sequence[Reference], among: Figures) -> torch.Tensor:
         """Partial-label negative log-likelihood, summed over the batch, all of one image set."""
-        joint = self._joint(batch, places)
+        joint = self._joint(batch, among)
         weights = joint.new_tensor([each.weight for each in batch])
         return -(weights * joint.logsumexp(-1)).sum()
 
-    def _joint(self, batch: Sequence[Reference], places: Places) -> torch.Tensor:
+    def _joint(self, batch: Sequence[Reference], among: Figures) -> torch.Tensor:
         """[batch, figures] log-probability that a description is of a figure, plus log prior, with the prior at least
         1e-9."""
-        features = self._trainee.figures.encode(batch[0].images, list(places)).rows()
-        logps = self._matching.logps([each.words for each in batch], features)
-        return logps + _prior(batch, places).to(logps).clamp(min=1e-9).log()
+        logps = self._matching.logps([each.words for each in batch], among.features)
+        return logps + _prior(batch, among.columns).to(logps).clamp(min=1e-9).log()
 
 
 def _referents(game: TrainingGame, label: TurnLabel, several: bool) -> tuple[set[str], set[str]]:
@@ -200,19 +217,11 @@ def _with_fewer_words(reference: Reference, dropout: float, rng: random.Random) 
     return replace(reference, words=words or reference.words)
 
 
-def _prior(batch: Sequence[Reference], places: Places) -> torch.Tensor:
+def _prior(batch: Sequence[Reference], columns: dict[str, int]) -> torch.Tensor:
     """[batch, figures] prior probability of what each description is of: rows sum to 1."""
-    prior = torch.zeros(len(batch), len(places))
+    prior = torch.zeros(len(batch), len(columns))
     for row, each in enumerate(batch):
         share = 1 / (LABEL_ODDS * len(each.figures) + len(each.others))
-        prior[row, [places[figure] for figure in each.others]] = share
-        prior[row, [places[figure] for figure in each.figures]] = LABEL_ODDS * share
+        prior[row, [columns[figure] for figure in each.others]] = share
+        prior[row, [columns[figure] for figure in each.figures]] = LABEL_ODDS * share
     return prior
-
-
-def _places(games: Sequence[TrainingGame]) -> dict[str, Places]:
-    """The columns of the figures that were played with, by image set."""
-    seen: dict[str, set[str]] = {}
-    for game in games:
-        seen.setdefault(game.images, set()).update(game.context)
-    return {images: {figure: i for i, figure in enumerate(sorted(ids))} for images, ids in seen.items()}

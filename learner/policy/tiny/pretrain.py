@@ -124,7 +124,7 @@ def align(
     own = torch.nn.Embedding(len(vectors), width)
     torch.nn.init.zeros_(own.weight)
     optimiser = torch.optim.AdamW(
-        [p for part in (encoder, key, mapped, own) for p in part.parameters()], weight_decay=0.02
+        [p for part in (encoder, key, mapped, own) for p in part.parameters()], weight_decay=0.02, fused=True
     )
     batch = min(settings.batch, len(bags))
     same = torch.arange(batch)
@@ -290,6 +290,7 @@ def train_language(
     optimiser = torch.optim.AdamW(
         [{"params": layers, "weight_decay": 0.01}, {"params": [embed], "weight_decay": 0.0}],
         betas=(0.9, 0.98),
+        fused=True,
     )
     model.train()
     ready: list[list[Encoded]] = []

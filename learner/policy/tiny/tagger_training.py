@@ -27,7 +27,7 @@ def train_tagger(
     encode = tokenise(tokenizer)
     strange, pieces = _plain_words(tokenizer), _pieces(tokenizer)
     tagger, embed = model.model.tagger, model.get_input_embeddings()
-    optimiser = torch.optim.AdamW(tagger.parameters(), weight_decay=0.01)
+    optimiser = torch.optim.AdamW(tagger.parameters(), weight_decay=0.01, fused=True)
     for step in range(settings.tagger_steps):
         set_rate(optimiser, settings.tagger_rate, step, settings.tagger_steps)
         rows = []
