@@ -111,9 +111,9 @@ NOT_SAVED = N_("I can't save our game right now. Your message is kept; I'll go o
 DM_ANSWER = N_("Hi! Games are played in a server's channel: use `/play` there. `/help` tells you how.")
 NO_GAME = N_("You have no game running here. `/play` starts one!")
 GAME_IS_OVER = N_("This game is over. Press **New game** or use `/play` for another one.")
-GIVE_UP_SURE = N_("Give up this game? I'll show which figures it was.")
-ENDED = N_("I ended that game and showed which figures it was.")
-GIVEN_UP = N_("Given up. Let's see which ones it was.")
+GIVE_UP_SURE = N_("Give up this game? I'll show which figures you meant.")
+ENDED = N_("I ended that game and showed which figures were meant.")
+GIVEN_UP = N_("Given up. Let's see which ones you meant.")
 NOT_GIVEN_UP = N_("We go on: describe the next figure to me.")
 GAME_ENDED_IDLE = N_(
     "I ended this game because nothing was said in it for a long time. `/play` starts another one."
@@ -191,7 +191,7 @@ def no_game_of(player_id: int) -> str:
 
 
 def end_sure(player_id: int) -> str:
-    return _("End {player}'s game? I'll show which figures it was. It counts as given up.").format(
+    return _("End {player}'s game? I'll show which figures were meant. It counts as given up.").format(
         player=f"<@{player_id}>"
     )
 

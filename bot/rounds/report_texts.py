@@ -6,7 +6,7 @@ from typing import Any
 
 from bot.language import number, percent
 from bot.statistics.texts import count_games, table
-from games.language import N_, _, ngettext
+from games.language import N_, Sentence, _, ngettext
 from store.lineage import Affected
 from store.models import Round, RoundStatus
 from store.standings import Gain, Success
@@ -178,7 +178,7 @@ def _affected(name: str, why: Affected) -> str:
 
 
 def round_summary(row: Round, current: str) -> str:
-    """`row`: a round that has ended. Reasons are the learner's own, in English."""
+    """`row`: a round that has ended. Why one failed is said in the learner's own words, in English."""
     results = row.results or {}
     said = [_ended(row, results)]
     if back := results.get("rolled_back"):
@@ -188,9 +188,8 @@ def round_summary(row: Round, current: str) -> str:
             )
         )
     if left := results.get("out_of_service"):
-        said.append(
-            _("{reason}, so `{adapter}` took over.").format(reason=left["reason"][:200], adapter=left["to"])
-        )
+        said.append(_affected(left["from"], Affected(**left["why"])))
+        said.append(_("So `{adapter}` took over.").format(adapter=left["to"]))
     return f"{' '.join(said)}\n{asked(row, capital=True)}. {current_adapter(current)}"
 
 
@@ -199,7 +198,7 @@ def _ended(row: Round, results: Mapping[str, Any]) -> str:
         return _("🛑 Round {round} was cancelled.").format(round=row.number)
     if row.error:
         return _("⚠️ Round {round} failed: {reason}").format(round=row.number, reason=row.error[:500])
-    why = f" ({results['reason'][:400]})" if results.get("reason") else ""
+    why = f" ({Sentence.of(results['why']).translated()})" if results.get("why") else ""
     if results.get("promoted"):
         said = _("✅ Round {round} is done{why}. It trained `{adapter}`.")
     elif results.get("adapter"):

@@ -5,9 +5,10 @@ import json
 import shutil
 import tempfile
 from collections.abc import Callable, Collection, Iterator
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import structlog
 from sqlmodel import Session, col, select
@@ -260,11 +261,11 @@ class AdapterRegistry:
         self.sync(session)
         return name
 
-    def leave_affected(self, session: Session) -> dict[str, str] | None:
+    def leave_affected(self, session: Session) -> dict[str, Any] | None:
         """Take the current adapter out of service if it learnt from what may no longer be used (`store.lineage`).
 
-        Gives {"from": it, "to": the one that took over, "reason": a sentence}; None if it may be used. Raises
-        AdapterError.
+        Gives {"from": it, "to": the one that took over, "reason": a sentence, "why": `store.lineage.Affected`}; None
+        if it may be used. Raises AdapterError.
         """
         self.pull()
         current = self.current()
@@ -275,6 +276,7 @@ class AdapterRegistry:
             "from": current,
             "to": self.take_out_of_service(session),
             "reason": f"{current} {reason}",
+            "why": asdict(reason),
         }
 
     def take_out_of_service(self, session: Session) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from games.language import N_, Sentence
 from learner.examples.build import build_examples
 from learner.examples.hindsight import Hindsight
 from learner.examples.labels import (
@@ -127,10 +128,10 @@ def run_round(
 def pipeline(work: RoundWork) -> tuple[int | None, dict[str, Any]]:
     """Run the stages in order. Returns the id of the new adapter's row (None if none was made) and the results.
 
-    Results: interactions, turns, decoded_turns, positive_turns, promoted, reason and, where an adapter was
-    trained, adapter, train_games, train_turns, training (`TrainingResult`), held_out and held_out_seed_games
-    (`Comparison`) and judged (whether held_out was enough to judge by); trust
-    (`learner.examples.trust.TrustFilter`) if that is on; rolled_back if the adapter in use was rolled back;
+    Results: interactions, turns, decoded_turns, positive_turns, promoted, reason (English) and why (the same, as
+    `Sentence.stored` gives it); where an adapter was trained, adapter, train_games, train_turns, training
+    (`TrainingResult`), held_out and held_out_seed_games (`Comparison`) and judged (whether held_out was enough to judge
+    by); trust (`learner.examples.trust.TrustFilter`) if that is on; rolled_back if the adapter in use was rolled back;
     set_aside, the number of games that were left out by reason (`learner.examples.readable`).
     `run_round` adds out_of_service (`leave_affected`).
     """
@@ -146,7 +147,7 @@ def pipeline(work: RoundWork) -> tuple[int | None, dict[str, Any]]:
     if found.reasons:
         results["set_aside"] = found.counts()
     if work.system == "control":
-        return None, {**results, "promoted": False, "reason": "control never trains"}
+        return None, {**results, "promoted": False, **_reason(Sentence(N_("control never trains")))}
     trust = None
     if work.settings.rounds.trust:
         trust = filter_by_trust(interactions, verdicts, uses_of_seeds(stored_seed_games(work.settings)))
@@ -161,8 +162,9 @@ def pipeline(work: RoundWork) -> tuple[int | None, dict[str, Any]]:
         games, held_out = trust.weighted(games), trust.believed(held_out)
         results["trust"]["influence"] = trust.influence(games)
     if not any(game.labels for game in games):  # seed games alone add nothing new
-        reason = "no turn shows a right action yet" if games else "no turn has feedback to learn from yet"
-        return None, {**results, "promoted": False, "reason": reason}
+        unseen = N_("no turn shows a right action yet")
+        unsaid = N_("no turn has feedback to learn from yet")
+        return None, {**results, "promoted": False, **_reason(Sentence(unseen if games else unsaid))}
     card = train(work, games, held_out, start(work, interactions))
     comparison, known = evaluate(work, card, held_out)
     adapter_id, decision = judge(work, card, comparison, known, results.get("trust"))
@@ -172,7 +174,7 @@ def pipeline(work: RoundWork) -> tuple[int | None, dict[str, Any]]:
         **results,
         "promoted": decision.passed,
         "judged": decision.judged,
-        "reason": decision.reason,
+        **_reason(decision.reason),
         "adapter": card.name,
         "train_games": len(card.games),
         "train_turns": card.turns,
@@ -366,7 +368,7 @@ def judge(
         **card.metrics,
         "held_out": comparison.metrics(),
         "held_out_seed_games": known.metrics(),
-        "gate": asdict(decision),
+        "gate": decision.metrics(),
         "trust": trust,
     }
     card = card.model_copy(update={"metrics": metrics})
@@ -385,6 +387,11 @@ def publish(work: RoundWork, card: Card) -> None:
     work.report("publish")
     with work.held() as session:
         work.registry.promote(session, card.name)
+
+
+def _reason(why: Sentence) -> dict[str, Any]:
+    """What the results say of it."""
+    return {"reason": str(why), "why": why.stored()}
 
 
 def _counts(interactions: Sequence[Interaction], verdicts: dict[int, StoredVerdict]) -> dict[str, Any]:

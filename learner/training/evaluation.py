@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from games.language import N_, Sentence
 from learner.examples.build import build_examples
 from learner.examples.hindsight import Hindsight
 from learner.examples.labels import DecodedFeedback, TrainingGame
@@ -23,6 +24,8 @@ MIN_EFFECTIVE_TURNS = 100.0
 """Effective sample size that the importance-sampling estimate must have to be used."""
 CHANCE_MARGIN = 0.05
 """How far the candidate's mean probability of held-out right actions may be below the parent's."""
+MIN_INTERVAL_GAMES = 5
+"""Held-out games from which on there is an interval: a bootstrap over fewer gives one that is too narrow."""
 BATCH_GAMES = 32
 
 
@@ -55,12 +58,17 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Decision:
-    """Whether a candidate passed the gate, and a sentence that says why and how sure that is."""
+    """Whether a candidate passed the gate."""
 
     passed: bool
-    reason: str
+    reason: Sentence
+    """Why, and how sure that is."""
     judged: bool = True
     """False if there were too few held-out turns to compare it with the adapter in use."""
+
+    def metrics(self) -> dict[str, Any]:
+        """For the adapter's card."""
+        return {"passed": self.passed, "reason": str(self.reason), "judged": self.judged}
 
 
 def action_logps(policy: Policy, games: Sequence[TrainingGame], adapter: str) -> np.ndarray:
@@ -149,27 +157,41 @@ def gate(comparison: Comparison, losses: Sequence[float | None], known: Comparis
     these, and they show what was forgotten.
     """
     if not losses or not all(loss is not None and math.isfinite(loss) for loss in losses):
-        return Decision(False, "its training loss is not finite")
+        return Decision(False, Sentence(N_("its training loss is not finite")))
     if known is not None and known.right_turns >= MIN_HELD_OUT_TURNS and not _as_good(known):
-        lost = _found(known, "right actions of held-out seed games")
-        return Decision(False, f"it forgot what was known: {lost}")
-    few = f"not enough to judge yet: {comparison.right_turns} of {MIN_HELD_OUT_TURNS} held-out right actions"
+        forgot = N_(
+            "it forgot what was known: it takes {new} of {right} right actions of held-out seed games, the adapter in "
+            "use {old}: {difference}"
+        )
+        return Decision(False, Sentence(forgot, _values(known)))
+    few = Sentence(
+        N_("not enough to judge yet: {right} of {needed} held-out right actions"),
+        {"right": comparison.right_turns, "needed": MIN_HELD_OUT_TURNS},
+    )
     if comparison.right_turns == 0 or comparison.difference_ci95 is None:
         return Decision(True, few, judged=False)
     if not all(map(math.isfinite, comparison.difference_ci95)):
-        return Decision(False, "its probabilities of held-out turns are not finite")
+        return Decision(False, Sentence(N_("its probabilities of held-out turns are not finite")))
     if comparison.right_turns < MIN_HELD_OUT_TURNS:
-        return Decision(True, f"{few}; so far {_difference(comparison)}", judged=False)
-    found = _found(comparison, "held-out right actions")
+        so_far = {"few": few, "difference": _difference(comparison)}
+        return Decision(True, Sentence(N_("{few}; so far {difference}"), so_far), judged=False)
+    found = Sentence(
+        N_("it takes {new} of {right} held-out right actions, the adapter in use {old}: {difference}"),
+        _values(comparison),
+    )
     if _as_good(comparison):
         return Decision(True, found)
     # Known right actions are mostly those of the adapter in use; the estimate over all taken actions is
     # less biased.
     believed = comparison.effective_turns is not None and comparison.effective_turns >= MIN_EFFECTIVE_TURNS
     if believed and comparison.reward_candidate is not None and comparison.reward_logged is not None:
-        expected = (
-            f"{found}, but {comparison.reward_candidate:.1%} of its turns would get positive feedback instead of "
-            f"{comparison.reward_logged:.1%}"
+        expected = Sentence(
+            N_("{found}, but {new} of its turns would get positive feedback instead of {old}"),
+            {
+                "found": found,
+                "new": f"{comparison.reward_candidate:.1%}",
+                "old": f"{comparison.reward_logged:.1%}",
+            },
         )
         if comparison.reward_candidate > comparison.reward_logged:
             return Decision(True, expected)
@@ -182,19 +204,27 @@ def _as_good(comparison: Comparison) -> bool:
     return comparison.difference_ci95[1] >= -CHANCE_MARGIN  # False for NaN
 
 
-def _difference(comparison: Comparison) -> str:
+def _values(comparison: Comparison) -> dict[str, str | int | Sentence]:
+    """What sentences say of a comparison."""
+    return {
+        "new": f"{comparison.chance_candidate:.1%}",
+        "old": f"{comparison.chance_parent:.1%}",
+        "right": comparison.right_turns,
+        "difference": _difference(comparison),
+    }
+
+
+def _difference(comparison: Comparison) -> Sentence:
     assert comparison.difference_ci95 is not None
     assert comparison.chance_candidate is not None and comparison.chance_parent is not None
-    difference = 100 * (comparison.chance_candidate - comparison.chance_parent)
-    low, high = (100 * bound for bound in comparison.difference_ci95)
-    return f"a difference of {difference:+.1f} points, 95% interval {low:+.1f} to {high:+.1f}"
-
-
-def _found(comparison: Comparison, what: str) -> str:
-    assert comparison.chance_candidate is not None and comparison.chance_parent is not None
-    return (
-        f"it takes {comparison.chance_candidate:.1%} of {comparison.right_turns} {what}, "
-        f"the adapter in use {comparison.chance_parent:.1%}: {_difference(comparison)}"
+    points = f"{100 * (comparison.chance_candidate - comparison.chance_parent):+.1f}"
+    if comparison.games < MIN_INTERVAL_GAMES:
+        few = N_("a difference of {points} points (held-out games: {games}, too few for an interval)")
+        return Sentence(few, {"points": points, "games": comparison.games})
+    low, high = (f"{100 * bound:+.1f}" for bound in comparison.difference_ci95)
+    return Sentence(
+        N_("a difference of {points} points, 95% interval {low} to {high}"),
+        {"points": points, "low": low, "high": high},
     )
 
 

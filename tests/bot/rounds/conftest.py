@@ -24,7 +24,7 @@ with database.session() as session:
 while not (settings.store.data_dir / "go").exists():
     time.sleep(0.02)
 with database.session() as session:
-    finish(session, round_id, adapter="round-0001-b-sup", promoted=True, reason="better")
+    finish(session, round_id, adapter="round-0001-b-sup", promoted=True, why={"text": "better", "values": {}})
 """
 """A round's process that reports, waits for a file named "go" and ends well."""
 

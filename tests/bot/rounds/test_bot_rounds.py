@@ -178,7 +178,14 @@ async def test_rounds_that_run_elsewhere_are_only_queued_and_their_adapter_is_fe
             registry.record(session, made)
             registry.promote(session, made.name)
             assert row.id is not None
-            finish(session, row.id, worker="gpu-box", adapter=made.name, promoted=True, reason="better")
+            finish(
+                session,
+                row.id,
+                worker="gpu-box",
+                adapter=made.name,
+                promoted=True,
+                why={"text": "better", "values": {}},
+            )
         return made.name
 
     name = await asyncio.to_thread(run_as_worker)

@@ -7,10 +7,23 @@ from bot_house import House
 from rounds_house import add_adapter, ask, erase_turns_of, finish_a_game, press, registry_of, rounds, say
 from sqlmodel import Session, select
 
+from bot.language import speaking
 from bot.privacy import texts
+from bot.rounds import report_texts
 from local_discord import Person
 from store.migrations import upgrade
-from store.models import Adapter, AdapterStatus, ConsentKind, Origin, RoundAction, RoundEvent, Turn, now
+from store.models import (
+    Adapter,
+    AdapterStatus,
+    ConsentKind,
+    Origin,
+    Round,
+    RoundAction,
+    RoundEvent,
+    RoundStatus,
+    Turn,
+    now,
+)
 from store.players import give_consent
 from store.training import LineageEntry, record_lineage
 
@@ -65,6 +78,22 @@ async def test_the_adapter_in_use_waits_for_the_next_round_by_default(house: Hou
     assert registry_of(house).current() == name and events(house) == [
         (RoundAction.AFFECTED, None, name, None)
     ]
+
+
+async def test_the_end_of_a_round_says_what_was_taken_out_of_service(house: House, ada: Person):
+    await promoted(house, 1)
+    await finish_a_game(house, ada)
+    name = await learn(house)
+    await erase(ada)
+    left = await house.database.write_in_thread(registry_of(house).leave_affected)
+    row = Round(number=3, system="b-sup", status=RoundStatus.DONE, results={"out_of_service": left})
+    said = {}
+    for language in ("en", "de"):
+        with speaking(language):
+            said[language] = report_texts.round_summary(row, "round-0001-b-sup")
+    assert f"`{name}` was trained on turns that have since been erased (" in said["en"]
+    assert "So `round-0001-b-sup` took over." in said["en"]
+    assert "Deshalb hat `round-0001-b-sup` übernommen." in said["de"]
 
 
 async def test_it_waits_for_a_round_until_the_deadline_only(house: House, ada: Person):

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from sqlmodel import select
 
+from games.language import Sentence
 from learner.examples.labels import TrainingGame, lineage
 from learner.feedback import open_decoder
 from learner.feedback.decode import decode_interactions
@@ -79,7 +80,7 @@ def test_no_round_trains_on_held_out_games(community: Community, monkeypatch: py
     assert 0 < right < evaluation.MIN_HELD_OUT_TURNS
     assert (results["judged"], results["promoted"]) == (False, True)
     assert results["reason"].startswith(f"not enough to judge yet: {right} of 50 held-out right actions")
-    assert "95% interval" in results["reason"]
+    assert str(Sentence.of(results["why"])) == results["reason"]
     later = community.examples(2)
     assert {game.game_id for game in later[0]} == trained_on
     assert right_turns(later[1]) == right

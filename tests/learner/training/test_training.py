@@ -1,6 +1,8 @@
 """Training of the embedded policy on played games."""
 
+import json
 import math
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,6 +10,8 @@ import numpy as np
 import pytest
 import torch
 
+from bot.language import speaking
+from games.language import Sentence
 from learner.examples.build import build_examples
 from learner.examples.labels import ObjectiveName, TrainingGame
 from learner.policy import Policy
@@ -296,14 +300,16 @@ def test_training_without_labels_is_an_error(policy: Policy):
 
 def comparison(right: int, difference: float, spread: float = 0.02) -> Comparison:
     interval = (difference - spread, difference + spread)
-    return Comparison(right, right, 0.5 + difference, 0.5, interval, 0.5, 0.5, 10.0)
+    return Comparison(right, right, 0.5 + difference, 0.5, interval, 0.5, 0.5, 10.0, games=20)
 
 
 @pytest.mark.parametrize("played", [comparison(80, 0.2), comparison(20, 0.2)])
 def test_the_gate_refuses_what_forgot_the_seed_games(played: Comparison):
     refused = gate(played, [1.0], comparison(60, -0.1))
     assert not refused.passed
-    assert "forgot" in refused.reason and "40.0% of 60 right actions of held-out seed games" in refused.reason
+    assert "forgot" in str(refused.reason) and "40.0% of 60 right actions of held-out seed games" in str(
+        refused.reason
+    )
     assert not gate(played, [1.0], comparison(60, math.nan)).passed
     for kept in (comparison(60, -0.06), comparison(40, -0.3), None):
         assert gate(played, [1.0], kept) == gate(played, [1.0])
@@ -343,5 +349,18 @@ def test_the_gate_refuses_what_forgot_the_seed_games(played: Comparison):
 def test_the_gate(found: Comparison, losses: list[float | None], passed: bool, reason: str):
     decision = gate(found, losses)
     assert decision.passed is passed
-    assert reason in decision.reason
+    assert reason in str(decision.reason)
     assert decision.judged is ("not enough" not in reason)
+    stored = json.loads(json.dumps(decision.reason.stored()))
+    assert Sentence.of(stored) == decision.reason
+    with speaking("de"):
+        said = Sentence.of(stored).translated()
+    assert not {"the", "it", "of", "to", "not"} & set(re.findall(r"\w+", said)), said
+
+
+def test_the_gate_gives_no_interval_of_a_few_games():
+    decision = gate(replace(comparison(4, -0.23), games=1), [1.0])
+    assert str(decision.reason) == (
+        "not enough to judge yet: 4 of 50 held-out right actions; so far a difference of -23.0 points "
+        "(held-out games: 1, too few for an interval)"
+    )
