@@ -12,6 +12,7 @@ from aiohttp.typedefs import Handler
 from local_discord.errors import ApiError, missing_permissions, unauthorized
 from local_discord.faults import Fault
 from local_discord.oauth import Grant
+from local_discord.rate_limits import Exceeded
 from local_discord.request_log import RequestRecord
 from local_discord.service import GRANT, SERVICE
 from local_discord.web_io import BODY, FILES, answer
@@ -24,6 +25,10 @@ WITHOUT_TOKEN = ("/interactions/", "/webhooks/{webhook_id}/{webhook_token}")
 OPEN = ("/gateway", "/oauth2/token")
 SCOPES = {"/users/@me": "identify", "/users/@me/guilds/{guild_id}/member": "guilds.members.read"}
 """Route -> the scope that a person's token needs for it."""
+
+
+VIA = "1.1 local"
+"""A client takes a 429 without this header for a ban."""
 
 
 def route_of(request: web.Request) -> str:
@@ -53,7 +58,13 @@ async def rest(request: web.Request, handler: Handler) -> web.StreamResponse:
     fatal = next((fault for fault in struck if fault.kind != "delay"), None)
     response: web.StreamResponse | None = None
     if fatal is None or fatal.after:
-        response = await _answered(request, handler, route, authorized)
+        headers, exceeded = service.rate_limits.take(request.method, route, request.match_info)
+        if exceeded is None:
+            response = await _answered(request, handler, route, authorized)
+        else:
+            await request.read()
+            response = _too_early(exceeded)
+        response.headers.update({**headers, "Via": VIA})
     elif fatal.kind != "drop":
         await request.read()
     if fatal is not None:
@@ -83,7 +94,7 @@ async def _answered(
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         log.exception("a request this service did not understand: %s %s", request.method, request.path)
         response = answer({"message": f"Invalid Form Body ({error})", "code": 50035, "errors": {}}, 400)
-    return _with_limits(response, f"{request.method} {route}")
+    return response
 
 
 def _grant(request: web.Request, route: str) -> Grant:
@@ -94,35 +105,25 @@ def _grant(request: web.Request, route: str) -> Grant:
     return grant
 
 
-def _with_limits(response: web.StreamResponse, bucket: str) -> web.StreamResponse:
-    """Generous rate-limit headers, so that the client handles buckets as with Discord."""
-    response.headers.update(
-        {
-            "X-RateLimit-Limit": "1000",
-            "X-RateLimit-Remaining": "999",
-            "X-RateLimit-Reset": f"{time.time() + 1:.3f}",
-            "X-RateLimit-Reset-After": "1.000",
-            "X-RateLimit-Bucket": f"{abs(hash(bucket)):x}",
-            "Via": "1.1 local",
-        }
-    )
+def _too_early(exceeded: Exceeded) -> web.Response:
+    body = {
+        "message": "You are being rate limited.",
+        "retry_after": exceeded.retry_after,
+        "global": exceeded.is_global,
+    }
+    response = answer(body, 429)
+    response.headers["Retry-After"] = str(exceeded.retry_after)
+    response.headers["X-RateLimit-Scope"] = "global" if exceeded.is_global else "user"
+    if exceeded.is_global:
+        response.headers["X-RateLimit-Global"] = "true"
     return response
 
 
 def _fault_answer(fault: Fault) -> web.Response | None:
     if fault.kind == "rate_limit":
-        body = {
-            "message": "You are being rate limited.",
-            "retry_after": fault.retry_after,
-            "global": fault.is_global,
-        }
-        response = answer(body, 429)
-        response.headers["Retry-After"] = str(fault.retry_after)
-        response.headers["X-RateLimit-Scope"] = "global" if fault.is_global else "user"
-        if fault.is_global:
-            response.headers["X-RateLimit-Global"] = "true"
+        response = _too_early(Exceeded(fault.retry_after, fault.is_global))
         if fault.via:
-            response.headers["Via"] = "1.1 local"
+            response.headers["Via"] = VIA
         return response
     if fault.kind == "error":
         return web.Response(status=fault.status, text="upstream connect error", content_type="text/plain")

@@ -27,6 +27,7 @@ from local_discord.model import Channel, Guild
 from local_discord.oauth import OAuth
 from local_discord.people import People
 from local_discord.permissions import BOT_INVITE, Overwrite, Permission
+from local_discord.rate_limits import RateLimits
 from local_discord.request_log import RequestLog, Validator
 from local_discord.service import SERVICE, Service
 from local_discord.web_io import answer
@@ -55,7 +56,8 @@ class LocalDiscord:
     SVG) and `welcome` (a sentence) are shown on it. The guild `guild_name` has the text channels `channels`
     (name -> topic) and #moderators, which only moderators and the bot can see. `validator` checks every request of
     the bot. `message_content` is the developer portal's switch for that intent, `bot_permissions` the permissions
-    that the bot was invited with. An interaction waits `response_window` seconds for its first answer, and can be
+    that the bot was invited with. With `rate_limits`, requests that come too fast are answered with 429
+    (`local_discord.rate_limits`). An interaction waits `response_window` seconds for its first answer, and can be
     followed up for `token_lifetime` seconds.
     """
 
@@ -73,6 +75,7 @@ class LocalDiscord:
         token: str | None = None,
         message_content: bool = True,
         bot_permissions: Permission = BOT_INVITE,
+        rate_limits: bool = False,
         response_window: float = 3.0,
         token_lifetime: float = 900.0,
         heartbeat_seconds: float = 41.25,
@@ -94,6 +97,7 @@ class LocalDiscord:
         )
         self.people = People(self.world, self.interactions, self.guild)
         self.faults = Faults()
+        self.rate_limits = RateLimits(rate_limits)
         self.log = RequestLog(log_size, validator)
         self._page = (PAGE if page else None) if isinstance(page, bool) else page
         self._icon, self._welcome = icon, welcome
@@ -137,6 +141,7 @@ class LocalDiscord:
             self.interactions,
             self.people,
             self.faults,
+            self.rate_limits,
             self.log,
             self._page,
             self._icon,

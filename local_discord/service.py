@@ -11,6 +11,7 @@ from local_discord.interactions import Interactions
 from local_discord.model import Guild
 from local_discord.oauth import Grant, OAuth
 from local_discord.people import People
+from local_discord.rate_limits import RateLimits
 from local_discord.request_log import RequestLog
 from local_discord.world import World
 
@@ -26,6 +27,7 @@ class Service:
     interactions: Interactions
     people: People
     faults: Faults = field(default_factory=Faults)
+    rate_limits: RateLimits = field(default_factory=RateLimits)
     log: RequestLog = field(default_factory=RequestLog)
     page: Path | None = None
     """The folder of the browser page."""

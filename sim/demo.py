@@ -224,6 +224,7 @@ async def running_demo(options: DemoOptions, once: bool = False) -> AsyncIterato
             channels={CHANNEL: "Describe the figures, the bot finds them", "general": "Anything else"},
             bot_name="tangram-bot",
             bot_permissions=BOT_INVITE | Permission.PIN_MESSAGES,
+            rate_limits=not once,
             response_window=RESPONSE_SECONDS,
         ) as service:
             async with database.async_writing() as session:  # newcomers see a button there

@@ -13,6 +13,9 @@ from discord.ext import commands
 from local_discord import Fault, LocalDiscord, Permission, redirect
 from local_discord.client import running
 from local_discord.feed import PATIENCE_SECONDS
+from local_discord.rate_limits import Limit
+
+SEND = "POST /channels/{channel_id}/messages"
 
 
 class Bot(commands.Bot):
@@ -86,6 +89,65 @@ async def test_a_rate_limit_without_via_is_treated_as_a_ban(bot: Bot, service: L
     service.faults.add(Fault(kind="rate_limit", via=False))
     with pytest.raises(discord.HTTPException, match="429"):
         await play(bot, service).send("x")
+
+
+@pytest.fixture
+async def strict(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[LocalDiscord]:
+    """A service that allows two messages in half a second."""
+    monkeypatch.setattr("local_discord.rate_limits.OBSERVED", {SEND: Limit(2, 0.5)})
+    async with LocalDiscord(channels={"general": "", "other": ""}, rate_limits=True) as service:
+        with redirect(service.rest_url, service.gateway_url):
+            yield service
+
+
+async def test_discord_py_waits_for_the_next_window(strict: LocalDiscord):
+    bot = Bot()
+    async with running(bot, strict.token):
+        await bot.until(lambda: bot.readies)
+        started = time.monotonic()
+        for number in range(5):
+            await play(bot, strict).send(str(number))
+        assert time.monotonic() - started >= 1.0
+    assert contents(strict) == list("01234")
+    assert {record.status for record in strict.log.of("POST", "/channels/{channel_id}/messages")} == {200}
+
+
+async def test_who_does_not_wait_is_answered_429(strict: LocalDiscord):
+    headers = {"Authorization": f"Bot {strict.token}"}
+    async with aiohttp.ClientSession(f"{strict.rest_url}/", headers=headers) as http:
+
+        async def send(channel: str) -> tuple[int, dict[str, str], Any]:
+            path = f"channels/{strict.channel(channel).id}/messages"
+            async with http.post(path, json={"content": "x"}) as response:
+                return response.status, dict(response.headers), await response.json()
+
+        answers = [await send("general") for _ in range(3)]
+        assert [status for status, _, _ in answers] == [200, 200, 429]
+        assert [given["X-RateLimit-Remaining"] for _, given, _ in answers] == ["1", "0", "0"]
+        assert {given["X-RateLimit-Limit"] for _, given, _ in answers} == {"2"}
+        _, given, body = answers[-1]
+        assert given["X-RateLimit-Scope"] == "user" and body["global"] is False
+        assert 0 < body["retry_after"] <= 0.5 and float(given["Retry-After"]) == body["retry_after"]
+        assert (other := await send("other"))[0] == 200
+        assert other[1]["X-RateLimit-Bucket"] == given["X-RateLimit-Bucket"]
+        await asyncio.sleep(body["retry_after"])
+        assert (await send("general"))[0] == 200
+        assert len(contents(strict)) == 3
+
+
+async def test_all_requests_together_have_a_limit(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("local_discord.rate_limits.GLOBAL", Limit(5, 60.0))
+    async with LocalDiscord(rate_limits=True) as service:
+        headers = {"Authorization": f"Bot {service.token}"}
+        async with aiohttp.ClientSession(f"{service.rest_url}/", headers=headers) as http:
+
+            async def ask(path: str) -> tuple[int, str | None]:
+                async with http.get(path) as response:
+                    return response.status, response.headers.get("X-RateLimit-Scope")
+
+            assert [await ask("users/@me") for _ in range(6)] == [(200, None)] * 5 + [(429, "global")]
+            # Answers to interactions are left out; this one has no such token.
+            assert await ask("webhooks/1/token/messages/@original") == (401, None)
 
 
 async def test_a_server_error_is_tried_again(bot: Bot, service: LocalDiscord):
