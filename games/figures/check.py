@@ -62,7 +62,7 @@ def check(tangram: Tangram) -> Report:
         parts = _count_parts(len(shapes), edge_links + point_links)
         if parts != 1:
             problems.append(f"it falls into {parts} separate parts")
-        segments = {frozenset(segment) for shape in shapes for segment in _split(shape, shapes)}
+        segments = {frozenset(segment) for segment in _split(shapes)}
         corners = {corner for segment in segments for corner in segment}
         # Euler: corners - segments + pieces = parts - holes
         holes = parts - (len(corners) - len(segments) + len(shapes))
@@ -76,7 +76,7 @@ def outline(tangram: Tangram) -> Outline:
     the pieces are arranged differently inside. Only valid if no pieces overlap.
     """
     shapes, scale = _whole_numbers(tangram.placed)
-    directed = {segment for shape in shapes for segment in _split(shape, shapes)}
+    directed = {*_split(shapes)}
     runs = _straight_runs([(p, q) for p, q in directed if (q, p) not in directed])
     views = []
     for mirror in (False, True):
@@ -166,7 +166,8 @@ def _overlap(one: Sequence[Point], other: Sequence[Point]) -> bool:
 def _inside_segment(point: Point, segment: Segment) -> bool:
     """Whether a point lies strictly between the ends."""
     along, there = segment[1] - segment[0], point - segment[0]
-    if along.cross(there).sign != 0:
+    across = along.cross(there)
+    if across.a or across.b:
         return False
     reach = along.dot(there)
     return reach.sign > 0 and reach < along.dot(along)
@@ -201,16 +202,16 @@ def _touch(one: Sequence[Point], other: Sequence[Point]) -> bool:
     )
 
 
-def _split(shape: Sequence[Point], shapes: Sequence[Sequence[Point]]) -> list[Segment]:
-    """The shape's edges, split at every corner of any shape that lies on them."""
-    corners = {corner for other in shapes for corner in other}
-    pieces = []
-    for edge in _edges(shape):
-        along = edge[1] - edge[0]
-        cuts = [corner for corner in corners if _inside_segment(corner, edge)]
+def _split(shapes: Sequence[Sequence[Point]]) -> list[Segment]:
+    """The edges of all shapes, split at every corner of any shape that lies on them."""
+    corners = {corner for shape in shapes for corner in shape}
+    segments = []
+    for start, end in (edge for shape in shapes for edge in _edges(shape)):
+        along = end - start
+        cuts = [corner for corner in corners if _inside_segment(corner, (start, end))]
         cuts.sort(key=cmp_to_key(lambda p, q, d=along: d.dot(p - q).sign))
-        pieces += list(pairwise((edge[0], *cuts, edge[1])))
-    return pieces
+        segments += pairwise((start, *cuts, end))
+    return segments
 
 
 def _count_parts(count: int, links: Iterable[tuple[int, int]]) -> int:

@@ -160,12 +160,18 @@ def test_a_board_of_any_size_is_drawn_and_described_by_rows(size: int):
     assert drawn.alt.startswith(ROWS[size])
     where = {4: "row 1: first, fourth", 7: "row 1: first; row 2: third", 12: "row 1: first; row 3: fourth"}
     assert where.get(size, "row 1: first") in drawn.alt
+    assert len(board(*deal.speaker, deal=deal, turns=10, outcome=Outcome.GIVEN_UP).alt) <= 1024
+
+
+@pytest.mark.parametrize("size", [4, 7, 11, 12])
+def test_every_figure_of_a_board_has_a_cell_of_its_own(size: int):
+    deal = of(size)
+    drawn = board(deal=deal)
     plain = picture(drawn).crop(cells := (0, 104, WIDTH, picture(drawn).height - 84))
     marked = [picture(board(figure, deal=deal)).crop(cells) for figure in deal.speaker]
     boxes = [ImageChops.difference(each, plain).getbbox() for each in marked]
-    assert len(set(boxes)) == size, "each figure has a cell of its own"
+    assert len(set(boxes)) == size
     assert all(0 <= left < right <= WIDTH for left, _, right, _ in boxes)
-    assert len(board(*deal.speaker, deal=deal, turns=10, outcome=Outcome.GIVEN_UP).alt) <= 1024
 
 
 @pytest.mark.parametrize(
