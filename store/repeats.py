@@ -3,6 +3,7 @@
 import logging
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 MOST = 20
@@ -27,8 +28,14 @@ class Repeats(logging.Filter):
     event is its logger, its level and its text before values are put in.
     """
 
-    def __init__(self, most: int = MOST, seconds: float = WINDOW_SECONDS) -> None:
+    def __init__(
+        self,
+        most: int = MOST,
+        seconds: float = WINDOW_SECONDS,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         super().__init__()
+        self._clock = clock
         self._most = most
         self._seconds = seconds
         self._lock = threading.Lock()
@@ -40,7 +47,7 @@ class Repeats(logging.Filter):
             return True
         text = record.msg.get("event") if isinstance(record.msg, dict) else record.msg
         key = (record.name, record.levelno, str(text)[:200])
-        now = time.monotonic()
+        now = self._clock()
         with self._lock:
             over = [known for known, window in self._windows.items() if now - window.began >= self._seconds]
             left_out = [(known, self._windows.pop(known).seen - self._most) for known in over]
