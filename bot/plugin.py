@@ -84,7 +84,7 @@ class Respect:
         await self._housekeeping.close()
         await self.play_messages.close()
         await self.console.close()
-        await self.inbox.close()
+        await self.inbox.missed.close()
         await self.games.close()
         await self.audit.close()
 
@@ -98,7 +98,7 @@ class Respect:
         """The client is signed in, for the first time or after a session was lost."""
         log.info("ready", bot=self.user.id if self.user else None, guilds=len(self.client.guilds))
         try:
-            await self.inbox.resume()
+            await self.inbox.missed.resume()
             self._housekeeping.start()
             self.play_messages.start()
         finally:
@@ -162,4 +162,4 @@ class _Events(commands.Cog, name="RespectEvents"):
     @commands.Cog.listener()
     async def on_disconnect(self) -> None:
         """Messages may be missed from now on."""
-        self._respect.inbox.disconnected()
+        self._respect.inbox.missed.disconnected()

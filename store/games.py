@@ -12,7 +12,19 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from games import GAMES
 from games.core import Deal, Outcome, Step
-from store.models import EndReason, Game, Instruction, Player, Round, RoundStatus, TeamPlayer, Turn, now
+from store.models import (
+    EndReason,
+    Game,
+    GameEvent,
+    GameEventKind,
+    Instruction,
+    Player,
+    Round,
+    RoundStatus,
+    TeamPlayer,
+    Turn,
+    now,
+)
 
 
 def deal_of(game: Game) -> Deal:
@@ -171,12 +183,21 @@ async def turns_by_player(session: AsyncSession, game: Game) -> dict[str, int]:
 
 
 async def record_shown(
-    session: AsyncSession, game_id: str, message_id: str | None, turns: int, result: bool
+    session: AsyncSession,
+    game_id: str,
+    message_id: str | None,
+    turns: int,
+    result: bool,
+    at: datetime | None = None,
 ) -> None:
-    """Record the number of turns on the newest board, and whether it shows the game's end."""
+    """Record the number of turns on the newest board, whether it shows the game's end, and when it was shown.
+
+    `message_id`: None if the game's end is not shown at all.
+    """
     values = {"shown_turns": turns, "result_shown": result}
     if message_id is not None:
         values["board_message_id"] = message_id
+        session.add(GameEvent(game_id=game_id, kind=GameEventKind.BOARD, turn=turns or None, at=at or now()))
     await session.exec(update(Game).where(col(Game.id) == game_id).values(**values))
 
 

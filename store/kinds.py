@@ -36,6 +36,17 @@ class EndReason(StrEnum):
     """Its player, or one of its team, erased everything."""
 
 
+class GameEventKind(StrEnum):
+    """What happened in a game (`GameEvent`)."""
+
+    BOARD = "board_shown"
+    EDITED = "edited"
+    """A message of a player was edited, before it was played or after."""
+    WITHDRAWN = "withdrawn"
+    """A message of a player was deleted, before it was played or after."""
+    SAID_AFTER = "said_after_end"
+
+
 class RoundStatus(StrEnum):
     """The status of a round."""
 

@@ -18,6 +18,7 @@ from store.kinds import (
     ConsentKind,
     Correctness,
     EndReason,
+    GameEventKind,
     Origin,
     RoundAction,
     RoundStatus,
@@ -182,6 +183,23 @@ class Turn(SQLModel, table=True):
     """Seed of the policy service: with the game's id and the turn's number it reproduces the sample."""
     asked_at: datetime = time_column(default_factory=now)
     answered_at: datetime = time_column(default_factory=now)
+
+
+class GameEvent(SQLModel, table=True):
+    """Something that happened in a game and is in no other table. Rows are only added."""
+
+    __tablename__ = "game_event"  # pyright: ignore[reportAssignmentType]
+
+    id: int | None = Field(default=None, primary_key=True)
+    game_id: str = parent_column("game.id")
+    kind: GameEventKind = choice_column(GameEventKind)
+    turn: int | None = None
+    """Number of the turn that it is about: the last one on a board, or the one that had the words. None: no turn."""
+    text: str | None = words_column(default=None, nullable=True)
+    """What was said after the end, if those who played share the game with researchers; None for other kinds."""
+    player_id: int | None = None
+    """Who of a team did it (`TeamPlayer`); None: who began the game, or the bot."""
+    at: datetime = time_column(default_factory=now)
 
 
 class Feedback(SQLModel, table=True):

@@ -17,6 +17,8 @@ from store.models import (
     ConsentKind,
     Feedback,
     Game,
+    GameEvent,
+    GameEventKind,
     Instruction,
     Origin,
     Player,
@@ -69,8 +71,25 @@ async def known_player(session: AsyncSession, platform: Origin, external_id: str
 async def give_consent(
     session: AsyncSession, player_id: int, kind: ConsentKind, granted: bool, source: str
 ) -> None:
-    """Record an answer to an opt-in. Answers are only added, and the latest counts."""
+    """Record an answer to an opt-in. Answers are only added, and the latest counts.
+
+    Who no longer shares games with researchers has what was said after their end deleted, as it is kept only for them.
+    """
     session.add(Consent(player_id=player_id, kind=kind, granted=granted, source=source))
+    if kind is ConsentKind.RESEARCH and not granted:
+        await _forget_after_end(session, player_id)
+
+
+async def _forget_after_end(session: AsyncSession, player_id: int) -> None:
+    """Delete what was said after the end of a player's games, and of those of teams in which the player instructed."""
+    own = select(Game.id).where(Game.player_id == player_id)
+    others = select(TeamPlayer.game_id).where(TeamPlayer.player_id == player_id)
+    games = col(GameEvent.game_id)
+    await session.exec(
+        delete(GameEvent).where(
+            col(GameEvent.kind) == GameEventKind.SAID_AFTER, games.in_(own) | games.in_(others)
+        )
+    )
 
 
 async def consents(session: AsyncSession, player_id: int) -> dict[ConsentKind, bool]:
@@ -91,13 +110,16 @@ def export_player(session: Session, player_id: int, running_study: str | None = 
     own = Game.player_id == player_id
     said = select(Turn).where(Turn.player_id == player_id).order_by(col(Turn.id))
     games = session.exec(select(Game).where(own).order_by(col(Game.started_at))).all()
+    events = session.exec(select(GameEvent).join(Game).where(own).order_by(col(GameEvent.id))).all()
+    said_after = select(GameEvent).where(GameEvent.player_id == player_id).order_by(col(GameEvent.id))
     turns = session.exec(select(Turn).join(Game).where(own).order_by(col(Turn.id))).all()
     answers = session.exec(select(Consent).where(Consent.player_id == player_id)).all()
     waiting = session.exec(select(Instruction).join(Game).where(own)).all()
     verdicts, learnt = _verdicts_of(session, own), _learnt_from(session, own)
     asked = session.exec(select(Round).where(Round.requested_by == player.external_id)).all()
-    events = session.exec(select(RoundEvent).where(RoundEvent.by == player.external_id)).all()
+    acts = session.exec(select(RoundEvent).where(RoundEvent.by == player.external_id)).all()
     of_game: dict[str, list[dict[str, Any]]] = {game.id: [] for game in games}
+    happened: dict[str, list[dict[str, Any]]] = {game.id: [] for game in games}
     assignments = session.exec(select(Assignment).join(Game).where(own)).all()
     blind = {row.game_id for row in assignments if row.study == running_study}
     for turn in turns:
@@ -105,18 +127,25 @@ def export_player(session: Session, player_id: int, running_study: str | None = 
         of_game[turn.game_id].append(
             _own_words(_blinded(turn, turn.game_id in blind), "utterance", "retracted") | known
         )
+    for event in events:
+        happened[event.game_id].append(_own_words(event.model_dump(mode="json"), "text"))
     return {
         "player": player.model_dump(mode="json"),
         "consents": [answer.model_dump(mode="json") for answer in answers],
-        "games": [{**_blinded(game, game.id in blind), "turns": of_game[game.id]} for game in games],
+        "games": [
+            {**_blinded(game, game.id in blind), "turns": of_game[game.id], "events": happened[game.id]}
+            for game in games
+        ],
         "assignments": [_blinded(row, row.game_id in blind) for row in assignments],
         "survey_answers": _rows_of(session, SurveyAnswer, player_id),
         "quiz_answers": _rows_of(session, QuizAnswer, player_id),
         "waiting": [_own_words(instruction.model_dump(mode="json"), "text") for instruction in waiting],
-        "said_in_games_of_others": [turn.model_dump(mode="json") for turn in session.exec(said)],
+        "said_in_games_of_others": [
+            row.model_dump(mode="json") for query in (said, said_after) for row in session.exec(query)
+        ],
         "trust": trust_of(session, player_id),
         "rounds": [{"number": row.number, "requested_at": row.created_at.isoformat()} for row in asked],
-        "round_events": [event.model_dump(mode="json") for event in events],
+        "round_events": [event.model_dump(mode="json") for event in acts],
     }
 
 

@@ -22,7 +22,7 @@ from sim.bench.private_words import SAID
 from store.database import Database
 from store.logs import configure_logging
 from store.migrations import upgrade
-from store.models import Instruction, Player, Turn
+from store.models import GameEvent, Instruction, Player, Turn
 
 gc.set_threshold(20_000, 20, 50)  # a pass over all that a process of tests has imported takes 0.2 s
 
@@ -46,6 +46,12 @@ def _turn(_mapper: Any, _connection: Any, row: Turn) -> None:
 @event.listens_for(Instruction, "before_insert")
 def _instruction(_mapper: Any, _connection: Any, row: Instruction) -> None:
     SAID.add(row.text)
+
+
+@event.listens_for(GameEvent, "before_insert")
+def _event(_mapper: Any, _connection: Any, row: GameEvent) -> None:
+    if row.text:
+        SAID.add(row.text)
 
 
 @event.listens_for(Player, "before_insert")

@@ -1,6 +1,5 @@
-"""Turns messages in a game's thread into queued utterances: new, edited, deleted and missed messages."""
+"""Turns messages in a game's thread into queued utterances: new, edited and deleted messages."""
 
-import asyncio
 from collections.abc import Callable
 
 import discord
@@ -10,10 +9,10 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_incrementing
 
 from bot import texts
-from bot.errors import OUTSIDE
 from bot.language import speak
 from bot.locks import KeyedLocks
 from bot.play.buttons import give_up_buttons
+from bot.play.missed import Missed, game_of, may_instruct
 from bot.play.proxies import Proxies, Said, is_proxy
 from bot.play.session import GameSessions
 from bot.play.utterances import Content, GiveUp, TypedCommand, Unplayable, Utterance, addresses, read
@@ -21,34 +20,31 @@ from bot.respond import reply
 from games.core import Outcome
 from games.words import plain, storable
 from store.database import Database
+from store.game_events import keep_after_end, note
 from store.games import (
     drop_instruction,
     edit_instruction,
     explain_end,
     game_in_thread,
-    games_with_instructions,
     open_games,
     queue_instruction,
     record_heard,
     turn_of_message,
     turns_of,
-    unshown_games,
     waiting_instruction,
 )
-from store.models import EndReason, Game, Player
+from store.models import EndReason, Game, GameEventKind
 from store.players import team_player_id
 
 log = structlog.get_logger(__name__)
 
 TRIES = 3
 """Attempts to save an utterance before its player is asked to send it again."""
-CATCH_UP_TRIES, CATCH_UP_SECONDS, CATCH_UP_AT_ONCE = 6, 0.5, 5
-"""How often a thread that could not be read is tried again, the first pause, which doubles, and threads at a time."""
 PLAYABLE = (discord.MessageType.default, discord.MessageType.reply)
 
 
 class Inbox:
-    """Reads threads in order and without gaps: messages that came while the bot was offline are read first."""
+    """Reads threads in order and without gaps: messages that were missed are read first."""
 
     def __init__(
         self,
@@ -66,62 +62,9 @@ class Inbox:
         self._command_mention = command_mention
         self._locks = KeyedLocks()
         self._proxies = Proxies()
-        self._starting = True
-        self._up_to_date: set[int] = set()
-        """Threads whose messages have all been read since the last disconnection."""
-        self._failures: dict[int, int] = {}
-        """Threads that could not be read, and how often in a row."""
-        self._retries: dict[int, asyncio.Task[None]] = {}
+        self.missed = Missed(client, database, games, self._locks, self._take)
         self._given_back: set[int] = set()
         """Messages whose players were asked to send them again: they are not played when they are read again."""
-
-    def disconnected(self) -> None:
-        """Messages may be missed from now on."""
-        self._up_to_date.clear()
-        self._failures.clear()
-
-    async def resume(self) -> int:
-        """Resume every game: read missed messages, show missing boards. Gives the number of games."""
-        async with self._database.async_session() as session:
-            games = await unshown_games(session)
-            waiting = await games_with_instructions(session)
-        for game in games:
-            if game.id not in waiting:
-                self._games.wake(game.id)
-        running = [game for game in games if game.outcome is Outcome.OPEN]
-        at_once = asyncio.Semaphore(CATCH_UP_AT_ONCE)
-
-        async def resume(game: Game) -> None:
-            async with at_once, self._locks(thread_id := int(game.thread_id or 0)):
-                if not (self._starting and self._nothing_missed(game)):
-                    await self._catch_up(thread_id, again=True)
-            self._games.wake(game.id)  # not before: what was missed may continue the message that waits
-
-        await asyncio.gather(*map(resume, sorted(running, key=lambda game: game.id not in waiting)))
-        self._starting = False
-        if games:
-            log.info("games resumed", games=len(games))
-        return len(games)
-
-    def _nothing_missed(self, game: Game) -> bool:
-        """Whether Discord's list of a server's active threads says that no message is newer than the last known one.
-
-        Only to be asked at the start: later the list may be older than the messages that were missed. Archived
-        threads are not in it.
-        """
-        guild = self._client.get_guild(int(game.guild_id or 0))
-        thread = guild.get_thread(int(game.thread_id or 0)) if guild is not None else None
-        if thread is None:
-            return False
-        known = max(int(game.heard_message_id or 0), int(game.board_message_id or 0))
-        return thread.last_message_id is not None and thread.last_message_id <= known
-
-    async def close(self) -> None:
-        """Give up trying again. What was missed is read after the next start."""
-        tasks = list(self._retries.values())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def message(self, message: discord.Message) -> bool:
         """A message was written in any channel; most do not belong to a game. True if its author plays there."""
@@ -136,16 +79,16 @@ class Inbox:
                 return True
 
     async def _read(self, message: discord.Message) -> bool:
-        found = await self._game(message.channel.id)
-        if found is None or not _may_instruct(*found, message.author):
+        found = await game_of(self._database, message.channel.id)
+        if found is None or not may_instruct(*found, message.author):
             return False
         speak(found[1].locale)
         if found[0].outcome is not Outcome.OPEN:
             return await self._after_the_end(found[0], message)
         thread_id = message.channel.id
-        if thread_id not in self._up_to_date and await self._catch_up(thread_id, again=True):
+        if thread_id not in self.missed.up_to_date and await self.missed.read(thread_id, again=True):
             return True
-        if thread_id not in self._retries:  # else it is read with what was missed before it
+        if not self.missed.is_tried_again(thread_id):  # else it is read with what was missed before it
             await self._take(message)
         return True
 
@@ -154,7 +97,7 @@ class Inbox:
         it."""
         said = Said(message.channel.id, str(message.id), storable(message.content))
         deleted = self._proxies.posted(said) if said.text and self._plain_messages else None
-        found = await self._game(message.channel.id) if deleted is not None else None
+        found = await game_of(self._database, message.channel.id) if deleted is not None else None
         if found is None:
             return False
         async with self._database.async_writing() as session:
@@ -165,9 +108,14 @@ class Inbox:
 
     async def _after_the_end(self, game: Game, message: discord.Message) -> bool:
         """Say once in a thread that its game is over. Chat, and what mentions the bot, is not answered here."""
-        if game.end_explained or message.type not in PLAYABLE or addresses(message, self._client.user):
+        if message.type not in PLAYABLE or addresses(message, self._client.user):
             return False
         content = self._content(message)
+        if words := plain(content):
+            async with self._database.async_writing() as session:
+                await keep_after_end(session, game, str(message.author.id), words, message.created_at)
+        if game.end_explained:
+            return False
         if read(content, _extras(message)) is None and (content or self._plain_messages):
             return False
         async with self._database.async_writing() as session:
@@ -183,8 +131,8 @@ class Inbox:
         if message.author.bot or not changed or not self._may_be_a_game(message.channel):
             return
         async with self._locks(message.channel.id):
-            found = await self._game(message.channel.id)
-            if found is None or not _may_instruct(*found, message.author):
+            found = await game_of(self._database, message.channel.id)
+            if found is None or not may_instruct(*found, message.author):
                 return
             speak(found[1].locale)
             try:
@@ -202,11 +150,13 @@ class Inbox:
             if turn is not None:
                 words = plain(message.content)  # pinning, for example, changes none
                 said = f"{turn.retracted or ''}\n{turn.utterance}"
-                same = words in said if turn.earlier_message_ids else words == turn.utterance
-                too_late = not same and game.outcome is Outcome.OPEN
-                return Unplayable(texts.EDITED_TOO_LATE) if too_late else None
+                if words in said if turn.earlier_message_ids else words == turn.utterance:
+                    return None
+                note(session, game.id, GameEventKind.EDITED, turn.number, message.edited_at)
+                return Unplayable(texts.EDITED_TOO_LATE) if game.outcome is Outcome.OPEN else None
             if isinstance(content, Utterance):
                 if await edit_instruction(session, message_id, content.text):
+                    note(session, game.id, GameEventKind.EDITED, at=message.edited_at)
                     return None
                 turns = await turns_of(session, game.id)
                 if any(turn.chosen and turn.answered_at >= message.created_at for turn in turns):
@@ -216,7 +166,10 @@ class Inbox:
                     who = await _team_player(session, game, message.author)
                     await queue_instruction(session, game.id, content.text, message_id, player_id=who)
                 return None
-            return content if await drop_instruction(session, message_id) else None
+            if not await drop_instruction(session, message_id):
+                return None
+            note(session, game.id, GameEventKind.WITHDRAWN, at=message.edited_at)
+            return content
 
     async def _answer(self, game: Game, message: discord.Message, content: Content) -> None:
         """Answer a message that is not played."""
@@ -238,6 +191,7 @@ class Inbox:
             for message_id in message_ids:
                 waiting = await waiting_instruction(session, str(message_id))
                 if waiting is None:
+                    await _note_withdrawn(session, channel_id, str(message_id))
                     continue
                 games.add(waiting.game_id)
                 posted = self._proxies.deleted(
@@ -249,13 +203,14 @@ class Inbox:
                     session.add(waiting)
                     continue
                 await drop_instruction(session, str(message_id))
+                note(session, waiting.game_id, GameEventKind.WITHDRAWN)
         for game_id in games:  # what was said before it may have waited for the answer to a question about it
             self._games.wake(game_id)
 
     async def thread_gone(self, thread_id: int) -> None:
         """A thread was deleted: its game ends."""
         async with self._locks(thread_id):
-            self._up_to_date.discard(thread_id)
+            self.missed.up_to_date.discard(thread_id)
             async with self._database.async_session() as session:
                 game = await game_in_thread(session, str(thread_id))
             if game is not None and game.outcome is Outcome.OPEN:
@@ -289,66 +244,9 @@ class Inbox:
         is_reply = isinstance(replied, discord.Message) and replied.author.id == me.id
         return message.content if is_reply else ""
 
-    async def _game(self, thread_id: int) -> tuple[Game, Player] | None:
-        async with self._database.async_session() as session:
-            game = await game_in_thread(session, str(thread_id))
-            if game is None:
-                return None
-            return game, await session.get_one(Player, game.player_id)
-
-    async def _catch_up(self, thread_id: int, again: bool = False) -> bool:
-        """Read the messages of a thread after the last one that was handled.
-
-        Gives False if they could not be read. With `again` it is retried later, a few times unless that is not
-        allowed. Raises nothing, so that one game does not stop the others. The caller holds the thread's lock.
-        """
-        try:
-            found = await self._game(thread_id)
-            if found is None:
-                return False
-            game, player = found
-            speak(player.locale)
-            after = discord.Object(int(game.heard_message_id or thread_id))
-            guild_id = int(game.guild_id) if game.guild_id else None
-            thread = self._client.get_partial_messageable(thread_id, guild_id=guild_id)
-            async for message in thread.history(after=after, oldest_first=True, limit=None):
-                if _may_instruct(game, player, message.author):
-                    await self._take(message)
-        except (discord.Forbidden, discord.NotFound) as error:
-            log.warning("missed messages may not be read", thread=thread_id, error=str(error))
-            return False
-        except Exception as error:  # an answer may be broken in any way
-            failures = self._failures[thread_id] = self._failures.get(thread_id, 0) + 1
-            about = {"thread": thread_id, "attempt": failures, "kind": type(error).__name__}
-            if isinstance(error, OUTSIDE):
-                log.warning("missed messages cannot be read", error=str(error), **about)
-            else:
-                log.exception("missed messages cannot be read", **about)
-            if again and failures <= CATCH_UP_TRIES and thread_id not in self._retries:
-                task = asyncio.create_task(self._catch_up_later(thread_id), name=f"catch-up-{thread_id}")
-                self._retries[thread_id] = task
-            return False
-        self._failures.pop(thread_id, None)
-        self._up_to_date.add(thread_id)
-        return True
-
-    async def _catch_up_later(self, thread_id: int) -> None:
-        """Try again until the thread is read or has been tried so often that its newest message has to do."""
-        try:
-            while (failures := self._failures.get(thread_id, 0)) <= CATCH_UP_TRIES:
-                await asyncio.sleep(CATCH_UP_SECONDS * 2 ** max(0, failures - 1))
-                async with self._locks(thread_id):
-                    if thread_id in self._up_to_date or await self._catch_up(thread_id):
-                        return
-                    if not self._failures.get(thread_id):
-                        return  # there is no game any more, or its thread may not be read
-            log.error("missed messages are given up until the next start", thread=thread_id)
-        finally:
-            del self._retries[thread_id]
-
     async def _take(self, message: discord.Message) -> None:
         """Handle one message of a game's player. Messages are handled in order."""
-        found = await self._game(message.channel.id)
+        found = await game_of(self._database, message.channel.id)
         if found is None or message.type not in PLAYABLE or message.id in self._given_back:
             return
         game, _ = found
@@ -366,7 +264,7 @@ class Inbox:
             if content is None or isinstance(content, Utterance):
                 if await reply(message, texts.NOT_KEPT):  # else it is read again
                     self._given_back.add(message.id)
-                return self._up_to_date.discard(message.channel.id)
+                return self.missed.up_to_date.discard(message.channel.id)
         await self._answer(game, message, content)
         if isinstance(content, Utterance):
             self._games.wake(game.id)
@@ -387,13 +285,17 @@ class Inbox:
             await record_heard(session, game.id, str(message.id))
 
 
-def _may_instruct(game: Game, player: Player, author: discord.abc.User) -> bool:
-    return str(author.id) == player.external_id or (game.team and not author.bot)
-
-
 async def _team_player(session: AsyncSession, game: Game, author: discord.abc.User) -> int | None:
     """Whose words a message has in a team's game; None for who began the game."""
     return await team_player_id(session, game, str(author.id), author.display_name) if game.team else None
+
+
+async def _note_withdrawn(session: AsyncSession, thread_id: int, message_id: str) -> None:
+    """Record that a message was deleted, if it had been played."""
+    game = await game_in_thread(session, str(thread_id))
+    turn = await turn_of_message(session, game.id, message_id) if game is not None else None
+    if turn is not None:
+        note(session, turn.game_id, GameEventKind.WITHDRAWN, turn.number)
 
 
 def _extras(message: discord.Message) -> bool:

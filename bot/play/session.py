@@ -299,7 +299,8 @@ class GameSessions:
         message_id = await self._display.show(position, look_first=look_first)
         over = game.outcome is not Outcome.OPEN
         async with self._database.async_writing() as session:
-            await record_shown(session, game.id, message_id, len(turns), result=over)
+            at = discord.utils.snowflake_time(int(message_id))
+            await record_shown(session, game.id, message_id, len(turns), result=over, at=at)
         if not over:
             self._recorded.add(game.id)
         await self._display.retire(game, message_id)

@@ -26,14 +26,14 @@ def privacy(games: int, training: bool, research: bool, *, listed: bool, local: 
     )
     lines = [
         _(
-            "**What I keep**: the games you played with me, what you wrote as instructions in them, "
-            "my answers, and your name and id to tell you from others. I keep no other messages."
+            "**What I keep**: the games you played with me, what you wrote as instructions in them and when you edited "
+            "or deleted it, my answers, and your name and id to tell you from others. I keep no other messages."
         ),
         _("**Games kept**: {games}").format(games=games),
         _("**Learning from your games**: {answer}").format(answer=learning),
         _(
             "**Sharing with researchers**: {choice}. If you agree, your games without your name may be given to "
-            "researchers."
+            "researchers, and with them what you write in a game's thread after its end, which I keep only then."
         ).format(choice=_yes(research)),
         _("It is off unless you turn it on, and you can play all the same.")
         if local
@@ -64,12 +64,13 @@ def first_choices(*, local: bool) -> str:
     """The notice before a player's first game."""
     if local:
         return _(
-            "{why} You choose whether your games, without your name, may be given to researchers: it is off until you "
-            "allow it, here or with `/privacy`."
+            "{why} You choose whether your games, without your name, may be given to researchers, with what you write "
+            "in their threads after the end: it is off until you allow it, here or with `/privacy`."
         ).format(why=_(LOCAL_GAMES))
     return _(
         "**Two choices are yours**: whether I may learn from what you say in games (where Discord has permitted that "
-        "to whoever runs me), and whether your games, without your name, may be given to researchers. Both are off "
+        "to whoever runs me), and whether your games, without your name, may be given to researchers, with what you "
+        "write in their threads after the end. Both are off "
         "until you allow them, here or with `/privacy`, and you can play all the same."
     )
 

@@ -16,23 +16,24 @@ from store.database import Database
 from store.export import Format, tables
 from store.export.card import write_card
 from store.export.pseudonyms import Pseudonyms
-from store.export.rows import Decoded, Judged, game_turn_id, rows_of
+from store.export.rows import Decoded, Happened, Judged, game_turn_id, rows_of
 from store.export.studies import study_counts, study_rows
 from store.export.tables import Table
 from store.export.writers import TableWriter
 from store.folder import new_folder
 from store.migrations import revisions
-from store.models import Adapter, AdapterTurn, Feedback, Game, HumanEval, Player, Turn, now
+from store.models import Adapter, AdapterTurn, Feedback, Game, GameEvent, HumanEval, Player, Turn, now
 from store.players import shared
 from store.version import code_version
 
-_GAME, _TURN, _FEEDBACK, _ADAPTER, _LINEAGE, _PLAYER, _JUDGED = (
-    cast(Any, model).__table__.c for model in (Game, Turn, Feedback, Adapter, AdapterTurn, Player, HumanEval)
+_GAME, _TURN, _FEEDBACK, _ADAPTER, _LINEAGE, _PLAYER, _JUDGED, _EVENT = (
+    cast(Any, model).__table__.c
+    for model in (Game, Turn, Feedback, Adapter, AdapterTurn, Player, HumanEval, GameEvent)
 )
 """The columns that are read. Rows are plain tuples, because creating a million mapped objects would take
 minutes."""
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 GAMES_AT_A_TIME = 300
 WEIGHTS = "adapter_model.safetensors"
 """The file of an adapter's card whose hash is exported."""
@@ -200,12 +201,14 @@ class _Run:
                     turns[turn.game_id].append(turn)
             decoded = {scheme: self._decoded(scheme, between) for scheme in self.decoders}
             judged = self._judged(between)
+            happened = self._happened(first, last)
             for game in games:
                 speaker = self._pseudonyms.of(str(game.platform), game.external_id)
                 self._images.add(game.images)
                 temperatures = self._played_by.setdefault((game.adapter, game.base_model), set())
                 temperatures |= {turn.temperature for turn in turns[game.id]}
-                for table, row in rows_of(game, turns[game.id], speaker, decoded, judged):
+                found = rows_of(game, turns[game.id], speaker, decoded, judged, happened.get(game.id, ()))
+                for table, row in found:
                     self._add(table, row)
             done += len(games)
             on_progress(done, total)
@@ -232,6 +235,15 @@ class _Run:
                 self._pseudonyms.of_rater(row.rater), row.correctness, row.feedback, row.right_clicks, row.at
             )
             found.setdefault(row.turn_id, []).append(judgement)
+        return found
+
+    def _happened(self, first: str, last: str) -> dict[str, list[Happened]]:
+        """Game id -> its events, of the games with these ids and between them."""
+        between = sa.and_(_EVENT.game_id >= first, _EVENT.game_id <= last)
+        found: dict[str, list[Happened]] = {}
+        for row in self._connection.execute(sa.select(*_EVENT).where(between).order_by(_EVENT.id)):
+            event = Happened(str(row.kind), row.turn, row.text, row.at)
+            found.setdefault(row.game_id, []).append(event)
         return found
 
     def _policies(self) -> None:

@@ -35,6 +35,17 @@ class Judged:
     at: datetime
 
 
+@dataclass(frozen=True)
+class Happened:
+    """An event of a game that has a row of its own in the store."""
+
+    kind: str
+    turn: int | None
+    """Number of the turn that it is about, from 1."""
+    text: str | None
+    at: datetime
+
+
 def public_id(game_id: str) -> str:
     """A game's id as exported, which is reversible and has no underscore, the separator in `game_turn_id`."""
     return game_id.replace("%", "%25").replace("_", "%5F")
@@ -61,11 +72,12 @@ def rows_of(
     speaker: str,
     decoded: Mapping[str, Mapping[int, Decoded]],
     judged: Mapping[int, Sequence[Judged]],
+    happened: Sequence[Happened],
 ) -> Iterator[Played]:
     """All rows of one game, each with its table.
 
     `game` and `turns` are rows of the store's tables, turns in order. `decoded` is scheme -> turn id -> verdict,
-    `judged` is turn id -> people's judgements.
+    `judged` is turn id -> people's judgements, `happened` the game's events.
     """
     rules = GAMES[game.game]
     context, targets = list(game.listener), list(game.targets)
@@ -92,7 +104,7 @@ def rows_of(
             "chat": chat,
         },
     )
-    yield _event(of_game, None, "game_started", game.started_at)
+    yield from _events(of_game, game, turns, happened)
     clicks: list[list[str]] = []
     for index, turn in enumerate(turns):
         before, after = list(rules.selected(context, turn.state_before)), boards[index]
@@ -173,14 +185,29 @@ def rows_of(
                 tables.HUMAN_EVAL_META,
                 {"game_turn_id": name, "rater": judgement.rater, "at": judgement.at},
             )
-        yield _event(of_game, turn.number - 1, "utterance", turn.asked_at)
-        yield _event(of_game, turn.number - 1, "action", turn.answered_at)
+
+
+def _events(
+    of_game: dict[str, Any], game: Any, turns: Sequence[Any], happened: Sequence[Happened]
+) -> Iterator[Played]:
+    """The events of a game in the order of their times."""
+    found = [Happened("game_started", None, None, game.started_at)]
+    for turn in turns:
+        found.append(Happened("utterance", turn.number, None, turn.asked_at))
+        found.append(Happened("action", turn.number, None, turn.answered_at))
     if game.ended_at is not None:
-        yield _event(of_game, None, "game_ended", game.ended_at)
-
-
-def _event(of_game: dict[str, Any], turn_id: int | None, kind: str, at: datetime) -> Played:
-    return tables.EVENT, {"game_id": of_game["game_id"], "turn_id": turn_id, "kind": kind, "at": at}
+        found.append(Happened("game_ended", None, None, game.ended_at))
+    for event in sorted([*found, *happened], key=lambda event: event.at.astimezone(UTC)):
+        yield (
+            tables.EVENT,
+            {
+                "game_id": of_game["game_id"],
+                "turn_id": None if event.turn is None else event.turn - 1,
+                "kind": event.kind,
+                "text": event.text,
+                "at": event.at,
+            },
+        )
 
 
 def _minutes(began: datetime, ended: datetime | None) -> str | None:

@@ -9,10 +9,10 @@ from store.export import tables
 from store.export.pseudonyms import Pseudonyms
 from store.export.rows import Played, public_id
 from store.models import Game, Player
-from store.study_tables import Assignment, QuizAnswer, SurveyAnswer
+from store.study_tables import Assignment, KeptStudy, QuizAnswer, SurveyAnswer
 
-_GAME, _PLAYER, _ASSIGNED, _SURVEY, _QUIZ = (
-    cast(Any, model).__table__.c for model in (Game, Player, Assignment, SurveyAnswer, QuizAnswer)
+_GAME, _PLAYER, _ASSIGNED, _FILE, _SURVEY, _QUIZ = (
+    cast(Any, model).__table__.c for model in (Game, Player, Assignment, KeptStudy, SurveyAnswer, QuizAnswer)
 )
 ROWS_AT_A_TIME = 5000
 
@@ -27,6 +27,11 @@ def study_rows(
     for row in _rows(connection, _assigned(exported, *_ASSIGNED).order_by(_ASSIGNED.at, _ASSIGNED.game_id)):
         values = {**row._mapping, "game_id": public_id(row.game_id)}
         yield tables.ASSIGNMENT, {column.name: values[column.name] for column in tables.ASSIGNMENT.columns}
+    for row in _rows(connection, _files(exported, *_FILE).order_by(_FILE.at, _FILE.hash)):
+        yield (
+            tables.STUDY,
+            {"study_hash": row.hash, "study": row.study, "text": row.text, "at": row.at},
+        )
     who = (_PLAYER.platform, _PLAYER.external_id)
     for row in _rows(connection, _surveyed(exported, *_SURVEY, *who).order_by(_SURVEY.id)):
         yield (
@@ -58,6 +63,7 @@ def study_counts(connection: sa.Connection, exported: sa.ColumnElement[bool]) ->
     """Table -> the number of rows that it must have."""
     queries = {
         tables.ASSIGNMENT.name: _assigned(exported, sa.func.count()),
+        tables.STUDY.name: _files(exported, sa.func.count()),
         tables.SURVEY.name: _surveyed(exported, sa.func.count()),
         tables.QUIZ.name: _quizzed(exported, sa.func.count()),
     }
@@ -73,6 +79,11 @@ def _assigned(exported: sa.ColumnElement[bool], *columns: Any) -> Any:
     return (
         sa.select(*columns).select_from(Assignment).join(Game, _GAME.id == _ASSIGNED.game_id).where(exported)
     )
+
+
+def _files(exported: sa.ColumnElement[bool], *columns: Any) -> Any:
+    named = _assigned(exported, _ASSIGNED.study_hash)
+    return sa.select(*columns).select_from(KeptStudy).where(_FILE.hash.in_(named))
 
 
 def _surveyed(exported: sa.ColumnElement[bool], *columns: Any) -> Any:

@@ -167,7 +167,12 @@ EVENT = Table(
     (
         _GAME_ID,
         Column("turn_id", pa.int8(), f"{_TURN_ID[:-1]}; null for events of the whole game."),
-        Column("kind", TEXT, "game_started, utterance, action or game_ended."),
+        Column(
+            "kind",
+            TEXT,
+            "game_started, utterance, action, game_ended, board_shown, edited, withdrawn or said_after_end.",
+        ),
+        Column("text", TEXT, "What was said after the end; null for other kinds."),
         Column("at", TIME, "When, UTC."),
     ),
 )
@@ -221,6 +226,18 @@ ASSIGNMENT = Table(
         Column("seed", INT, "Seed of the draw; a player who stays in an arm keeps it."),
         Column("eligible_arms", TEXTS, "Arms that could have been drawn."),
         Column("at", TIME, "When it was assigned, UTC."),
+    ),
+    not_kept="no game is in a study yet",
+)
+
+STUDY = Table(
+    "study",
+    "The files of the studies that exported games were assigned in.",
+    (
+        Column("study_hash", TEXT, "SHA-256 of the file."),
+        Column("study", TEXT, "Name of the study."),
+        Column("text", TEXT, "The file, in TOML."),
+        Column("at", TIME, "When the bot first started with it, UTC."),
     ),
     not_kept="no game is in a study yet",
 )
@@ -329,5 +346,17 @@ PLAYER = Table(
 PUBLISHED = (INTERACTION, TURN, HUMAN_EVAL, BINARY, TERNARY)
 """The five tables of the paper's data set."""
 
-TABLES = (*PUBLISHED, EVENT, POLICY, POLICY_TURN, ASSIGNMENT, TURN_META, HUMAN_EVAL_META, SURVEY, QUIZ, SHAPE)
+TABLES = (
+    *PUBLISHED,
+    EVENT,
+    POLICY,
+    POLICY_TURN,
+    ASSIGNMENT,
+    STUDY,
+    TURN_META,
+    HUMAN_EVAL_META,
+    SURVEY,
+    QUIZ,
+    SHAPE,
+)
 """All tables without personal data."""

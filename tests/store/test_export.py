@@ -25,8 +25,19 @@ from store.export.pseudonyms import Pseudonyms, SecretError
 from store.export.rows import game_turn_id, public_id
 from store.export.tables import PUBLISHED, TABLES
 from store.folder import FolderError
-from store.models import Adapter, AdapterTurn, ConsentKind, Feedback, Game, Origin, Turn, now
-from store.study_tables import Assignment, QuizAnswer, SurveyAnswer
+from store.models import (
+    Adapter,
+    AdapterTurn,
+    ConsentKind,
+    Feedback,
+    Game,
+    GameEvent,
+    GameEventKind,
+    Origin,
+    Turn,
+    now,
+)
+from store.study_tables import Assignment, KeptStudy, QuizAnswer, SurveyAnswer
 from tests.postgres import database_url
 
 FIGURES = [f"figure-{i}" for i in range(10)]
@@ -148,6 +159,13 @@ async def test_a_game_in_every_table(database: Database, tmp_path: Path):
         (first, _) = session.exec(select(Turn).order_by("number")).all()
         assert adapter.id is not None and first.id is not None
         session.add(AdapterTurn(adapter_id=adapter.id, turn_id=first.id, reward=-0.1, weight=1.0))
+        assert game.ended_at is not None
+        for kind, turn, text, at in (
+            (GameEventKind.BOARD, None, None, game.started_at + timedelta(seconds=1)),
+            (GameEventKind.EDITED, 1, None, now()),
+            (GameEventKind.SAID_AFTER, None, "well <b>done</b>", game.ended_at + timedelta(seconds=5)),
+        ):
+            session.add(GameEvent(game_id=game.id, kind=kind, turn=turn, text=text, at=at))
     done = export(database, tmp_path / "out", SECRET)
     folder = tmp_path / "out"
     date = game.started_at.date().isoformat()
@@ -191,10 +209,13 @@ async def test_a_game_in_every_table(database: Database, tmp_path: Path):
     assert verdict["text"].endswith("next utterance: no, <b>not</b> the boat")
     assert done.manifest["decoders"] == {"binary": {"decoder": "rules", "version": "1"}}
     assert [row["kind"] for row in rows(folder, "event")] == [
-        "game_started",
-        *["utterance", "action"] * 2,
-        "game_ended",
+        *["game_started", "board_shown", "game_ended", "said_after_end"],
+        *["utterance", "action"] * 2,  # these turns have the times at which the test wrote them
+        "edited",
     ]
+    told = {row["kind"]: (row["turn_id"], row["text"]) for row in rows(folder, "event")}
+    assert (told["board_shown"], told["edited"]) == ((None, None), (0, None))
+    assert told["said_after_end"] == (None, "well <b>done</b>")
     meta = rows(folder, "turn_meta")[0]
     assert (meta["log_prob"], meta["temperature"], meta["seed"], meta["cue"]) == (-1.0, 0.7, 3, "no")
     assert meta["code_version"].startswith("0.")
@@ -264,6 +285,9 @@ async def test_studies_are_exported_with_pseudonyms_of_those_who_agree(database:
                     player_id=game.player_id, study="reading", question="q", answer="No", correct=False
                 )
             )
+            if who == "7":
+                session.add(KeptStudy(hash="ab", study="reading", text='name = "reading"'))
+                session.add(KeptStudy(hash="cd", study="reading", text='name = "reading" # later'))
         if who == "7":
             async with database.async_session() as session:
                 await players.give_consent(session, game.player_id, ConsentKind.RESEARCH, True, "/privacy")
@@ -276,6 +300,9 @@ async def test_studies_are_exported_with_pseudonyms_of_those_who_agree(database:
         "game_id": "g%5F1", "study": "reading", "study_hash": "ab", "arm": "control", "adapter": "base",
         "probability": 0.25, "seed": 2**53 - 1, "eligible_arms": ["learning", "control"],
     }  # fmt: skip
+    (file,) = rows(tmp_path / "out", "study")
+    assert file.pop("at") < now()
+    assert file == {"study_hash": "ab", "study": "reading", "text": 'name = "reading"'}
     speaker = SECRET.of("discord", "7")
     of_study = {"speaker": speaker, "study": "reading"}
     assert answer == {**of_study, "game_id": "g%5F1", "question": "ease", "answer": 5}
