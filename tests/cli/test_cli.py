@@ -367,11 +367,26 @@ def test_commands_that_only_look_change_no_database(command: str, in_use: bool, 
         assert after == before
 
 
-@pytest.mark.parametrize("command", [*READ_ONLY, "db upgrade", "round run", "round rollback", "bot"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        *READ_ONLY,
+        *(
+            "db upgrade",
+            "db encryption",
+            "db encrypt",
+            "db forget-words --days 1",
+            "round run",
+            "round rollback",
+        ),
+        *("export --out games", "report --out report", "study report study.toml", "bot"),
+    ],
+)
 def test_a_database_of_a_newer_version_is_said_and_left(
     command: str, empty_folder: Path, monkeypatch: pytest.MonkeyPatch
 ):
     path = make_database(empty_folder, "9999")
+    (empty_folder / "study.toml").write_text(STUDY)
     monkeypatch.setenv("RESPECT_DISCORD__TOKEN", "any.token.atall")
     before = path.read_bytes()
     result = respect(*command.split())
