@@ -136,8 +136,10 @@ def test_files_that_cannot_be_used_are_named(tmp_path: Path):
     binary.write_bytes(b"\xff\xfe\x00")
     for path, complaint in [
         (tmp_path / "missing.jsonl", "cannot be read"),
-        (tmp_path, "cannot be read"),
+        (tmp_path, "has no table interaction"),
         (write(tmp_path / "empty.jsonl"), "holds no interaction"),
+        (write(tmp_path / "lines.parquet", GAME), "not Parquet"),
+        (write(tmp_path / "lines.csv", "chat,clicks", "a boat,[]"), "Line 1: a list is not JSON"),
         (binary, "not UTF-8"),
     ]:
         result = CliRunner().invoke(app, ["evaluate", str(path)])
