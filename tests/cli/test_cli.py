@@ -184,6 +184,14 @@ probability = 1
 [stop]
 games_per_arm = 9
 """
+QUIZ = """
+[[quiz]]
+name = "marks"
+text = "Who sees the marks?"
+choices = ["I", "The bot"]
+answer = "I"
+why = "They are yours."
+"""
 
 
 @pytest.mark.parametrize("command", [*READ_SETTINGS, *SAY_IT_IN_THEIR_OWN_WAY])
@@ -289,6 +297,20 @@ async def test_the_doctor_finds_a_bot_that_can_run_healthy(monkeypatch: pytest.M
         result = await asyncio.to_thread(respect, "doctor", "--json")
         assert result.exit_code == 1
         assert "RESPECT_DISCORD__MESSAGE_CONTENT=false" in diagnosis(result)["message-content intent"]["fix"]
+
+
+def test_the_demo_does_not_begin_with_a_study_that_is_wrong_or_has_a_quiz(
+    monkeypatch: pytest.MonkeyPatch, empty_folder: Path
+):
+    study = empty_folder / "study.toml"
+    monkeypatch.setenv("RESPECT_PLAY__STUDY", "study.toml")
+    for text, said in (
+        (STUDY.replace("s", "S", 1), "RESPECT_PLAY__STUDY: study.toml: name"),
+        (f"{STUDY}{QUIZ}", "study.toml has a quiz, which simulated players do not answer"),
+    ):
+        study.write_text(text)
+        assert said in error(respect("demo", "--once"))
+        assert said in error(respect("demo"))
 
 
 def test_the_doctor_says_what_is_wrong_with_a_study(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
