@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
@@ -24,12 +24,28 @@ class RecordedInteraction(BaseModel):
     model_config = ConfigDict(frozen=True, strict=True, extra="ignore")
 
     game: str = DEFAULT_GAME
+    """If it is missing, as in the published tables, the game that has such boards and so few targets."""
     context: list[str]
     targets: list[str]
     clicks: list[list[str]]
     """`clicks[i]` is the selection after turn i."""
     chat: list[str]
     """`chat[i]` is the utterance of turn i; there may be one more, said after the last action."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _game_of_its_shape(cls, columns: Any) -> Any:
+        match columns:
+            case {"game": _}:
+                return columns
+            case {"context": list(context), "targets": list(targets)}:
+                fitting = {
+                    game.max_targets: name
+                    for name, game in GAMES.items()
+                    if len(context) in game.board_sizes and len(targets) <= game.max_targets
+                }
+                return columns | {"game": fitting[min(fitting)]} if fitting else columns
+        return columns
 
     @model_validator(mode="after")
     def _fits_together(self) -> "RecordedInteraction":

@@ -32,7 +32,7 @@ _GAME, _TURN, _FEEDBACK, _ADAPTER, _LINEAGE, _PLAYER, _JUDGED = (
 """The columns that are read. Rows are plain tuples, because creating a million mapped objects would take
 minutes."""
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 GAMES_AT_A_TIME = 300
 WEIGHTS = "adapter_model.safetensors"
 """The file of an adapter's card whose hash is exported."""

@@ -131,6 +131,17 @@ def test_a_bad_line_is_named_with_what_to_fix(tmp_path: Path, line: object, comp
     assert "Traceback" not in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("figures", "targets", "game"), [(6, 1, "pick"), (10, 1, "pick"), (10, 3, "multiref")]
+)
+def test_the_game_of_a_published_row_is_told_by_its_shape(
+    tmp_path: Path, figures: int, targets: int, game: str
+):
+    row = {"context": BOARD[:figures], "targets": BOARD[:targets], "clicks": [BOARD[:1]], "chat": ["a boat"]}
+    (found,) = read_interactions(write(tmp_path / "games.jsonl", row))
+    assert found.game == game
+
+
 def test_files_that_cannot_be_used_are_named(tmp_path: Path):
     binary = tmp_path / "binary.jsonl"
     binary.write_bytes(b"\xff\xfe\x00")
