@@ -32,7 +32,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 @app.command()
 def check(file: FileArgument, as_json: AsJson = False) -> None:
-    """Say everything that is wrong with a study file, or summarise it with a power analysis.
+    """Say what is wrong with a study file, or summarise it with a power analysis.
 
     The exit code is 1 if something is wrong. Adapters are looked for in the data folder (RESPECT_STORE__DATA_DIR).
     """
