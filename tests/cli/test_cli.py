@@ -313,6 +313,18 @@ def test_the_demo_does_not_begin_with_a_study_that_is_wrong_or_has_a_quiz(
         assert said in error(respect("demo"))
 
 
+def test_the_doctor_says_whether_adapters_can_be_written_to_the_url(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    for url, status, found in (
+        (f"file://{tmp_path}/share", "ok", "0 at RESPECT_STORE__ADAPTERS_URL, which can be written"),
+        ("file:///proc/respect", "warning", "0 at RESPECT_STORE__ADAPTERS_URL. The adapters at"),
+    ):
+        monkeypatch.setenv("RESPECT_STORE__ADAPTERS_URL", url)
+        check = diagnosis(respect("doctor", "--json"))["adapters"]
+        assert check["status"] == status and check["found"].startswith(found)
+
+
 def test_the_doctor_says_what_is_wrong_with_a_study(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     study = tmp_path / "study.toml"
     monkeypatch.setenv("RESPECT_PLAY__STUDY", str(study))
