@@ -15,6 +15,7 @@ from cli.console import err, fail, out, print_json
 from store.columns import now
 from store.database import Database
 from store.encryption import EncryptionError, add_key, encrypt_all, encryption, new_key
+from store.migrations import refuse_newer
 from store.retention import forget_words as forget
 from store.settings import StoreSettings
 
@@ -117,6 +118,7 @@ def _opened(read_only: bool = False) -> Iterator[Database]:
     if database.missing:
         fail(f"{shown} is not there yet: run `respect db upgrade`.")
     try:
+        refuse_newer(database)
         yield database
     except SQLAlchemyError as error:
         fail(f"{shown} cannot be used: {error.__cause__ or error}.")

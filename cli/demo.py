@@ -12,6 +12,7 @@ from rich.table import Table
 
 from bot.settings import BotSettings
 from cli.console import err, fail, out
+from research.study.file import StudyError, read_study
 from sim.players import open_players
 from store.models import Round, RoundStatus
 
@@ -47,6 +48,8 @@ def demo(
         data_dir = settings.store.data_dir / (f"demo-once-{stamp}" if once else "demo")
     try:
         open_players(speakers)
+        if settings.play.study is not None:
+            _check_study(settings.play.study, simulated=once or players > 0)
     except ValueError as error:
         fail(str(error))
     options = DemoOptions(
@@ -75,6 +78,19 @@ def demo(
         fail(f"The bot did not answer in time. Its log is {data_dir / 'bot.log'}.")
     except OSError as error:
         fail(f"{error.strerror or error}. If the port is taken, choose another with --port.")
+
+
+def _check_study(file: Path, simulated: bool) -> None:
+    """Raises ValueError for a study that is wrong, and with simulated players for one with a quiz."""
+    try:
+        study = read_study(file).study
+    except StudyError as error:
+        raise ValueError(f"RESPECT_PLAY__STUDY: {error}") from error
+    if simulated and study.quiz:
+        raise ValueError(
+            f"{file} has a quiz, which simulated players do not answer: take it out, or play yourself, with "
+            "--players 0 and without --once"
+        )
 
 
 async def _run(options: "DemoOptions") -> None:

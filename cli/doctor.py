@@ -181,7 +181,13 @@ def _adapters(settings: BotSettings) -> Check:
         names = registry.names_at_url()
     except AdapterError as error:
         return Check(name, "failed", str(error), "Check the URL, its access and its package for fsspec.")
-    return Check(name, "ok", f"{len(names)} at RESPECT_STORE__ADAPTERS_URL")
+    found = f"{len(names)} at RESPECT_STORE__ADAPTERS_URL"
+    try:
+        registry.check_url()
+    except AdapterError as error:
+        fix = "Let this machine write there: rounds publish adapters, and erasures change their cards."
+        return Check(name, "warning", f"{found}. {error}", fix)
+    return Check(name, "ok", f"{found}, which can be written")
 
 
 def _study(file: Path) -> Check:

@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Column, Table
 
 from cli.console import err, fail, out, print_json
-from cli.recorded import read
+from cli.recorded import FILE_HELP, read
 from learner.protocol import BASE_ADAPTER
 from learner.registry import AdapterError, AdapterRegistry
 from learner.settings import LearnerSettings
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def evaluate(
-    file: Annotated[Path, typer.Argument(help="Finished interactions, one JSON object a line.")],
+    file: Annotated[Path, typer.Argument(help=FILE_HELP)],
     policy: Annotated[str, typer.Option(help="Base model: tiny, novice, a folder, or a model id.")] = "tiny",
     images: Annotated[str, typer.Option(help="The image set that they were played with.")] = "classic",
     adapter: Annotated[

@@ -12,6 +12,7 @@ from cli.console import err, fail, out, print_json
 from store.database import Database
 from store.export import SECRET, Format
 from store.folder import FolderError, private_folder
+from store.migrations import refuse_newer
 from store.settings import StoreSettings
 
 
@@ -58,6 +59,7 @@ def export(
         console=err,
     )
     try:
+        refuse_newer(database)
         require_games(database)  # before a secret is made
         private_folder(secret.parent)
         with progress:

@@ -9,10 +9,12 @@ import typer
 from rich.table import Table
 
 from cli.console import fail, out, print_json
+from cli.recorded import FILE_HELP
 from learner.feedback import Decoder, chosen_decoder, open_decoder
-from learner.feedback.evaluate import BadLine, Scores, read_interactions
+from learner.feedback.evaluate import Scores, read_interactions
 from learner.feedback.evaluate import evaluate as run_evaluate
 from learner.feedback.few_shot import LanguageModelError
+from learner.feedback.interaction_files import BadLine
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -38,7 +40,7 @@ def feedback() -> None:
 
 @app.command()
 def evaluate(
-    file: Annotated[Path, typer.Argument(help="Finished interactions, one JSON object a line.")],
+    file: Annotated[Path, typer.Argument(help=FILE_HELP)],
     decoder: Annotated[
         DecoderName, typer.Option(help="rules needs no model; prompted asks a language model.")
     ] = DecoderName.RULES,
@@ -68,7 +70,7 @@ def evaluate(
     except BadLine as error:
         fail(f"{file}: {error}.")
     except OSError as error:
-        fail(f"{file} cannot be read ({error.strerror}): give the path of a file of interactions.")
+        fail(f"{file} cannot be read ({error.strerror}): give a file of interactions or an exported folder.")
     scores = run_evaluate(interactions, _decoder(decoder, scheme, policy, model))
     if as_json:
         print_json(asdict(scores))

@@ -9,14 +9,14 @@ from rich.markup import escape
 from sqlalchemy.exc import SQLAlchemyError
 
 from cli.console import fail, out, print_json
-from cli.recorded import read
+from cli.recorded import FILE_HELP, read
 from store.database import Database
 from store.migrations import upgrade
 from store.settings import StoreSettings
 
 
 def import_games(
-    file: Annotated[Path, typer.Argument(help="Finished interactions, one JSON object a line.")],
+    file: Annotated[Path, typer.Argument(help=FILE_HELP)],
     images: Annotated[str, typer.Option(help="The image set that they were played with.")] = "classic",
     data_dir: Annotated[
         Path | None, typer.Option(help="The folder of the deployment; by default RESPECT_STORE__DATA_DIR.")

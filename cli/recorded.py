@@ -4,8 +4,13 @@ from pathlib import Path
 
 from cli.console import fail
 from games.figures import ImageSet, open_images
-from learner.feedback.evaluate import BadLine
+from learner.feedback.interaction_files import BadLine
 from research.recorded.reading import RecordedGame, read_games
+
+FILE_HELP = (
+    "Finished interactions: JSON lines, Parquet or CSV with the columns context, targets, clicks and chat, or a folder "
+    "that `respect export` wrote."
+)
 
 
 def read(file: Path, images: str) -> tuple[ImageSet, list[RecordedGame]]:
@@ -19,4 +24,4 @@ def read(file: Path, images: str) -> tuple[ImageSet, list[RecordedGame]]:
     except BadLine as error:
         fail(f"{file}: {error}.")
     except OSError as error:
-        fail(f"{file} cannot be read ({error.strerror}): give the path of a file of interactions.")
+        fail(f"{file} cannot be read ({error.strerror}): give a file of interactions or an exported folder.")

@@ -19,7 +19,8 @@ def report(
     file: Annotated[
         Path | None,
         typer.Option(
-            help="Read a file of interactions (.jsonl) or an exported folder instead of the database."
+            help="Read an exported folder, or a file of interactions (JSON lines, Parquet, CSV), instead of the "
+            "database."
         ),
     ] = None,
     compare: Annotated[

@@ -18,6 +18,7 @@ from research.study.comparison import compare
 from research.study.file import Study, StudyError, StudyFile, read_study
 from research.study.power import Design
 from store.database import Database
+from store.migrations import refuse_newer
 from store.studies import games_by_player
 
 app = typer.Typer(no_args_is_help=True)
@@ -31,7 +32,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 @app.command()
 def check(file: FileArgument, as_json: AsJson = False) -> None:
-    """Say everything that is wrong with a study file, or summarise it with a power analysis.
+    """Say what is wrong with a study file, or summarise it with a power analysis.
 
     The exit code is 1 if something is wrong. Adapters are looked for in the data folder (RESPECT_STORE__DATA_DIR).
     """
@@ -111,6 +112,7 @@ def report(file: FileArgument, as_json: AsJson = False) -> None:
     if database.missing:
         fail(f"{database.url.render_as_string()} could not be read: it is not there yet.")
     try:
+        refuse_newer(database)
         with database.session() as session:
             results = compare(study.arm_names, games_by_player(session, study.name))
     except SQLAlchemyError as error:

@@ -267,7 +267,10 @@ async def _online(service: LocalDiscord, person: Person, bot: BotProcess, keeper
         if keeper.done():
             await keeper
         if bot.starts > MAX_STARTS:
-            raise DemoError(f"The bot ended {MAX_STARTS} times before it was online. See {bot.log_file}.")
+            last = bot.log_file.read_text(errors="replace").rstrip().rpartition("\n")[2]
+            raise DemoError(
+                f"The bot ended {MAX_STARTS} times before it was online. The last line of {bot.log_file}: {last}"
+            )
         size = bot.log_file.stat().st_size if bot.log_file.exists() else 0
         if size != written:
             written, written_at = size, loop.time()

@@ -161,7 +161,7 @@ def _dump(url: sa.URL, file: Path) -> None:
             "pg_dump is not installed here: install PostgreSQL's client programs, of the server's version or newer, or "
             "back up the server by its own means"
         )
-    where = url.set(password=None).render_as_string()
+    where = url._replace(password=None).render_as_string()  # `set` would leave it
     password = {"PGPASSWORD": url.password} if isinstance(url.password, str) else {}
     command = [program, "--format=custom", f"--file={file}", f"--dbname={where}"]
     ended = subprocess.run(

@@ -27,6 +27,11 @@ def database_url(url: str) -> str:
             "this is no URL of a database: write one like sqlite:///data/respect.db or "
             "postgresql://user:password@host/respect"
         )
+    if kind != "sqlite" and any("password" in name for name in make_url(url).query):
+        raise ValueError(
+            "write the password before the host, as in postgresql://user:password@host/respect: what is after the ? is "
+            "shown in messages"
+        )
     if kind != "sqlite" and url.partition("?")[0].count("@") > 1:
         raise ValueError("write %40 in place of an @ in a user name or a password")
     return url

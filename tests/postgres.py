@@ -25,6 +25,8 @@ from store.database import Database
 from store.migrations import upgrade
 
 VARIABLE = "RESPECT_TEST_POSTGRES"
+GUARDED = "guarded"
+"""Name of a role, which a test must create, that cannot connect without its password. Others need none."""
 TEMPLATE = "respect_template"
 QUICK = {
     **{"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off", "autovacuum": "off"},
@@ -62,6 +64,8 @@ def server(folder: Path | None = None) -> Iterator[str]:
 
         data, log = str(home / "data"), str(home / "log")
         run("initdb", "-D", data, "-U", "respect", "--auth=trust", "--encoding=UTF8", "--no-sync")
+        rules = Path(data, "pg_hba.conf")
+        rules.write_text(f"local all {GUARDED} scram-sha-256\n{rules.read_text()}")
         options = " ".join(f"-c {key}='{value}'" for key, value in QUICK.items()) + f" -k {home}"
         run("pg_ctl", "-D", data, "-l", log, "-o", options, "-w", "start")
         try:

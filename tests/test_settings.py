@@ -297,6 +297,12 @@ def test_an_error_does_not_quote_what_may_be_a_secret(monkeypatch: pytest.Monkey
         "RESPECT_STORE__DATABASE_URL: this is no URL of a database: write one like sqlite:///data/respect.db or "
         "postgresql://user:password@host/respect"
     ]
+    monkeypatch.setenv("RESPECT_STORE__DATABASE_URL", "postgresql://me@there/respect?password=very-secret")
+    with pytest.raises(ValidationError) as failed:
+        BotSettings()
+    assert what_is_wrong(failed.value)[0].startswith(
+        "RESPECT_STORE__DATABASE_URL: write the password before the host"
+    )
     monkeypatch.setenv("RESPECT_STORE__DATABASE_URL", "mysql://me:very-secret@there/respect")
     with pytest.raises(ValidationError, match="no URL of a database"):
         BotSettings()

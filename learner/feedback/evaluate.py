@@ -4,36 +4,48 @@ Reference label of a turn that has a next utterance and at least one click: +1 i
 some are, -1 if none is. Selecting a target and deselecting a non-target are right clicks.
 """
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from games import DEFAULT_GAME, GAMES
 from games.core import Change, Step
+from learner.feedback.interaction_files import BadLine, rows
 from learner.feedback.verdict import LABEL_NAMES, Decoder, Exchange, Label, Scheme, exchange_of
 
 
-class BadLine(ValueError):
-    """A line is not an interaction; the message names the line and says how to fix it."""
-
-
 class RecordedInteraction(BaseModel):
-    """One finished game as a line of JSON. Other keys are ignored."""
+    """One finished game as a line of JSON, or a row of a table. Other keys are ignored."""
 
     model_config = ConfigDict(frozen=True, strict=True, extra="ignore")
 
     game: str = DEFAULT_GAME
+    """If it is missing, as in the published tables, the game that has such boards and so few targets."""
     context: list[str]
     targets: list[str]
     clicks: list[list[str]]
     """`clicks[i]` is the selection after turn i."""
     chat: list[str]
     """`chat[i]` is the utterance of turn i; there may be one more, said after the last action."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _game_of_its_shape(cls, columns: Any) -> Any:
+        match columns:
+            case {"game": _}:
+                return columns
+            case {"context": list(context), "targets": list(targets)}:
+                fitting = {
+                    game.max_targets: name
+                    for name, game in GAMES.items()
+                    if len(context) in game.board_sizes and len(targets) <= game.max_targets
+                }
+                return columns | {"game": fitting[min(fitting)]} if fitting else columns
+        return columns
 
     @model_validator(mode="after")
     def _fits_together(self) -> "RecordedInteraction":
@@ -58,46 +70,29 @@ Line = TypeVar("Line", bound=RecordedInteraction)
 
 
 def read_interactions(path: Path) -> list[RecordedInteraction]:
-    """The interactions of a JSON-lines file; empty lines are skipped.
+    """The interactions of a file or of an exported folder, as `learner.feedback.interaction_files` reads them.
 
     Raises BadLine for a line or a file that cannot be used, OSError for one that cannot be read.
     """
     return [interaction for _, interaction in read_lines(path, RecordedInteraction)]
 
 
-def read_lines(path: Path, kind: type[Line]) -> list[tuple[int, Line]]:
-    """(line number from 1, interaction) of a JSON-lines file; empty lines are skipped.
+def read_lines(path: Path, kind: type[Line]) -> Iterator[tuple[int, Line]]:
+    """(line number from 1, interaction) of a file or an exported folder, of which there is one at least.
 
     `kind` is `RecordedInteraction` or a subclass with more keys. Raises as `read_interactions`.
     """
-    found = []
-    try:
-        for number, line in enumerate(path.read_text(encoding="utf-8-sig").split("\n"), 1):
-            if line.strip():
-                found.append((number, _parsed(line, number, kind)))
-    except UnicodeDecodeError as error:
-        raise BadLine(
-            f"The file is not UTF-8 text ({error.reason} at byte {error.start}): save it as UTF-8"
-        ) from None
-    if not found:
+    number = 0
+    for number, columns in rows(path):
+        try:
+            yield number, kind.model_validate(columns)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"])
+            what = first["msg"].removeprefix("Value error, ")
+            raise BadLine(f"Line {number}: {f'`{where}`: ' if where else ''}{what}") from None
+    if not number:
         raise BadLine("The file holds no interaction: give one JSON object a line")
-    return found
-
-
-def _parsed(line: str, number: int, kind: type[Line]) -> Line:
-    try:
-        value = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise BadLine(f"Line {number} is not JSON ({error}): give one JSON object a line") from None
-    if not isinstance(value, dict):
-        raise BadLine(f"Line {number} is no JSON object: give context, targets, clicks and chat in one")
-    try:
-        return kind.model_validate(value)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        what = first["msg"].removeprefix("Value error, ")
-        raise BadLine(f"Line {number}: {f'`{where}`: ' if where else ''}{what}") from None
 
 
 def labelled_exchanges(interaction: RecordedInteraction) -> Iterator[tuple[Label, Exchange]]:

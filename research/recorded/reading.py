@@ -10,7 +10,8 @@ from games import GAMES
 from games.core import Deal, Game, Step
 from games.figures import ImageSet
 from games.words import plain
-from learner.feedback.evaluate import BadLine, RecordedInteraction, read_lines
+from learner.feedback.evaluate import RecordedInteraction, read_lines
+from learner.feedback.interaction_files import BadLine
 
 PICTURES = {".png", ".svg", ".jpg", ".jpeg"}
 """Extensions that figure ids in a file may have: KiloGram's ids are file names."""
@@ -45,7 +46,7 @@ class RecordedGame:
 
 
 def read_games(path: Path, images: ImageSet) -> list[RecordedGame]:
-    """The games of a JSON-lines file, in order.
+    """The games of a file or an exported folder, in order.
 
     `context[0]` is the listener's first figure, as in `respect feedback evaluate`. Utterances are normalised by
     `games.words.plain`, as in the bot. A figure id may be a file name ("page1-2.png" for "page1-2").

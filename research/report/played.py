@@ -3,26 +3,24 @@
 It reads the targets, because reports are evaluation. Utterances are used for counts only.
 """
 
-import csv
-import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-import pyarrow.parquet as pq
 from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import col, select
 
 from games import GAMES
 from games.core import Outcome
 from learner.feedback import Decoder, Label, open_decoder
-from learner.feedback.evaluate import BadLine, RecordedInteraction, labelled_exchanges, read_lines
+from learner.feedback.evaluate import RecordedInteraction, labelled_exchanges, read_lines
+from learner.feedback.interaction_files import BadLine
 from store.database import Database
 from store.export.export import newest_decoders
 from store.export.rows import reference
+from store.migrations import refuse_newer
 from store.models import Feedback, Game, Turn
-from store.settings import StoreSettings
+from store.settings import StoreSettings, database_url
 
 
 class ReportError(RuntimeError):
@@ -63,17 +61,15 @@ class PublishedInteraction(RecordedInteraction):
 
 
 def open_source(source: str) -> list[PlayedGame]:
-    """Games of a database URL, a file of interactions (.jsonl), an exported folder or a data folder.
+    """Games of a database URL, a file of interactions, an exported folder or a data folder.
 
     Raises `ReportError`.
     """
     if "://" in source:
         return from_database(source)
     path = Path(source)
-    if path.is_file():
+    if path.is_file() or (path / "MANIFEST.json").is_file():
         return from_file(path)
-    if (path / "MANIFEST.json").is_file():
-        return from_export(path)
     if (path / "respect.db").is_file():
         return from_database(f"sqlite:///{path / 'respect.db'}")
     raise ReportError(
@@ -87,10 +83,15 @@ def from_database(url: str) -> list[PlayedGame]:
 
     Imported games (round -1) are left out, because no policy of this deployment played them.
     """
-    database = Database.of(replace(StoreSettings().store, database_url=url), read_only=True)
+    try:
+        config = replace(StoreSettings().store, database_url=database_url(url))
+    except ValueError as error:
+        raise ReportError(f"{url.partition('://')[0]}://…: {error}") from error
+    database = Database.of(config, read_only=True)
     if database.missing:
         raise ReportError(f"{database.url.render_as_string()} could not be read: it is not there yet")
     try:
+        refuse_newer(database)
         with database.session() as session:
             games = session.exec(
                 select(Game)
@@ -133,23 +134,13 @@ def from_database(url: str) -> list[PlayedGame]:
 
 
 def from_file(path: Path) -> list[PlayedGame]:
-    """Every interaction of a JSON-lines file, decoded by the rules decoder."""
+    """Every interaction of a file or an exported folder, decoded by the rules decoder."""
     try:
         return list(_recorded(line for _, line in read_lines(path, PublishedInteraction)))
     except BadLine as error:
         raise ReportError(f"{path}: {error}") from error
     except OSError as error:
         raise ReportError(f"{path} cannot be read ({error.strerror})") from error
-
-
-def from_export(folder: Path) -> list[PlayedGame]:
-    """Every game of a folder that `respect export` made, decoded by the rules decoder."""
-    for kind, read in _READERS.items():
-        path = folder / "data" / f"interaction.{kind}"
-        if path.is_file():
-            rows = (PublishedInteraction.model_validate(row) for row in read(path) if row["chat"])
-            return _some(list(_recorded(rows)), str(folder))
-    raise ReportError(f"{folder} has no table interaction: export it again")
 
 
 def _recorded(interactions: Iterable[PublishedInteraction]) -> Iterator[PlayedGame]:
@@ -184,26 +175,5 @@ def _turn(
 
 def _some(games: list[PlayedGame], source: str) -> list[PlayedGame]:
     if not games:
-        raise ReportError(f"{source} has no finished game yet")
+        raise ReportError(f"{source} has no finished game yet (those that were imported do not count)")
     return games
-
-
-def _parquet(path: Path) -> Iterator[dict[str, Any]]:
-    for batch in pq.ParquetFile(path).iter_batches(1000):
-        yield from batch.to_pylist()
-
-
-def _json_lines(path: Path) -> Iterator[dict[str, Any]]:
-    with path.open(encoding="utf-8") as file:
-        for line in file:
-            yield json.loads(line)
-
-
-def _csv(path: Path) -> Iterator[dict[str, Any]]:
-    lists = ("clicks", "context", "targets", "chat")
-    with path.open(encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file):
-            yield {**row, "round": int(row["round"])} | {name: json.loads(row[name]) for name in lists}
-
-
-_READERS = {"parquet": _parquet, "jsonl": _json_lines, "csv": _csv}

@@ -246,7 +246,8 @@ def draw_arm(seed: int, names: Sequence[str], weights: Sequence[float]) -> tuple
 
 
 def read_study(path: Path) -> StudyFile:
-    """Read a study file. Raises `StudyError` with everything that is wrong, image set included."""
+    """Read a study file. Raises `StudyError` with what is wrong: first single values, then how they fit together, then
+    the image set."""
     try:
         data = path.read_bytes()
         content = tomllib.loads(text := data.decode())

@@ -145,6 +145,7 @@ def rows_of(
                 "retracted": turn.retracted,
                 "chosen": turn.chosen,
                 "action": turn.action,
+                "game": game.game,
                 "images": game.images,
                 "images_hash": game.images_hash,
                 "difficulty": game.difficulty,

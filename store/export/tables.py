@@ -43,7 +43,7 @@ _GAME_ID = Column("game_id", TEXT, "Id of the game. It has no underscore.")
 _GAME_TURN_ID = Column("game_turn_id", TEXT, '"{game_id}_{turn_id}".')
 _TURN_ID = "Number of the turn in its game, from 0."
 _TARGETS = Column("targets", TEXTS, "Figure ids of the targets, which the listener never saw.")
-_CONTEXT = Column("context", TEXTS, "The ten figure ids in the listener's order.")
+_CONTEXT = Column("context", TEXTS, "The figure ids in the listener's order.")
 _SPEAKER = Column("speaker", TEXT, "Pseudonym of the player, 32 hex digits.")
 _ALIAS = Column("dataset_alias", TEXT, 'Collection of one round: "D1" for round 0, "D2" for round 1, ...')
 _POLICY = Column("policy_name", TEXT, 'The adapter that played, as in `policy`; "base" is none.')
@@ -263,6 +263,7 @@ TURN_META = Table(
             "chosen", pa.bool_(), "Whether the player chose the action when the bot asked what was meant."
         ),
         Column("action", TEXT, "The action as a string over the listener's letters."),
+        Column("game", TEXT, "Name of the game that was played."),
         Column("images", TEXT, "Image set of the game."),
         Column("images_hash", TEXT, "Hash of that set's figures; null for games from before it was kept."),
         Column(

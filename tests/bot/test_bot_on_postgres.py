@@ -32,7 +32,7 @@ from store.postgres import DriverMissing
 from store.rounds import RoundEnded, RoundUnderWay, cancel, report, request_round
 from store.study_tables import Assignment, KeptStudy
 from store.training import usable_interactions
-from tests.postgres import NOT_INSTALLED, VARIABLE, binaries, database_url, new_database, server
+from tests.postgres import GUARDED, NOT_INSTALLED, VARIABLE, binaries, database_url, new_database, server
 from web.pages.access import COOKIE, LOCAL_HOSTS, Access
 from web.pages.app import make_pages
 from web.pages.site import Site
@@ -302,10 +302,16 @@ def test_a_backup_while_others_write(filled: Path, server_url: str, tmp_path: Pa
     sqlite = Database(f"sqlite:///{shutil.copy(filled, tmp_path / 'respect.db')}")
     postgres = Database(new_database(server_url, "saved", None))
     copy(sqlite, postgres)
+    with postgres.session() as session:
+        session.execute(sa.text(f"CREATE ROLE {GUARDED} SUPERUSER LOGIN PASSWORD 'p@ss word'"))
+    guarded = postgres.url.set(username=GUARDED, password="p@ss word")
     monkeypatch.setenv("PATH", f"{binaries()}{os.pathsep}{os.environ['PATH']}")
-    for database, name in ((sqlite, "backup.db"), (postgres, "backup.dump")):
+    for database, url, name in (
+        (sqlite, sqlite.url, "backup.db"),
+        (postgres, guarded, "backup.dump"),
+    ):
         expected = all_rows(database)
-        monkeypatch.setenv("RESPECT_STORE__DATABASE_URL", database.url.render_as_string())
+        monkeypatch.setenv("RESPECT_STORE__DATABASE_URL", url.render_as_string(hide_password=False))
         with database.session() as session:
             session.add(Player(platform="local", external_id="new", name="new"))  # pyright: ignore[reportArgumentType]
             session.flush()

@@ -184,6 +184,14 @@ probability = 1
 [stop]
 games_per_arm = 9
 """
+QUIZ = """
+[[quiz]]
+name = "marks"
+text = "Who sees the marks?"
+choices = ["I", "The bot"]
+answer = "I"
+why = "They are yours."
+"""
 
 
 @pytest.mark.parametrize("command", [*READ_SETTINGS, *SAY_IT_IN_THEIR_OWN_WAY])
@@ -291,6 +299,32 @@ async def test_the_doctor_finds_a_bot_that_can_run_healthy(monkeypatch: pytest.M
         assert "RESPECT_DISCORD__MESSAGE_CONTENT=false" in diagnosis(result)["message-content intent"]["fix"]
 
 
+def test_the_demo_does_not_begin_with_a_study_that_is_wrong_or_has_a_quiz(
+    monkeypatch: pytest.MonkeyPatch, empty_folder: Path
+):
+    study = empty_folder / "study.toml"
+    monkeypatch.setenv("RESPECT_PLAY__STUDY", "study.toml")
+    for text, said in (
+        (STUDY.replace("s", "S", 1), "RESPECT_PLAY__STUDY: study.toml: name"),
+        (f"{STUDY}{QUIZ}", "study.toml has a quiz, which simulated players do not answer"),
+    ):
+        study.write_text(text)
+        assert said in error(respect("demo", "--once"))
+        assert said in error(respect("demo"))
+
+
+def test_the_doctor_says_whether_adapters_can_be_written_to_the_url(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    for url, status, found in (
+        (f"file://{tmp_path}/share", "ok", "0 at RESPECT_STORE__ADAPTERS_URL, which can be written"),
+        ("file:///proc/respect", "warning", "0 at RESPECT_STORE__ADAPTERS_URL. The adapters at"),
+    ):
+        monkeypatch.setenv("RESPECT_STORE__ADAPTERS_URL", url)
+        check = diagnosis(respect("doctor", "--json"))["adapters"]
+        assert check["status"] == status and check["found"].startswith(found)
+
+
 def test_the_doctor_says_what_is_wrong_with_a_study(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     study = tmp_path / "study.toml"
     monkeypatch.setenv("RESPECT_PLAY__STUDY", str(study))
@@ -367,11 +401,26 @@ def test_commands_that_only_look_change_no_database(command: str, in_use: bool, 
         assert after == before
 
 
-@pytest.mark.parametrize("command", [*READ_ONLY, "db upgrade", "round run", "round rollback", "bot"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        *READ_ONLY,
+        *(
+            "db upgrade",
+            "db encryption",
+            "db encrypt",
+            "db forget-words --days 1",
+            "round run",
+            "round rollback",
+        ),
+        *("export --out games", "report --out report", "study report study.toml", "bot"),
+    ],
+)
 def test_a_database_of_a_newer_version_is_said_and_left(
     command: str, empty_folder: Path, monkeypatch: pytest.MonkeyPatch
 ):
     path = make_database(empty_folder, "9999")
+    (empty_folder / "study.toml").write_text(STUDY)
     monkeypatch.setenv("RESPECT_DISCORD__TOKEN", "any.token.atall")
     before = path.read_bytes()
     result = respect(*command.split())

@@ -8,7 +8,7 @@ import pytest
 
 from games.core import Step
 from games.figures import open_images
-from learner.feedback.evaluate import BadLine
+from learner.feedback.interaction_files import BadLine
 from learner.policy import Policy
 from learner.protocol import BASE_ADAPTER, PastStep, TurnRequest
 from research.recorded import RecordedGame, read_games, replay, score_replay

@@ -12,6 +12,8 @@ import pytest
 from typer.testing import CliRunner
 
 from cli.main import app
+from games.figures import open_images
+from research.recorded import read_games
 from research.report.measures import RESET, differences, measure_deployment, words
 from research.report.played import ReportError, open_source
 from sim.bench.store import generate
@@ -153,6 +155,8 @@ def test_the_same_games_from_database_export_and_file(tmp_path: Path):
         for ours, theirs in zip(found, wanted, strict=True):
             assert ours == pytest.approx(theirs), source
     assert wanted is not None and sum(row[0] for row in wanted) > 50
+    imported, *others = (read_games(tmp_path / kind, open_images("classic")) for kind in Format)
+    assert len(imported) == sum(row[0] for row in wanted) and all(other == imported for other in others)
 
 
 def test_the_difference_of_two_deployments_has_an_interval(small: Path, tmp_path: Path):
@@ -212,6 +216,8 @@ def test_the_folder_holds_figures_numbers_and_a_page_of_its_own(small: Path, tmp
     [
         ("nowhere.jsonl", "is no source of games"),
         ("sqlite:///{folder}/new/none.db", "could not be read"),
+        ("mysql://ada:secret@127.0.0.1:1/games", "^mysql://…: this is no URL of a database"),
+        ("https://example.org/games.jsonl", "this is no URL of a database"),
     ],
 )
 def test_a_source_that_cannot_be_used_is_explained(tmp_path: Path, source: str, says: str):
@@ -223,7 +229,7 @@ def test_a_database_without_finished_games_says_so(tmp_path: Path):
     database = Database(database_url(tmp_path))
     upgrade(database)
     database.close()
-    with pytest.raises(ReportError, match="no finished game yet"):
+    with pytest.raises(ReportError, match=r"no finished game yet \(those that were imported do not count\)"):
         open_source(database_url(tmp_path))
 
 

@@ -7,8 +7,16 @@ from sqlmodel import select
 
 from bot.settings import BotSettings
 from games.core import Outcome
-from sim.demo import DemoOptions, running_demo
+from sim.demo import DemoError, DemoOptions, running_demo
 from store.models import Adapter, AdapterTurn, Feedback, Game, RoundStatus, Turn
+
+
+async def test_a_bot_that_does_not_start_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("sim.demo.RESTART_SECONDS", 0.0)
+    options = DemoOptions(tmp_path, port=0, players=0, program=("-c", "raise SystemExit('the reason')"))
+    with pytest.raises(DemoError, match=r"The last line of .*bot\.log: the reason"):
+        async with running_demo(options):
+            pass
 
 
 @pytest.mark.long

@@ -219,7 +219,7 @@ async def test_a_game_in_every_table(database: Database, tmp_path: Path):
     meta = rows(folder, "turn_meta")[0]
     assert (meta["log_prob"], meta["temperature"], meta["seed"], meta["cue"]) == (-1.0, 0.7, 3, "no")
     assert meta["code_version"].startswith("0.")
-    assert meta["difficulty"] == "near"
+    assert (meta["game"], meta["difficulty"]) == ("multiref", "near")
     (policy,) = rows(folder, "policy")
     assert (policy["temperature"], policy["training"]) == (0.7, '{"epochs": 2}')
     assert rows(folder, "policy_turn") == [

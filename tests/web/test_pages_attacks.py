@@ -111,6 +111,24 @@ async def test_a_form_needs_the_token_of_its_own_session(serve: Serve, stored: S
         assert session.exec(select(HumanEval)).all() == []
 
 
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("multipart/form-data", b"x"),
+        ("multipart/form-data; boundary=b", b"x"),
+        ("multipart/form-data; boundary=b", b'--b\r\nContent-Disposition: form-data; name="token"\r\n\r\nx'),
+        ("application/x-www-form-urlencoded; charset=utf-16", b"token=\xff"),
+        ("application/x-www-form-urlencoded; charset=klingon", b"token=x"),
+    ],
+)
+async def test_what_is_no_form_is_refused(serve: Serve, kind: str, body: bytes):
+    for logged_in in (False, True):
+        client = await serve(logged_in=logged_in)
+        for path in ("/login", "/evaluate", "/exports") if logged_in else ("/login",):
+            async with client.post(path, data=body, headers={"Content-Type": kind}) as response:
+                assert response.status == 400 and "could not be read" in await response.text()
+
+
 async def test_read_only_mode_stores_nothing(serve: Serve, stored: Stored):
     client = await serve(read_only=True)
     data = {"turn": str(stored.first_turns["won"]), "rater": "E", "correctness": "correct", "feedback": "yes"}

@@ -162,12 +162,17 @@ async def check_session(request: web.Request, handler: Handler) -> web.StreamRes
 
 @web.middleware
 async def check_forms(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Refuse a POST without the session's CSRF token, and one that would change data in read-only mode."""
+    """Refuse a POST that is no form or has not the session's CSRF token, and one that would change data in read-only
+    mode."""
     if request.method in ("GET", "HEAD"):
         return await handler(request)
     session = request.get(SESSION)
+    try:
+        form = await request.post()  # which handlers then have without reading it again
+    except (ValueError, LookupError) as error:  # a wrong encoding, or parts that do not end
+        raise web.HTTPBadRequest(text="The form could not be read.") from error
     if session is not None:
-        given = (await request.post()).get("csrf", "")
+        given = form.get("csrf", "")
         if not isinstance(given, str) or not same(given, session.csrf):
             raise web.HTTPForbidden(text="The form is too old or was sent from another page: load it again.")
     if request.app[ACCESS].read_only and not getattr(request.match_info.handler, "changes_nothing", False):

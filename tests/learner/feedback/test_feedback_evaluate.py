@@ -131,13 +131,26 @@ def test_a_bad_line_is_named_with_what_to_fix(tmp_path: Path, line: object, comp
     assert "Traceback" not in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("figures", "targets", "game"), [(6, 1, "pick"), (10, 1, "pick"), (10, 3, "multiref")]
+)
+def test_the_game_of_a_published_row_is_told_by_its_shape(
+    tmp_path: Path, figures: int, targets: int, game: str
+):
+    row = {"context": BOARD[:figures], "targets": BOARD[:targets], "clicks": [BOARD[:1]], "chat": ["a boat"]}
+    (found,) = read_interactions(write(tmp_path / "games.jsonl", row))
+    assert found.game == game
+
+
 def test_files_that_cannot_be_used_are_named(tmp_path: Path):
     binary = tmp_path / "binary.jsonl"
     binary.write_bytes(b"\xff\xfe\x00")
     for path, complaint in [
         (tmp_path / "missing.jsonl", "cannot be read"),
-        (tmp_path, "cannot be read"),
+        (tmp_path, "has no table interaction"),
         (write(tmp_path / "empty.jsonl"), "holds no interaction"),
+        (write(tmp_path / "lines.parquet", GAME), "not Parquet"),
+        (write(tmp_path / "lines.csv", "chat,clicks", "a boat,[]"), "Line 1: a list is not JSON"),
         (binary, "not UTF-8"),
     ]:
         result = CliRunner().invoke(app, ["evaluate", str(path)])

@@ -1,0 +1,87 @@
+"""Reads tables of interactions: JSON lines, Parquet or CSV, or a folder that `respect export` wrote."""
+
+import csv
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+KINDS = ("parquet", "jsonl", "csv")
+LISTS = ("context", "targets", "clicks", "chat")
+"""Columns that are JSON in a CSV file, which has text only."""
+
+
+class BadLine(ValueError):
+    """A line is not an interaction; the message names the line and says how to fix it."""
+
+
+def rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """(line number from 1, columns) of a table; a number counts rows where there are no lines.
+
+    `path`: a file, whose ending says what it is (JSON lines, if it says nothing), or an exported folder. Raises BadLine
+    for what cannot be used, OSError for what cannot be read.
+    """
+    path = _file_of(path)
+    try:
+        match path.suffix.lower():
+            case ".parquet":
+                yield from enumerate(_parquet(path), 1)
+            case ".csv":
+                yield from _csv(path)
+            case _:
+                yield from _json_lines(path)
+    except UnicodeDecodeError as error:
+        raise BadLine(f"The file is not UTF-8 text ({error.reason}): save it as UTF-8") from None
+
+
+def _file_of(path: Path) -> Path:
+    if not path.is_dir():
+        return path
+    files = [path / "data" / f"interaction.{kind}" for kind in KINDS]
+    if found := next((file for file in files if file.is_file()), None):
+        return found
+    raise BadLine(
+        "The folder has no table interaction in data/: give one that `respect export` wrote, or a file"
+    )
+
+
+def _json_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    with path.open(encoding="utf-8-sig", newline="\n") as file:
+        for number, line in enumerate(file, 1):
+            if not line.strip():
+                continue
+            try:
+                value = json.loads(line)
+            except (ValueError, RecursionError) as error:
+                raise BadLine(f"Line {number} is not JSON ({error}): give one JSON object a line") from None
+            if not isinstance(value, dict):
+                raise BadLine(
+                    f"Line {number} is no JSON object: give context, targets, clicks and chat in one"
+                )
+            yield number, value
+
+
+def _csv(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        for number, row in enumerate(csv.DictReader(file), 1):
+            columns: dict[str, Any] = {name: text for name, text in row.items() if text}
+            try:
+                columns |= {name: json.loads(text) for name, text in columns.items() if name in LISTS}
+                columns |= {name: int(text) for name, text in columns.items() if name == "round"}
+            except (ValueError, RecursionError) as error:
+                raise BadLine(
+                    f"Line {number}: a list is not JSON, or `round` is no number ({error})"
+                ) from None
+            yield number, columns
+
+
+def _parquet(path: Path) -> Iterator[dict[str, Any]]:
+    import pyarrow as pa  # takes memory: only if it is used
+    import pyarrow.parquet as pq
+
+    with path.open("rb") as file:
+        try:
+            for batch in pq.ParquetFile(file).iter_batches(1000):
+                yield from batch.to_pylist()
+        except pa.ArrowInvalid as error:
+            raise BadLine(f"The file is not Parquet ({error})") from None
