@@ -312,6 +312,26 @@ class Round(SQLModel, table=True):
     ended_at: datetime | None = time_column(default=None, nullable=True)
 
 
+class PlayerTrust(SQLModel, table=True):
+    """What a round found of the trust in a player's feedback (`learner.examples.trust`)."""
+
+    __tablename__ = "player_trust"  # pyright: ignore[reportAssignmentType]
+
+    round_id: int = Field(foreign_key="round.id", ondelete="CASCADE", primary_key=True)
+    player_id: int = Field(foreign_key="player.id", ondelete="CASCADE", primary_key=True, index=True)
+    trust: float
+    """Probability that feedback agrees with independent evidence, 0 to 1; 0.5 without any."""
+    turns: float
+    """The evidence, in turns."""
+    naming: float
+    """Log-likelihood ratio, in nats, of names as the others use them, against names at random."""
+    weight: float
+    """Greatest weight of the player's games in what was learnt, 0 to 1; 0 in quarantine."""
+    quarantined: bool
+    capped: bool
+    """Whether games were left out by the limit of turns of one player."""
+
+
 class RoundEvent(SQLModel, table=True):
     """Something that was done about rounds and adapters. Rows are only added; who asked for a round is in its row."""
 

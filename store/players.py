@@ -22,6 +22,7 @@ from store.models import (
     Instruction,
     Origin,
     Player,
+    PlayerTrust,
     Round,
     RoundEvent,
     TeamPlayer,
@@ -110,6 +111,7 @@ def export_player(session: Session, player_id: int, running_study: str | None = 
     own = Game.player_id == player_id
     said = select(Turn).where(Turn.player_id == player_id).order_by(col(Turn.id))
     games = session.exec(select(Game).where(own).order_by(col(Game.started_at))).all()
+    trusted = select(PlayerTrust).where(PlayerTrust.player_id == player_id)
     events = session.exec(select(GameEvent).join(Game).where(own).order_by(col(GameEvent.id))).all()
     said_after = select(GameEvent).where(GameEvent.player_id == player_id).order_by(col(GameEvent.id))
     turns = session.exec(select(Turn).join(Game).where(own).order_by(col(Turn.id))).all()
@@ -144,6 +146,7 @@ def export_player(session: Session, player_id: int, running_study: str | None = 
             row.model_dump(mode="json") for query in (said, said_after) for row in session.exec(query)
         ],
         "trust": trust_of(session, player_id),
+        "trust_by_round": [row.model_dump(mode="json") for row in session.exec(trusted)],
         "rounds": [{"number": row.number, "requested_at": row.created_at.isoformat()} for row in asked],
         "round_events": [event.model_dump(mode="json") for event in acts],
     }

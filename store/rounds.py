@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, func, select
 
 from games.core import Outcome
-from store.models import Game, Origin, Round, RoundAction, RoundEvent, RoundStatus, now
+from store.models import Game, Origin, PlayerTrust, Round, RoundAction, RoundEvent, RoundStatus, now
 
 
 class RoundUnderWay(RuntimeError):
@@ -136,6 +136,12 @@ def trust_of(session: Session, player_id: int) -> list[dict[str, Any]]:
         if mean is not None or capped:
             found.append({"round": number, "quarantined": mean is not None, "trust": mean, "capped": capped})
     return found
+
+
+def record_trust(session: Session, round_id: int, found: Sequence[PlayerTrust]) -> None:
+    """Replace what a round found of the trust in players."""
+    session.exec(sa.delete(PlayerTrust).where(col(PlayerTrust.round_id) == round_id))
+    session.add_all(found)
 
 
 def trust_without(trust: Mapping[str, Any], player_id: int) -> dict[str, Any]:

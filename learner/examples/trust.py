@@ -26,6 +26,7 @@ from games.core import change_by_place, change_of
 from learner.examples.labels import DecodedFeedback, TrainingGame, TurnLabel
 from learner.examples.usage import Naming, Use, figure_keys, naming, uses_of
 from learner.feedback.verdict import says_something
+from store.models import PlayerTrust
 from store.training import Interaction
 
 TRUST_PRIOR = (2.0, 2.0)
@@ -142,6 +143,25 @@ class TrustFilter:
             "quarantined": trust,
             "capped": list(self.capped),
         }
+
+    def of_players(self, round_id: int) -> list[PlayerTrust]:
+        """What the store keeps of every player."""
+        weights: dict[int, float] = {}
+        for one in self.interactions:
+            weights[one.player_id] = max(weights.get(one.player_id, 0.0), self.weights[one.game_id])
+        return [
+            PlayerTrust(
+                round_id=round_id,
+                player_id=player,
+                trust=trust.mean,
+                turns=trust.agreed + trust.disagreed,
+                naming=trust.naming,
+                weight=weights.get(player, 0.0),
+                quarantined=player in self.quarantined,
+                capped=player in self.capped,
+            )
+            for player, trust in sorted(self.players.items())
+        ]
 
     def weighted(self, games: Sequence[TrainingGame]) -> list[TrainingGame]:
         """The games with labels weighted by trust in their player, and in the player's names for the picked figures.

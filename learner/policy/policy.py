@@ -1,8 +1,10 @@
 """The policy π(a|x): a base model with adapters, which samples actions under the grammar and computes their exact
 log-probabilities."""
 
+import hashlib
 import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +97,21 @@ class Policy:
     def fingerprint(self) -> str:
         """Fingerprint of the base model's weights (`learner.policy.loading.fingerprint`)."""
         return self.backend.fingerprint
+
+    @cached_property
+    def prompt_hash(self) -> str:
+        """SHA-256 of how the prompts of the games are written: a first and a later turn of a fixed board of each, as
+        token ids with a 0 for each figure."""
+        written = hashlib.sha256()
+        for name, game in sorted(self._games.items()):
+            context = game.deal([str(number) for number in range(12)], random.Random(0)).listener
+            state = game.initial_state(context)
+            action = game.legal_actions(state)[0]
+            first = Step(state, "the first one", action)
+            messages = game.prompt(context, [first], game.apply(state, action), "no, the other one")
+            ids = self.prompts.build(messages, lambda _figure: (0,)).ids
+            written.update(f"{name} {ids}".encode())
+        return written.hexdigest()
 
     @property
     def learns_from_rejections(self) -> bool:

@@ -43,6 +43,8 @@ class Card(BaseModel):
     """Fingerprint of the base model it was trained on."""
     policy: str = ""
     """The value of RESPECT_POLICY__MODEL that the base model was loaded with."""
+    prompt_hash: str | None = None
+    """`learner.policy.Policy.prompt_hash`; None for adapters of earlier versions."""
     system: str
     """Learning system in the paper's names, e.g. "b-sup"."""
     round: int

@@ -152,6 +152,8 @@ def pipeline(work: RoundWork) -> tuple[int | None, dict[str, Any]]:
     if work.settings.rounds.trust:
         trust = filter_by_trust(interactions, verdicts, uses_of_seeds(stored_seed_games(work.settings)))
         interactions, results["trust"] = trust.interactions, trust.metrics()
+        with work.held() as session:
+            store_rounds.record_trust(session, work.round_id, trust.of_players(work.round_id))
     interactions = [interaction for interaction in interactions if not interaction.in_quarantine]
     results |= go_back_if_worse(work, interactions, verdicts)
     within = set_aside(interactions, too_long(work.policy.utterance_tokens, work.policy.max_utterance_tokens))
@@ -318,6 +320,7 @@ def train(
             name=work.name,
             base_model=fingerprint,
             policy=work.settings.policy.model,
+            prompt_hash=work.policy.prompt_hash,
             system=work.system,
             round=work.number,
             round_id=work.round_id,

@@ -19,6 +19,7 @@ from store.export.pseudonyms import Pseudonyms
 from store.export.rows import Decoded, Happened, Judged, game_turn_id, rows_of
 from store.export.studies import study_counts, study_rows
 from store.export.tables import Table
+from store.export.trust import trust_count, trust_rows
 from store.export.writers import TableWriter
 from store.folder import new_folder
 from store.migrations import revisions
@@ -163,6 +164,8 @@ class _Run:
             self._policies()
             for table, row in study_rows(self._connection, self._exported, self._pseudonyms):
                 self._add(table, row)
+            for table, row in trust_rows(self._connection, self._exported, self._pseudonyms):
+                self._add(table, row)
             self._shapes()
             if tables.PLAYER in self.tables:
                 self._players()
@@ -266,6 +269,7 @@ class _Run:
                 values |= {
                     "revision": card.get("policy"),
                     "adapter_hash": (card.get("sha256") or {}).get(WEIGHTS),
+                    "prompt_hash": card.get("prompt_hash"),
                     "parent": row.parent,
                     "system": row.system,
                     "status": str(row.status),
@@ -349,6 +353,7 @@ class _Run:
         judged = sa.select(sa.func.count()).select_from(HumanEval).join(Turn).join(Game).where(self._exported)
         wanted[tables.HUMAN_EVAL.name] = self._connection.execute(judged).scalar_one()
         wanted |= study_counts(self._connection, self._exported)
+        wanted[tables.TRUST.name] = trust_count(self._connection, self._exported)
         for scheme, (decoder, version) in self.decoders.items():
             query = (
                 sa.select(sa.func.count())

@@ -185,7 +185,11 @@ POLICY = Table(
         Column("base_model", TEXT, "Fingerprint of the base model's weights."),
         Column("revision", TEXT, "What the base model was opened as; null where it was not noted."),
         Column("adapter_hash", TEXT, "SHA-256 of the adapter's weights; null where it was not noted."),
-        Column("prompt_hash", TEXT, "Hash of the prompt's form; null, as it is not noted yet."),
+        Column(
+            "prompt_hash",
+            TEXT,
+            "SHA-256 of how prompts are written; null for base, and where it was not noted.",
+        ),
         Column("decoding", TEXT, "How actions are drawn."),
         Column("temperature", FLOAT, "Sampling temperature of its exported turns; null where not known."),
         Column("parent", TEXT, "Adapter that training started from; null is the base model."),
@@ -319,6 +323,26 @@ QUIZ = Table(
     not_kept="no quiz is answered yet",
 )
 
+TRUST = Table(
+    "trust",
+    "What each round found of the trust in the feedback of each player with an exported game, from all their games.",
+    (
+        _SPEAKER,
+        Column("round", INT, "Number of the round of learning, from 1."),
+        Column(
+            "trust", FLOAT, "Probability that feedback agrees with independent evidence; 0.5 without any."
+        ),
+        Column("turns", FLOAT, "The evidence, in turns."),
+        Column(
+            "naming", FLOAT, "Log-likelihood ratio, in nats, of names as others use them, against any names."
+        ),
+        Column("weight", FLOAT, "Greatest weight of the player's games in what was learnt, 0 to 1."),
+        Column("quarantined", pa.bool_(), "Whether the player's games were left out."),
+        Column("capped", pa.bool_(), "Whether some were left out because one player had too many."),
+    ),
+    not_kept="no round has judged players yet",
+)
+
 SHAPE = Table(
     "shape",
     "The figures of the image sets that were played with.",
@@ -358,6 +382,7 @@ TABLES = (
     HUMAN_EVAL_META,
     SURVEY,
     QUIZ,
+    TRUST,
     SHAPE,
 )
 """All tables without personal data."""

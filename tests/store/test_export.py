@@ -34,6 +34,8 @@ from store.models import (
     GameEvent,
     GameEventKind,
     Origin,
+    PlayerTrust,
+    Round,
     Turn,
     now,
 )
@@ -159,7 +161,19 @@ async def test_a_game_in_every_table(database: Database, tmp_path: Path):
         (first, _) = session.exec(select(Turn).order_by("number")).all()
         assert adapter.id is not None and first.id is not None
         session.add(AdapterTurn(adapter_id=adapter.id, turn_id=first.id, reward=-0.1, weight=1.0))
-        assert game.ended_at is not None
+        row = Round(number=1, system="b-sup", active=None)
+        session.add(row)
+        session.flush()
+        assert row.id is not None and game.ended_at is not None
+        trusted = {
+            "trust": 0.8,
+            "turns": 6.5,
+            "naming": 1.25,
+            "weight": 1.0,
+            "quarantined": False,
+            "capped": True,
+        }
+        session.add(PlayerTrust(round_id=row.id, player_id=game.player_id, **trusted))
         for kind, turn, text, at in (
             (GameEventKind.BOARD, None, None, game.started_at + timedelta(seconds=1)),
             (GameEventKind.EDITED, 1, None, now()),
@@ -216,6 +230,7 @@ async def test_a_game_in_every_table(database: Database, tmp_path: Path):
     told = {row["kind"]: (row["turn_id"], row["text"]) for row in rows(folder, "event")}
     assert (told["board_shown"], told["edited"]) == ((None, None), (0, None))
     assert told["said_after_end"] == (None, "well <b>done</b>")
+    assert rows(folder, "trust") == [{"speaker": speaker, "round": 1, **trusted}]
     meta = rows(folder, "turn_meta")[0]
     assert (meta["log_prob"], meta["temperature"], meta["seed"], meta["cue"]) == (-1.0, 0.7, 3, "no")
     assert meta["code_version"].startswith("0.")

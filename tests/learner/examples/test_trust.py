@@ -39,7 +39,7 @@ from sim.players import Attack, open_players
 from sim.playing import Playground
 from store.database import Database
 from store.migrations import upgrade
-from store.models import Adapter, AdapterTurn, Feedback, Game, Round, Turn, now
+from store.models import Adapter, AdapterTurn, Feedback, Game, PlayerTrust, Round, Turn, now
 from store.rounds import finish, quarantined, request_round
 from store.training import Interaction, usable_interactions
 from tests.learner.played import GAMES_PLAYED, copy_of, settings_for
@@ -348,6 +348,11 @@ def test_a_round_does_not_train_on_players_in_quarantine(played: Path, tmp_path:
     with house.database.session() as session:
         learnt = set(session.exec(select(Game.player_id).join(Turn).join(AdapterTurn)))
         (adapter,) = session.exec(select(Adapter)).all()
+        trusted = {row.player_id: row for row in session.exec(select(PlayerTrust)).all()}
+        assert trusted.keys() == set(session.exec(select(Game.player_id)).all())
+        others = [each for player, each in trusted.items() if player != liar]
+    assert (trusted[liar].quarantined, trusted[liar].weight) == (True, 0) and trusted[liar].trust < 0.5
+    assert not any(each.quarantined for each in others) and max(each.weight for each in others) == 1
     assert learnt
     assert liar not in learnt
     assert adapter.card["metrics"]["trust"] == row.results["trust"]

@@ -95,6 +95,7 @@ def test_a_round_leaves_a_complete_record(house: House):
     (adapter,) = house.rows(Adapter)
     assert (adapter.name, adapter.status, adapter.base_model) == (name, "current", house.policy.fingerprint)
     assert row.adapter_id == adapter.id
+    assert adapter.card["prompt_hash"] == house.policy.prompt_hash
     positive = {entry.turn_id for entry in feedback if entry.label > 0}
     lineage = house.rows(AdapterTurn)
     assert {entry.turn_id for entry in lineage} <= positive
