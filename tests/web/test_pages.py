@@ -11,8 +11,9 @@ import pytest
 from sqlmodel import select
 
 from store.export.export import export
-from store.models import Consent, ConsentKind, Feedback, Game, HumanEval, Origin, Player
+from store.models import Adapter, Consent, ConsentKind, Feedback, Game, HumanEval, Origin, Player, RoundAction
 from store.players import erase_player
+from store.rounds import record_event
 from tests.web.stored_games import (
     AGREEING,
     PRIVATE_WORDS,
@@ -144,6 +145,22 @@ async def test_what_a_player_had_erased_is_not_there(serve: Serve, stored: Store
     with stored.database.session() as session:
         assert session.exec(select(HumanEval)).all() == []
         assert len(session.exec(select(Feedback)).all()) == 1
+
+
+async def test_what_adapters_must_forget_is_listed(serve: Serve, stored: Stored):
+    client = await serve()
+    _, elements = await look(client, "/players")
+    assert "No adapter learnt from anything that was erased" in texts(elements)
+    with stored.database.session() as session:
+        adapter = session.exec(select(Adapter).where(Adapter.name == "round-0001-b-sup")).one()
+        adapter.erased_turns = 3
+        session.add(adapter)
+    text = texts((await look(client, "/players"))[1])
+    assert "round-0001-b-sup 3 0 – not used again" in text
+    assert "round-0002-b-sup 3 0 round-0001-b-sup in use until the next round" in text
+    with stored.database.session() as session:
+        record_event(session, RoundAction.AFFECTED, None, adapter="round-0002-b-sup")
+    assert "in use until the next round; noticed 20" in texts((await look(client, "/players"))[1])
 
 
 async def test_nobody_is_named(serve: Serve, stored: Stored):

@@ -1,28 +1,61 @@
-"""Players, by pseudonym only, and their answers to the opt-ins."""
+"""Players, by pseudonym only, their answers to the opt-ins, and the adapters that must forget some of them."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 
 from aiohttp import web
-from sqlmodel import Session
+from sqlmodel import Session, col, select
 
 from store import browse
 from store.browse import ListedPlayer
-from store.models import Consent, ConsentKind
+from store.lineage import Affected, affected_adapters
+from store.models import Adapter, AdapterStatus, Consent, ConsentKind
+from store.rounds import affected_since
 from web.pages.games import PSEUDONYM
 from web.pages.site import SITE, Paging, paging_of
+
+
+@dataclass(frozen=True)
+class Forgetting:
+    """An adapter that learnt from what was erased or may no longer be learnt from."""
+
+    adapter: str
+    why: Affected
+    current: bool
+    """Whether it is in use."""
+    since: datetime | None
+    """When the bot noticed that it is in use."""
+
+
+def _forgetting(session: Session) -> list[Forgetting]:
+    """The newest adapter last."""
+    affected = affected_adapters(session)
+    rows = session.exec(select(Adapter.name, Adapter.status).order_by(col(Adapter.id))).all()
+    return [
+        Forgetting(name, affected[name], status is AdapterStatus.CURRENT, affected_since(session, name))
+        for name, status in rows
+        if name in affected
+    ]
 
 
 async def show_list(request: web.Request) -> web.Response:
     """`/players`."""
     site = request.app[SITE]
 
-    def question(session: Session) -> tuple[list[ListedPlayer], Paging]:
+    def question(session: Session) -> tuple[list[ListedPlayer], Paging, list[Forgetting]]:
         paging = paging_of(request, browse.count_players(session))
-        return browse.list_players(session, paging.offset, paging.size), paging
+        return browse.list_players(session, paging.offset, paging.size), paging, _forgetting(session)
 
-    found, paging = await site.ask(question)
-    players = [(site.pseudonym(each.account), each) for each in found]
-    return site.render(request, "players.html", players=players, paging=paging, kinds=list(ConsentKind))
+    found, paging, forgetting = await site.ask(question)
+    return site.render(
+        request,
+        "players.html",
+        players=[(site.pseudonym(each.account), each) for each in found],
+        paging=paging,
+        kinds=list(ConsentKind),
+        forgetting=forgetting,
+    )
 
 
 async def show_one(request: web.Request) -> web.Response:
