@@ -23,26 +23,25 @@ def note(
     session.add(GameEvent(game_id=game_id, kind=kind, turn=turn, at=at or now()))
 
 
-async def keep_after_end(
+async def said_after_end(
     session: AsyncSession, game: Game, external_id: str, text: str, at: datetime
-) -> None:
-    """Keep what a player said in the thread of a finished game, if the game is shared with researchers."""
+) -> GameEvent | None:
+    """The event, to be added, of what somebody said in the thread of a finished game; None if it is not kept.
+
+    It is kept if the person played in the game and all who did share it with researchers.
+    """
     query = select(Player.id).where(Player.external_id == external_id, Player.platform == game.origin)
     player_id = (await session.exec(query)).first()
     began = player_id == game.player_id
     if player_id is None or not (began or await session.get(TeamPlayer, (game.id, player_id))):
-        return
+        return None
     if (await session.exec(select(Game.id).where(Game.id == game.id, shared()))).first() is None:
-        return
-    of_game = (GameEvent.game_id == game.id, GameEvent.kind == GameEventKind.SAID_AFTER)
-    kept = select(func.count()).select_from(GameEvent).where(*of_game)
-    if (await session.exec(kept)).one() < MOST_AFTER_END:
-        session.add(
-            GameEvent(
-                game_id=game.id,
-                kind=GameEventKind.SAID_AFTER,
-                text=text,
-                player_id=None if began else player_id,
-                at=at,
-            )
-        )
+        return None
+    kind = GameEventKind.SAID_AFTER
+    kept = select(func.count()).select_from(GameEvent)
+    if (
+        await session.exec(kept.where(GameEvent.game_id == game.id, GameEvent.kind == kind))
+    ).one() >= MOST_AFTER_END:
+        return None
+    who = None if began else player_id
+    return GameEvent(game_id=game.id, kind=kind, text=text, player_id=who, at=at)

@@ -20,7 +20,7 @@ from bot.respond import reply
 from games.core import Outcome
 from games.words import plain, storable
 from store.database import Database
-from store.game_events import keep_after_end, note
+from store.game_events import note, said_after_end
 from store.games import (
     drop_instruction,
     edit_instruction,
@@ -112,8 +112,11 @@ class Inbox:
             return False
         content = self._content(message)
         if words := plain(content):
-            async with self._database.async_writing() as session:
-                await keep_after_end(session, game, str(message.author.id), words, message.created_at)
+            async with self._database.async_session() as session:
+                said = await said_after_end(session, game, str(message.author.id), words, message.created_at)
+            if said is not None:
+                async with self._database.async_writing() as session:
+                    session.add(said)
         if game.end_explained:
             return False
         if read(content, _extras(message)) is None and (content or self._plain_messages):

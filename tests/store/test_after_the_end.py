@@ -9,7 +9,7 @@ from sqlmodel import Session, col, select
 from games.core import Outcome
 from store import players
 from store.database import Database
-from store.game_events import MOST_AFTER_END, keep_after_end, note
+from store.game_events import MOST_AFTER_END, note, said_after_end
 from store.games import end_game
 from store.migrations import upgrade
 from store.models import ConsentKind, Game, GameEvent, GameEventKind, Origin, TeamPlayer, Turn, now
@@ -62,9 +62,10 @@ async def agree(database: Database, who: str, granted: bool = True, origin: Orig
 
 async def say(database: Database, game: Game, who: str, *words: str) -> list[str | None]:
     """Say something in the thread of a game that is over. Gives all that is kept."""
-    async with database.async_session() as session:
-        for text in words:
-            await keep_after_end(session, game, who, text, AT)
+    for text in words:
+        async with database.async_session() as session:
+            if (event := await said_after_end(session, game, who, text, AT)) is not None:
+                session.add(event)
     with database.session() as session:
         return kept(session)
 
