@@ -75,10 +75,7 @@ def export(
     except (ExportError, FolderError, SecretError) as error:
         fail(str(error))
     except SQLAlchemyError as error:
-        fail(
-            f"{database.url.render_as_string()} could not be read: {error.__cause__ or error}. "
-            "`respect db check` says whether it is migrated."
-        )
+        fail(database.not_read(error))
     finally:
         database.close()
     if as_json:

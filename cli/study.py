@@ -55,6 +55,8 @@ def check(file: FileArgument, as_json: AsJson = False) -> None:
             }
         )
     else:
+        if found is None:
+            err.print(f"{escape(str(file))}:", soft_wrap=True, highlight=False)
         for problem in problems:
             err.print(f"[bold red]✗[/] {escape(problem)}", soft_wrap=True, highlight=False)
         if found is not None:
@@ -116,7 +118,7 @@ def report(file: FileArgument, as_json: AsJson = False) -> None:
         with database.session() as session:
             results = compare(study.arm_names, games_by_player(session, study.name))
     except SQLAlchemyError as error:
-        fail(_not_read(database, error))
+        fail(database.not_read(error))
     finally:
         database.close()
     if as_json:
@@ -151,16 +153,9 @@ def unusable_arms(study: Study) -> dict[str, str]:
         with database.session() as session:
             return arm_problems(study, registry, session)
     except SQLAlchemyError as error:
-        raise ArmsNotChecked(_not_read(database, error)) from error
+        raise ArmsNotChecked(database.not_read(error)) from error
     finally:
         database.close()
-
-
-def _not_read(database: Database, error: SQLAlchemyError) -> str:
-    return (
-        f"{database.url.render_as_string()} could not be read: {error.__cause__ or error}. "
-        "`respect db check` says whether it is migrated."
-    )
 
 
 def _shown(estimate: Estimate | None, sign: str = "") -> tuple[str, str]:

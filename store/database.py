@@ -82,6 +82,13 @@ class Database:
         """Whether SQLite's file is not there yet."""
         return self.file is not None and not self.file.exists()
 
+    def not_read(self, error: SQLAlchemyError | OSError) -> str:
+        """The sentence for an error of a query that only reads."""
+        why = str(error.__cause__ or error).strip()
+        older = "no such" in why or "does not exist" in why  # a table or a column
+        hint = "; `respect db check` says whether it is migrated" if older else ""
+        return f"{self.url.render_as_string()} could not be read: {why}{hint}"
+
     @property
     def is_blank(self) -> bool:
         """Whether it is an SQLite file that is not there or has no bytes."""

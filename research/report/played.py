@@ -118,10 +118,7 @@ def from_database(url: str) -> list[PlayedGame]:
                     verdict = decoded.get(turn.id) if turn.id is not None else None
                     turns[game.id].append(_turn(turn.utterance, before, after, game.targets, verdict))
     except (SQLAlchemyError, OSError) as error:
-        shown = database.url.render_as_string()
-        raise ReportError(
-            f"{shown} could not be read: {error.__cause__ or error}. `respect db check` says whether it is migrated"
-        ) from error
+        raise ReportError(database.not_read(error)) from error
     finally:
         database.close()
     return _some(
