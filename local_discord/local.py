@@ -17,7 +17,7 @@ from yarl import URL
 from local_discord.errors import ApiError
 from local_discord.faults import Fault
 from local_discord.invoke import ActionRefused
-from local_discord.model import Event, Json
+from local_discord.model import Event, Guild, Json
 from local_discord.payloads import channel_payload, event_payload, guild_payload, person_payload
 from local_discord.people import Person
 from local_discord.service import SERVICE
@@ -108,19 +108,45 @@ def _here(request: web.Request, data: Any) -> Any:
     return json.loads(json.dumps(data).replace(f'"{base}/attachments/', '"/attachments/'))
 
 
+def _viewed(request: web.Request, person: Person) -> Guild:
+    """The guild that the page shows: the one in the query if the person is in it, else the service's own, else the
+    first one that the person is in."""
+    service = request.app[SERVICE]
+    asked = service.world.guilds.get(int(request.query.get("guild") or 0))
+    for guild in (asked, service.guild, *service.world.guilds.values()):
+        if guild is not None and person.id in guild.members:
+            return guild
+    return service.guild
+
+
+@routes.post("/local/guilds/{guild_id}/members")
+async def enter(request: web.Request) -> web.Response:
+    """Joins another guild."""
+    world, person = request.app[SERVICE].world, _person(request)
+    guild = world.guilds[number_in(request, "guild_id", "guild")]
+    body, _ = await read_object(request)
+    world.enter(person.user, guild, moderator=bool(body.get("moderator")))
+    return no_content()
+
+
 @routes.get("/local/state")
 async def state(request: web.Request) -> web.Response:
     service, person = request.app[SERVICE], _person(request)
-    world, guild = service.world, service.guild
+    world, guild = service.world, _viewed(request, person)
     described = guild_payload(world, guild)
+    channels = [channel for channel in person.channels() if channel.guild_id in (None, guild.id)]
     offered: dict[str, Json] = {}
-    for channel in person.channels():
+    for channel in channels:
         if channel.guild_id and not channel.is_thread:
             offered |= {command["id"]: command for command in person.commands(channel)}
     return answer(
         {
             "guild": {key: described[key] for key in ("id", "name", "icon")},
-            "channels": [channel_payload(c, viewer=person.id) for c in person.channels()],
+            "guilds": [
+                {"id": str(each.id), "name": each.name, "joined": person.id in each.members}
+                for each in world.guilds.values()
+            ],
+            "channels": [channel_payload(c, viewer=person.id) for c in channels],
             "users": [person_payload(world, m.user, guild) for m in guild.members.values()],
             "me": person_payload(world, person.user, guild),
             "commands": list(offered.values()),
@@ -163,9 +189,10 @@ async def live(request: web.Request) -> web.WebSocketResponse:
     socket = web.WebSocketResponse(heartbeat=30)
     await socket.prepare(request)
     frames: asyncio.Queue[Json | None] = asyncio.Queue()
+    guild = _viewed(request, person)
 
     def hear(event: Event) -> None:
-        if service.world.audience(event, person.id):
+        if event.guild_id in (None, guild.id) and service.world.audience(event, person.id):
             frames.put_nowait({"t": event.name, "d": _here(request, event_payload(service.world, event))})
 
     async def write() -> None:

@@ -168,6 +168,15 @@ class World:
         taken = {user.username for user in self.users.values()}
         username = next(s for s in (slug, *(f"{slug}{i}" for i in range(2, 10_000))) if s not in taken)
         user = self.add_user(username, name[:32])
+        self.enter(user, guild, moderator=moderator, administrator=administrator)
+        return user
+
+    def enter(
+        self, user: User, guild: Guild, *, moderator: bool = False, administrator: bool = False
+    ) -> None:
+        """Adds somebody who is in another guild already. Does nothing for a member."""
+        if user.id in guild.members:
+            return
         member = Member(user, now_iso())
         if moderator:
             member.roles.add(self.moderator_role(guild).id)
@@ -176,7 +185,6 @@ class World:
         guild.members[user.id] = member
         self.emit(Event("GUILD_MEMBER_ADD", member, guild.id, to_people=False))
         self.emit(Event("MEMBER_JOIN", member, guild.id, to_app=False))
-        return user
 
     def leave(self, user: User, guild: Guild) -> None:
         """Removes a person from the guild and its threads; their messages stay."""

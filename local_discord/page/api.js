@@ -8,8 +8,9 @@ export class ApiError extends Error {
 }
 
 export class Api {
-  constructor(token = null) {
-    this.token = token;
+  /** `guild`: the id of the server that is looked at; by default the service's own. */
+  constructor(token = null, guild = null) {
+    Object.assign(this, { token, guild });
   }
 
   async request(method, path, body) {
@@ -52,7 +53,12 @@ export class Api {
   }
 
   state() {
-    return this.request("GET", "state");
+    return this.request("GET", this.guild ? `state?guild=${this.guild}` : "state");
+  }
+
+  /** Joins another server. */
+  enter(guild, moderator) {
+    return this.request("POST", `guilds/${guild}/members`, { moderator });
   }
 
   messages(channel, before) {
@@ -95,8 +101,8 @@ export class Api {
 
 /** A WebSocket that comes back by itself: `onEvent(name, data)`, `onOpen(again)`, `onLost(attempt)`. */
 export class Socket {
-  constructor(token, { onEvent, onOpen, onLost }) {
-    Object.assign(this, { token, onEvent, onOpen, onLost });
+  constructor({ token, guild }, { onEvent, onOpen, onLost }) {
+    Object.assign(this, { token, guild, onEvent, onOpen, onLost });
     this.attempt = 0;
     this.wasOpen = false;
     this.closed = false;
@@ -108,7 +114,7 @@ export class Socket {
     const scheme = location.protocol === "https:" ? "wss" : "ws";
     this.timer = null;
     this.socket = new WebSocket(
-      `${scheme}://${location.host}/local/ws?token=${encodeURIComponent(this.token)}`,
+      `${scheme}://${location.host}/local/ws?token=${encodeURIComponent(this.token)}&guild=${this.guild ?? ""}`,
     );
     this.socket.onopen = () => {
       const again = this.wasOpen;

@@ -13,6 +13,8 @@ import { Sidebar } from "./sidebar.js";
 import { askName, savedSession, saveSession } from "./signin.js";
 import { channelIcon, idNow, isThread, nonce, Store } from "./store.js";
 
+/** The server that was looked at last, as this browser remembers it. */
+const GUILD = "guild";
 const store = new Store();
 let api = new Api();
 let socket = null;
@@ -76,6 +78,7 @@ const composer = new Composer(store, {
 
 const sidebar = new Sidebar(store, {
   signOut: () => signOut(),
+  go: (guild) => goTo(guild),
   close: () => drawer(null),
   mention: (user) => {
     if (!isWide()) drawer(null);
@@ -295,7 +298,7 @@ async function learnChannel(name, data) {
 
 function connect() {
   socket?.close();
-  socket = new Socket(api.token, {
+  socket = new Socket(api, {
     onEvent,
     onOpen: async (again) => {
       banner(null);
@@ -309,6 +312,24 @@ function connect() {
   });
 }
 
+/** Shows another server, and joins it first if need be; of the one that is shown, its first channel. */
+async function goTo(guild) {
+  if (guild.id === store.guild.id) {
+    if (firstChannel()) navigate(firstChannel().id);
+    return;
+  }
+  if (!guild.joined) {
+    const done = await attempt(`Could not join ${guild.name}`, async () => {
+      await api.enter(guild.id, store.me.moderator);
+      return true;
+    });
+    if (!done) return;
+  }
+  remember(GUILD, guild.id);
+  history.replaceState(null, "", location.pathname + location.search);
+  await start();
+}
+
 /** After a gap: everything that may have changed meanwhile is read again. */
 async function refresh() {
   const state = await attempt("Could not load the server", () => api.state());
@@ -319,6 +340,7 @@ async function refresh() {
 
 function signOut() {
   saveSession(null);
+  remember(GUILD, null);
   socket?.close();
   socket = null;
   location.hash = "";
@@ -349,7 +371,7 @@ async function enter(expired) {
     session = { token: user.token, name: user.username, moderator: user.moderator };
     saveSession(session);
   }
-  api = new Api(session.token);
+  api = new Api(session.token, recall(GUILD));
   let state;
   try {
     state = await api.state();
@@ -374,7 +396,6 @@ async function enter(expired) {
 
 function prepare() {
   frame();
-  $("guild-icon").addEventListener("click", () => firstChannel() && navigate(firstChannel().id));
   store.on(["messages"], () => list.render());
   store.on(["channels", "unread"], () => {
     sidebar.drawChannels();

@@ -11,7 +11,7 @@ const youngest = (a, b) => compareIds(b.id, a.id);
 const byPosition = (a, b) => (a.position ?? 0) - (b.position ?? 0) || compareIds(a.id, b.id);
 
 export class Sidebar {
-  /** `actions` has signOut(), mention(user) and close(). */
+  /** `actions` has signOut(), mention(user), close() and go(guild). */
   constructor(store, actions) {
     Object.assign(this, { store, actions });
     this.archives = new Set();
@@ -23,8 +23,7 @@ export class Sidebar {
 
   drawGuild() {
     $("guild-name").replaceChildren(h("h1", {}, this.store.guild.name));
-    $("guild-icon").setAttribute("aria-label", this.store.guild.name);
-    $("guild-icon").title = this.store.guild.name;
+    $("guilds").replaceChildren(...this.store.guilds.map((guild) => this.guildButton(guild)));
     const { me } = this.store;
     $("account").replaceChildren(
       avatar(me, 32),
@@ -35,6 +34,26 @@ export class Sidebar {
         h("small", {}, me.moderator ? "Moderator" : "Member"),
       ),
       iconButton("leave", "Sign out", this.actions.signOut, { id: "sign-out" }),
+    );
+  }
+
+  guildButton(guild) {
+    const current = guild.id === this.store.guild.id;
+    const label = guild.joined ? guild.name : `Join ${guild.name}`;
+    const initials = guild.name.match(/(?<!\p{L})\p{L}|\d+/gu) ?? ["?"];
+    return h(
+      "button",
+      {
+        class: `guild${current ? "" : " other"}${guild.joined ? "" : " outside"}`,
+        type: "button",
+        title: label,
+        "aria-label": label,
+        ...(current ? { "aria-current": "true" } : {}),
+        onclick: () => this.actions.go(guild),
+      },
+      current
+        ? h("img", { src: "icon.svg", alt: "", width: 48, height: 48 })
+        : h("span", { "aria-hidden": "true" }, initials.slice(0, 3).join("")),
     );
   }
 

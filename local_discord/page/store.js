@@ -36,6 +36,7 @@ export class Store {
   clear() {
     this.me = null;
     this.guild = null;
+    this.guilds = [];
     this.commands = [];
     this.channels = new Map();
     this.users = new Map();
@@ -66,11 +67,12 @@ export class Store {
   load(state) {
     this.me = state.me;
     this.guild = state.guild;
+    this.guilds = state.guilds;
     this.commands = state.commands ?? [];
     this.users = new Map(state.users.map((user) => [user.id, user]));
     this.channels = new Map(state.channels.map((channel) => [channel.id, this.named(channel)]));
     for (const history of this.histories.values()) history.stale = true;
-    this.readKey = `read.${this.me.id}`;
+    this.readKey = `read.${this.me.id}.${this.guild.id}`;
     const saved = recall(this.readKey);
     this.read = new Map(Object.entries(saved ?? {}).filter(([id]) => this.channels.has(id)));
     for (const channel of this.channels.values()) {

@@ -100,6 +100,29 @@ async def test_the_page_is_served_and_nothing_outside_it(service: LocalDiscord, 
         assert response.status == 404
 
 
+async def test_another_guild_is_joined_and_looked_at(bot: Bot, service: LocalDiscord, ada: Browser):
+    elsewhere = service.world.add_guild("Über Elsewhere")
+    place = service.world.add_channel(elsewhere, "lobby")
+    listed = (await ada.call("GET", "state"))["guilds"]
+    assert [(each["name"], each["joined"]) for each in listed] == [
+        ("Local Guild", True),
+        ("Über Elsewhere", False),
+    ]
+    assert (await ada.call("GET", f"state?guild={elsewhere.id}"))["guild"]["name"] == "Local Guild"
+    await ada.call("POST", f"guilds/{elsewhere.id}/members", {"moderator": True}, status=204)
+    await ada.call("POST", f"guilds/{elsewhere.id}/members", {}, status=204)  # nothing happens
+    state = await ada.call("GET", f"state?guild={elsewhere.id}")
+    assert (state["guild"]["name"], state["me"]["moderator"]) == ("Über Elsewhere", True)
+    assert [channel["name"] for channel in state["channels"]] == ["lobby"]
+    assert [channel["name"] for channel in (await ada.call("GET", "state"))["channels"]] == ["general"]
+    async with ada.session.ws_connect(f"/local/ws?token={ada.user['token']}&guild={elsewhere.id}") as socket:
+        for where in (service.channel("general"), place):
+            await ada.call("POST", f"channels/{where.id}/messages", {"content": where.name})
+        frame = json.loads((await socket.receive(timeout=PATIENCE_SECONDS)).data)
+        assert (frame["t"], frame["d"]["content"]) == ("MESSAGE_CREATE", "lobby")
+    await ada.call("POST", "guilds/7/members", {}, status=400)
+
+
 async def test_the_state_names_everything_the_page_draws(bot: Bot, service: LocalDiscord, ada: Browser):
     state = await ada.call("GET", f"state?user={ada.user['id']}")
     assert state["guild"]["name"] == "Local Guild"

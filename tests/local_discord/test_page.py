@@ -283,6 +283,27 @@ def test_a_private_thread_and_a_direct_message_appear_when_they_concern_the_read
     browser.one(".message", "Here is your data")
 
 
+def test_another_server_is_joined_from_the_rail(browser: Browser, stage: Stage):
+    async def build() -> None:
+        world = stage.service.world
+        world.add_channel(world.add_guild("Elsewhere Too"), "lobby")
+
+    stage.do(build)
+    browser.come_back(stage.service.base_url, "Robin", stage.sign_in("Robin"))
+    button = browser.one("#guilds .outside")
+    assert (button.get_attribute("aria-label"), button.text) == ("Join Elsewhere Too", "ET")
+    button.click()
+    browser.one("#guild-name h1", "Elsewhere Too")
+    browser.one("#heading h2", "lobby")
+    browser.say("anybody here?")
+    browser.one(".message", "anybody here?")
+    browser.driver.refresh()
+    browser.one(".message", "anybody here?")  # it is the one that was looked at last
+    browser.click("#guilds button[aria-label='Local Guild']")
+    browser.one("#guild-name h1", "Local Guild")
+    browser.wait(lambda: {each.text for each in browser.all(".channel")} >= {"play", "general"})
+
+
 def test_messages_that_come_while_a_channel_is_loading_are_kept(browser: Browser, stage: Stage):
     ada = stage.join("Ada")
     browser.driver.execute_script(
