@@ -30,24 +30,37 @@ def report(
             "or a data folder."
         ),
     ] = None,
+    study: Annotated[str | None, typer.Option(help="Name of a study, of whose arms games are drawn.")] = None,
+    arms: Annotated[
+        list[str] | None,
+        typer.Option("--arm", help="An arm of the study. Give it twice to compare two arms."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Draw the paper's figures for finished games as PNG, SVG and CSV, and in one page, report.html.
 
     docs/research.md says what each measure means.
     """
-    from research.report.played import ReportError, open_source  # imports pyarrow and matplotlib
+    from research.report.played import Arm, ReportError, open_source  # imports pyarrow and matplotlib
     from research.report.report import PAGE, write_report
 
+    if bool(study) != bool(arms):
+        fail("--study and --arm go together: --study NAME --arm ARM, with --arm once or twice.")
     first = str(file) if file else StoreSettings().store.url
-    names = [_name(source) for source in (first, compare) if source]
+    of_study = [Arm(study, arm) for arm in arms] if study and arms else [None]
+    sources: list[tuple[str, Arm | None]] = [(first, arm) for arm in of_study]
+    if compare:
+        sources.append((compare, None))
+    if len(sources) > 2:
+        fail("A report shows two sources side by side: give --arm twice, or once with --compare.")
+    names = [arm.name if arm else _name(source) for source, arm in sources]
     if len(set(names)) < len(names):
         names[1] += " (2)"
     progress = Progress(TextColumn("{task.description}"), BarColumn(), console=err, transient=True)
     try:
         with progress:
             task = progress.add_task("reading games", total=None)
-            games = [open_source(source) for source in (first, compare) if source]
+            games = [open_source(source, arm) for source, arm in sources]
             progress.update(task, description="drawing")
             done = write_report(
                 folder,

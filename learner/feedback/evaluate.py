@@ -66,7 +66,7 @@ class RecordedInteraction(BaseModel):
         return self
 
 
-Line = TypeVar("Line", bound=RecordedInteraction)
+Line = TypeVar("Line", bound=BaseModel)
 
 
 def read_interactions(path: Path) -> list[RecordedInteraction]:
@@ -83,7 +83,15 @@ def read_lines(path: Path, kind: type[Line]) -> Iterator[tuple[int, Line]]:
     `kind` is `RecordedInteraction` or a subclass with more keys. Raises as `read_interactions`.
     """
     number = 0
-    for number, columns in rows(path):
+    for number, interaction in read_table(path, kind):
+        yield number, interaction
+    if not number:
+        raise BadLine("The file holds no interaction: give one JSON object a line")
+
+
+def read_table(path: Path, kind: type[Line], table: str = "interaction") -> Iterator[tuple[int, Line]]:
+    """(line number from 1, row) of a file, or of a table of an exported folder. Raises as `read_interactions`."""
+    for number, columns in rows(path, table):
         try:
             yield number, kind.model_validate(columns)
         except ValidationError as error:
@@ -91,8 +99,6 @@ def read_lines(path: Path, kind: type[Line]) -> Iterator[tuple[int, Line]]:
             where = ".".join(str(part) for part in first["loc"])
             what = first["msg"].removeprefix("Value error, ")
             raise BadLine(f"Line {number}: {f'`{where}`: ' if where else ''}{what}") from None
-    if not number:
-        raise BadLine("The file holds no interaction: give one JSON object a line")
 
 
 def labelled_exchanges(interaction: RecordedInteraction) -> Iterator[tuple[Label, Exchange]]:

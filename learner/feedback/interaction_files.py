@@ -1,4 +1,4 @@
-"""Reads tables of interactions: JSON lines, Parquet or CSV, or a folder that `respect export` wrote."""
+"""Reads tables of interactions: JSON lines, Parquet or CSV, or the tables of a folder that `respect export` wrote."""
 
 import csv
 import json
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 KINDS = ("parquet", "jsonl", "csv")
-LISTS = ("context", "targets", "clicks", "chat")
+LISTS = ("context", "targets", "clicks", "chat", "delta_clicks", "selected", "deselected")
 """Columns that are JSON in a CSV file, which has text only."""
 
 
@@ -15,13 +15,18 @@ class BadLine(ValueError):
     """A line is not an interaction; the message names the line and says how to fix it."""
 
 
-def rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+def rows(path: Path, table: str = "interaction") -> Iterator[tuple[int, dict[str, Any]]]:
     """(line number from 1, columns) of a table; a number counts rows where there are no lines.
 
-    `path`: a file, whose ending says what it is (JSON lines, if it says nothing), or an exported folder. Raises BadLine
-    for what cannot be used, OSError for what cannot be read.
+    `path`: a file, whose ending says what it is (JSON lines, if it says nothing), or an exported folder, of which
+    `table` is read. Raises BadLine for what cannot be used, OSError for what cannot be read.
     """
-    path = _file_of(path)
+    if path.is_dir():
+        if (found := table_file(path, table)) is None:
+            raise BadLine(
+                f"The folder has no table {table} in data/: give one that `respect export` wrote, or a file"
+            )
+        path = found
     try:
         match path.suffix.lower():
             case ".parquet":
@@ -34,15 +39,10 @@ def rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         raise BadLine(f"The file is not UTF-8 text ({error.reason}): save it as UTF-8") from None
 
 
-def _file_of(path: Path) -> Path:
-    if not path.is_dir():
-        return path
-    files = [path / "data" / f"interaction.{kind}" for kind in KINDS]
-    if found := next((file for file in files if file.is_file()), None):
-        return found
-    raise BadLine(
-        "The folder has no table interaction in data/: give one that `respect export` wrote, or a file"
-    )
+def table_file(folder: Path, table: str) -> Path | None:
+    """The file of a table of an exported folder; None if it has none."""
+    files = [folder / "data" / f"{table}.{kind}" for kind in KINDS]
+    return next((file for file in files if file.is_file()), None)
 
 
 def _json_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import PercentFormatter
 
 from research.report.curve import COLOURS, INK, PAPER, STYLE, draw_curve, label_axes
@@ -43,6 +44,12 @@ class Drawing:
     draw: Draw
     measures: tuple[str, ...] = ()
     """Names of the measures that it shows."""
+    without: str = ""
+    """What is said in its place where none of its measures has a value; "": it is drawn all the same."""
+
+    def is_drawn(self, deployments: Sequence[Deployment]) -> bool:
+        """Whether there is anything to draw."""
+        return not self.without or any(each.has(name) for each in deployments for name in self.measures)
 
 
 @dataclass(frozen=True)
@@ -61,11 +68,10 @@ def render(drawing: Drawing, deployments: Sequence[Deployment]) -> Rendered:
     columns = min(drawing.panels, 2)
     lines = -(-drawing.panels // columns)
     with rc_context(STYLE):
-        figure = Figure(figsize=(8.4, 3.3 * lines), layout="constrained")
+        figure = Figure(figsize=(8.4, 3.3 * lines))
         axes = list(figure.subplots(lines, columns, squeeze=False).flat)
         drawing.draw(deployments, axes)
-        figure.draw_without_rendering()  # lays it out, which takes most of the time, once for both files
-        figure.set_layout_engine("none")
+        ConstrainedLayoutEngine().execute(figure)  # takes most of the time: once for both files
         svg, png = io.BytesIO(), io.BytesIO()
         figure.savefig(svg, format="svg", metadata={"Date": None})
         figure.savefig(png, format="png", dpi=150)
@@ -160,6 +166,7 @@ def _lengths(deployments: Sequence[Deployment], axes: Sequence[Axes]) -> None:
         axes[0].legend(loc="best")
 
 
+JUDGED = ("exact_match", "similarity", "correct", "partly_correct", "incorrect", "satisfied")
 DRAWINGS = (
     *(
         Drawing(name, BY_NAME[name].title, caption, 2, _two_ways(name), (name,))
@@ -178,6 +185,16 @@ DRAWINGS = (
         ("right_turns", "positive_feedback"),
     ),
     Drawing(
+        "judged",
+        "Turns judged by people",
+        "Clicks compared with those that people think right (similarity: clicks in both, as a share of those in "
+        "either), and what people say of the action and of the next words.",
+        len(JUDGED),
+        _by_round(*JUDGED),
+        JUDGED,
+        "No turn has been judged by a person, so exact match, similarity and correctness are not drawn.",
+    ),
+    Drawing(
         "language",
         "Language",
         "The number of different words grows with that of interactions: compare rounds of similar size.",
@@ -191,6 +208,16 @@ DRAWINGS = (
         "Decoded turns by decoded label and by how many of their clicks were right. Green is positive, brown negative.",
         1,
         _confusion,
+    ),
+    Drawing(
+        "decoder_and_people",
+        "Feedback decoder and people",
+        "Decoded turns whose next words were judged by people: share with the same answer, and share of those decoded "
+        "as positive whose next words show satisfaction, as people say.",
+        2,
+        _by_round("decoder_agreement", "decoder_precision"),
+        ("decoder_agreement", "decoder_precision"),
+        "No turn has both decoded feedback and a person's judgement of it, so the two are not compared.",
     ),
     Drawing(
         "message_length",

@@ -13,7 +13,8 @@ from typing import Literal
 import numpy as np
 
 from research.report.estimate import Estimate
-from research.report.played import PlayedGame
+from research.report.played import Judged, PlayedGame, PlayedTurn
+from store.models import Correctness
 
 RESAMPLES = 2000
 
@@ -55,6 +56,28 @@ def _one(_game: PlayedGame) -> float:
     return 1
 
 
+def _of_judged(of: Callable[[Judged], float]) -> Callable[[PlayedGame], float]:
+    """Sum over the judgements of a game."""
+    return lambda game: sum(of(judged) for turn in game.turns for judged in turn.judged)
+
+
+def _judged_as(correctness: Correctness) -> Callable[[PlayedGame], float]:
+    return _of_judged(lambda judged: judged.correctness == correctness)
+
+
+def _of_both(of: Callable[[PlayedTurn, Judged], bool]) -> Callable[[PlayedGame], float]:
+    """Number of judgements of feedback, of turns that were decoded too, for which something holds."""
+    return lambda game: sum(
+        of(turn, judged)
+        for turn in game.turns
+        if turn.decoded is not None
+        for judged in turn.judged
+        if judged.satisfied is not None
+    )
+
+
+_judgements = _of_judged(lambda _judged: 1)
+
 MEASURES = (
     Measure("success", "Interactions won", "share", lambda game: game.won, _one),
     Measure("turns", "Turns per interaction", "number", _turns, _one),
@@ -88,6 +111,44 @@ MEASURES = (
     ),
     Measure("resets", "Messages that ask for a reset", "share", _messages_with(RESET), _turns),
     Measure("try_again", 'Messages with "try again"', "share", _messages_with(AGAIN), _turns),
+    Measure(
+        "exact_match",
+        "Exactly the right clicks",
+        "share",
+        _of_judged(lambda judged: judged.exact),
+        _judgements,
+    ),
+    Measure(
+        "similarity",
+        "Similarity to the right clicks",
+        "share",
+        _of_judged(lambda judged: judged.similarity),
+        _judgements,
+    ),
+    Measure("correct", "Judged correct", "share", _judged_as(Correctness.CORRECT), _judgements),
+    Measure("partly_correct", "Judged partly correct", "share", _judged_as(Correctness.PARTLY), _judgements),
+    Measure("incorrect", "Judged incorrect", "share", _judged_as(Correctness.INCORRECT), _judgements),
+    Measure(
+        "satisfied",
+        "Next words judged to show satisfaction",
+        "share",
+        _of_judged(lambda judged: judged.satisfied is True),
+        _of_judged(lambda judged: judged.satisfied is not None),
+    ),
+    Measure(
+        "decoder_agreement",
+        "Decoder agrees with people",
+        "share",
+        _of_both(lambda turn, judged: (turn.decoded == 1) == judged.satisfied),
+        _of_both(lambda _turn, _judged: True),
+    ),
+    Measure(
+        "decoder_precision",
+        "Of those decoded as positive, judged so",
+        "share",
+        _of_both(lambda turn, judged: turn.decoded == 1 and judged.satisfied is True),
+        _of_both(lambda turn, _judged: turn.decoded == 1),
+    ),
 )
 BY_NAME = {measure.name: measure for measure in MEASURES}
 
@@ -104,6 +165,8 @@ class RoundMeasures:
     """Estimates by the name of the measure."""
     vocabulary: int
     """Number of different words in the messages; grows with the number of interactions."""
+    judgements: int
+    """Number of people's judgements of turns."""
     confusion: dict[tuple[int, int], int]
     """(reference, decoded) -> turns. References +1, 0, -1; decoded +1, -1."""
     draws: np.ndarray
@@ -132,6 +195,10 @@ class Deployment:
     def interactions(self) -> int:
         """Games in all."""
         return self.rounds[-1].cumulative
+
+    def has(self, measure: str) -> bool:
+        """Whether any round has a value of a measure."""
+        return any(row.estimates[measure].value is not None for row in self.rounds)
 
 
 @dataclass(frozen=True)
@@ -199,6 +266,7 @@ def _round(
         cumulative=cumulative,
         estimates=estimates,
         vocabulary=len({word for game in games for turn in game.turns for word in words(turn.utterance)}),
+        judgements=sum(len(turn.judged) for game in games for turn in game.turns),
         confusion={(is_, said): pairs[is_, said] for is_ in (1, 0, -1) for said in (1, -1)},
         draws=draws,
     )

@@ -27,7 +27,14 @@ from store.models import now
 from store.version import code_version
 
 PAGE = "report.html"
-SUMMARY = ("success", "turns", "click_accuracy", "right_turns", "positive_feedback")
+SUMMARY = (
+    *("success", "turns", "click_accuracy", "right_turns", "positive_feedback"),
+    *("exact_match", "similarity"),
+)
+"""Measures of the page's first table, where they have a value."""
+
+COUNTS = {"language": "vocabulary", "judged": "judgements"}
+"""Figure -> attribute of a round that its numbers begin with."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +67,8 @@ def write_report(
         shown = []
         for done, drawing in enumerate(DRAWINGS):
             on_progress(done, len(DRAWINGS))
-            shown.append(_figure(partial_folder, drawing, deployments))
+            if drawing.is_drawn(deployments):
+                shown.append(_figure(partial_folder, drawing, deployments))
         if found:
             _write_csv(partial_folder / "differences.csv", *_difference_rows(found))
         page = _page(deployments, shown, found)
@@ -102,16 +110,16 @@ def _numbers(drawing: Drawing, deployments: Sequence[Deployment]) -> tuple[list[
             for row in deployment.rounds
         ]
     header = ["deployment", "round", "interactions", "interactions_so_far"]
-    if drawing.name == "language":
-        header.append("vocabulary")
+    if counted := COUNTS.get(drawing.name):
+        header.append(counted)
     for name in drawing.measures:
         header += [name, f"{name}_low", f"{name}_high"]
     rows = []
     for deployment in deployments:
         for row in deployment.rounds:
             values: list[Any] = [deployment.name, row.number, row.interactions, row.cumulative]
-            if drawing.name == "language":
-                values.append(row.vocabulary)
+            if counted:
+                values.append(getattr(row, counted))
             for name in drawing.measures:
                 estimate = row.estimates[name]
                 values += [estimate.value, estimate.low, estimate.high]
@@ -144,7 +152,8 @@ def _page(deployments: Sequence[Deployment], shown: Sequence[Shown], found: Sequ
     return template.render(
         deployments=deployments,
         figures=shown,
-        measures=[BY_NAME[name] for name in SUMMARY],
+        left_out=[drawing.without for drawing in DRAWINGS if not drawing.is_drawn(deployments)],
+        measures=[BY_NAME[name] for name in SUMMARY if any(each.has(name) for each in deployments)],
         differences=[
             (BY_NAME[row.measure], row, partial(_shown, unit=BY_NAME[row.measure].unit)) for row in found
         ],
