@@ -482,6 +482,8 @@ def test_what_people_say_is_encrypted_and_deleted(empty_folder: Path, monkeypatc
     monkeypatch.delenv("RESPECT_STORE__ENCRYPTION_KEY_FILE")
     assert json.loads(respect("db", "encryption", "--json").stdout)["older"] == before["plain"]
     assert "is encrypted: set RESPECT_STORE__ENCRYPTION_KEY" in error(respect("db", "check"))
+    with contextlib.closing(sqlite3.connect("data/respect.db")) as database, database:
+        database.execute("UPDATE game SET round = 0")  # reports leave imported games out
     assert "is encrypted: set RESPECT_STORE__ENCRYPTION_KEY" in error(respect("report", "--out", "report"))
     monkeypatch.setenv("RESPECT_STORE__ENCRYPTION_KEY", "hunter2")
     for command in ("db check", "db encrypt", "round history", "export --out out", "page"):
