@@ -17,6 +17,8 @@ from store.models import (
     ConsentKind,
     Feedback,
     Game,
+    GameEvent,
+    GameEventKind,
     Origin,
     Player,
     Turn,
@@ -101,6 +103,8 @@ class Replayed:
     """Whether the player's words may be shown to researchers."""
     assignment: Assignment | None
     """If the game is in a study."""
+    events: Sequence[GameEvent]
+    """What happened besides turns and boards, in order."""
 
 
 @dataclass(frozen=True)
@@ -199,7 +203,9 @@ def replay(session: Session, game_id: str) -> Replayed | None:
         verdicts.setdefault(row.turn_id, {})[row.scheme] = row
     newest = {turn_id: list(by_scheme.values()) for turn_id, by_scheme in verdicts.items()}
     assignment = session.get(Assignment, game_id)
-    return Replayed(game, _account(player), turns, newest, bool(is_shared), assignment)
+    happened = select(GameEvent).where(GameEvent.game_id == game_id, GameEvent.kind != GameEventKind.BOARD)
+    events = session.exec(happened.order_by(col(GameEvent.at), col(GameEvent.id))).all()
+    return Replayed(game, _account(player), turns, newest, bool(is_shared), assignment, events)
 
 
 def game_of_turn(session: Session, turn_id: int) -> str | None:

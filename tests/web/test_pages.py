@@ -11,7 +11,19 @@ import pytest
 from sqlmodel import select
 
 from store.export.export import export
-from store.models import Adapter, Consent, ConsentKind, Feedback, Game, HumanEval, Origin, Player, RoundAction
+from store.models import (
+    Adapter,
+    Consent,
+    ConsentKind,
+    Feedback,
+    Game,
+    GameEvent,
+    GameEventKind,
+    HumanEval,
+    Origin,
+    Player,
+    RoundAction,
+)
 from store.players import erase_player
 from store.rounds import record_event
 from tests.web.stored_games import (
@@ -145,6 +157,23 @@ async def test_what_a_player_had_erased_is_not_there(serve: Serve, stored: Store
     with stored.database.session() as session:
         assert session.exec(select(HumanEval)).all() == []
         assert len(session.exec(select(Feedback)).all()) == 1
+
+
+async def test_what_happened_besides_turns_is_in_the_replay(serve: Serve, stored: Stored):
+    with stored.database.session() as session:
+        for game_id, text in (("won", "gg <script>alert(1)</script>"), ("lost", "what a pity")):
+            for kind, turn, said in (
+                (GameEventKind.BOARD, 1, None),
+                (GameEventKind.EDITED, 2, None),
+                (GameEventKind.SAID_AFTER, None, text),
+            ):
+                session.add(GameEvent(game_id=game_id, kind=kind, turn=turn, text=said))
+    client = await serve()
+    html, elements = await look(client, "/games/won")
+    assert ": edited, turn 2" in texts(elements) and "said after end: “gg <script>" in texts(elements)
+    assert "<script>" not in html and "board shown" not in html
+    html, elements = await look(client, "/games/lost")
+    assert "said after end: not shared" in texts(elements) and "pity" not in html
 
 
 async def test_what_adapters_must_forget_is_listed(serve: Serve, stored: Stored):
