@@ -26,8 +26,6 @@ OBSERVED: Mapping[str, Limit] = {
     "POST /channels/{channel_id}/messages": Limit(5, 5.0),
     "PATCH /channels/{channel_id}/messages/{message_id}": Limit(5, 5.0),
     "DELETE /channels/{channel_id}/messages/{message_id}": Limit(5, 1.0),
-    "PATCH /channels/{channel_id}": Limit(10, 15.0),
-    "POST /channels/{channel_id}/threads": Limit(50, 300.0),
 }
 """Discord documents only `GLOBAL`; these are about what clients have met. The limits of other routes are generous."""
 
