@@ -216,7 +216,10 @@ def stored_verdict(label: int, confidence: float) -> StoredVerdict:
 
 
 def record_lineage(session: Session, adapter: Adapter, entries: Iterable[LineageEntry]) -> None:
-    """Write which turns an adapter was trained on, and how many of each player, replacing earlier entries."""
+    """Write which turns an adapter was trained on, and how many of each player, replacing earlier entries.
+
+    Turns that were erased while it was trained are counted in `Adapter.erased_turns`, like those erased later.
+    """
     assert adapter.id is not None
     for table in (AdapterTurn, AdapterPlayer):
         session.exec(delete(table).where(col(table.adapter_id) == adapter.id))
@@ -225,8 +228,27 @@ def record_lineage(session: Session, adapter: Adapter, entries: Iterable[Lineage
         for entry in entries
     )
     while part := list(islice(rows, LINEAGE_AT_A_TIME)):
-        session.execute(sa.insert(AdapterTurn), part)
+        kept = kept_turns(session, [row["turn_id"] for row in part])
+        adapter.erased_turns += len(part) - len(kept)
+        if written := [row for row in part if row["turn_id"] in kept]:
+            session.execute(sa.insert(AdapterTurn), written)
+    session.add(adapter)
     count_by_player(session, adapter.id)
+
+
+def kept_turns(session: Session, turns: Sequence[int]) -> set[int]:
+    """Those of these turns that were not erased meanwhile."""
+    return _kept(session, col(Turn.id), turns)
+
+
+def kept_games(session: Session, games: Sequence[str]) -> set[str]:
+    """Those of these games that were not erased meanwhile."""
+    return _kept(session, col(Game.id), games)
+
+
+def _kept(session: Session, column: Any, ids: Sequence[Any]) -> set[Any]:
+    parts = (ids[start : start + GAMES_AT_A_TIME] for start in range(0, len(ids), GAMES_AT_A_TIME))
+    return {each for part in parts for each in session.exec(select(column).where(column.in_(part)))}
 
 
 def weight_by_player(session: Session, adapter: str | None) -> dict[int, float]:

@@ -10,7 +10,7 @@ from games import GAMES
 from learner.feedback import Decoder, Exchange, exchange_of
 from store.database import Database
 from store.models import Feedback
-from store.training import Interaction, StoredVerdict, stored_verdict, verdicts
+from store.training import Interaction, StoredVerdict, kept_turns, stored_verdict, verdicts
 
 TURNS_AT_A_TIME = 500
 
@@ -64,7 +64,8 @@ def decode_interactions(
             for (turn_id, _), verdict in zip(part, found, strict=True)
         ]
         with (writing or database.session)() as session:
-            session.add_all(rows)
+            kept = kept_turns(session, [row.turn_id for row in rows])
+            session.add_all([row for row in rows if row.turn_id in kept])
         known |= {row.turn_id: stored_verdict(row.label, row.confidence) for row in rows}
         done += len(part)
         if progress is not None:

@@ -28,6 +28,7 @@ from learner.feedback import chosen_decoder
 from learner.feedback.decode import decode_interactions
 from learner.protocol import BASE_ADAPTER
 from learner.registry import AdapterError, Card
+from learner.registry.recorded import without_erased
 from learner.rounds.ending import known_failure, leave_affected
 from learner.rounds.lock import alone
 from learner.rounds.parents import load, made_before, start, usable_parent
@@ -42,6 +43,7 @@ from store.training import (
     Interaction,
     StoredVerdict,
     games_trained_on,
+    kept_games,
     record_lineage,
     usable_interactions,
 )
@@ -143,6 +145,9 @@ def pipeline(work: RoundWork) -> tuple[int | None, dict[str, Any]]:
     if not interactions:
         raise RoundError(f"None of the finished games can be read: {'; '.join(found.reasons)}")
     verdicts = decode(work, interactions)
+    with work.database.session() as session:  # what was erased while it was decoded is not learnt from
+        there = kept_games(session, [interaction.game_id for interaction in interactions])
+    interactions = [interaction for interaction in interactions if interaction.game_id in there]
     results: dict[str, Any] = _counts(interactions, verdicts)
     if found.reasons:
         results["set_aside"] = found.counts()
@@ -334,8 +339,13 @@ def train(
         )
         card = work.registry.publish(card, lambda folder: work.policy.save_adapter(work.name, folder))
     with work.held() as session:
-        adapter = work.registry.record(session, card)
-        record_lineage(session, adapter, lineage(games))
+        kept = kept_games(session, list(card.games))
+        if len(kept) < len(card.games):  # some were erased during the training
+            card = card.model_copy(
+                update={"games": {game: card.games[game] for game in card.games if game in kept}}
+            )
+            work.registry.update_card(card)
+        record_lineage(session, work.registry.record(session, card), lineage(games))
     return card
 
 
@@ -377,6 +387,7 @@ def judge(
     card = card.model_copy(update={"metrics": metrics})
     work.registry.upload(card.name)
     with work.held() as session:
+        card = without_erased(session, card) or card
         work.registry.update_card(card)
         adapter = work.registry.record(session, card)
         if not decision.passed:

@@ -23,6 +23,7 @@ from learner.settings import TINY_WEIGHTS, TrainingConfig
 from learner.training.evaluation import Comparison
 from store.database import Database
 from store.models import Adapter, AdapterTurn, Feedback, Game, Origin, Round, Turn
+from store.players import card_without
 from store.rounds import request_round
 from store.training import usable_interactions, verdicts
 from tests.learner.played import GAMES_PLAYED, copy_of, settings_for
@@ -255,6 +256,34 @@ def test_erased_games_are_not_in_the_next_adapter(house: House):
     second = house.registry.card(house.run(house.ask()).results["adapter"])
     assert second.parent is None
     assert erased not in second.games
+
+
+@pytest.mark.parametrize("stage", ["decode", "train", "evaluate"])
+def test_what_is_erased_during_a_round_is_in_no_adapter_that_plays(house: House, stage: str):
+    erased: list[str] = []
+
+    def erase(at: RoundProgress) -> None:
+        if at.stage != stage or erased:
+            return
+        with house.database.session() as session:
+            learnt = select(Turn.game_id).join(Feedback).where(Feedback.label > 0).order_by(col(Turn.id))
+            game = session.exec(learnt if stage != "decode" else select(Game.id)).first()
+            assert game is not None
+            erased.append(game)
+            for adapter in session.exec(select(Adapter)).all():
+                adapter.card = card_without(adapter.card, erased, -1)
+                session.add(adapter)
+            session.exec(delete(Game).where(col(Game.id) == game))
+
+    row = house.run(house.ask(), on_progress=erase)
+    (adapter,) = house.rows(Adapter)
+    for games in (house.registry.card(adapter.name).games, adapter.card["games"]):
+        assert games and erased[0] not in games
+    if stage == "decode":
+        assert (row.status, row.error, house.registry.current()) == ("done", None, adapter.name)
+    elif stage == "train":
+        assert row.error is not None and row.error.endswith("have since been erased: start a round")
+        assert house.registry.current() == "base"
 
 
 def test_rounds_can_start_from_the_base_each_time(house: House):
