@@ -124,7 +124,8 @@ GAME_WAS_OVER = N_(
 HOW_TO_GO_ON = N_(
     "Only you see the ★: write what a figure with a ★ looks like, and I'll click what I think you mean. "
     "Tell me when I'm wrong (“no, the other one”). "
-    "`/rules` shows an example, `/giveup` ends the game. Asking didn't cost you a turn."
+    "`/rules` shows an example, `/privacy` what I keep and learn from, `/giveup` ends the game. "
+    "Asking didn't cost you a turn."
 )
 
 NO_PLAIN_MESSAGES = N_(

@@ -18,7 +18,7 @@ class Intent(Enum):
     """What a message that is no instruction is about."""
 
     QUESTION = auto()
-    """How to play."""
+    """How to play, or what is kept of it."""
     GIVE_UP = auto()
     """Asks to end the game."""
     CHAT = auto()
@@ -107,6 +107,8 @@ _SMILE = _any(
 _CHAT = re.compile(rf"(?:{_SMILE} )*+(?>{_CHAT_UNIT}(?: |$))(?>(?:{_CHAT_UNIT}|{_SMILE})(?: |$))*+")
 
 _YOU = r"(?:i|we|you|u|one)"
+_KEPT = rf"(?:what (?:i|we) (?:write|say|type)|(?:my|our) (?:data|words|messages|games?)|me|us|{_IT})"
+_KEEP = r"(?:save|store|keep|record|log|learn(?: from)?|train on|use)"
 _NOW = r"(?: (?:now|next|here|first|then|again|in (?:this|the) game))*"
 _DO = r"(?:do|say|write|type|describe)"
 _CAN_YOU = r"(?:(?:can|could|would|will) (?:you|u|someone|somebody|anyone|anybody) (?:please )?)?"
@@ -137,6 +139,11 @@ _QUESTION = re.compile(
         how many (?:turns|tries|guesses) left
         (?:are|r) (?:you|u) (?:a |an )?(?:real )?(?:bot|human|ai|robot|person|real|there)
         (?:who|what) (?:are|r) (?:you|u)
+        (?:(?:what )?(?:do|will) (?:you|u)|are you going to) {_KEEP}(?: {_KEPT})?
+        (?:are you|is {_IT}) (?:learning|training|recording|saving|storing)(?: (?:(?:from|on) )?{_KEPT})?
+        (?:is|are|will) {_KEPT} (?:being |be )?(?:recorded|saved|stored|kept|logged|shared|used)
+        (?:who (?:can )?(?:sees?|reads?)|what (?:happens|do you do) (?:to|with)) {_KEPT}
+        (?:{_CAN_YOU}|how (?:do|can) i )(?:delete|erase|export) my (?:data|words|messages|games?)
         """.replace(
             "{UNSURE}", "(?:idk|(?:i )?(?:dont|do not|didnt) (?:even )?(?:know|understand|get|remember))"
         )

@@ -52,6 +52,14 @@ can you see the stars?
 how many turns are left
 are you a bot?
 who are you
+is this learning from me?
+what do you learn
+do you save what I write?
+are you recording this
+is this game recorded?
+who can see my data
+what happens to my data?
+can you delete my data
 """
 GIVING_UP = """
 I give up
@@ -207,6 +215,10 @@ i don’t know
 you’re wrong
 a robot
 a human
+do you see the boat
+a man who can see
+keep it
+are you using the boat
 👍
 👎
 👋
