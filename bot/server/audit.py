@@ -29,9 +29,12 @@ class Audit:
         self._tasks: set[asyncio.Task[None]] = set()
         self._writing = asyncio.Lock()
 
-    def here(self, guild_id: int, line: Line) -> None:
-        """Something was done in one server."""
-        self._begin(str(guild_id), line)
+    def here(self, guild_id: int, line: Line, until_now: str | None = None) -> None:
+        """Something was done in one server.
+
+        The channel in which its moderators read of it `until_now` is told too, so that none falls silent unseen.
+        """
+        self._begin(str(guild_id), line, until_now)
 
     def everywhere(self, line: Line) -> None:
         """Something was done that concerns every server."""
@@ -41,17 +44,20 @@ class Audit:
         """Wait until everything is written."""
         await asyncio.gather(*self._tasks)
 
-    def _begin(self, guild_id: str | None, line: Line) -> None:
-        task = asyncio.create_task(self._write(guild_id, line), name="audit")
+    def _begin(self, guild_id: str | None, line: Line, until_now: str | None = None) -> None:
+        task = asyncio.create_task(self._write(guild_id, line, until_now), name="audit")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _write(self, guild_id: str | None, line: Line) -> None:
+    async def _write(self, guild_id: str | None, line: Line, until_now: str | None) -> None:
         async with self._writing:
             try:
                 async with self._database.async_session() as session:
                     channels = await audit_channels(session, guild_id)
-                for guild, channel_id in channels.items():
+                told = list(channels.items())
+                if guild_id is not None and until_now not in (None, channels.get(guild_id)):
+                    told.append((guild_id, until_now))
+                for guild, channel_id in told:
                     with speaking(await server_locale(self._client, self._database, int(guild))):
                         await self._send(guild, channel_id, line())
             except SQLAlchemyError as error:

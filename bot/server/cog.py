@@ -113,12 +113,11 @@ class Setup(Cog):
             "locale": language,
         }
         values |= {name: value for name, value in given.items() if value is not None}
-        row, channels = await self._save(interaction.guild, values, play_in, not_in)
+        row, channels, audit_before = await self._save(interaction.guild, values, play_in, not_in)
         given_options = dict(iter(interaction.namespace))
         if given_options:
-            self.bot.audit.here(
-                interaction.guild.id, partial(texts.changed, interaction.user.id, given_options)
-            )
+            line = partial(texts.changed, interaction.user.id, given_options)
+            self.bot.audit.here(interaction.guild.id, line, until_now=audit_before)
         lines = await self._lines(interaction, row, channels)
         changed = bool(values.keys() & {"games", "locale"})
         if play_in is not None or changed:
@@ -179,9 +178,11 @@ class Setup(Cog):
         values: dict[str, Any],
         play_in: discord.TextChannel | None,
         not_in: discord.TextChannel | None,
-    ) -> tuple[GuildSettings, list[str]]:
-        """(the settings, ids of the channels for games)"""
+    ) -> tuple[GuildSettings, list[str], str | None]:
+        """(the settings, ids of the channels for games, id of the audit channel before)"""
         async with self.bot.database.async_writing() as session:
+            before = await session.get(GuildSettings, str(guild.id))
+            audit_before = before.audit_channel_id if before is not None else None
             row = await change_guild_settings(session, str(guild.id), **values)
             if play_in is not None:
                 await add_play_channel(session, str(guild.id), str(play_in.id))
@@ -189,7 +190,7 @@ class Setup(Cog):
             channels = [each.channel_id for each in await play_channels(session, str(guild.id))]
         if dropped is not None:
             await self.bot.play_messages.remove(dropped)
-        return row, channels
+        return row, channels, audit_before
 
     async def _lines(
         self, interaction: BotInteraction, row: GuildSettings, channels: list[str]

@@ -55,6 +55,18 @@ async def test_it_says_who_did_what_and_nobodys_words(house: House, ada: Person,
     assert not any("boat" in line for line in lines)
 
 
+async def test_a_channel_is_told_that_it_is_told_no_more(house: House, grace: Person):
+    moderators, general = house.discord.channel("moderators"), house.discord.channel("general")
+    await say(house, grace, "setup", audit=moderators.id)
+    await say(house, grace, "setup", audit=general.id)
+    await say(house, grace, "setup", reset="audit")
+    who = f"<@{grace.id}> changed settings:"
+    moved = f"{who} `audit: general`"
+    await house.eventually(lambda: len(written(house, grace, "general")) == 2)
+    assert written(house, grace) == [f"{who} `audit: moderators`", moved]
+    assert written(house, grace, "general") == [moved, f"{who} `reset: audit`"]
+
+
 async def test_a_channel_that_is_gone_is_forgotten(house: House, grace: Person):
     world = house.discord.world
 
