@@ -31,6 +31,10 @@ def intent_of(text: str) -> Intent | None:
         return None
     words = emoji_named(_STAR.sub(" star ", words)).lower().replace("'", "")
     tokens = [_unstretched(token) for token in _TOKEN.findall(words)]
+    said = " ".join(tokens)
+    for intent, pattern in _GERMAN.items():
+        if pattern.fullmatch(said) or pattern.fullmatch(_AFTER.sub("", said)):
+            return intent
     for given in (tokens, [_spelt(token, alone=len(tokens) == 1) for token in tokens]):
         said = " ".join(given)
         if _CHAT.fullmatch(said):
@@ -177,6 +181,51 @@ _AFTER = re.compile(
     rf"(?: (?:{_LAUGHTER}|{_SMILE}|please|pls|plz|thanks|thank you|thx|ty|bot|then|anyway|though|tho|dude|bro|man"
     r"|guys|sorry|exactly|again|:[\w+-]*(?:face|sob|cry|weary|frown|thinking|pleading|confused)[\w+-]*:))+$"
 )
+
+_SPIEL = "(?:das|dieses|unser|mein) spiel"
+_GERMAN_UNIT = _any(
+    rf"""
+    {_LAUGHTER}
+    (?:hallo|hallöchen|moin|servus|guten (?:morgen|tag|abend))(?: (?:bot|zusammen|alle|ihr))?
+    danke(?:schön| schön| dir)?(?: sehr)?|vielen dank|tschüs+|tschau|ciao|bis (?:später|gleich|bald|dann)
+    gute nacht|viel (?:glück|spaß|spass|erfolg)|gutes spiel|das (?:war|ist|macht) (?:sehr )?(?:lustig|spaß|spass)
+    (?:einen? )?moment(?: bitte)?|warte(?: mal)?(?: kurz)?|bin gleich (?:wieder )?(?:da|zurück)
+    """
+)
+_GERMAN = {
+    Intent.CHAT: re.compile(
+        rf"(?:{_SMILE} )*+(?>{_GERMAN_UNIT}(?: |$))(?>(?:{_GERMAN_UNIT}|{_SMILE})(?: |$))*+"
+    ),
+    Intent.QUESTION: re.compile(
+        _any(
+            rf"""
+            (?:bitte )?hilfe(?: bitte)?|(?:kannst du mir|kann mir jemand) (?:bitte )?helfen
+            wie (?:spiele? ich|spielt man|fange ich an|gewinne? ich|gewinnt man)(?: das| hier| {_SPIEL})?
+            wie (?:geht|funktioniert) (?:das|es|{_SPIEL})(?: hier)?
+            was (?:soll|muss|kann) ich (?:hier |jetzt |denn )*(?:tun|machen|schreiben|sagen)(?: jetzt)?
+            was (?:sind|ist) (?:die|hier die) (?:spiel)?regeln|(?:die )?(?:spiel)?regeln|anleitung|was ist das(?: hier)?
+            (?:ich )?versteh(?:e)? (?:das|es|{_SPIEL}|die regeln) nicht|(?:und )?was jetzt|wie weiter
+            wie ?viele züge (?:habe? ich|haben wir|bleiben mir|bleiben uns|sind)(?: noch)?(?: übrig)?
+            bist du (?:ein |eine )?(?:bot|mensch|echt|ki|roboter)|wer bist du
+            lernst du (?:von mir|aus dem,? was ich (?:schreibe|sage)|aus {_SPIEL}|etwas davon)
+            (?:was machst du|was passiert) mit (?:meinen (?:daten|worten|nachrichten)|dem,? was ich (?:schreibe|sage))
+            speicherst du (?:das|was ich (?:schreibe|sage)|meine (?:daten|nachrichten))
+            (?:kannst du|wie kann ich) meine (?:daten|nachrichten|spiele) (?:bitte )?(?:löschen|exportieren)
+            """
+        )
+    ),
+    Intent.GIVE_UP: re.compile(
+        _any(
+            rf"""
+            ich (?:gebe?|geb) (?:jetzt )?auf|(?:ich (?:will|möchte|würde gerne?) )?aufgeben
+            (?:ich )?(?:will|möchte|mag) (?:nicht mehr(?: spielen)?|(?:jetzt )?aufhören)|ich höre (?:jetzt )?auf
+            (?:(?:das )?spiel|{_SPIEL}) (?:bitte )?(?:beenden|abbrechen)
+            (?:(?:bitte )?beende|brich) {_SPIEL}(?: ab)?|(?:ein )?neues spiel(?: bitte)?
+            """
+        )
+    ),
+}
+"""Patterns of what Germans write. They are read without correcting typing errors, which is for English words."""
 
 _WORDS = frozenset(
     word

@@ -12,6 +12,16 @@ from games.core import Outcome
 from local_discord import Person
 
 QUESTIONS = """
+Wie spiele ich?
+wie geht das hier?
+Hilfe!
+Was soll ich jetzt schreiben?
+ich verstehe das nicht 😕
+Was sind die Regeln?
+wie viele Züge habe ich noch?
+Bist du ein Bot?
+Was machst du mit meinen Daten?
+Kannst du meine Daten löschen?
 how do I play?
 How do i play this??
 HOW DO I PLAY
@@ -62,6 +72,11 @@ what happens to my data?
 can you delete my data
 """
 GIVING_UP = """
+Ich gebe auf
+ich geb auf!
+aufgeben
+Ich möchte nicht mehr
+Spiel beenden
 I give up
 i give up!
 I GIVE UP 😭
@@ -88,6 +103,11 @@ new game
 can I start a new game?
 """
 CHAT = """
+Hallo zusammen!
+Danke dir 😄
+Moment bitte
+Tschüss
+gute Nacht haha
 lol
 LOL!!!
 lolol
@@ -130,6 +150,10 @@ this is fun
 i love this game
 """
 INSTRUCTIONS = """
+hallo, der kniende Mann
+das Spielbrett
+ein Engel mit Halo
+der gibt auf
 ok
 Okay
 yes
