@@ -1,31 +1,22 @@
 """The buttons of a player's `/privacy` panel: choices, export, erasure."""
 
 import asyncio
-import gzip
 import io
-import json
 from collections.abc import Mapping
-from functools import partial
-from typing import Any
 
 import discord
 import structlog
 
 from bot.components import Button, Buttons
 from bot.privacy import texts
+from bot.privacy.data import erase, exported
 from bot.respond import acknowledge, answer
 from bot.services import BotInteraction, Services, services_of
 from games.language import _
-from learner.registry import AdapterError, AdapterRegistry
-from store.database import Database
-from store.games import games_played, unfinished_games_of
-from store.models import ConsentKind, EndReason, Origin, Player
+from store.games import games_played
+from store.models import ConsentKind, Origin, Player
 from store.players import (
-    adapters_that_learnt_from,
     consents,
-    erase_player,
-    export_player,
-    game_ids_of,
     give_consent,
     known_player,
     player_of,
@@ -93,7 +84,7 @@ class ExportButton(PanelButton, template=r"privacy:export:(?P<owner>\d+)"):
             await answer(interaction, texts.NOTHING_KEPT)
             return
         limit = interaction.filesize_limit
-        parts = await asyncio.to_thread(_exported, bot.database, player.id, limit, bot.study.name)
+        parts = await asyncio.to_thread(exported, bot.database, player.id, limit, bot.study.name)
         for number, (name, data) in enumerate(parts, 1):
             text = texts.exported(number, len(parts))
             await answer(interaction, text, file=discord.File(io.BytesIO(data), filename=name))
@@ -126,21 +117,7 @@ class EraseYesButton(PanelButton, template=r"privacy:erase-yes:(?P<owner>\d+)"):
         if player is None or player.id is None:
             await interaction.edit_original_response(content=_(texts.NOTHING_KEPT), view=None)
             return
-        async with bot.database.async_session() as session:
-            running = [game.id for game in await unfinished_games_of(session, player.id)]
-            adapters = await adapters_that_learnt_from(session, player.id)
-        for game_id in running:
-            await bot.games.give_up(game_id, EndReason.ERASED)
-        registry = AdapterRegistry.of(bot.settings)
-        try:
-            await asyncio.to_thread(_forget, registry, bot.database, player.id)
-        except (AdapterError, OSError) as error:  # a broken folder must not keep anybody's words
-            log.error("an adapter's card could not be rewritten", error=str(error))
-        games = await bot.database.write_in_thread(partial(erase_player, player_id=player.id))
-        if not await asyncio.to_thread(bot.database.scrub):
-            log.warning("the database's log could not be emptied yet; it is when the last process closes it")
-        log.info("player erased", games=games)
-        at_once = await bot.console.leave_affected()
+        games, adapters, at_once = await erase(bot, player.id)
         text = texts.erased(games, adapters, at_once=at_once)
         await interaction.edit_original_response(content=text, view=None)
 
@@ -220,33 +197,3 @@ async def _toggle(interaction: BotInteraction, kind: ConsentKind, source: str) -
 async def _player(bot: Services, user: discord.abc.User) -> Player | None:
     async with bot.database.async_session() as session:
         return await known_player(session, bot.settings.origin, str(user.id))
-
-
-def _exported(
-    database: Database, player_id: int, limit: int, running_study: str | None
-) -> list[tuple[str, bytes]]:
-    """(file name, content) of a player's data, in files of at most `limit` bytes unless one game has more."""
-    with database.session() as session:
-        found = export_player(session, player_id, running_study)
-    data = json.dumps(found, ensure_ascii=False, indent=2).encode()
-    if len(data) <= limit:
-        return [(f"{texts.EXPORT_FILE}.json", data)]
-    parts = _compressed(found, limit)
-    return [(f"{texts.EXPORT_FILE}-{number}.json.gz", part) for number, part in enumerate(parts, 1)]
-
-
-def _compressed(found: Mapping[str, Any], limit: int) -> list[bytes]:
-    """The data in as many gzip files as the limit needs, with some of the games in each."""
-    part = gzip.compress(json.dumps(found, ensure_ascii=False).encode())
-    games = found["games"]
-    if len(part) <= limit or len(games) < 2:
-        return [part]
-    half = len(games) // 2
-    return _compressed({**found, "games": games[:half]}, limit) + _compressed({"games": games[half:]}, limit)
-
-
-def _forget(registry: AdapterRegistry, database: Database, player_id: int) -> None:
-    """Take a player and the player's games out of the cards of adapters."""
-    with database.session() as session:
-        played = game_ids_of(session, player_id)
-    registry.forget(played, player_id)

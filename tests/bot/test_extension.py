@@ -119,6 +119,20 @@ async def test_a_host_plays_beside_its_own_cogs(stopped_house: House, host: Host
     ]
 
 
+async def test_the_hooks_of_red_export_and_erase(stopped_house: House, host: Host, ada: Person):
+    house = stopped_house
+    await host.load_extension("bot")
+    await host.tree.sync()
+    cog: Any = host.get_cog("Privacy")
+    thread = await house.play(ada)
+    await house.turn(ada, thread, "the one like a swan")
+    (file,) = (await cog.red_get_data_for_user(user_id=ada.id)).values()
+    assert "the one like a swan" in file.read().decode()
+    await cog.red_delete_data_for_user(requester="user", user_id=ada.id)
+    assert await cog.red_get_data_for_user(user_id=ada.id) == {}
+    await cog.red_delete_data_for_user(requester="owner", user_id=7)  # who never played
+
+
 async def test_what_a_host_lacks_is_said(stopped_house: House, host: Host, monkeypatch: pytest.MonkeyPatch):
     blind = Host(discord.Intents(guilds=True))
     with pytest.raises(commands.ExtensionFailed, match="lacks the intents guild_messages"):
