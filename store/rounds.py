@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, func, select
 
 from games.core import Outcome
-from store.models import Game, Origin, PlayerTrust, Round, RoundAction, RoundEvent, RoundStatus, now
+from store.models import Game, Origin, Player, PlayerTrust, Round, RoundAction, RoundEvent, RoundStatus, now
 
 
 class RoundUnderWay(RuntimeError):
@@ -139,9 +139,10 @@ def trust_of(session: Session, player_id: int) -> list[dict[str, Any]]:
 
 
 def record_trust(session: Session, round_id: int, found: Sequence[PlayerTrust]) -> None:
-    """Replace what a round found of the trust in players."""
+    """Replace what a round found of the trust in players, without those who were erased meanwhile."""
     session.exec(sa.delete(PlayerTrust).where(col(PlayerTrust.round_id) == round_id))
-    session.add_all(found)
+    there = set(session.exec(select(Player.id)))
+    session.add_all(row for row in found if row.player_id in there)
 
 
 def trust_without(trust: Mapping[str, Any], player_id: int) -> dict[str, Any]:

@@ -112,11 +112,7 @@ class Inbox:
             return False
         content = self._content(message)
         if words := plain(content):
-            async with self._database.async_session() as session:
-                said = await said_after_end(session, game, str(message.author.id), words, message.created_at)
-            if said is not None:
-                async with self._database.async_writing() as session:
-                    session.add(said)
+            await self._keep_after_end(game, message, words)
         if game.end_explained:
             return False
         if read(content, _extras(message)) is None and (content or self._plain_messages):
@@ -127,6 +123,17 @@ class Inbox:
             idle = game.end_reason is EndReason.IDLE
             await reply(message, texts.GAME_ENDED_IDLE if idle else texts.GAME_WAS_OVER)
         return first
+
+    async def _keep_after_end(self, game: Game, message: discord.Message, words: str) -> None:
+        """Keep what was said after the end, if it is shared with researchers. Nobody is told if that fails."""
+        try:
+            async with self._database.async_session() as session:
+                said = await said_after_end(session, game, str(message.author.id), words, message.created_at)
+            if said is not None:
+                async with self._database.async_writing() as session:
+                    session.add(said)
+        except SQLAlchemyError as error:
+            log.warning("words after the end not kept", game=game.id, error=str(error.__cause__ or error))
 
     async def edited(self, message: discord.Message) -> None:
         """A message was edited. A waiting utterance is changed too, a played one is not."""

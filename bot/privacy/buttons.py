@@ -9,16 +9,15 @@ import structlog
 
 from bot.components import Button, Buttons
 from bot.privacy import texts
-from bot.privacy.data import erase, exported
+from bot.privacy.data import erase, exported, player_kept
 from bot.respond import acknowledge, answer
 from bot.services import BotInteraction, Services, services_of
 from games.language import _
 from store.games import games_played
-from store.models import ConsentKind, Origin, Player
+from store.models import ConsentKind, Origin
 from store.players import (
     consents,
     give_consent,
-    known_player,
     player_of,
 )
 from store.studies import count_answers
@@ -79,7 +78,7 @@ class ExportButton(PanelButton, template=r"privacy:export:(?P<owner>\d+)"):
     async def pressed(self, interaction: BotInteraction) -> None:
         await acknowledge(interaction, thinking=True)
         bot = services_of(interaction)
-        player = await _player(bot, interaction.user)
+        player = await player_kept(bot, interaction.user.id)
         if player is None or player.id is None:
             await answer(interaction, texts.NOTHING_KEPT)
             return
@@ -113,7 +112,7 @@ class EraseYesButton(PanelButton, template=r"privacy:erase-yes:(?P<owner>\d+)"):
     async def pressed(self, interaction: BotInteraction) -> None:
         await acknowledge(interaction)
         bot = services_of(interaction)
-        player = await _player(bot, interaction.user)
+        player = await player_kept(bot, interaction.user.id)
         if player is None or player.id is None:
             await interaction.edit_original_response(content=_(texts.NOTHING_KEPT), view=None)
             return
@@ -127,7 +126,7 @@ BUTTONS = (ConsentButton, FirstChoiceButton, ExportButton, EraseButton, EraseYes
 
 async def first_choices(bot: Services, user: discord.abc.User) -> tuple[str, Buttons] | None:
     """The notice with two choices for somebody who begins the first game; None for everybody else."""
-    player = await _player(bot, user)
+    player = await player_kept(bot, user.id)
     if player is None or player.id is None:
         return None
     async with bot.database.async_session() as session:
@@ -147,7 +146,7 @@ def _first_choices(user: discord.abc.User, answers: Mapping[ConsentKind, bool], 
 
 async def panel(bot: Services, user: discord.abc.User) -> tuple[str, Buttons]:
     """Answer with a summary of the stored data of a player and the buttons."""
-    player, games, study_answers = await _player(bot, user), 0, 0
+    player, games, study_answers = await player_kept(bot, user.id), 0, 0
     answers = dict.fromkeys(ConsentKind, False)
     if player is not None and player.id is not None:
         async with bot.database.async_session() as session:
@@ -192,8 +191,3 @@ async def _toggle(interaction: BotInteraction, kind: ConsentKind, source: str) -
     if kind is ConsentKind.TRAINING and not answers[kind]:
         await bot.console.leave_affected()
     return answers
-
-
-async def _player(bot: Services, user: discord.abc.User) -> Player | None:
-    async with bot.database.async_session() as session:
-        return await known_player(session, bot.settings.origin, str(user.id))

@@ -8,10 +8,9 @@ from discord import app_commands
 
 from bot.cogs import Cog
 from bot.privacy.buttons import panel
-from bot.privacy.data import erase, exported
+from bot.privacy.data import erase, exported, player_kept
 from bot.respond import acknowledge, answer
 from bot.services import BotInteraction, Services
-from store.players import known_player
 
 
 class Privacy(Cog):
@@ -28,21 +27,16 @@ class Privacy(Cog):
 
     async def red_get_data_for_user(self, *, user_id: int) -> dict[str, io.BytesIO]:
         """Red asks every cog for what it keeps about somebody: file name -> content."""
-        player_id = await self._player_id(user_id)
-        if player_id is None:
+        player = await player_kept(self.bot, user_id)
+        if player is None or player.id is None:
             return {}
         files = await asyncio.to_thread(
-            exported, self.bot.database, player_id, sys.maxsize, self.bot.study.name
+            exported, self.bot.database, player.id, sys.maxsize, self.bot.study.name
         )
         return {name: io.BytesIO(data) for name, data in files}
 
     async def red_delete_data_for_user(self, *, requester: str, user_id: int) -> None:
         """Red asks every cog to erase somebody. Who asked makes no difference: nothing is kept that must be."""
-        player_id = await self._player_id(user_id)
-        if player_id is not None:
-            await erase(self.bot, player_id)
-
-    async def _player_id(self, user_id: int) -> int | None:
-        async with self.bot.database.async_session() as session:
-            player = await known_player(session, self.bot.settings.origin, str(user_id))
-        return None if player is None else player.id
+        player = await player_kept(self.bot, user_id)
+        if player is not None and player.id is not None:
+            await erase(self.bot, player.id)

@@ -14,10 +14,22 @@ from bot.services import Services
 from learner.registry import AdapterError, AdapterRegistry
 from store.database import Database
 from store.games import unfinished_games_of
-from store.models import EndReason
-from store.players import adapters_that_learnt_from, erase_player, export_player, game_ids_of
+from store.models import EndReason, Player
+from store.players import (
+    adapters_that_learnt_from,
+    erase_player,
+    export_player,
+    game_ids_of,
+    known_player,
+)
 
 log = structlog.get_logger(__name__)
+
+
+async def player_kept(bot: Services, user_id: int) -> Player | None:
+    """The player with a Discord id, if anything is kept of one."""
+    async with bot.database.async_session() as session:
+        return await known_player(session, bot.settings.origin, str(user_id))
 
 
 async def erase(bot: Services, player_id: int) -> tuple[int, int, bool]:

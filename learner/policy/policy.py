@@ -1,7 +1,6 @@
 """The policy π(a|x): a base model with adapters, which samples actions under the grammar and computes their exact
 log-probabilities."""
 
-import hashlib
 import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
@@ -33,7 +32,7 @@ from learner.policy.grammar import Draw, Grammar, masked_log_softmax
 from learner.policy.limits import check_length, most_tokens
 from learner.policy.loading import choose_device, load_base
 from learner.policy.lora import Adapters
-from learner.policy.prompt import Prompt, PromptBuilder
+from learner.policy.prompt import Prompt, PromptBuilder, prompt_hash
 from learner.policy.sampling import Sampler, TurnInputs, source_of
 from learner.protocol import BASE_ADAPTER, TurnRequest
 from learner.settings import LearnerSettings
@@ -100,18 +99,8 @@ class Policy:
 
     @cached_property
     def prompt_hash(self) -> str:
-        """SHA-256 of how the prompts of the games are written: a first and a later turn of a fixed board of each, as
-        token ids with a 0 for each figure."""
-        written = hashlib.sha256()
-        for name, game in sorted(self._games.items()):
-            context = game.deal([str(number) for number in range(12)], random.Random(0)).listener
-            state = game.initial_state(context)
-            action = game.legal_actions(state)[0]
-            first = Step(state, "the first one", action)
-            messages = game.prompt(context, [first], game.apply(state, action), "no, the other one")
-            ids = self.prompts.build(messages, lambda _figure: (0,)).ids
-            written.update(f"{name} {ids}".encode())
-        return written.hexdigest()
+        """See `learner.policy.prompt.prompt_hash`."""
+        return prompt_hash(self.prompts, self._games)
 
     @property
     def learns_from_rejections(self) -> bool:

@@ -4,13 +4,15 @@ Actions are tokenised separately from the text around them, so that an action al
 were sampled are those that are later read and trained on.
 """
 
+import hashlib
+import random
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from games.core import Figure, Message, Text
+from games.core import Figure, Game, Message, Step, Text
 
 _MARK = "QQQQ"
 _PROBE = "Aa. Bb  Cc. dD|'"
@@ -204,3 +206,18 @@ def _assistant(text: str) -> dict[str, Any]:
 
 def _text(message: Message) -> str:
     return "".join(part.text for part in message.parts if isinstance(part, Text))
+
+
+def prompt_hash(builder: PromptBuilder, games: Mapping[str, Game]) -> str:
+    """SHA-256 of how prompts are written: a first and a later turn of a fixed board of each game, as token ids with a 0
+    for each figure."""
+    written = hashlib.sha256()
+    for name, game in sorted(games.items()):
+        context = game.deal([str(number) for number in range(12)], random.Random(0)).listener
+        state = game.initial_state(context)
+        action = game.legal_actions(state)[0]
+        first = Step(state, "the first one", action)
+        messages = game.prompt(context, [first], game.apply(state, action), "no, the other one")
+        ids = builder.build(messages, lambda _figure: (0,)).ids
+        written.update(f"{name} {ids}".encode())
+    return written.hexdigest()

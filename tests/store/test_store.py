@@ -20,6 +20,7 @@ from store.models import (
     Instruction,
     Origin,
     Player,
+    PlayerTrust,
     Round,
     RoundAction,
     RoundEvent,
@@ -267,6 +268,14 @@ async def test_erasing_a_player_reaches_turns_and_training_sets(database: Databa
             "capped": [game.player_id],
         }
         rounds.finish(session, row.id, trust=trust)
+        of_players = [  # the second one was erased while the round judged players
+            PlayerTrust(
+                round_id=row.id, player_id=who, trust=0.6, turns=3, naming=0, weight=1,
+                quarantined=False, capped=False,
+            )
+            for who in (game.player_id, 99)
+        ]  # fmt: skip
+        rounds.record_trust(session, row.id, of_players)
         (interaction,) = training.usable_interactions(session, None)
         training.record_lineage(
             session, adapter, [training.LineageEntry(turn_id, 1.0, 1.0) for turn_id in interaction.turn_ids]
@@ -279,9 +288,11 @@ async def test_erasing_a_player_reaches_turns_and_training_sets(database: Databa
         ]
         assert [row["number"] for row in exported["rounds"]] == [1]
         assert [row["detail"] for row in exported["round_events"]] == ["0 4 * * *"]
+        assert [row["trust"] for row in exported["trust_by_round"]] == [0.6]
+        assert [row.player_id for row in session.exec(select(PlayerTrust))] == [game.player_id]
         assert players.erase_player(session, game.player_id) == 1
     with database.session() as session:
-        for table in (Player, Game, Turn, Instruction, AdapterTurn):
+        for table in (Player, Game, Turn, Instruction, AdapterTurn, PlayerTrust):
             assert session.exec(select(table)).all() == []
         assert session.exec(select(Adapter)).one().erased_turns == 2
         assert rounds.quarantined(session, 1) == {99}
