@@ -53,7 +53,7 @@ def label_axes(axes: Axes, title: str, x_label: str, unit: str) -> None:
     """Title, label of the x axis, and a y axis from 0, in percent if `unit` is "share"."""
     axes.set_title(title)
     axes.set_xlabel(x_label)
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=7, integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=7, integer=True, min_n_ticks=1))
     axes.set_ylim(bottom=0)
     if unit == "share":
         axes.yaxis.set_major_formatter(PercentFormatter(1))

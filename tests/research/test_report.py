@@ -9,11 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from typer.testing import CliRunner
 
 from cli.main import app
 from games.figures import open_images
 from research.recorded import read_games
+from research.report.curve import label_axes
 from research.report.measures import RESET, differences, measure_deployment, words
 from research.report.played import ReportError, open_source
 from sim.bench.store import generate
@@ -262,3 +264,12 @@ def test_words_are_those_of_people():
         "go",
         "café",
     ]
+
+
+@pytest.mark.parametrize("rounds", [[0], [0, 1], [0, 1, 2]])
+def test_rounds_are_whole_numbers_on_the_axis_however_few_there_are(rounds: list[int]):
+    axes = Figure().subplots()
+    axes.plot(rounds, [0.5] * len(rounds), "o")
+    label_axes(axes, "Success", "round", "share")
+    low, high = axes.get_xlim()
+    assert [tick for tick in axes.get_xticks() if low <= tick <= high] == rounds
