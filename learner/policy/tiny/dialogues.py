@@ -213,6 +213,7 @@ class ScriptedSpeaker:
             kinds.append((phrases.UNDO, table.latest))
         if len(order) > 1:
             kinds += [(phrases.KEEP, some[:1]), (phrases.UNDO_FIRST, order[:1])]
+            kinds.append((phrases.KEEP_ONLY, tuple(letter for letter in order if letter != some[1])))
             kinds += [(phrases.REMOVE_SEVERAL, some)] * 3
         if len(order) == 2:
             kinds += [(phrases.CLEAR_TWO, order)] * 2
@@ -229,6 +230,8 @@ class ScriptedSpeaker:
                 gone
             )
         kept = sorted(table.selected & table.meant)
+        if len(kept) == 1 and rng.random() < 0.2:
+            return self._filled(phrases.KEEP_ONLY, table, {"y": kept[0]}), misplaced
         if kept and rng.random() < 0.3:
             return self._filled(phrases.KEEP, table, {"x": gone[0], "y": rng.choice(kept)}), frozenset(gone)
         if len(table.order) > 1 and table.order[0] in misplaced and rng.random() < 0.3:

@@ -68,13 +68,39 @@ ORDINAL = (
     "your first pick",
 )
 UNDO_FIRST: tuple[Phrase, ...] = ((("", "please", "no,", "can you"), TAKE_BACK, ORDINAL),)
+TAIL = (
+    "please", "i think", "lol", "i guess", "maybe", "if you can", "thanks", "haha", "pls", "or something", "next",
+    "too", "as well", "now", "first", "there", "or so", "sort of", "you know", "again", "this time", "!", "?", "...",
+)  # fmt: skip
+BEFORE_REMOVE = (
+    "", "", "", "please", "now", "but", "also", "next", "you need to", "can you", "let's", "now let's", "we need to",
+    "now we just have to", "you have to", "go ahead and", "could you please", "i need you to", "so", "pls", "just",
+    "i'd like you to", "the next step is to", "now you should", "one more thing:", "before we go on,", "you can",
+)  # fmt: skip
 REMOVE: tuple[Phrase, ...] = (
-    (("", "", "please", "now", "but", "also", "next", "you need to", "can you"), TAKE_BACK,
-     ("{the x}", "{the x}", "{x}")),
+    (BEFORE_REMOVE, TAKE_BACK, ("{the x}", "{the x}", "{x}", "that {x}"), ("", "", "", *TAIL)),
+    (BEFORE_REMOVE, TAKE_BACK,
+     ("{the x}, it has {x2}", "{the x}. it has {x2}", "{the x}. it looks like {x2}", "{the x}, {x2}", "{x}. {x2}",
+      "{the x}. it's {x2}", "{the x} or {x2}", "{the x}, with {x2}", "that {x}. it is {x2}", "{the x}. there is {x2}",
+      "{the x}... {x2}", "{the x}, also like {x2}")),
+    (BEFORE_REMOVE, TAKE_BACK,
+     ("the one that looks like {x}", "the one, {the x}", "the image with {x}", "the shape that looks like {x}",
+      "the figure of {x}", "looks like {x}", "the shape like {x}", "the first one, {the x}", "the one like {x}",
+      "{the x} you picked before", "{the x} you selected earlier", "{the x} that you chose first", "the other {x}",
+      "the one you picked for {the x}", "the one that you picked when i said {x}", "your choice for {the x}",
+      "what you took for {the x}", "the earlier one, {the x}", "the one from before, {the x}", "the selected {x}",
+      "{the x} that is selected", "{the x} from the selection", "the one with {x}", "the picture of {x}", "{x} one")),
     (("not {the x}", "{the x} is wrong", "{the x} was wrong", "{the x} should not be selected", "{the x} isn't right",
       "{the x} is not one of them", "we don't need {the x}", "{the x} has to go", "i never wanted {the x}",
       "{the x} is not part of it", "{the x} should go", "you should not have {the x}", "put {the x} back",
-      "{the x} doesn't belong", "without {the x}", "everything but {the x}", "all but {the x} are right"),),
+      "{the x} doesn't belong", "without {the x}", "all but {the x} are right", "the problem is {the x}",
+      "there is no {x} among them", "{the x} is still wrong"),),
+)  # fmt: skip
+KEEP_ONLY: tuple[Phrase, ...] = (
+    (("", "no,", "please", "wrong,", "ok,"),
+     ("keep only {the y}", "just keep {the y}", "only {the y} is right", "deselect everything except {the y}",
+      "remove all but {the y}", "all are wrong except {the y}", "leave only {the y}", "only {the y} should stay",
+      "undo everything but {the y}", "all of them are wrong but {the y}", "remove the others, keep {the y}")),
 )  # fmt: skip
 REMOVE_SEVERAL: tuple[Phrase, ...] = (
     (("", "please", "no,"), TAKE_BACK,
@@ -131,10 +157,6 @@ LIKE = (
     "this one could be", "imagine", "think of", "looks kind of like", "to me it's", "picture of", "shape like",
     "it has", "something that looks like", "the figure that resembles", "some kind of", "basically",
     "you can see", "similar to",
-)  # fmt: skip
-TAIL = (
-    "please", "i think", "lol", "i guess", "maybe", "if you can", "thanks", "haha", "pls", "or something", "next",
-    "too", "as well", "now", "first", "there", "or so", "sort of", "you know", "again", "this time", "!", "?", "...",
 )  # fmt: skip
 ASK: tuple[Phrase, ...] = (
     (("{x}",),),
@@ -210,7 +232,7 @@ THREE: tuple[Phrase, ...] = (
 BREAK = (", ", ", ", ". ", ". ", "! ", " ", " ", " ", " - ", "... ", "; ", ", but ", ": ", " lol ", ", ok ")
 
 KINDS = (
-    YES, NO, AGAIN, UNDO, UNDO_FIRST, REMOVE, REMOVE_SEVERAL, KEEP, PUT_BACK, CLEAR, CLEAR_TWO, ASK, ASK_NOT,
+    YES, NO, AGAIN, UNDO, UNDO_FIRST, REMOVE, REMOVE_SEVERAL, KEEP, KEEP_ONLY, PUT_BACK, CLEAR, CLEAR_TWO, ASK, ASK_NOT,
     INSTEAD_ALONE, INSTEAD, SWAP, TWO, THREE,
 )  # fmt: skip
 _PLACE = re.compile(r"\{(the )?([xyz])(2?)\}")

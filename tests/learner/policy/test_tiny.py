@@ -488,3 +488,41 @@ def test_the_next_best_figure_is_picked_after_a_plain_no(policy: Policy):
         ((action, _),) = policy.act([request], greedy=True)
         found += action == f"deselect {letter} select {right}"
     assert found >= 7
+
+
+def test_a_figure_that_is_named_is_taken_back(policy: Policy):
+    """As typed by a person, in words that no dialogue of pretraining has, of either of two selected figures."""
+    typed = (
+        "Let’s get rid of that {}",
+        "Great. Could you unselect the {}? It has a flat bottom.",
+        "pls unclick the one I called {}",
+        "Good, but deselect the earlier {}",
+        "OK get rid of the {} one",
+        "Now we have to drop the shape that looks like a {}",
+        "I don’t want the {} any more",
+        "Take out the {} again…",
+    )
+    requests, expected = [], []
+    for board in range(8):
+        figures = images.ids[10 * board : 10 * board + 10]
+        for number, words in enumerate(typed):
+            name = images[figures[1 + number % 2]].names[0]
+            requests.append(
+                TurnRequest(
+                    request_id=f"{board}-{number}",
+                    game_id=f"{board}-{number}",
+                    images="classic",
+                    context=figures,
+                    history=(
+                        PastStep(state="", utterance=plain(images[figures[1]].names[0]), action="select B"),
+                        PastStep(state="B", utterance=plain(images[figures[2]].names[0]), action="select C"),
+                    ),
+                    state="B C",
+                    utterance=plain(words.format(name)),
+                    adapter=BASE_ADAPTER,
+                )
+            )
+            expected.append(f"deselect {'BC'[number % 2]}")
+    actions = [action for action, _ in policy.act(requests, greedy=True)]
+    right = sum(action == wanted for action, wanted in zip(actions, expected, strict=True))
+    assert right >= 0.75 * len(expected), right
