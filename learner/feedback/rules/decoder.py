@@ -261,7 +261,8 @@ def rejects(utterance: str) -> bool:
         return False
     if patterns.REJECTION.search(text):
         return True
-    return bool(patterns.DESELECT.search(text)) and not names_what_to_take_back(utterance)
+    found = patterns.DESELECT.search(text)
+    return found is not None and not (_described(found) and only_takes_back(utterance))
 
 
 def describes(utterance: str) -> bool:
@@ -282,8 +283,7 @@ def names_what_to_take_back(utterance: str) -> bool:
     found = patterns.DESELECT.search(read(utterance).text)
     if not found or not only_takes_back(utterance):
         return False
-    named = _named(found["object"].partition("|")[0].split())
-    return _weight(read(" ".join(named)).content) >= 1
+    return _weight(_described(found)) >= 1
 
 
 def without_verdict(utterance: str) -> str:
@@ -308,6 +308,11 @@ def _without_verdicts(text: str) -> str:
     for pattern in (patterns.IDIOMS_OF_PRAISE, patterns.PRAISE, patterns.REJECTION):
         text = pattern.sub(" ", text)
     return text
+
+
+def _described(request: re.Match[str]) -> frozenset[str]:
+    """The content words of what a request to deselect (`patterns.DESELECT`) names."""
+    return read(" ".join(_named(request["object"].partition("|")[0].split()))).content
 
 
 def _named(words_after: Sequence[str]) -> Sequence[str]:

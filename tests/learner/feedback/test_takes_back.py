@@ -61,6 +61,10 @@ def test_it_describes_something_to_select_too(utterance: str):
         ("nope 😅 the swan", True),
         ("No, remove the duck", True),
         ("remove the duck", False),
+        ("Please remove the tall house.", False),  # common words name a figure too
+        ("Get rid of the bird…", False),
+        ("Deselect the last one", True),
+        ("deselect the house and pick the duck", True),
         ("Deselect the duck and the house", False),
         ("yes, the house", False),
         ("Great! now the duck", False),
