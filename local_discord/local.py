@@ -63,6 +63,8 @@ async def only_here(request: web.Request, handler: Handler) -> web.StreamRespons
         return answer(
             {"message": "This service answers under the address of its machine only.", "code": 0}, 421
         )
+    if "\0" in request.path:
+        return answer({"message": "There is nothing at this address.", "code": 0}, 404)
     origin = request.headers.get("Origin")
     if request.path.startswith(PREFIX) and origin not in (None, f"{request.scheme}://{request.host}"):
         return answer({"message": "Only the page itself may do this, not another site.", "code": 0}, 403)

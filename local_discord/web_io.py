@@ -61,7 +61,7 @@ async def read_body(request: web.Request) -> tuple[Any, dict[int, Upload]]:
 def _loads(text: str) -> Any:
     try:
         return json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ApiError(400, 50109, "The request body contains invalid JSON.") from error
 
 

@@ -29,7 +29,7 @@ from learner.policy.cache import KVCacheStore
 from learner.policy.features import ImageFeatures
 from learner.policy.figures import FigureEncoder
 from learner.policy.grammar import Draw, Grammar, masked_log_softmax
-from learner.policy.limits import check_length, most_tokens
+from learner.policy.limits import check_characters, check_length, most_tokens
 from learner.policy.loading import choose_device, load_base
 from learner.policy.lora import Adapters
 from learner.policy.prompt import Prompt, PromptBuilder, prompt_hash
@@ -120,7 +120,9 @@ class Policy:
 
     def check_length(self, request: TurnRequest) -> None:
         """Raises `TurnTooLong` where a turn's utterances are more than the model takes, or leave later turns none."""
-        said = self.utterance_tokens([*(past.utterance for past in request.history), request.utterance])
+        utterances = [*(past.utterance for past in request.history), request.utterance]
+        check_characters(utterances)
+        said = self.utterance_tokens(utterances)
         turns_left = max(0, self.game(request.game).max_turns - len(request.history) - 1)
         check_length(said, self.max_utterance_tokens, turns_left)
 

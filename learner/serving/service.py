@@ -88,9 +88,11 @@ class PolicyService:
             return _refusal(f"A request may have {MAX_BODY // 2**10} KiB", 413)
         except ValidationError as error:
             return _refusal(over_limits(error), 422)
+        except web.RequestPayloadError:
+            return _refusal("The body cannot be read: is it compressed as its Content-Encoding says?", 400)
 
     async def _act(self, request: web.Request) -> web.Response:
-        turn = TurnRequest.model_validate_json(await request.text())
+        turn = TurnRequest.model_validate_json(await request.read())
         if turn.protocol != PROTOCOL_VERSION:
             raise PolicyError(
                 f"This service speaks protocol {PROTOCOL_VERSION}, the request {turn.protocol}", retry=False
@@ -131,7 +133,7 @@ class PolicyService:
         )
 
     async def _finished(self, request: web.Request) -> web.Response:
-        await self._worker.finished(GameFinished.model_validate_json(await request.text()).game_id)
+        await self._worker.finished(GameFinished.model_validate_json(await request.read()).game_id)
         return web.json_response({})
 
     async def _status(self, _request: web.Request) -> web.Response:

@@ -232,3 +232,18 @@ async def test_no_other_site_can_act_through_a_browser_here():
         assert await join(Host="127.0.0.1.site.example") == 421
         async with http.get(f"{service.base_url}/", headers={"Host": "site.example"}) as response:
             assert response.status == 421
+
+
+async def test_no_request_ends_in_an_error_of_the_server():
+    async with LocalDiscord(page=True) as service, aiohttp.ClientSession() as http:
+        deep, headers = b"[" * 100_000, {"Content-Type": "application/json"}
+        for method, path, body, status in (
+            ("POST", "/local/users", deep, 400),
+            ("POST", "/api/v10/channels/1/messages", deep, 401),
+            ("GET", "/avatars/%00", None, 404),
+            ("GET", "/nothing/%00", None, 404),
+        ):
+            async with http.request(
+                method, service.base_url + path, data=body, headers=headers if body else {}
+            ) as response:
+                assert response.status == status, path

@@ -43,15 +43,20 @@ class Marker:
                 torch.tensor([encoding.ids], device=self._model.device)
             )
             logits = self._model.tagger(vectors, torch.tensor([len(encoding.ids)]))[0].cpu()
+        # `char_to_token` and `offsets` take a time that grows with the text, each time
+        offsets = encoding.offsets
+        token_of = {
+            place: number for number, (start, stop) in enumerate(offsets) for place in range(start, stop)
+        }
         strange = torch.zeros(len(encoding.ids))
         for word in _WORD.finditer(utterance):
-            token = encoding.char_to_token(word.start())
+            token = token_of.get(word.start())
             if token is not None and word[0] not in self._framing:
                 strange[token] = STRANGE_LOGITS
         tags = (logits - strange[:, None] * torch.eye(TAGS)[OUTSIDE]).argmax(-1).tolist()
         marked, end = f"{AGAIN} " if rejects(utterance) else "", 0
         for first, last in spans(tags, [token.startswith("##") for token in encoding.tokens]):
-            start, stop = encoding.offsets[first][0], encoding.offsets[last][1]
+            start, stop = offsets[first][0], offsets[last][1]
             marked += f"{utterance[end:start]} {OPENS} {utterance[start:stop]} {CLOSES} "
             end = stop
         return " ".join((marked + utterance[end:]).split())

@@ -26,8 +26,11 @@ from tests.learner.serving.started import Started
 
 rules = GAMES["multiref"]
 images = open_images("classic")
-PILLS = ("½" * 1000, "\ufdfa" * 1000)
-"""1,000 characters each, and thousands of tokens: the tokenizer takes them apart (NFKC)."""
+PILLS = ("½" * 1000, "\ufdfa" * 1000, "½" * 4000, "\ufdfa" * 4000, "½ " * 2000)
+"""Up to 4,000 characters each, as many as a request may have, and thousands of tokens: the tokenizer takes them apart
+(NFKC)."""
+PILL_SECONDS = 10.0
+"""In which one of them must be refused on a busy machine. It took a minute when the time grew with the square."""
 HALF_OPEN = 1_000
 
 
@@ -71,8 +74,10 @@ async def test_what_is_more_than_the_model_takes_is_refused_in_words(service: St
     before = psutil.Process(service.pid).memory_info().rss
     for number, pill in enumerate(PILLS):
         for steps in (0, 9):
+            began = time.monotonic()
             with pytest.raises(TurnTooLong, match="fewer words"):
                 await service.act(request(f"pill {number} {steps}", pill, steps))
+            assert time.monotonic() - began < PILL_SECONDS
     assert psutil.Process(service.pid).memory_info().rss < 1.2 * before
     usual = request("long but usual", "the one that looks like " + "a very " * 100 + "big dog", 0)
     assert (await service.act(usual)).adapter == BASE_ADAPTER
@@ -102,6 +107,27 @@ async def test_a_game_that_said_a_lot_can_still_be_played_to_its_end(service: St
         adapter=BASE_ADAPTER,
     )
     assert (await service.act(last)).adapter == BASE_ADAPTER
+
+
+@pytest.mark.asyncio(loop_scope="session")
+@pytest.mark.parametrize(
+    ("body", "headers", "status"),
+    [
+        (b"\xff\xfe\x00", {}, 422),
+        (b"{}", {"Content-Type": "application/json; charset=evil"}, 422),
+        (b"no gzip", {"Content-Encoding": "gzip"}, 400),
+        (b"[" * 100_000, {}, 422),
+    ],
+)
+async def test_a_body_that_cannot_be_read_is_refused_in_words(
+    service: Started, body: bytes, headers: dict[str, str], status: int
+):
+    headers = {"Authorization": "Bearer between us", **headers}
+    async with (
+        aiohttp.ClientSession(service.client.url) as session,
+        session.post("/v1/act", data=body, headers=headers) as answer,
+    ):
+        assert (answer.status, list(await answer.json())) == (status, ["error", "retry"])
 
 
 @pytest.mark.asyncio(loop_scope="session")
