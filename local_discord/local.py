@@ -54,7 +54,7 @@ PAGE = web.AppKey("page", Page)
 
 @web.middleware
 async def only_here(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Refuses what other web sites would have a browser on this machine do here.
+    """Refuses what other web sites would have a browser on this machine do here, and addresses that no file can have.
 
     The `Host` must be an address or a name of this machine, or else any site could make its own name lead here (DNS
     rebinding). What the page does must come from the page itself, by its `Origin`; programs send none.
