@@ -40,9 +40,9 @@ def build(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Pretrain the embedded policy on the figures of an image set. It takes minutes. Use it with `--policy DIR`."""
+    from learner.policy.tiny.align import AlignSettings
     from learner.policy.tiny.build import BuildSettings
     from learner.policy.tiny.build import build as run  # torch is loaded only when it is needed
-    from learner.policy.tiny.pretrain import AlignSettings
 
     settings = BuildSettings(
         images=images,

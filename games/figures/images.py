@@ -14,6 +14,17 @@ Polygon = tuple[tuple[float, float], ...]
 
 
 @dataclass(frozen=True)
+class Annotation:
+    """How one person named a figure and its pieces."""
+
+    name: str
+    description: str
+    """The name with the parts: one of the figure's descriptions."""
+    pieces: tuple[str, ...]
+    """What each polygon was called, "" for one that was not."""
+
+
+@dataclass(frozen=True)
 class FigureData:
     """One figure: seven polygons and what people call it."""
 
@@ -25,6 +36,8 @@ class FigureData:
     """Longer descriptions that may name parts. Names are not repeated here."""
     pieces: tuple[str, ...] = ()
     """Piece kinds of `polygons`, where known."""
+    annotations: tuple[Annotation, ...] = ()
+    """What people called the pieces, where known."""
 
     @property
     def words(self) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from games.figures.images import FigureData, ImageSet, Polygon
+from games.figures.images import Annotation, FigureData, ImageSet, Polygon
 
 LICENCE = "KiloGram: research and education only, see https://github.com/lil-lab/kilogram"
 _KINDS = {
@@ -90,23 +90,28 @@ def _new(more: Sequence[dict[str, Any]], known: Sequence[dict[str, Any]]) -> lis
 
 def _figure(figure_id: str, path: Path, annotations: Sequence[dict[str, Any]]) -> FigureData:
     counts: dict[str, int] = {}
-    descriptions: dict[str, None] = {}
+    descriptions: dict[str, Annotation] = {}
     for annotation in annotations:
         try:
             name = _tidy(annotation["whole"]["wholeAnnotation"])
-            parts = list(dict.fromkeys(_tidy(part) for part in annotation.get("part", {}).values()))
+            pieces = {piece: _tidy(part) for piece, part in annotation.get("part", {}).items()}
+            parts = list(dict.fromkeys(pieces.values()))
         except (KeyError, TypeError, AttributeError):
             raise ValueError(f"An annotation of {figure_id} has no words: download the file again") from None
         if name:
             counts[name] = counts.get(name, 0) + 1
             parts = [part for part in parts if part]
             if parts:
-                descriptions[f"{name} with {_listed(parts)}"] = None
+                said = f"{name} with {_listed(parts)}"
+                called = tuple(pieces.get(str(number), "") for number in range(1, 8))
+                descriptions[said] = Annotation(name, said, called)
     names = sorted(
         counts, key=lambda name: -counts[name]
     )  # stable sort: names of equal count keep their order
     kinds, polygons = _read_svg(path)
-    return FigureData(figure_id, polygons, tuple(names), tuple(descriptions), kinds)
+    return FigureData(
+        figure_id, polygons, tuple(names), tuple(descriptions), kinds, tuple(descriptions.values())
+    )
 
 
 def _tidy(words: str) -> str:

@@ -16,21 +16,14 @@ from transformers import AutoModelForImageTextToText, AutoTokenizer, LlamaConfig
 
 from games.figures import ImageSet, held_out, open_images
 from learner.examples.seed import SEED_FILE, write_seed_games
+from learner.policy.tiny.align import AlignSettings, align, figures_to_learn
 from learner.policy.tiny.configuration import TinyVlmConfig
 from learner.policy.tiny.modeling import (
     TinyVlmForConditionalGeneration,
     register,
     start_by_likeness,
 )
-from learner.policy.tiny.pretrain import (
-    BOARD,
-    AlignSettings,
-    LanguageSettings,
-    OnProgress,
-    align,
-    pictures,
-    train_language,
-)
+from learner.policy.tiny.pretrain import BOARD, LanguageSettings, OnProgress, train_language
 from learner.policy.tiny.scripted_games import scripted_games
 from learner.policy.tiny.tagger_training import train_tagger
 from learner.policy.tiny.tokenizer import (
@@ -162,9 +155,8 @@ def build(settings: BuildSettings, out: Path, progress: OnProgress = lambda *_: 
     fresh = TinyVlmForConditionalGeneration(model.config)
     model.model.vision_model, model.model.matcher = fresh.model.vision_model, fresh.model.matcher
     tokenizer = AutoTokenizer.from_pretrained(settings.language)
-    size = model.config.image_size
-    pixels = pictures(images, ids, size)
-    align(model, tokenizer, pixels, list(known.values()), settings.training, settings.seed, progress)
+    figures = figures_to_learn([images[figure] for figure in ids], list(known.values()), settings.seed)
+    align(model, tokenizer, figures, settings.training, settings.seed, progress)
     _save(model, tokenizer, out)
     write_seed_games(
         scripted_games(known, settings.images, settings.seed_games, settings.turns, settings.seed),

@@ -1,8 +1,4 @@
-"""Pretrains the embedded model from scratch, but for its tagger (`learner.policy.tiny.tagger_training`).
-
-The language part learns from scripted dialogues, without figures. The encoder and the matcher's words learn from
-figures with descriptions.
-"""
+"""Pretrains the language part of the embedded model on scripted dialogues, without figures."""
 
 import math
 import random
@@ -15,7 +11,6 @@ import torch
 from torch.nn import functional
 from transformers import PreTrainedTokenizerFast
 
-from games.figures.images import ImageSet
 from games.letters import DESELECT, LETTERS, SELECT, selection_in_words
 from games.words import spoken
 from learner.feedback.rules.decoder import rejects
@@ -36,28 +31,8 @@ occurs."""
 
 
 @dataclass(frozen=True)
-class AlignSettings:
-    """Hyper-parameters of `align`. The defaults take a few minutes on one core."""
-
-    steps: int = 900
-    batch: int = 192
-    """Figures."""
-    rate: float = 2e-3
-    said: int = 8
-    """Descriptions of each figure in a batch. Words are many and cost little, pictures are few and cost much."""
-    temperature: float = 0.2
-    """Temperature of the contrastive alignment. Descriptions fit several figures, so a lower one overfits to the
-    training figures."""
-    dropout: float = 0.4
-    """Share of the words of a description that are left out."""
-    views: int = 8
-    """Number of slightly rotated and shifted pictures of each figure."""
-
-
-@dataclass(frozen=True)
 class LanguageSettings:
-    """Hyper-parameters of `train_tagger` and `train_language`. The defaults take about two hours on one
-    core."""
+    """Hyper-parameters of `train_tagger` and `train_language`. The defaults take about two hours on one core."""
 
     tagger_steps: int = 3000
     tagger_batch: int = 16
@@ -74,98 +49,6 @@ class LanguageSettings:
     """Maximum number of turns of a dialogue."""
     unmarked: float = 0.05
     """Share of messages whose descriptions are not marked, as if the tagger had missed them."""
-
-
-def pictures(images: ImageSet, ids: Sequence[str], size: int) -> torch.Tensor:
-    """[n, 3, size, size] rasters in 0..1, as the processor returns them."""
-    rasters = [np.asarray(images.raster(figure, size), dtype=np.float32) / 255 for figure in ids]
-    return torch.from_numpy(np.stack(rasters)).permute(0, 3, 1, 2).contiguous()
-
-
-def jitter(pixels: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    """The pictures rotated by up to 7 degrees, scaled by up to 10% and shifted by up to 5%."""
-    n = len(pixels)
-    angle, scale, x, y = (torch.rand(4, n, generator=generator) * 2 - 1) * torch.tensor(
-        [[math.radians(7)], [0.1], [0.1], [0.1]]
-    )
-    cos, sin = torch.cos(angle) * (1 + scale), torch.sin(angle) * (1 + scale)
-    matrix = torch.stack([torch.stack([cos, -sin, x], 1), torch.stack([sin, cos, y], 1)], 1)
-    grid = functional.affine_grid(matrix, list(pixels.shape), align_corners=False)
-    return 1 - functional.grid_sample(1 - pixels, grid, align_corners=False)
-
-
-def align(
-    model: TinyVlmForConditionalGeneration,
-    tokenizer: PreTrainedTokenizerFast,
-    pixels: torch.Tensor,
-    descriptions: Sequence[Sequence[str]],
-    settings: AlignSettings,
-    seed: int,
-    progress: OnProgress,
-) -> None:
-    """Align encoder and the matcher's words on (figure, description) pairs with a symmetric InfoNCE loss.
-
-    A word's vector is a learnt linear map of its embedding, plus a learnt difference for words that occur in
-    descriptions. Afterwards the matched features are standardised over all figures.
-    """
-    rng, generator = random.Random(seed), torch.Generator().manual_seed(seed)
-    encoder, vectors = model.model.vision_model, model.get_input_embeddings().weight.detach()
-    bags = [
-        [ids for words in of if (ids := tokenizer.encode(spoken(words), add_special_tokens=False))]
-        for of in descriptions
-    ]
-    with torch.no_grad():
-        views = [encoder.patches(pixels)]
-        views += [encoder.patches(jitter(pixels, generator)) for _ in range(settings.views - 1)]
-        seen = torch.stack(views, 1)
-    width = vectors.shape[1]
-    key = torch.nn.Linear(model.config.feature_size, width, bias=False)
-    mapped = torch.nn.Linear(width, width, bias=False)
-    own = torch.nn.Embedding(len(vectors), width)
-    torch.nn.init.zeros_(own.weight)
-    optimiser = torch.optim.AdamW(
-        [p for part in (encoder, key, mapped, own) for p in part.parameters()], weight_decay=0.02, fused=True
-    )
-    batch = min(settings.batch, len(bags))
-    same = torch.arange(batch)
-    for step in range(settings.steps):
-        set_rate(optimiser, settings.rate, step, settings.steps)
-        chosen = rng.sample(range(len(bags)), batch)
-        said = [
-            _thinned(rng.choice(bags[i]), settings.dropout, rng) for _ in range(settings.said) for i in chosen
-        ]
-        offsets = torch.tensor([0, *map(len, said[:-1])]).cumsum(0)
-        ids = torch.tensor([token for words in said for token in words])
-        words = mapped(functional.embedding_bag(ids, vectors, offsets, mode="mean"))
-        words = words + functional.embedding_bag(ids, own.weight, offsets, mode="mean")
-        shown = key(encoder.raw(seen[chosen, torch.randint(settings.views, (batch,), generator=generator)]))
-        shown = (shown - shown.mean(0)) / (shown.std(0) + 1e-4)
-        likeness = (
-            functional.normalize(words, dim=1) @ functional.normalize(shown, dim=1).T / settings.temperature
-        )
-        figures = functional.cross_entropy(likeness, same.repeat(settings.said))
-        others = likeness.view(settings.said, batch, batch).transpose(1, 2).flatten(0, 1)
-        loss = (figures + functional.cross_entropy(others, same.repeat(settings.said))) / 2
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        progress("align", step + 1, settings.steps, loss.item())
-    with torch.no_grad():
-        features = encoder.raw(seen[:, 0])
-        encoder.mean.copy_(features.mean(0))
-        encoder.deviation.copy_(features.std())
-        matcher = model.model.matcher
-        matcher.words.weight.copy_(mapped(vectors) + own.weight)
-        matcher.words.weight.div_(
-            matcher.words.weight[[token for of in bags for ids in of for token in ids]].std()
-        )
-        matcher.query.weight.copy_(torch.eye(width))
-        matcher.key.weight.copy_(key.weight * encoder.deviation / (key(features).std(0)[:, None] + 1e-6))
-
-
-def _thinned(words: Sequence[int], dropout: float, rng: random.Random) -> Sequence[int]:
-    """Words without a random share of them, at least one."""
-    return [word for word in words if rng.random() >= dropout] or [rng.choice(words)]
 
 
 @dataclass(frozen=True)

@@ -24,16 +24,11 @@ from learner.examples.seed import SEED_FILE, read_seed_games
 from learner.policy import Policy
 from learner.policy.loading import load_base
 from learner.policy.tiny import modeling, phrases
+from learner.policy.tiny.align import AlignSettings
 from learner.policy.tiny.backend import TinyBackend
 from learner.policy.tiny.build import BuildSettings, LanguageBuild, build, build_language
 from learner.policy.tiny.dialogues import Description, Dialogue, DialogueTurn, ScriptedSpeaker, in_words
-from learner.policy.tiny.pretrain import (
-    AlignSettings,
-    Encoder,
-    LanguageSettings,
-    ScriptedMatcher,
-    some_letters,
-)
+from learner.policy.tiny.pretrain import Encoder, LanguageSettings, ScriptedMatcher, some_letters
 from learner.policy.tiny.tagger import FIRST, INSIDE, OUTSIDE, spans, tagged
 from learner.policy.tiny.tokenizer import AGAIN, CLOSES, OPENS
 from learner.protocol import BASE_ADAPTER, PastStep, TurnRequest
