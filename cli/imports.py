@@ -9,7 +9,7 @@ from rich.markup import escape
 from sqlalchemy.exc import SQLAlchemyError
 
 from cli.console import fail, out, print_json
-from cli.recorded import FILE_HELP, read
+from cli.recorded import FILE_HELP, judgements, read
 from store.database import Database
 from store.migrations import upgrade
 from store.settings import StoreSettings
@@ -26,10 +26,11 @@ def import_games(
     """Put finished games into the store, so that the next round learns from them.
 
     Either all games of the file are added, or none: if a line cannot be used, it is named and nothing is imported.
-    A game that is already in the store is not added again. Imported games belong to no round: results and curves
-    leave them out, and their number does not start a round. The propensities of their actions are unknown, so they
-    are not used where propensities are needed (b-kto and t-kto, the negatives of b-rl and t-rl, the estimates before
-    an adapter is promoted).
+    A game that is already in the store is not added again. Of a folder, people's judgements of turns (the table
+    human_eval) are added too. Imported games belong to no round: results and curves leave them out (respect report
+    --imported has only them), and their number does not start a round. The propensities of their actions are
+    unknown, so they are not used where propensities are needed (b-kto and t-kto, the negatives of b-rl and t-rl, the
+    estimates before an adapter is promoted).
 
     You are responsible for the right to use them. They did not come from Discord through this deployment, so they
     are used whether or not Discord's permission is recorded, and their players cannot erase them with /privacy.
@@ -37,6 +38,7 @@ def import_games(
     from research.recorded.importing import import_games as add  # imports numpy
 
     image_set, games = read(file, images)
+    judged = judgements(file, image_set, games)
     settings = StoreSettings()
     if data_dir is not None:
         settings = settings.changed(store={"data_dir": data_dir, "database_url": None})
@@ -44,7 +46,7 @@ def import_games(
     try:
         upgrade(database)
         with database.session() as session:
-            added = add(session, games, image_set)
+            added = add(session, games, image_set, judged)
     except (SQLAlchemyError, OSError) as error:
         fail(
             escape(
@@ -61,6 +63,15 @@ def import_games(
         out.print(f"{added.known} were there already.")
     if added.without_clicks:
         out.print(f"{added.without_clicks} were left out: nothing was ever clicked in them.")
+    if judged.found or judged.without_turn:
+        out.print(
+            f"Imported {added.judgements} judgements of turns; {added.known_judgements} were there already."
+        )
+    if added.judgements_without_turn:
+        out.print(
+            f"{added.judgements_without_turn} judgements were left out: their turn is not in the folder's games, "
+            "or nothing was clicked in it."
+        )
 
 
 def _why(error: Exception) -> str:

@@ -35,6 +35,10 @@ def report(
         list[str] | None,
         typer.Option("--arm", help="An arm of the study. Give it twice to compare two arms."),
     ] = None,
+    imported: Annotated[
+        bool,
+        typer.Option("--imported", help="Of the database, the games that were imported, and not its own."),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Draw the paper's figures for finished games as PNG, SVG and CSV, and in one page, report.html.
@@ -46,6 +50,10 @@ def report(
 
     if bool(study) != bool(arms):
         fail("--study and --arm go together: --study NAME --arm ARM, with --arm once or twice.")
+    if imported and (file or study):
+        fail(
+            "--imported is about the games that were imported into the database: give neither --file nor --study."
+        )
     first = str(file) if file else StoreSettings().store.url
     of_study = [Arm(study, arm) for arm in arms] if study and arms else [None]
     sources: list[tuple[str, Arm | None]] = [(first, arm) for arm in of_study]
@@ -54,13 +62,18 @@ def report(
     if len(sources) > 2:
         fail("A report shows two sources side by side: give --arm twice, or once with --compare.")
     names = [arm.name if arm else _name(source) for source, arm in sources]
+    if imported:
+        names[0] = "imported"
     if len(set(names)) < len(names):
         names[1] += " (2)"
     progress = Progress(TextColumn("{task.description}"), BarColumn(), console=err, transient=True)
     try:
         with progress:
             task = progress.add_task("reading games", total=None)
-            games = [open_source(source, arm) for source, arm in sources]
+            games = [
+                open_source(source, arm, imported=imported and index == 0)
+                for index, (source, arm) in enumerate(sources)
+            ]
             progress.update(task, description="drawing")
             done = write_report(
                 folder,

@@ -19,6 +19,7 @@ from store.models import (
     Game,
     GameEvent,
     GameEventKind,
+    HumanEval,
     Origin,
     Player,
     Turn,
@@ -105,6 +106,8 @@ class Replayed:
     """If the game is in a study."""
     events: Sequence[GameEvent]
     """What happened besides turns and boards, in order."""
+    judgements: dict[int, list[HumanEval]]
+    """Turn id -> what people judged of it."""
 
 
 @dataclass(frozen=True)
@@ -202,10 +205,14 @@ def replay(session: Session, game_id: str) -> Replayed | None:
     for row in session.exec(of_game):
         verdicts.setdefault(row.turn_id, {})[row.scheme] = row
     newest = {turn_id: list(by_scheme.values()) for turn_id, by_scheme in verdicts.items()}
+    judgements: dict[int, list[HumanEval]] = {}
+    judged = select(HumanEval).join(Turn).where(Turn.game_id == game_id).order_by(col(HumanEval.id))
+    for row in session.exec(judged):
+        judgements.setdefault(row.turn_id, []).append(row)
     assignment = session.get(Assignment, game_id)
     happened = select(GameEvent).where(GameEvent.game_id == game_id, GameEvent.kind != GameEventKind.BOARD)
     events = session.exec(happened.order_by(col(GameEvent.at), col(GameEvent.id))).all()
-    return Replayed(game, _account(player), turns, newest, bool(is_shared), assignment, events)
+    return Replayed(game, _account(player), turns, newest, bool(is_shared), assignment, events, judgements)
 
 
 def game_of_turn(session: Session, turn_id: int) -> str | None:

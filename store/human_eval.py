@@ -1,7 +1,10 @@
-"""People's judgements of turns: what waits to be judged, and storing a judgement. For evaluation only."""
+"""People's judgements of turns: what waits to be judged, and storing judgements. For evaluation only."""
 
-from collections.abc import Collection
+import re
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
@@ -13,6 +16,11 @@ from store.players import shared
 
 LONGEST_RATER = 40
 """Characters of a rater's name."""
+IMPORTED = "imported"
+"""The rater of an imported judgement. Further ones of the same turn have "imported 2", "imported 3" and so on; a number
+is not the same person in all turns."""
+_IMPORTED = re.compile(rf"{IMPORTED}( \d+)?")
+GAMES_AT_A_TIME = 300
 
 
 class JudgementError(ValueError):
@@ -68,6 +76,8 @@ def judge(session: Session, turn_id: int, judgement: Judgement) -> None:
     rater = judgement.rater.strip()
     if not rater or len(rater) > LONGEST_RATER or not rater.isprintable():
         raise JudgementError(f"Write your name or a pseudonym, up to {LONGEST_RATER} characters")
+    if _IMPORTED.fullmatch(rater):
+        raise JudgementError(f"{rater} stands for judgements that were imported: take another name")
     if strange := set(judgement.right_clicks) - set(game.listener):
         raise JudgementError(f"{len(strange)} of the right clicks are not on this board")
     later = select(Turn.id).where(Turn.game_id == game.id, col(Turn.number) > turn.number).limit(1)
@@ -89,3 +99,49 @@ def judge(session: Session, turn_id: int, judgement: Judgement) -> None:
             session.add(row)
     except IntegrityError:
         raise JudgementError(f"{rater} has judged this turn already") from None
+
+
+def add_imported(session: Session, judged: Mapping[tuple[str, int], Sequence[Judgement]]) -> int:
+    """Store judgements of turns of imported games, and return how many were not there yet.
+
+    `judged`: (id of the game, number of the turn) -> judgements, whose raters' names are not used. A judgement is there
+    already if one that was imported says the same of the turn; two that say the same are two, as they are two people's.
+    """
+    games, added = list(dict.fromkeys(game_id for game_id, _ in judged)), 0
+    for start in range(0, len(games), GAMES_AT_A_TIME):
+        some = col(Turn.game_id).in_(games[start : start + GAMES_AT_A_TIME])
+        kept: dict[int, list[HumanEval]] = {}
+        for row in session.exec(select(HumanEval).join(Turn).where(some)):
+            kept.setdefault(row.turn_id, []).append(row)
+        for turn_id, game_id, number in session.exec(
+            select(Turn.id, Turn.game_id, Turn.number).where(some).order_by(col(Turn.id))
+        ):
+            assert turn_id is not None
+            new = _not_among(kept.get(turn_id, ()), judged.get((game_id, number), ()), turn_id)
+            session.add_all(new)
+            added += len(new)
+    return added
+
+
+def _not_among(kept: Sequence[HumanEval], judgements: Sequence[Judgement], turn_id: int) -> list[HumanEval]:
+    imported = [row for row in kept if _IMPORTED.fullmatch(row.rater)]
+    there = Counter((row.correctness, row.feedback, frozenset(row.right_clicks)) for row in imported)
+    taken = {row.rater for row in kept}
+    names = (IMPORTED if number == 1 else f"{IMPORTED} {number}" for number in count(1))
+    free = (name for name in names if name not in taken)
+    found = []
+    for judgement in judgements:
+        what = (judgement.correctness, judgement.feedback, frozenset(judgement.right_clicks))
+        if there[what] > 0:
+            there[what] -= 1
+            continue
+        found.append(
+            HumanEval(
+                turn_id=turn_id,
+                rater=next(free),
+                correctness=judgement.correctness,
+                feedback=judgement.feedback,
+                right_clicks=list(judgement.right_clicks),
+            )
+        )
+    return found

@@ -108,6 +108,8 @@ class Game(SQLModel, table=True):
     """Version of the program that dealt it (`store.version`); None for games older than this column."""
     round: int = 0
     """Rounds finished when it began: that of the policy which played it. `IMPORTED_ROUND` for imported games."""
+    recorded_round: int | None = None
+    """The same in the deployment that an imported game was played in, if its file says so. For reports only."""
     outcome: Outcome = choice_column(Outcome, default=Outcome.OPEN)
     end_reason: EndReason | None = choice_column(EndReason, default=None, nullable=True)
     """Why a game ended that was neither won nor lost."""

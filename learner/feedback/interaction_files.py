@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 KINDS = ("parquet", "jsonl", "csv")
+PUBLISHED = "train-00000-of-00001.parquet"
+"""The file of a table in a folder of its name, as `datasets` uploads it."""
 LISTS = ("context", "targets", "clicks", "chat", "delta_clicks", "selected", "deselected")
 """Columns that are JSON in a CSV file, which has text only."""
 
@@ -40,8 +42,9 @@ def rows(path: Path, table: str = "interaction") -> Iterator[tuple[int, dict[str
 
 
 def table_file(folder: Path, table: str) -> Path | None:
-    """The file of a table of an exported folder; None if it has none."""
-    files = [folder / "data" / f"{table}.{kind}" for kind in KINDS]
+    """The file of a table of an exported folder, or of one laid out as the paper's published data set; None if it has
+    none."""
+    files = [*(folder / "data" / f"{table}.{kind}" for kind in KINDS), folder / table / PUBLISHED]
     return next((file for file in files if file.is_file()), None)
 
 

@@ -1,4 +1,4 @@
-"""Imports finished games from files into the store, so that rounds train on them."""
+"""Imports finished games from files into the store, so that rounds train on them, with people's judgements of them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,8 +8,10 @@ from sqlmodel import Session, select
 
 from games.core import Outcome
 from games.figures import ImageSet
+from research.recorded.judgements import RecordedJudgements
 from research.recorded.reading import RecordedGame
 from store import models
+from store.human_eval import Judgement, add_imported
 from store.models import IMPORTED_ROUND, Origin
 
 IMPORTED = "imported"
@@ -28,17 +30,30 @@ class Imported:
     """Games that were already in the store, or earlier in the file."""
     without_clicks: int
     """Games without any click, which cannot be trained on."""
+    judgements: int = 0
+    """Judgements of turns that were added."""
+    known_judgements: int = 0
+    """Judgements that were already in the store."""
+    judgements_without_turn: int = 0
+    """Judgements that were left out, because their turn is not in the folder or has no click."""
 
 
-def import_games(session: Session, games: Sequence[RecordedGame], images: ImageSet) -> Imported:
-    """Add games that are not in the store yet; the transaction is the session's, so all are added or none.
+def import_games(
+    session: Session,
+    games: Sequence[RecordedGame],
+    images: ImageSet,
+    judgements: RecordedJudgements | None = None,
+) -> Imported:
+    """Add games that are not in the store yet, and people's judgements of any of `games`; the transaction is the
+    session's, so all are added or none.
 
     A game's id is its key, its time the time of the import, and its round `IMPORTED_ROUND`. It has no propensities,
     so objectives that need them skip its turns. A game is won if its last selection is its targets, even if its
     line says otherwise.
     """
+    judgements = judgements or RecordedJudgements()
     playable = [game for game in games if game.steps]
-    new = {f"{IMPORTED}-{game.key}": game for game in playable}
+    new = {_id(game.key): game for game in playable}
     for known in session.exec(select(models.Game.id).where(models.Game.origin == Origin.IMPORTED)):
         new.pop(known, None)
     players = {
@@ -58,13 +73,28 @@ def import_games(session: Session, games: Sequence[RecordedGame], images: ImageS
     session.flush()
     for game_id, game in new.items():
         session.add_all(_turns(game, game_id, at))
+    session.flush()
+    judged: dict[tuple[str, int], list[Judgement]] = {}
+    for row in judgements.found:
+        judged.setdefault((_id(row.key), row.number), []).append(
+            Judgement(IMPORTED, row.correctness, row.feedback, row.right_clicks)
+        )
+    added = add_imported(session, judged)
     return Imported(
         games=len(new),
         turns=sum(len(game.steps) for game in new.values()),
         players=len(strangers),
         known=len(playable) - len(new),
         without_clicks=len(games) - len(playable),
+        judgements=added,
+        known_judgements=len(judgements.found) - added,
+        judgements_without_turn=judgements.without_turn,
     )
+
+
+def _id(key: str) -> str:
+    """The id of a game in the store."""
+    return f"{IMPORTED}-{key}"
 
 
 def _row(
@@ -87,6 +117,7 @@ def _row(
         images_hash=images.fingerprint,
         code_version=IMPORTED,
         round=IMPORTED_ROUND,
+        recorded_round=game.round,
         outcome=Outcome.GIVEN_UP if outcome == Outcome.OPEN else outcome,
         started_at=at,
         ended_at=at,

@@ -18,10 +18,11 @@ PICTURES = {".png", ".svg", ".jpg", ".jpeg"}
 
 
 class RecordedLine(RecordedInteraction):
-    """One finished game as a line of JSON, with its players. Both fields may be missing."""
+    """One finished game as a line of JSON, with its player and round. Each of these fields may be missing."""
 
     game_id: str = ""
     speaker: str = ""
+    round: int | None = None
 
 
 @dataclass(frozen=True)
@@ -30,14 +31,20 @@ class RecordedGame:
 
     key: str
     """Hash of the whole line's content: the same line is the same game in every file."""
+    game_id: str
+    """Its id in the file; "" if the file has none."""
     game: str
     """Name of the game."""
     speaker: str
     """The speaker's pseudonym; "" if the file has none."""
+    round: int | None
+    """The round of the deployment that played it; None if the file has none."""
     deal: Deal
     """Figure ids. The file has one order, which is used for both speaker and listener."""
     steps: tuple[Step, ...]
     """The turns with a click. The utterance of a turn without a click is prepended to that of the next turn."""
+    numbers: tuple[int, ...]
+    """The number of each of these turns in the file, from 0."""
 
     @property
     def rules(self) -> Game:
@@ -57,21 +64,25 @@ def read_games(path: Path, images: ImageSet) -> list[RecordedGame]:
 
 
 def _game(line: RecordedLine, number: int, images: ImageSet) -> RecordedGame:
-    names = {figure: _known(figure, number, images) for figure in line.context}
+    names = {figure: known_figure(figure, number, images) for figure in line.context}
     context = tuple(names.values())
     if len(set(context)) < len(context):
         raise BadLine(f"Line {number}: `context` names a figure twice, with and without its ending")
+    steps = _steps(line, context, names)
     return RecordedGame(
         key=_key(line),
+        game_id=line.game_id,
         game=line.game,
         speaker=line.speaker,
+        round=line.round,
         deal=Deal(context, context, frozenset(names[figure] for figure in line.targets)),
-        steps=tuple(_steps(line, context, names)),
+        steps=tuple(steps.values()),
+        numbers=tuple(steps),
     )
 
 
-def _known(figure: str, number: int, images: ImageSet) -> str:
-    """A figure's id in the image set."""
+def known_figure(figure: str, number: int, images: ImageSet) -> str:
+    """A figure's id in the image set. Raises BadLine, naming the line."""
     path = PurePath(figure)
     for name in (figure, path.stem if path.suffix.lower() in PICTURES else figure):
         if name in images:
@@ -82,17 +93,18 @@ def _known(figure: str, number: int, images: ImageSet) -> str:
     )
 
 
-def _steps(line: RecordedLine, context: Sequence[str], names: dict[str, str]) -> list[Step]:
-    rules, steps = GAMES[line.game], list[Step]()
+def _steps(line: RecordedLine, context: Sequence[str], names: dict[str, str]) -> dict[int, Step]:
+    """Number of the turn in the line, from 0 -> the turn, for turns with a click."""
+    rules, steps = GAMES[line.game], dict[int, Step]()
     state, unanswered = rules.initial_state(context), ""
     # One utterance may follow the last turn.
-    for said, selection in zip(line.chat, line.clicks, strict=False):
+    for number, (said, selection) in enumerate(zip(line.chat, line.clicks, strict=False)):
         words = _joined(unanswered, plain(said))
         action = rules.action_to(context, state, frozenset(names[figure] for figure in selection))
         if action is None:
             unanswered = words
             continue
-        steps.append(Step(state, words, action))
+        steps[number] = Step(state, words, action)
         state, unanswered = rules.apply(state, action), ""
     return steps
 

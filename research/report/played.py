@@ -18,11 +18,12 @@ from games.core import Outcome
 from learner.feedback import Decoder, Label, open_decoder
 from learner.feedback.evaluate import Line, RecordedInteraction, labelled_exchanges, read_lines, read_table
 from learner.feedback.interaction_files import BadLine, table_file
+from research.recorded.judgements import ExportedJudgement
 from store.database import Database
 from store.export.export import newest_decoders
 from store.export.rows import reference
 from store.migrations import refuse_newer
-from store.models import Correctness, Feedback, Game, HumanEval, Satisfaction, Turn
+from store.models import Correctness, Feedback, Game, HumanEval, Origin, Satisfaction, Turn
 from store.settings import StoreSettings, database_url
 from store.study_tables import Assignment
 
@@ -88,18 +89,6 @@ class PublishedInteraction(RecordedInteraction):
     """"successful" or "unsuccessful"; if missing, the last selection is compared with the targets."""
 
 
-class ExportedJudgement(BaseModel):
-    """A row of the table `human_eval`."""
-
-    game_id: str
-    turn_id: int
-    correctness: Correctness
-    feedback: Satisfaction | None = None
-    delta_clicks: list[str]
-    selected: list[str]
-    deselected: list[str]
-
-
 class ExportedAssignment(BaseModel):
     """A row of the table `assignment`."""
 
@@ -108,15 +97,15 @@ class ExportedAssignment(BaseModel):
     arm: str
 
 
-def open_source(source: str, arm: Arm | None = None) -> list[PlayedGame]:
+def open_source(source: str, arm: Arm | None = None, *, imported: bool = False) -> list[PlayedGame]:
     """Games of a database URL, a file of interactions, an exported folder or a data folder: all, or those of an arm.
 
-    Raises `ReportError`.
+    `imported`: of a database URL, as `from_database`. Raises `ReportError`.
     """
     if "://" in source:
-        return from_database(source, arm)
+        return from_database(source, arm, imported=imported)
     path = Path(source)
-    if path.is_file() or (path / "MANIFEST.json").is_file():
+    if path.is_file() or table_file(path, "interaction"):
         return from_file(path, arm)
     if (path / "respect.db").is_file():
         return from_database(f"sqlite:///{path / 'respect.db'}", arm)
@@ -126,10 +115,11 @@ def open_source(source: str, arm: Arm | None = None) -> list[PlayedGame]:
     )
 
 
-def from_database(url: str, arm: Arm | None = None) -> list[PlayedGame]:
+def from_database(url: str, arm: Arm | None = None, *, imported: bool = False) -> list[PlayedGame]:
     """The finished games of a database, or of one arm, with the verdicts of the binary decoder that was used last.
 
-    Imported games (round -1) are left out, because no policy of this deployment played them.
+    Imported games (round -1) are left out, because no policy of this deployment played them. With `imported` there are
+    only these, by the rounds of their files (0, if a file has none).
     """
     try:
         config = replace(StoreSettings().store, database_url=database_url(url))
@@ -139,7 +129,10 @@ def from_database(url: str, arm: Arm | None = None) -> list[PlayedGame]:
     if database.missing:
         raise ReportError(f"{database.url.render_as_string()} could not be read: it is not there yet")
     shown = database.url.render_as_string()
-    wanted: list[sa.ColumnElement[bool]] = [col(Game.outcome) != Outcome.OPEN, col(Game.round) >= 0]
+    wanted: list[sa.ColumnElement[bool]] = [
+        col(Game.outcome) != Outcome.OPEN,
+        col(Game.origin) == Origin.IMPORTED if imported else col(Game.round) >= 0,
+    ]
     try:
         refuse_newer(database)
         with database.session() as session:
@@ -188,11 +181,17 @@ def from_database(url: str, arm: Arm | None = None) -> list[PlayedGame]:
         database.close()
     return _some(
         [
-            PlayedGame(game.round, str(game.player_id), game.outcome == Outcome.WON, tuple(turns[game.id]))
+            PlayedGame(
+                (game.recorded_round or 0) if imported else game.round,
+                str(game.player_id),
+                game.outcome == Outcome.WON,
+                tuple(turns[game.id]),
+            )
             for game in games
         ],
         shown,
         arm,
+        imported,
     )
 
 
@@ -291,8 +290,10 @@ def _check(arm: Arm, found: Collection[tuple[str, str]], source: str) -> None:
     )
 
 
-def _some(games: list[PlayedGame], source: str, arm: Arm | None) -> list[PlayedGame]:
+def _some(games: list[PlayedGame], source: str, arm: Arm | None, imported: bool = False) -> list[PlayedGame]:
+    if not games and imported:
+        raise ReportError(f"{source} has no imported game: import some with respect import")
     if not games:
-        what = f"The arm {arm.name} in {source}" if arm else source
-        raise ReportError(f"{what} has no finished game yet (those that were imported do not count)")
+        what, hint = (f"The arm {arm.name} in {source}", "") if arm else (source, "; --imported has them")
+        raise ReportError(f"{what} has no finished game yet (those that were imported do not count{hint})")
     return games

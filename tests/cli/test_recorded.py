@@ -109,6 +109,9 @@ def test_import_adds_a_file_once(games: Path, tmp_path: Path):
         "players": 4,
         "known": 0,
         "without_clicks": 0,
+        "judgements": 0,
+        "known_judgements": 0,
+        "judgements_without_turn": 0,
     }
     again = respect("import", games, "--data-dir", tmp_path)
     assert again.exit_code == 0, again.stderr

@@ -234,7 +234,9 @@ def test_a_database_without_finished_games_says_so(tmp_path: Path):
     database = Database(database_url(tmp_path))
     upgrade(database)
     database.close()
-    with pytest.raises(ReportError, match=r"no finished game yet \(those that were imported do not count\)"):
+    with pytest.raises(
+        ReportError, match=r"no finished game yet \(those that were imported do not count; --imp"
+    ):
         open_source(database_url(tmp_path))
 
 

@@ -254,6 +254,9 @@ async def test_turns_are_judged_and_exported(serve: Serve, stored: Stored, tmp_p
         assert "a target" in html and "a right click" in html and "Ada" in html
     assert "No turn waits" in (await look(client, "/evaluate"))[0]
     assert "Judged turns 2" in texts((await look(client, "/"))[1])
+    shown = texts((await look(client, "/games/won?truth=1"))[1])
+    assert "Judged partially correct; satisfied: incorrect satisfaction; right clicks: A C" in shown
+    assert "Judged" not in texts((await look(client, "/games/won"))[1])
     export(stored.database, tmp_path / "out", SECRET)
     rows = pq.read_table(tmp_path / "out" / "data" / "human_eval.parquet").to_pylist()
     rows.sort(key=lambda row: row["turn_id"])
@@ -329,6 +332,7 @@ async def test_another_rater_may_judge_the_same_turn_and_one_only_once(serve: Se
     [
         ({"rater": "  "}, "Write your name"),
         ({"rater": "a\x00b"}, "Write your name"),
+        ({"rater": "imported 2"}, "stands for judgements that were imported"),
         ({"correctness": ""}, "Say whether the action was correct"),
         ({"feedback": "maybe"}, "Say whether the player was satisfied"),
         ({"feedback": ""}, "Say whether the player was satisfied"),
