@@ -4,13 +4,14 @@ It shows neither the listener's letters nor any figure's name, because players w
 """
 
 import io
+import itertools
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
-from PIL import Image, ImageDraw
+from PIL import Image, ImageColor, ImageDraw, ImageOps
 
 from games.board_words import ALT_LENGTH, alt_text, headline, legend
 from games.core import Board, Deal, Outcome
@@ -33,6 +34,10 @@ CARD_RADIUS, CELL_RADIUS, BADGE = 30, 20, 27
 CARD, CELL_FILL, LINE, INK, QUIET = "#f3f1ec", "#ffffff", "#d8d4cb", "#22262e", "#5d626c"
 TARGET, SELECTED, RIGHT, WRONG = "#e69f00", "#0072b2", "#007a58", "#c2352b"
 SELECTED_FILL, RIGHT_FILL, WRONG_FILL, MISSED_FILL = "#d3e7f6", "#d3eee3", "#f9dcd7", "#fff3d6"
+GROUNDS = CARD, CELL_FILL, SELECTED_FILL, RIGHT_FILL, WRONG_FILL, MISSED_FILL
+"""What is drawn on."""
+SHADES = 16
+"""Steps at the edges of texts and from transparent to opaque at the corners of the card; other edges have four."""
 
 Box = tuple[float, float, float, float]
 Glyph = Callable[[ImageDraw.ImageDraw, float, float, float], None]
@@ -125,12 +130,11 @@ def numbered(board: Board, number: int) -> Board:
     _disc(draw, BADGE, BADGE, BADGE - 1, fill=INK)
     centre, text = (BADGE * SCALE, BADGE * SCALE), str(number)
     draw.text(centre, text, CELL_FILL, _font(text, 42), anchor="mm", stroke_width=SCALE)
-    picture = Image.open(io.BytesIO(board.png))
+    badge = badge.reduce(SCALE)
+    picture = Image.open(io.BytesIO(board.png)).convert("RGBA").convert("RGB")
     middle = picture.height - FOOTER // 2
-    picture.alpha_composite(badge.reduce(SCALE), (WIDTH - MARGIN - side, middle - BADGE))
-    buffer = io.BytesIO()
-    picture.save(buffer, "PNG")
-    return Board(buffer.getvalue(), f"{number}. {board.alt}"[:ALT_LENGTH])
+    picture.paste(badge, (WIDTH - MARGIN - side, middle - BADGE), badge)
+    return Board(_saved(picture), f"{number}. {board.alt}"[:ALT_LENGTH])
 
 
 def _look(target: bool, selected: bool, over: bool) -> _Look:
@@ -169,12 +173,7 @@ def _png(
     for place, figure, (target, selected) in zip(grid.places(), polygons, marks, strict=True):
         _draw_cell(draw, *grid.corner(*place), grid.cell, figure, _look(target, selected, over))
     _draw_legend(draw, height - FOOTER / 2, entries)
-
-    picture = canvas.reduce(SCALE).convert("RGBA")
-    picture.putalpha(_card_mask(picture.size))
-    buffer = io.BytesIO()
-    picture.save(buffer, "PNG")
-    return buffer.getvalue()
+    return _saved(canvas.reduce(SCALE))
 
 
 def _draw_header(draw: ImageDraw.ImageDraw, turns: int, max_turns: int, outcome: Outcome, text: str) -> None:
@@ -324,11 +323,44 @@ def _font(text: str, size: int, width: float = math.inf) -> AnyFont:
     return font if font.getlength(text) <= width * SCALE or size <= 20 else _font(text, size - 2, width)
 
 
+def _saved(picture: Image.Image) -> bytes:
+    """A PNG with a palette, smaller and written in a tenth of the time of one without. The corners of the card
+    are round, and transparent outside, for dark and light pages."""
+    palette, corner, opacities = _palette()
+    indexed = picture.quantize(palette=palette, dither=Image.Dither.NONE)
+    right, bottom = picture.width - CARD_RADIUS, picture.height - CARD_RADIUS
+    for left, top in ((0, 0), (right, 0), (0, bottom), (right, bottom)):
+        turned = ImageOps.mirror(corner) if left else corner
+        indexed.paste(ImageOps.flip(turned) if top else turned, (left, top))
+    buffer = io.BytesIO()
+    indexed.save(buffer, "PNG", compress_level=3, transparency=opacities)
+    return buffer.getvalue()
+
+
 @cache
-def _card_mask(size: tuple[int, int]) -> Image.Image:
-    """Alpha mask: opaque inside the rounded card, transparent outside, for dark and light pages."""
-    large = Image.new("L", (size[0] * 4, size[1] * 4), 0)
-    ImageDraw.Draw(large).rounded_rectangle(
-        (0, 0, large.width - 1, large.height - 1), CARD_RADIUS * 4, fill=255
+def _palette() -> tuple[Image.Image, Image.Image, bytes]:
+    """A picture that has the palette of boards, the upper left corner of a card in it, and the opacity of each colour:
+    what is drawn on and what is drawn, what lies between them at edges, and the card's colour less and less opaque.
+    """
+    shades = [_between(CARD, ink, SHADES) for ink in (INK, QUIET, RIGHT, WRONG)]
+    inks = INK, LINE, TARGET, SELECTED, RIGHT, WRONG
+    shades += [_between(ground, ink, 4) for ground in (*GROUNDS, TARGET) for ink in inks]
+    colours = list(dict.fromkeys([*map(ImageColor.getrgb, GROUNDS), *itertools.chain(*shades)]))
+    opacities = [255] * len(colours) + [255 * level // SHADES for level in range(SHADES)]
+    values = [*itertools.chain(*colours), *ImageColor.getrgb(CARD) * SHADES]
+    palette = Image.new("P", (1, 1))
+    palette.putpalette(values)
+    large = Image.new("L", (CARD_RADIUS * 4, CARD_RADIUS * 4), 0)
+    ImageDraw.Draw(large).circle((CARD_RADIUS * 4, CARD_RADIUS * 4), CARD_RADIUS * 4, fill=255)
+    first, opaque = len(colours), colours.index(ImageColor.getrgb(CARD))
+    corner = large.reduce(4).point(
+        lambda alpha: opaque if alpha == 255 else first + round(alpha * SHADES / 255)
     )
-    return large.reduce(4)
+    corner.putpalette(values)
+    return palette, corner, bytes(opacities)
+
+
+def _between(ground: str, ink: str, steps: int) -> Iterator[tuple[int, ...]]:
+    """Colours from the one's neighbour to the other."""
+    ends = list(zip(ImageColor.getrgb(ground), ImageColor.getrgb(ink), strict=True))
+    return (tuple(round(a + (b - a) * step / steps) for a, b in ends) for step in range(1, steps + 1))

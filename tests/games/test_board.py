@@ -28,7 +28,7 @@ def board(
 
 
 def picture(drawn: Board) -> Image.Image:
-    return Image.open(io.BytesIO(drawn.png)).convert("RGB")
+    return Image.open(io.BytesIO(drawn.png)).convert("RGBA").convert("RGB")
 
 
 def changed(one: Board, other: Board) -> tuple[int, int, int, int] | None:
