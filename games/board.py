@@ -353,9 +353,8 @@ def _palette() -> tuple[Image.Image, Image.Image, bytes]:
     large = Image.new("L", (CARD_RADIUS * 4, CARD_RADIUS * 4), 0)
     ImageDraw.Draw(large).circle((CARD_RADIUS * 4, CARD_RADIUS * 4), CARD_RADIUS * 4, fill=255)
     first, opaque = len(colours), colours.index(ImageColor.getrgb(CARD))
-    corner = large.reduce(4).point(
-        lambda alpha: opaque if alpha == 255 else first + round(alpha * SHADES / 255)
-    )
+    indices = [first + min(SHADES - 1, round(alpha * SHADES / 255)) for alpha in range(255)]
+    corner = large.reduce(4).point([*indices, opaque])
     corner.putpalette(values)
     return palette, corner, bytes(opacities)
 
