@@ -91,12 +91,10 @@ class _Seen:
         self._polygons: list[Polygon] = [
             tuple(((a - x) / half, (b - y) / half) for a, b in polygon) for polygon in figure.polygons
         ]
-        self._shapes = [
-            _shape(polygon, kind) for polygon, kind in zip(self._polygons, figure.pieces, strict=False)
-        ]
+        kinds = figure.pieces or ("",) * len(self._polygons)
+        self._shapes = [_shape(polygon, kind) for polygon, kind in zip(self._polygons, kinds, strict=True)]
         self._sticks_out = [
-            self._exposed(place) >= STICKS_OUT if place < len(self._shapes) else False
-            for place in range(len(self._polygons))
+            shape != "" and self._exposed(place) >= STICKS_OUT for place, shape in enumerate(self._shapes)
         ]
 
     def parts(self, called: Sequence[str], rng: random.Random) -> list[str]:
@@ -129,7 +127,7 @@ class _Seen:
     def pieces(self, rng: random.Random) -> list[str]:
         """Phrases about pieces that stick out."""
         counts: dict[tuple[str, str], int] = {}
-        for polygon, shape, sticks_out in zip(self._polygons, self._shapes, self._sticks_out, strict=False):
+        for polygon, shape, sticks_out in zip(self._polygons, self._shapes, self._sticks_out, strict=True):
             for side in _sides(_centre([polygon]), PIECE_AWAY) if sticks_out else ():
                 counts[shape, side] = counts.get((shape, side), 0) + 1
         phrases = []
@@ -193,6 +191,8 @@ class _Seen:
         free = length = 0.0
         for (x0, y0), (x1, y1) in zip(polygon, (*polygon[1:], polygon[0]), strict=True):
             side = math.hypot(x1 - x0, y1 - y0)
+            if not side:
+                continue
             out_x, out_y = (y1 - y0) / side, (x0 - x1) / side
             if out_x * ((x0 + x1) / 2 - x) + out_y * ((y0 + y1) / 2 - y) < 0:
                 out_x, out_y = -out_x, -out_y
@@ -201,7 +201,7 @@ class _Seen:
                 length += side
                 if not any(_inside(other, *beside) for other in others):
                     free += side
-        return free / length
+        return free / length if length else 0.0
 
 
 def _shape(polygon: Polygon, kind: str) -> str:
@@ -223,6 +223,9 @@ def _centre(polygons: Sequence[Polygon]) -> tuple[float, float]:
             own_y += (y0 + y1) * cross / 6
         sign = 1 if own > 0 else -1  # corners may be in either order
         area, x, y = area + sign * own, x + sign * own_x, y + sign * own_y
+    if not area:
+        xs, ys = zip(*(corner for polygon in polygons for corner in polygon), strict=True)
+        return sum(xs) / len(xs), sum(ys) / len(ys)
     return x / area, y / area
 
 

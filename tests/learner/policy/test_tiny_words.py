@@ -72,6 +72,18 @@ def test_nothing_is_said_with_words_that_are_not_known():
     )
 
 
+def test_pieces_of_unknown_kinds_have_no_shape():
+    for pieces in ((), ("", "", "", "", "")):
+        unknown = FigureData("it", BIRD.polygons, BIRD.names, BIRD.descriptions, pieces, BIRD.annotations)
+        said = said_of(unknown)
+        assert "bird facing left" in said and not re.search(r"square|triangle|  ", said)
+
+
+def test_a_piece_without_area_is_no_trouble():
+    flat = ((3.0, 3.0), (3.0, 3.0), (3.0, 3.0))
+    assert said_of(FigureData("it", (*BIRD.polygons[:4], flat), ("it",), (), BIRD.pieces))
+
+
 @settings(max_examples=30, deadline=None)
 @given(st.sampled_from(images.ids), st.integers())
 def test_a_mirrored_figure_has_the_sides_exchanged(figure, seed):
