@@ -62,10 +62,15 @@ class Described:
 def figures_to_learn(
     figures: Sequence[FigureData], known: Sequence[Sequence[str]], seed: int
 ) -> list[Described]:
-    """Figures with those of their descriptions that are known."""
+    """Figures with those of their descriptions that are known. Those whose pieces nobody named have no placed ones,
+    which brought nothing for `classic`: its names say places already."""
     rng = random.Random(f"places {seed}")
     return [
-        Described(figure.polygons, words, placed_descriptions(figure, words, PLACED, rng))
+        Described(
+            figure.polygons,
+            words,
+            placed_descriptions(figure, words, PLACED, rng) if figure.annotations else (),
+        )
         for figure, words in zip(figures, known, strict=True)
     ]
 
