@@ -43,6 +43,9 @@ def run() -> None:
         if connection.dialect.name == "postgresql":
             # Two programs that start at once migrate one after the other.
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(postgres.MIGRATION)))
+        elif connection.dialect.name == "sqlite":
+            # sqlite3 begins a transaction for rows only: without this, a full disk would leave half of the tables
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
         with context.begin_transaction():
             context.run_migrations()
 

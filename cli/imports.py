@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 from sqlalchemy.exc import SQLAlchemyError
 
 from cli.console import fail, out, print_json
@@ -49,9 +48,8 @@ def import_games(
             added = add(session, games, image_set, judged)
     except (SQLAlchemyError, OSError) as error:
         fail(
-            escape(
-                f"Nothing was imported: {database.url.render_as_string()} cannot be written ({_why(error)})."
-            )
+            f"Nothing was imported: {database.url.render_as_string()} cannot be written ({_why(error)}): mend that, "
+            "or give another folder with --data-dir."
         )
     finally:
         database.close()
@@ -60,17 +58,18 @@ def import_games(
         return
     out.print(f"Imported {added.games} games with {added.turns} turns of {added.players} new players.")
     if added.known:
-        out.print(f"{added.known} were there already.")
+        out.print(f"Games that were there already: {added.known}.")
     if added.without_clicks:
         out.print(f"{added.without_clicks} were left out: nothing was ever clicked in them.")
-    if judged.found or judged.without_turn:
+    if file.is_dir():
         out.print(
-            f"Imported {added.judgements} judgements of turns; {added.known_judgements} were there already."
+            f"Judgements of turns (table human_eval): {added.judgements} imported, "
+            f"{added.known_judgements} there already."
         )
     if added.judgements_without_turn:
         out.print(
-            f"{added.judgements_without_turn} judgements were left out: their turn is not in the folder's games, "
-            "or nothing was clicked in it."
+            f"Judgements left out: {added.judgements_without_turn}. Their turn is not in the folder's games, or "
+            "nothing was clicked in it."
         )
 
 

@@ -11,10 +11,19 @@ PUBLISHED = "train-00000-of-00001.parquet"
 """The file of a table in a folder of its name, as `datasets` uploads it."""
 LISTS = ("context", "targets", "clicks", "chat", "delta_clicks", "selected", "deselected")
 """Columns that are JSON in a CSV file, which has text only."""
+LONGEST = 1_000
+"""Characters of a message."""
 
 
 class BadLine(ValueError):
-    """A line is not an interaction; the message names the line and says how to fix it."""
+    """A line cannot be used; the message names the line and says how to fix it. What it quotes of a file is escaped and
+    shortened."""
+
+    def __init__(self, message: str) -> None:
+        shown = "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in message)
+        super().__init__(
+            shown if len(shown) <= LONGEST else f"{shown[: LONGEST // 2]} … {shown[-LONGEST // 2 :]}"
+        )
 
 
 def rows(path: Path, table: str = "interaction") -> Iterator[tuple[int, dict[str, Any]]]:
@@ -39,6 +48,10 @@ def rows(path: Path, table: str = "interaction") -> Iterator[tuple[int, dict[str
                 yield from _json_lines(path)
     except UnicodeDecodeError as error:
         raise BadLine(f"The file is not UTF-8 text ({error.reason}): save it as UTF-8") from None
+    except csv.Error as error:
+        raise BadLine(
+            f"The file is not CSV with columns divided by commas ({error}): save it as that"
+        ) from None
 
 
 def table_file(folder: Path, table: str) -> Path | None:
@@ -58,9 +71,7 @@ def _json_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             except (ValueError, RecursionError) as error:
                 raise BadLine(f"Line {number} is not JSON ({error}): give one JSON object a line") from None
             if not isinstance(value, dict):
-                raise BadLine(
-                    f"Line {number} is no JSON object: give context, targets, clicks and chat in one"
-                )
+                raise BadLine(f"Line {number} is no JSON object: give one a line, with the table's columns")
             yield number, value
 
 
@@ -86,5 +97,7 @@ def _parquet(path: Path) -> Iterator[dict[str, Any]]:
         try:
             for batch in pq.ParquetFile(file).iter_batches(1000):
                 yield from batch.to_pylist()
-        except pa.ArrowInvalid as error:
-            raise BadLine(f"The file is not Parquet ({error})") from None
+        except (pa.ArrowException, OSError) as error:
+            if isinstance(error, OSError) and error.errno is not None:
+                raise
+            raise BadLine(f"The file is not Parquet, or damaged ({error}): copy it again") from None

@@ -115,7 +115,7 @@ def test_import_adds_a_file_once(games: Path, tmp_path: Path):
     }
     again = respect("import", games, "--data-dir", tmp_path)
     assert again.exit_code == 0, again.stderr
-    assert "4 were there already" in again.stdout
+    assert "there already: 4" in again.stdout
     assert count(tmp_path) == 4
 
 

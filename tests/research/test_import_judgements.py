@@ -148,8 +148,8 @@ def test_turns_are_found_where_others_were_joined_to_them(home: Path, tmp_path: 
     result = respect("import", folder_of(tmp_path / "games", [PAUSES, WON], rows))
     assert result.exit_code == 0, result.stderr
     assert " ".join(result.stdout.split()).endswith(
-        "Imported 2 judgements of turns; 0 were there already. 3 judgements were left out: their turn is not in the "
-        "folder's games, or nothing was clicked in it."
+        "Judgements of turns (table human_eval): 2 imported, 0 there already. Judgements left out: 3. "
+        "Their turn is not in the folder's games, or nothing was clicked in it."
     )
     assert stored() == [
         ("hello? the first", "imported", "correct", "yes", [BOARD[0]]),
@@ -244,3 +244,24 @@ def test_a_report_of_imported_games_is_asked_for(home: Path, tmp_path: Path):
         assert result.exit_code == 1 and says.replace(" ", "") in said.replace(" ", ""), said
     with pytest.raises(ReportError, match="has no imported game: import some"):
         open_source(database_url(other), imported=True)
+
+
+@pytest.mark.parametrize("damage", ["long", "escape", "cut"])
+def test_damaged_files_are_refused_in_a_short_sentence(home: Path, tmp_path: Path, damage: str):
+    folder = folder_of(tmp_path / "games", [PAUSES], [judgement(1)])
+    table = next((folder / "data").glob("human_eval.*"))
+    match damage:
+        case "long":
+            table.unlink()
+            (folder / "data" / "human_eval.csv").write_text(
+                f"game_id,turn_id,correctness\n{'a' * 200_000},1,yes\n"
+            )
+        case "escape":
+            table.write_text(table.read_text().replace(BOARD[0], "\\u001b[2J" + "x" * 5_000))
+        case "cut":
+            table.unlink()
+            (folder / "data" / "human_eval.parquet").write_bytes(b"PAR1" + bytes(200) + b"PAR1")
+    result = respect("import", folder)
+    assert result.exit_code == 1
+    assert "Error:" in result.stderr and "human_eval" in result.stderr and "Traceback" not in result.stderr
+    assert len(result.stderr) < 1_500 and "\x1b[2J" not in result.stderr and "None" not in result.stderr

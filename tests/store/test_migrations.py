@@ -1,5 +1,8 @@
 """Migrations go up, go down and agree with the models."""
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 import sqlalchemy as sa
 
@@ -31,6 +34,23 @@ def test_a_missing_column_is_noticed(database: Database):
     found = schema_differences(database)
     assert found is not None
     assert "seconds" in found
+
+
+@sqlite_only
+def test_a_full_disk_leaves_no_half_of_the_tables(tmp_path: Path):
+    def full(connection: Any, _record: object) -> None:
+        connection.execute("PRAGMA max_page_count=20")
+
+    database = Database(f"sqlite:///{tmp_path / 'small.db'}")
+    sa.event.listen(database.engine, "connect", full)
+    with pytest.raises(sa.exc.OperationalError, match="full"):
+        upgrade(database)
+    sa.event.remove(database.engine, "connect", full)
+    database.engine.dispose()
+    assert sa.inspect(database.engine).get_table_names() == []
+    upgrade(database)
+    assert schema_differences(database) is None
+    database.close()
 
 
 @sqlite_only
