@@ -7,9 +7,10 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Annotated
 
 import sqlalchemy as sa
-from pydantic import BaseModel
+from pydantic import BaseModel, BeforeValidator
 from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import col, select
 
@@ -26,6 +27,8 @@ from store.migrations import refuse_newer
 from store.models import Correctness, Feedback, Game, HumanEval, Origin, Satisfaction, Turn
 from store.settings import StoreSettings, database_url
 from store.study_tables import Assignment
+
+VERDICTS = "feedback_decoder_binary"
 
 
 class ReportError(RuntimeError):
@@ -87,6 +90,15 @@ class PublishedInteraction(RecordedInteraction):
     speaker: str = ""
     end: str | None = None
     """"successful" or "unsuccessful"; if missing, the last selection is compared with the targets."""
+
+
+class ExportedVerdict(BaseModel):
+    """A row of the table `feedback_decoder_binary`."""
+
+    game_turn_id: str
+    predictions: Annotated[
+        Label, BeforeValidator(lambda value: int(value) if isinstance(value, str) else value)
+    ]
 
 
 class ExportedAssignment(BaseModel):
@@ -196,7 +208,8 @@ def from_database(url: str, arm: Arm | None = None, *, imported: bool = False) -
 
 
 def from_file(path: Path, arm: Arm | None = None) -> list[PlayedGame]:
-    """The interactions of a file or an exported folder, or of one arm, decoded by the rules decoder."""
+    """The interactions of a file or an exported folder, or of one arm. Verdicts are those of the folder's binary
+    decoder; where it has none, of the rules decoder."""
     of_arm: set[str] | None = None
     if arm:
         if not path.is_dir():
@@ -209,9 +222,12 @@ def from_file(path: Path, arm: Arm | None = None) -> list[PlayedGame]:
         judgements[row.game_id, row.turn_id].append(
             _judged(row.correctness, row.feedback, {*row.selected, *row.deselected}, row.delta_clicks)
         )
+    decoded: dict[str, Label] | None = None
+    if table_file(path, VERDICTS):
+        decoded = {row.game_turn_id: row.predictions for row in _rows(path, ExportedVerdict, VERDICTS)}
     decoder = open_decoder("rules", "binary")
     games = [
-        _recorded_game(interaction, decoder, judgements)
+        _recorded_game(interaction, decoder if decoded is None else decoded, judgements)
         for interaction in _rows(path, PublishedInteraction)
         if of_arm is None or interaction.game_id in of_arm
     ]
@@ -231,23 +247,35 @@ def _rows(path: Path, kind: type[Line], table: str | None = None) -> Iterator[Li
 
 def _recorded_game(
     interaction: PublishedInteraction,
-    decoder: Decoder,
+    decoded: Decoder | Mapping[str, Label],
     judgements: Mapping[tuple[str, int], Sequence[Judged]],
 ) -> PlayedGame:
-    labelled: list[Label] = [
-        verdict.label
-        for verdict in decoder.decode([exchange for _, exchange in labelled_exchanges(interaction)])
-    ]
+    labels: list[Label | None]
+    if isinstance(decoded, Mapping):
+        labels = [decoded.get(f"{interaction.game_id}_{number}") for number in range(len(interaction.clicks))]
+    else:
+        labels = _decoded(interaction, decoded)
     turns: list[PlayedTurn] = []
     before: list[str] = []
-    for number, after in enumerate(interaction.clicks):
-        has_verdict = set(before) != set(after) and number + 1 < len(interaction.chat)
-        verdict = labelled.pop(0) if has_verdict else None
+    for number, (after, verdict) in enumerate(zip(interaction.clicks, labels, strict=True)):
         judged = judgements.get((interaction.game_id, number), ())
         turns.append(_turn(interaction.chat[number], before, after, interaction.targets, verdict, judged))
         before = after
     won = interaction.end == "successful" if interaction.end else set(before) == set(interaction.targets)
     return PlayedGame(interaction.round, interaction.speaker, won, tuple(turns))
+
+
+def _decoded(interaction: PublishedInteraction, decoder: Decoder) -> list[Label | None]:
+    """The decoder's label of each turn: of those with a click that have a next utterance."""
+    exchanges = [exchange for _, exchange in labelled_exchanges(interaction)]
+    found: Iterator[Label] = iter([verdict.label for verdict in decoder.decode(exchanges)])
+    labels: list[Label | None] = []
+    before: list[str] = []
+    for number, after in enumerate(interaction.clicks):
+        has_verdict = set(before) != set(after) and number + 1 < len(interaction.chat)
+        labels.append(next(found) if has_verdict else None)
+        before = after
+    return labels
 
 
 def _turn(

@@ -26,6 +26,7 @@ from store.export.pseudonyms import Pseudonyms
 from store.migrations import upgrade
 from store.models import Origin
 from tests.postgres import database_url
+from tests.research.recorded_games import WON, write
 
 GAMES = Path(
     os.environ.get(
@@ -159,6 +160,30 @@ def test_the_same_games_from_database_export_and_file(tmp_path: Path):
     assert wanted is not None and sum(row[0] for row in wanted) > 50
     imported, *others = (read_games(tmp_path / kind, open_images("classic")) for kind in Format)
     assert len(imported) == sum(row[0] for row in wanted) and all(other == imported for other in others)
+
+
+def test_verdicts_are_those_of_the_folder(tmp_path: Path):
+    """The rules decoder takes all three answers for praise; the folder has other verdicts."""
+    folder = tmp_path / "games"
+    (folder / "data").mkdir(parents=True)
+    write(folder / "data" / "interaction.jsonl", WON)
+
+    def positive() -> float | None:
+        return (
+            measure_deployment("x", open_source(str(folder))).rounds[0].estimates["positive_feedback"].value
+        )
+
+    assert positive() == 1.0
+    rows = [{"game_turn_id": "g_0", "predictions": -1}, {"game_turn_id": "g_1", "predictions": 1}]
+    write(folder / "data" / "feedback_decoder_binary.jsonl", *rows)
+    assert positive() == pytest.approx(1 / 3)
+    assert [turn.decoded for turn in open_source(str(folder))[0].turns] == [-1, 1, None]
+    (folder / "data" / "feedback_decoder_binary.jsonl").unlink()
+    (folder / "data" / "feedback_decoder_binary.csv").write_text("game_turn_id,predictions\ng_0,-1\n")
+    assert positive() == 0.0
+    (folder / "data" / "feedback_decoder_binary.csv").write_text("game_turn_id,predictions\ng_0,maybe\n")
+    with pytest.raises(ReportError, match="Line 1: `predictions`"):
+        positive()
 
 
 def test_the_difference_of_two_deployments_has_an_interval(small: Path, tmp_path: Path):
