@@ -268,12 +268,12 @@ def _recorded_game(
 def _decoded(interaction: PublishedInteraction, decoder: Decoder) -> list[Label | None]:
     """The decoder's label of each turn: of those with a click that have a next utterance."""
     exchanges = [exchange for _, exchange in labelled_exchanges(interaction)]
-    found: Iterator[Label] = iter([verdict.label for verdict in decoder.decode(exchanges)])
+    found: list[Label] = [verdict.label for verdict in decoder.decode(exchanges)]
     labels: list[Label | None] = []
     before: list[str] = []
     for number, after in enumerate(interaction.clicks):
         has_verdict = set(before) != set(after) and number + 1 < len(interaction.chat)
-        labels.append(next(found) if has_verdict else None)
+        labels.append(found.pop(0) if has_verdict else None)
         before = after
     return labels
 
