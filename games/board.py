@@ -347,6 +347,7 @@ def _palette() -> tuple[Image.Image, Image.Image, bytes]:
     shades += [_between(ground, ink, 4) for ground in (*GROUNDS, TARGET) for ink in inks]
     colours = list(dict.fromkeys([*map(ImageColor.getrgb, GROUNDS), *itertools.chain(*shades)]))
     opacities = [255] * len(colours) + [255 * level // SHADES for level in range(SHADES)]
+    assert len(opacities) <= 256, "A palette has at most 256 colours"
     values = [*itertools.chain(*colours), *ImageColor.getrgb(CARD) * SHADES]
     palette = Image.new("P", (1, 1))
     palette.putpalette(values)

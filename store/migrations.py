@@ -51,10 +51,10 @@ def refuse_newer(database: Database) -> None:
 
 def upgrade(database: Database, revision: str = "head") -> None:
     """Upgrade the database to a revision. Raises `NewerDatabase`."""
-    refuse_newer(database)
     current, newest = revisions(database)
     if revision == "head" and current == newest:
         return  # without waiting for others that write
+    refuse_newer(database)
     alembic.command.upgrade(alembic_config(database), revision)
 
 

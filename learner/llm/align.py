@@ -11,7 +11,8 @@ from typing import Any
 import torch
 from torch.nn import functional
 
-from learner.policy.tiny.align import jitter, set_rate
+from learner.policy.tiny.align import jitter
+from learner.policy.tiny.pretrain import set_rate
 
 OnProgress = Callable[[str, int, int, float], None]
 """Called with (stage, steps done, steps in all, loss)."""

@@ -1,7 +1,7 @@
 """Descriptions that say where something is in a figure: "bird facing left", "a square on top".
 
 The people who named KiloGram's figures hardly ever said it (12 of 10,143 names say left or right), but people who tell
-similar figures apart do in every fifth message. It follows from the geometry of the pieces, and from what people
+similar figures apart do in every sixth message. It follows from the geometry of the pieces, and from what people
 called each piece.
 """
 
