@@ -188,7 +188,6 @@ class Backend(Protocol):
         self,
         trainee: Trainee,
         games: Sequence[TrainingGame],
-        seeds: Sequence[TrainingGame],
         settings: WarmStartSettings,
         rng: random.Random,
         share: Callable[[], None],

@@ -20,6 +20,7 @@ from learner.policy.backend import Backend, PolicyLoadError
 from learner.policy.hf import HfBackend
 from learner.policy.tiny.backend import TinyBackend
 from learner.policy.tiny.configuration import TinyVlmConfig
+from learner.policy.tiny.known import read_known
 from learner.policy.tiny.modeling import register
 from learner.policy.tiny.tokenizer import letter_ids
 from learner.settings import base_model_folder, missing_model
@@ -68,7 +69,9 @@ def load_base(spec: str, device: torch.device, dtype: torch.dtype | None = None)
         if device.type == "cpu":
             use_float32_attention(model)
         name = fingerprint(model)
-        return TinyBackend(model, processor, name) if embedded else HfBackend(model, processor, name, RASTER)
+        if embedded:
+            return TinyBackend(model, processor, name, read_known(folder))
+        return HfBackend(model, processor, name, RASTER)
     except (OSError, ValueError, ImportError, KeyError, AttributeError) as error:
         raise PolicyLoadError(
             f"Cannot load the policy {spec!r}: {error}. Give 'tiny', 'novice', a folder saved with save_pretrained, or "

@@ -360,13 +360,12 @@ class Policy:
     def warm_start(
         self,
         games: Sequence[TrainingGame],
-        seeds: Sequence[TrainingGame],
         settings: WarmStartSettings,
         rng: random.Random,
         share: Callable[[], None],
     ) -> WarmStart:
         """Run the backend's warm start, if it has one, on the active adapter. See `Backend.warm_start`."""
-        return self.backend.warm_start(self, games, seeds, settings, rng, share)
+        return self.backend.warm_start(self, games, settings, rng, share)
 
     def _forget(self, adapter: str | None = None) -> None:
         """Drop what was cached under an adapter, by default under all."""

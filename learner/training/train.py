@@ -137,7 +137,7 @@ def train(
                 config.grounding_epochs, config.grounding_rate, config.grounding_dropout
             )
             started_with = policy.warm_start(
-                games, seeds, warm_start, rng, lambda: group.broadcast_parameters(policy.trainable())
+                games, warm_start, rng, lambda: group.broadcast_parameters(policy.trainable())
             )
             games = started_with.games
             if started_with.losses and quality is not None:

@@ -11,11 +11,11 @@ from torch.nn import functional
 from transformers import PreTrainedTokenizerFast
 
 from games.figures.images import FigureData, Polygon, draw_figure
-from games.words import spoken
 from learner.policy.tiny.drawings import drawings
 from learner.policy.tiny.modeling import TinyVlmForConditionalGeneration
 from learner.policy.tiny.places import placed_descriptions
 from learner.policy.tiny.pretrain import OnProgress, set_rate
+from learner.policy.tiny.tokenizer import token_bags
 
 PLACED = 40
 """Placed descriptions of each figure."""
@@ -114,8 +114,8 @@ def align(
         for drawing in drawings(settings.drawings, seed)
     ]
     shown_all = [*figures, *drawn]
-    known = [_bags(tokenizer, picture.words) for picture in shown_all]
-    placed = [_bags(tokenizer, picture.placed) for picture in shown_all]
+    known = [token_bags(tokenizer, picture.words) for picture in shown_all]
+    placed = [token_bags(tokenizer, picture.placed) for picture in shown_all]
     pixels = pictures([picture.polygons for picture in shown_all], model.config.image_size)
     with torch.no_grad():
         views = [encoder.patches(pixels)]
@@ -169,12 +169,6 @@ def align(
         )
         matcher.query.weight.copy_(torch.eye(width))
         matcher.key.weight.copy_(key.weight * encoder.deviation / (key(features).std(0)[:, None] + 1e-6))
-
-
-def _bags(tokenizer: PreTrainedTokenizerFast, descriptions: Sequence[str]) -> list[list[int]]:
-    """Token ids of each description that has words."""
-    bags = [tokenizer.encode(spoken(words), add_special_tokens=False) for words in descriptions]
-    return [ids for ids in bags if ids]
 
 
 def _thinned(words: Sequence[int], dropout: float, rng: random.Random) -> Sequence[int]:

@@ -13,7 +13,8 @@ from learner.examples.labels import TrainingGame
 from learner.policy.backend import LoraTargets, Span, Trainee, WarmStart, WarmStartSettings
 from learner.policy.hf import HfBackend
 from learner.policy.tiny.engine import PackedEngine
-from learner.policy.tiny.grounding import Grounding
+from learner.policy.tiny.grounding import Grounding, known_references
+from learner.policy.tiny.known import NOTHING_KNOWN, KnownDescriptions
 from learner.policy.tiny.matcher import Matching
 from learner.policy.tiny.tagger import Marker
 from learner.registry import LANGUAGE_LAYERS
@@ -30,12 +31,15 @@ class TinyBackend(HfBackend):
     pads = False
     learns_from_rejections = True
 
-    def __init__(self, model: Any, processor: Any, fingerprint: str) -> None:
+    def __init__(
+        self, model: Any, processor: Any, fingerprint: str, known: KnownDescriptions = NOTHING_KNOWN
+    ) -> None:
         lora = LoraTargets(rf"{LANGUAGE_LAYERS}|{MATCHER}", {MATCHER: MATCHER_RANK_FACTOR})
         super().__init__(model, processor, fingerprint, model.config.image_size, lora)
         self.matching = Matching(model.model)
         self._marker = Marker(model.model, processor.tokenizer)
         self._engine = PackedEngine(model)
+        self._known = known
 
     def spell(self, utterance: str) -> str:
         """See `Backend`. In lower case, because capital letters are labels of figures, and with marks around
@@ -64,14 +68,14 @@ class TinyBackend(HfBackend):
         self,
         trainee: Trainee,
         games: Sequence[TrainingGame],
-        seeds: Sequence[TrainingGame],
         settings: WarmStartSettings,
         rng: random.Random,
         share: Callable[[], None],
     ) -> WarmStart:
         """See `Backend`. Trains the matcher (`learner.policy.tiny.grounding`)."""
-        grounding = Grounding(self.matching, trainee)
-        losses = grounding.train(games, seeds, settings, rng)
+        known = known_references(self._known, self.processor.tokenizer)
+        grounding = Grounding(self.matching, trainee, known)
+        losses = grounding.train(games, settings, rng)
         share()
         return WarmStart(tuple(losses), grounding.reweighted(games) if losses else list(games))
 

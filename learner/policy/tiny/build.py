@@ -18,6 +18,7 @@ from games.figures import ImageSet, held_out, open_images
 from learner.examples.seed import SEED_FILE, write_seed_games
 from learner.policy.tiny.align import AlignSettings, align, figures_to_learn
 from learner.policy.tiny.configuration import TinyVlmConfig
+from learner.policy.tiny.known import KnownDescriptions, write_known
 from learner.policy.tiny.modeling import (
     TinyVlmForConditionalGeneration,
     register,
@@ -158,6 +159,7 @@ def build(settings: BuildSettings, out: Path, progress: OnProgress = lambda *_: 
     figures = figures_to_learn([images[figure] for figure in ids], list(known.values()), settings.seed)
     align(model, tokenizer, figures, settings.training, settings.seed, progress)
     _save(model, tokenizer, out)
+    write_known(KnownDescriptions(settings.images, known), out)
     write_seed_games(
         scripted_games(known, settings.images, settings.seed_games, settings.turns, settings.seed),
         out / SEED_FILE,

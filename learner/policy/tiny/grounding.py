@@ -6,15 +6,18 @@ figure. So each utterance has a set of candidate figures with a prior, in which 
 probable and rejected picks are excluded. The loss is the partial-label negative log-likelihood: minus the log of
 the matcher's probability summed over the candidates, weighted by the prior, with a softmax over all figures of the
 image set that were played with. Over many games right labels agree and wrong ones do not (cross-situational
-learning). It takes seconds, and the training of whole actions then has little to learn about the meaning of words.
+learning). The training of whole actions then has little to learn about the meaning of words.
+
+Descriptions that the base model was pretrained on are rehearsed (experience replay). Otherwise it would forget what it
+knows of other figures.
 """
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import torch
-from transformers import get_cosine_schedule_with_warmup
+from transformers import PreTrainedTokenizerFast, get_cosine_schedule_with_warmup
 
 from games import GAMES
 from games.core import change_of
@@ -22,7 +25,9 @@ from learner.examples.labels import TrainingGame, TurnLabel
 from learner.feedback.rules.decoder import names_what_to_take_back
 from learner.policy.backend import Trainee, WarmStartSettings
 from learner.policy.batch import to_example
+from learner.policy.tiny.known import KnownDescriptions
 from learner.policy.tiny.matcher import Matching
+from learner.policy.tiny.tokenizer import token_bags
 
 BATCH_REFERENCES = 64
 FULL_RATE_REFERENCES = 8
@@ -30,8 +35,8 @@ FULL_RATE_REFERENCES = 8
 full rate would make the matcher forget what the base model knows about them."""
 LABEL_ODDS = 2.5
 """Prior odds of the label's figure against each other candidate."""
-SEED_WEIGHT = 0.3
-"""Weight of references of seed games, which is enough for not forgetting them."""
+REHEARSED = 1.0
+"""Known descriptions that are rehearsed in each epoch, for each reference."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +44,7 @@ class Reference:
     """One description in an utterance, with the figures that it may describe."""
 
     turn: tuple[str, int]
-    """The game's id and the number of the turn in it, from 0."""
+    """The game's id and the number of the turn in it, from 0; of a known description a number."""
     images: str
     words: tuple[int, ...]
     """Token ids of the description, at least one."""
@@ -52,7 +57,7 @@ class Reference:
 
 @dataclass(frozen=True, eq=False)
 class Figures:
-    """The figures of one image set that were played with."""
+    """Figures of one image set."""
 
     columns: dict[str, int]
     """Figure id -> column."""
@@ -63,9 +68,11 @@ class Figures:
 class Grounding:
     """Trains the matcher of a policy's active adapter, and reweights labels by its posterior."""
 
-    def __init__(self, matching: Matching, trainee: Trainee) -> None:
+    def __init__(self, matching: Matching, trainee: Trainee, known: Sequence[Reference] = ()) -> None:
+        """`known`: what the base model was pretrained on, all of one image set."""
         self._matching = matching
         self._trainee = trainee
+        self._known = known
 
     def references(self, games: Sequence[TrainingGame]) -> list[Reference]:
         """The references of games: of each description in turns with a positive label that selects a figure or
@@ -93,32 +100,33 @@ class Grounding:
     def train(
         self,
         games: Sequence[TrainingGame],
-        seeds: Sequence[TrainingGame],
         settings: WarmStartSettings,
         rng: random.Random,
     ) -> list[float]:
         """Train the matcher. Returns the mean loss of each epoch, in nats.
 
-        The softmax is over the figures of `games` for their references, and over those of `seeds` for theirs. With
-        fewer than `FULL_RATE_REFERENCES` references per figure the learning rate is reduced in proportion. A share
-        of the words is left out (`settings.dropout`), so that the matcher does not rely on single words. Returns an
-        empty list and changes nothing if `games` have no references.
+        The softmax is over the figures of `games` for their references, and over all known figures for known
+        descriptions. With fewer than `FULL_RATE_REFERENCES` references per figure the learning rate is reduced in
+        proportion. A share of the words is left out (`settings.dropout`), so that the matcher does not rely on single
+        words. Returns an empty list and changes nothing if `games` have no references.
         """
         played = self.references(games)
         if not played:
             return []
-        known = [replace(each, weight=SEED_WEIGHT * each.weight) for each in self.references(seeds)]
-        pools = ((played, self._figures(games)), (known, self._figures(seeds)))
-        references = [(each, figures[each.images]) for some, figures in pools for each in some]
-        sets = [among for _, figures in pools for among in figures.values()]
+        figures = {images: self._features(images, ids) for images, ids in _played_with(games).items()}
+        known = self._known_figures()
+        rehearsed = min(round(REHEARSED * len(played)), len(self._known)) if known else 0
+        sets = [*figures.values(), *([known] if known else [])]
         parameters = self._matching.parameters(self._trainee.trainable())
-        count = sum(len(figures.columns) for figures in pools[0][1].values())
+        count = sum(len(among.columns) for among in figures.values())
         rate = settings.learning_rate * min(1.0, len(played) / (FULL_RATE_REFERENCES * count))
         optimizer = torch.optim.AdamW(parameters, lr=rate, fused=True)
-        batches = max(1, len(references) // BATCH_REFERENCES)
+        batches = max(1, (len(played) + rehearsed) // BATCH_REFERENCES)
         schedule = get_cosine_schedule_with_warmup(optimizer, min(10, batches), settings.epochs * batches)
         losses = []
         for _ in range(settings.epochs):
+            references = [(each, figures[each.images]) for each in played]
+            references += [(each, known) for each in rng.sample(self._known, rehearsed) if known]
             rng.shuffle(references)
             total = 0.0
             for number in range(batches):
@@ -147,7 +155,7 @@ class Grounding:
         Otherwise the rest of the model would learn from wrong labels to ignore the matcher.
         """
         references = [each for each in self.references(games) if len(each.figures) == 1]
-        figures = self._figures(games)
+        figures = {images: self._features(images, ids) for images, ids in _played_with(games).items()}
         sure: dict[tuple[str, int], float] = {}
         with torch.no_grad():
             for number in range(0, len(references), BATCH_REFERENCES):
@@ -169,16 +177,17 @@ class Grounding:
             for game in games
         ]
 
-    def _figures(self, games: Sequence[TrainingGame]) -> dict[str, Figures]:
-        """The figures that were played with, by image set."""
-        seen: dict[str, set[str]] = {}
-        for game in games:
-            seen.setdefault(game.images, set()).update(game.context)
-        found = {}
-        for images, ids in seen.items():
-            columns = {figure: i for i, figure in enumerate(sorted(ids))}
-            found[images] = Figures(columns, self._trainee.figures.encode(images, list(columns)).rows())
-        return found
+    def _known_figures(self) -> Figures | None:
+        """The known figures, None if there are none."""
+        if not self._known:
+            return None
+        return self._features(
+            self._known[0].images, {figure for each in self._known for figure in each.figures}
+        )
+
+    def _features(self, images: str, ids: Iterable[str]) -> Figures:
+        columns = {figure: i for i, figure in enumerate(sorted(ids))}
+        return Figures(columns, self._trainee.figures.encode(images, list(columns)).rows())
 
     def _loss(self, batch: Sequence[Reference], among: Figures) -> torch.Tensor:
         """Partial-label negative log-likelihood, summed over the batch, all of one image set."""
@@ -191,6 +200,23 @@ class Grounding:
         1e-9."""
         logps = self._matching.logps([each.words for each in batch], among.features)
         return logps + _prior(batch, among.columns).to(logps).clamp(min=1e-9).log()
+
+
+def known_references(known: KnownDescriptions, tokenizer: PreTrainedTokenizerFast) -> list[Reference]:
+    """Known descriptions as references, for `Grounding`."""
+    words = [(ids, figure) for figure, said in known.figures.items() for ids in token_bags(tokenizer, said)]
+    return [
+        Reference(("", number), known.images, tuple(ids), figures=(figure,), others=(), weight=1.0)
+        for number, (ids, figure) in enumerate(words)
+    ]
+
+
+def _played_with(games: Sequence[TrainingGame]) -> dict[str, set[str]]:
+    """Image set -> the figures that were played with."""
+    seen: dict[str, set[str]] = {}
+    for game in games:
+        seen.setdefault(game.images, set()).update(game.context)
+    return seen
 
 
 def _referents(game: TrainingGame, label: TurnLabel, several: bool) -> tuple[set[str], set[str]]:

@@ -13,6 +13,7 @@ from tokenizers.pre_tokenizers import Whitespace
 from transformers import CLIPImageProcessorPil, LlavaProcessor, PreTrainedTokenizerFast
 
 from games.letters import LETTERS, WORDS
+from games.words import spoken
 
 PAD, IMAGE, SUMMARY, ACT, END, UNKNOWN = "<pad>", "<image>", "<summary>", "<act>", "<end>", "<unk>"
 WORD = "<word>"
@@ -56,6 +57,12 @@ def letter_ids(tokenizer: PreTrainedTokenizerFast) -> list[int]:
     """Ids of all capital letters, also of those that labelled no figure in pretraining."""
     known = tokenizer.get_vocab()
     return [known[letter] for letter in string.ascii_uppercase if letter in known]
+
+
+def token_bags(tokenizer: PreTrainedTokenizerFast, descriptions: Sequence[str]) -> list[list[int]]:
+    """Token ids of each description that has words."""
+    bags = [tokenizer.encode(spoken(words), add_special_tokens=False) for words in descriptions]
+    return [ids for ids in bags if ids]
 
 
 def _word_pieces(vocabulary: dict[str, int]) -> Tokenizer:

@@ -2,8 +2,10 @@
 
 import math
 import random
+import shutil
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -11,15 +13,22 @@ import torch
 from games.core import Step
 from games.figures import open_images
 from learner.examples.labels import TrainingGame, TurnLabel
-from learner.examples.seed import SEED_FILE, read_seed_games
 from learner.policy import Policy
-from learner.policy.backend import WarmStartSettings
+from learner.policy.backend import PolicyLoadError, WarmStartSettings
 from learner.policy.tiny.backend import TinyBackend
-from learner.policy.tiny.grounding import FULL_RATE_REFERENCES, LABEL_ODDS, Grounding, Reference
+from learner.policy.tiny.grounding import (
+    FULL_RATE_REFERENCES,
+    LABEL_ODDS,
+    Grounding,
+    Reference,
+    known_references,
+)
+from learner.policy.tiny.known import KNOWN_FILE, NOTHING_KNOWN, KnownDescriptions, read_known, write_known
 from learner.protocol import TurnRequest
-from learner.settings import NOVICE_WEIGHTS, PolicyConfig
+from learner.settings import NOVICE_WEIGHTS, TINY_WEIGHTS, PolicyConfig
 
-FIGURES = open_images("classic").ids[:20]
+CLASSIC = open_images("classic")
+FIGURES = CLASSIC.ids[:20]
 NAMES = dict(zip(FIGURES, (
     "violin", "cactus", "kettle", "pirate", "tractor", "lemon", "volcano", "wizard", "zebra", "ladder",
     "pumpkin", "helmet", "octopus", "pyramid", "guitar", "scissors", "mushroom", "anchor", "balloon", "dentist",
@@ -53,9 +62,9 @@ def played(times: int = 3) -> list[TrainingGame]:
     ]
 
 
-def grounding(policy: Policy) -> Grounding:
+def grounding(policy: Policy, known: Sequence[Reference] = ()) -> Grounding:
     assert isinstance(policy.backend, TinyBackend)
-    return Grounding(policy.backend.matching, policy)
+    return Grounding(policy.backend.matching, policy, known)
 
 
 def references_of(policy: Policy, games: list[TrainingGame]) -> list[Reference]:
@@ -67,10 +76,10 @@ def ground(
     games: list[TrainingGame],
     epochs: int,
     rate: float,
-    seeds: Sequence[TrainingGame] = (),
+    known: Sequence[Reference] = (),
 ) -> list[float]:
     settings = WarmStartSettings(epochs, full(rate, games), dropout=0.0)
-    return grounding(policy).train(games, seeds, settings, random.Random(0))
+    return grounding(policy, known).train(games, settings, random.Random(0))
 
 
 def likeliest(policy: Policy, words: Sequence[Sequence[int]], figures: Sequence[str]) -> list[int]:
@@ -196,10 +205,10 @@ def test_names_are_learnt_from_rejections_alone(policy: Policy):
     assert sum(place == number for number, place in enumerate(best)) >= 15
 
 
-def test_seed_games_keep_what_the_base_knows(policy: Policy):
-    """New names are learnt at a high rate; without seed games, the base model's other names are forgotten."""
-    seeds = read_seed_games(NOVICE_WEIGHTS / SEED_FILE)[:100]
-    games, known = played(times=6), references_of(policy, seeds)[:400]
+def test_what_the_base_knows_is_rehearsed_and_so_not_forgotten(policy: Policy):
+    """New names are learnt at a high rate."""
+    known = known_references(read_known(NOVICE_WEIGHTS), policy.backend.processor.tokenizer)
+    games = played(times=6)
     ids = sorted({figure for each in known for figure in each.figures})
 
     def right() -> float:
@@ -209,9 +218,37 @@ def test_seed_games_keep_what_the_base_knows(policy: Policy):
 
     before = right()
     after = []
-    for name, also, epochs in (("without", [], 32), ("with", seeds, 4)):  # about as many steps
+    for name, also, epochs in (("without", [], 32), ("with", known, 16)):  # as many steps
         policy.new_adapter(name, rank=16, alpha=32, dropout=0.0)
         ground(policy, games, epochs, 1e-2, also)
         after.append(right())
     assert after[0] < before / 2
     assert after[1] > before - 0.02
+
+
+def test_a_policy_brings_what_it_was_pretrained_on(tmp_path: Path):
+    for folder, figures, descriptions in ((TINY_WEIGHTS, 232, 3016), (NOVICE_WEIGHTS, 97, 194)):
+        known = read_known(folder)
+        assert (len(known.figures), sum(map(len, known.figures.values()))) == (figures, descriptions)
+        assert {figure: {*said} <= {*CLASSIC[figure].words} for figure, said in known.figures.items()} == (
+            dict.fromkeys(known.figures, True)
+        )
+    assert read_known(tmp_path) == NOTHING_KNOWN
+
+
+def test_what_is_not_on_this_machine_is_not_rehearsed(tmp_path: Path):
+    write_known(KnownDescriptions("classic", {"bat-05": ["a bat"], "no-such-figure": ["a ghost"]}), tmp_path)
+    assert read_known(tmp_path).figures == {"bat-05": ("a bat",)}
+    write_known(KnownDescriptions("kilogram:/nowhere", {"page1-1": ["a bat"]}), tmp_path)
+    assert read_known(tmp_path) == NOTHING_KNOWN
+
+
+@pytest.mark.parametrize(
+    "content", ["", "[]", '{"images": "classic"}', '{"images": "classic", "figures": 1}']
+)
+def test_a_damaged_file_of_descriptions_is_refused_in_a_sentence(tmp_path: Path, content: str):
+    folder = tmp_path / "policy"
+    shutil.copytree(NOVICE_WEIGHTS, folder)
+    (folder / KNOWN_FILE).write_text(content)
+    with pytest.raises(PolicyLoadError, match=f"{KNOWN_FILE} is damaged: build or install the policy again"):
+        Policy.load(str(folder), device="cpu")

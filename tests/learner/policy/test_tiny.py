@@ -28,6 +28,7 @@ from learner.policy.tiny.align import AlignSettings
 from learner.policy.tiny.backend import TinyBackend
 from learner.policy.tiny.build import BuildSettings, LanguageBuild, build, build_language
 from learner.policy.tiny.dialogues import Description, Dialogue, DialogueTurn, ScriptedSpeaker, in_words
+from learner.policy.tiny.known import KNOWN_FILE
 from learner.policy.tiny.pretrain import Encoder, LanguageSettings, ScriptedMatcher, some_letters
 from learner.policy.tiny.tagger import FIRST, INSIDE, OUTSIDE, spans, tagged
 from learner.policy.tiny.tokenizer import AGAIN, CLOSES, OPENS
@@ -123,7 +124,7 @@ def test_a_build_can_be_loaded_and_plays(built: tuple[Path, dict[str, Any]]):
 def test_the_same_seed_builds_the_same_model(built: tuple[Path, dict[str, Any]], tmp_path: Path):
     folder, _ = built
     build(SHORT, tmp_path / "two")
-    for file in ("model.safetensors", SEED_FILE):
+    for file in ("model.safetensors", SEED_FILE, KNOWN_FILE):
         assert (folder / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
     assert len(read_seed_games(folder / SEED_FILE)) == 40
 
