@@ -24,7 +24,8 @@ from store.logs import configure_logging
 from store.migrations import upgrade
 from store.models import GameEvent, Instruction, Player, Turn
 
-gc.set_threshold(20_000, 20, 50)  # a pass over all that a process of tests has imported takes 0.2 s
+gc.disable()  # until all is imported
+gc.set_threshold(100_000, 50, 100)  # a pass over all that a process of tests has imported takes 0.5 s
 
 LOGS = ("*.log", "*.log.*", "card.json")
 BROWSER = "chromium"
@@ -36,6 +37,11 @@ _written: list[tuple[str, str]] = []
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Long tests begin first: the others are done meanwhile."""
     items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
+def pytest_collection_finish() -> None:
+    gc.enable()
+    gc.freeze()  # what was imported stays until the end
 
 
 @event.listens_for(Turn, "before_insert")
