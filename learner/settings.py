@@ -175,7 +175,8 @@ class RoundsConfig:
     seed_games: str | None = Field(
         default=None,
         description="JSON Lines file of games whose right actions are known (learner/examples/seed.py). Every round "
-        "trains on them too. Unset: the file that comes with the policy, if it has one; 'none': no seed games.",
+        "trains on them too, after the embedded policy's warm start. Unset: the file that comes with the policy, if it "
+        "has one; 'none': no seed games.",
     )
     trust: bool = Field(
         default=True,

@@ -234,6 +234,7 @@ def _identity(config: DeploymentConfig, settings: LearnerSettings, policy: Polic
     given = {name: value for name, value in asdict(config).items() if name not in ("rounds", "threads")}
     used = {
         "base_model": policy.fingerprint,
+        "rehearsed": policy.backend.rehearsed(),
         "code_version": code_version(),
         "temperature": settings.policy.temperature,
         "start": settings.rounds.start,

@@ -6,6 +6,7 @@ pytest's folder. What must not occur there is whatever any test put into a store
 
 import contextlib
 import gc
+import os
 import sqlite3
 from collections.abc import Callable, Generator, Iterable, Iterator
 from pathlib import Path
@@ -24,7 +25,8 @@ from store.logs import configure_logging
 from store.migrations import upgrade
 from store.models import GameEvent, Instruction, Player, Turn
 
-gc.disable()  # until all is imported
+if "PYTEST_XDIST_WORKER" in os.environ:
+    gc.disable()  # until all is imported
 gc.set_threshold(100_000, 50, 100)  # a pass over all that a process of tests has imported takes 0.5 s
 
 LOGS = ("*.log", "*.log.*", "card.json")

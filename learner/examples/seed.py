@@ -45,7 +45,7 @@ class SeedGame(BaseModel):
 
 
 class SeedError(ValueError):
-    """A file of seed games cannot be used; the message says why."""
+    """A file of seed games, or of what a policy was pretrained on, cannot be used; the message says why."""
 
 
 def write_seed_games(games: Iterable[SeedGame], path: Path) -> None:

@@ -184,6 +184,10 @@ class Backend(Protocol):
         """What a person said in the characters that the tokenizer knows. May be left out: most know all of Unicode."""
         return utterance
 
+    def rehearsed(self) -> str:
+        """A digest of what a warm start learns from besides games; by default nothing. Raises `SeedError`."""
+        return ""
+
     def warm_start(
         self,
         trainee: Trainee,

@@ -20,7 +20,6 @@ from learner.policy.backend import Backend, PolicyLoadError
 from learner.policy.hf import HfBackend
 from learner.policy.tiny.backend import TinyBackend
 from learner.policy.tiny.configuration import TinyVlmConfig
-from learner.policy.tiny.known import read_known
 from learner.policy.tiny.modeling import register
 from learner.policy.tiny.tokenizer import letter_ids
 from learner.settings import base_model_folder, missing_model
@@ -70,7 +69,7 @@ def load_base(spec: str, device: torch.device, dtype: torch.dtype | None = None)
             use_float32_attention(model)
         name = fingerprint(model)
         if embedded:
-            return TinyBackend(model, processor, name, read_known(folder))
+            return TinyBackend(model, processor, name, folder)
         return HfBackend(model, processor, name, RASTER)
     except (OSError, ValueError, ImportError, KeyError, AttributeError) as error:
         raise PolicyLoadError(

@@ -291,7 +291,7 @@ def train(
     _, objective = parse_system(work.system)
     fingerprint = work.policy.fingerprint
     seeds = seed_games_of(work.settings, work.policy, objective)
-    made_from = digest([*games, *seeds])
+    made_from = digest([*games, *seeds]) + work.policy.backend.rehearsed()
 
     def quality() -> float:
         return chance_of_right(work.policy, held_out, work.name)

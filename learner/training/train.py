@@ -95,8 +95,8 @@ def train(
 ) -> TrainingResult:
     """Train a fresh adapter `name` of `policy` on `games`, from the base model or from a loaded adapter.
 
-    `seeds` are seed games (`learner.examples.seed`), trained on like `games`. `like` is the adapter that training
-    starts from.
+    `seeds` are seed games (`learner.examples.seed`), trained on like `games` after the warm start. `like` is the
+    adapter that training starts from.
 
     The backend may run a warm start first (`Policy.warm_start`). `quality`, the adapter's quality on held-out turns
     (higher is better), is called after the warm start and after each epoch. Training stops when it has not improved
@@ -137,7 +137,10 @@ def train(
                 config.grounding_epochs, config.grounding_rate, config.grounding_dropout
             )
             started_with = policy.warm_start(
-                games, warm_start, rng, lambda: group.broadcast_parameters(policy.trainable())
+                games,
+                warm_start,
+                random.Random(f"warm start {config.seed}"),  # of its own: `rng` is the same in all ranks
+                lambda: group.broadcast_parameters(policy.trainable()),
             )
             games = started_with.games
             if started_with.losses and quality is not None:

@@ -1,8 +1,11 @@
 """The backend of the embedded model: packed inference, adapters that include the matcher, and grounding as warm
 start."""
 
+import hashlib
 import random
 from collections.abc import Callable, Sequence
+from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +17,7 @@ from learner.policy.backend import LoraTargets, Span, Trainee, WarmStart, WarmSt
 from learner.policy.hf import HfBackend
 from learner.policy.tiny.engine import PackedEngine
 from learner.policy.tiny.grounding import Grounding, known_references
-from learner.policy.tiny.known import NOTHING_KNOWN, KnownDescriptions
+from learner.policy.tiny.known import KnownDescriptions, read_known
 from learner.policy.tiny.matcher import Matching
 from learner.policy.tiny.tagger import Marker
 from learner.registry import LANGUAGE_LAYERS
@@ -31,15 +34,13 @@ class TinyBackend(HfBackend):
     pads = False
     learns_from_rejections = True
 
-    def __init__(
-        self, model: Any, processor: Any, fingerprint: str, known: KnownDescriptions = NOTHING_KNOWN
-    ) -> None:
+    def __init__(self, model: Any, processor: Any, fingerprint: str, folder: Path) -> None:
         lora = LoraTargets(rf"{LANGUAGE_LAYERS}|{MATCHER}", {MATCHER: MATCHER_RANK_FACTOR})
         super().__init__(model, processor, fingerprint, model.config.image_size, lora)
         self.matching = Matching(model.model)
         self._marker = Marker(model.model, processor.tokenizer)
         self._engine = PackedEngine(model)
-        self._known = known
+        self._folder = folder
 
     def spell(self, utterance: str) -> str:
         """See `Backend`. In lower case, because capital letters are labels of figures, and with marks around
@@ -64,6 +65,10 @@ class TinyBackend(HfBackend):
                 return place
         return len(ids)
 
+    def rehearsed(self) -> str:
+        """See `Backend`."""
+        return hashlib.sha256(self._known.model_dump_json().encode()).hexdigest()
+
     def warm_start(
         self,
         trainee: Trainee,
@@ -73,11 +78,15 @@ class TinyBackend(HfBackend):
         share: Callable[[], None],
     ) -> WarmStart:
         """See `Backend`. Trains the matcher (`learner.policy.tiny.grounding`)."""
-        known = known_references(self._known, self.processor.tokenizer)
-        grounding = Grounding(self.matching, trainee, known)
+        grounding = Grounding(self.matching, trainee, known_references(self._known, self.processor.tokenizer))
         losses = grounding.train(games, settings, rng)
         share()
         return WarmStart(tuple(losses), grounding.reweighted(games) if losses else list(games))
+
+    @cached_property
+    def _known(self) -> KnownDescriptions:
+        """Read when a round asks for it: play does without."""
+        return read_known(self._folder)
 
     def _embeddings(self, spans: Sequence[Span]) -> list[torch.Tensor]:
         """[n, D] embeddings of the new tokens of each span. That of a summary token depends on the prompt before

@@ -159,7 +159,8 @@ def build(settings: BuildSettings, out: Path, progress: OnProgress = lambda *_: 
     figures = figures_to_learn([images[figure] for figure in ids], list(known.values()), settings.seed)
     align(model, tokenizer, figures, settings.training, settings.seed, progress)
     _save(model, tokenizer, out)
-    write_known(KnownDescriptions(settings.images, known), out)
+    figures_known = {figure: tuple(said) for figure, said in known.items()}
+    write_known(KnownDescriptions(images=settings.images, figures=figures_known), out)
     write_seed_games(
         scripted_games(known, settings.images, settings.seed_games, settings.turns, settings.seed),
         out / SEED_FILE,

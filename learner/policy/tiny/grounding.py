@@ -8,8 +8,8 @@ the matcher's probability summed over the candidates, weighted by the prior, wit
 image set that were played with. Over many games right labels agree and wrong ones do not (cross-situational
 learning). The training of whole actions then has little to learn about the meaning of words.
 
-Descriptions that the base model was pretrained on are rehearsed (experience replay). Otherwise it would forget what it
-knows of other figures.
+Descriptions of figures that the base model was pretrained on are rehearsed (`learner.policy.tiny.known`). Otherwise it
+would forget what it knows of other figures.
 """
 
 import random
@@ -32,11 +32,11 @@ from learner.policy.tiny.tokenizer import token_bags
 BATCH_REFERENCES = 64
 FULL_RATE_REFERENCES = 8
 """References per figure from which on the full learning rate is used. With fewer, most words do not occur, and the
-full rate would make the matcher forget what the base model knows about them."""
+full rate would make the matcher overfit to those that do."""
 LABEL_ODDS = 2.5
 """Prior odds of the label's figure against each other candidate."""
-REHEARSED = 1.0
-"""Known descriptions that are rehearsed in each epoch, for each reference."""
+REHEARSAL_RATIO = 1.0
+"""Known descriptions that are rehearsed in each epoch, for each reference; at most all of them."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ class Grounding:
             return []
         figures = {images: self._features(images, ids) for images, ids in _played_with(games).items()}
         known = self._known_figures()
-        rehearsed = min(round(REHEARSED * len(played)), len(self._known)) if known else 0
+        rehearsed = min(round(REHEARSAL_RATIO * len(played)), len(self._known)) if known else 0
         sets = [*figures.values(), *([known] if known else [])]
         parameters = self._matching.parameters(self._trainee.trainable())
         count = sum(len(among.columns) for among in figures.values())
@@ -126,7 +126,8 @@ class Grounding:
         losses = []
         for _ in range(settings.epochs):
             references = [(each, figures[each.images]) for each in played]
-            references += [(each, known) for each in rng.sample(self._known, rehearsed) if known]
+            if known:
+                references += [(each, known) for each in rng.sample(self._known, rehearsed)]
             rng.shuffle(references)
             total = 0.0
             for number in range(batches):

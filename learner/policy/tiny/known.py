@@ -1,60 +1,66 @@
-"""The descriptions that an embedded policy was pretrained on, kept in its folder: rounds rehearse them."""
+"""The descriptions of figures that an embedded policy was pretrained on. Its folder has them, and rounds rehearse them.
 
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+Placed descriptions and drawings, which it was pretrained on too, are not among them.
+"""
+
 from pathlib import Path
 
 import structlog
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from games.figures import open_images
+from learner.examples.seed import SeedError
 
 log = structlog.get_logger(__name__)
 
 KNOWN_FILE = "descriptions.json"
 
 
-@dataclass(frozen=True)
-class KnownDescriptions:
+class KnownDescriptions(BaseModel):
     """What a policy was pretrained on."""
 
-    images: str
+    model_config = ConfigDict(strict=True, frozen=True)
+
+    images: str = ""
     """The image set."""
-    figures: Mapping[str, Sequence[str]]
+    figures: dict[str, tuple[str, ...]] = {}
     """Figure id -> its descriptions."""
 
 
-NOTHING_KNOWN = KnownDescriptions("", {})
+NOTHING_KNOWN = KnownDescriptions()
 
 
 def write_known(known: KnownDescriptions, folder: Path) -> None:
-    lines = {figure: list(descriptions) for figure, descriptions in known.figures.items()}
-    content = {"images": known.images, "figures": lines}
-    (folder / KNOWN_FILE).write_text(json.dumps(content, ensure_ascii=False, indent=0) + "\n", "utf-8")
+    (folder / KNOWN_FILE).write_text(known.model_dump_json(indent=1) + "\n", "utf-8")
 
 
 def read_known(folder: Path) -> KnownDescriptions:
     """Read what a folder's policy was pretrained on, of the figures that are on this machine.
 
-    `NOTHING_KNOWN` without the file or the image set: policies that were built before 2026-11-27 have no file. Raises
-    ValueError if the file is damaged.
+    `NOTHING_KNOWN` without the file, which older builds do not have, or without the image set. Raises `SeedError` if
+    the file is damaged.
     """
     path = folder / KNOWN_FILE
     if not path.is_file():
+        log.warning(
+            "nothing is rehearsed, so the policy may forget figures: build it again", policy=str(folder)
+        )
         return NOTHING_KNOWN
     try:
-        content = json.loads(path.read_text("utf-8"))
-        known = KnownDescriptions(
-            str(content["images"]),
-            {figure: tuple(map(str, descriptions)) for figure, descriptions in content["figures"].items()},
-        )
-    except (ValueError, KeyError, TypeError, AttributeError):
-        raise ValueError(f"{path} is damaged: build or install the policy again") from None
+        known = KnownDescriptions.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError):
+        raise SeedError(f"{path} is damaged: build or install the policy again") from None
     try:
         here = set(open_images(known.images).ids)
-    except ValueError as error:
-        log.warning("nothing to rehearse: the image set is not here", images=known.images, error=str(error))
+    except (ValueError, OSError, RuntimeError) as error:
+        log.warning(
+            "nothing is rehearsed: the image set cannot be opened", images=known.images, error=str(error)
+        )
         return NOTHING_KNOWN
+    if absent := known.figures.keys() - here:
+        log.warning(
+            "figures are not rehearsed, as they are not here", images=known.images, figures=len(absent)
+        )
     return KnownDescriptions(
-        known.images, {each: known.figures[each] for each in known.figures if each in here}
+        images=known.images, figures={each: said for each, said in known.figures.items() if each in here}
     )

@@ -13,8 +13,9 @@ import torch
 from games.core import Step
 from games.figures import open_images
 from learner.examples.labels import TrainingGame, TurnLabel
+from learner.examples.seed import SeedError
 from learner.policy import Policy
-from learner.policy.backend import PolicyLoadError, WarmStartSettings
+from learner.policy.backend import WarmStartSettings
 from learner.policy.tiny.backend import TinyBackend
 from learner.policy.tiny.grounding import (
     FULL_RATE_REFERENCES,
@@ -237,18 +238,45 @@ def test_a_policy_brings_what_it_was_pretrained_on(tmp_path: Path):
 
 
 def test_what_is_not_on_this_machine_is_not_rehearsed(tmp_path: Path):
-    write_known(KnownDescriptions("classic", {"bat-05": ["a bat"], "no-such-figure": ["a ghost"]}), tmp_path)
+    words = {"bat-05": ("a bat",), "no-such-figure": ("a ghost",)}
+    write_known(KnownDescriptions(images="classic", figures=words), tmp_path)
     assert read_known(tmp_path).figures == {"bat-05": ("a bat",)}
-    write_known(KnownDescriptions("kilogram:/nowhere", {"page1-1": ["a bat"]}), tmp_path)
-    assert read_known(tmp_path) == NOTHING_KNOWN
+    for images in ("kilogram:/nowhere", "kilogram:~nobody/x", f"kilogram:/{'x' * 5000}", "unheard-of", ""):
+        write_known(KnownDescriptions(images=images, figures={"page1-1": ("a bat",)}), tmp_path)
+        assert read_known(tmp_path) == NOTHING_KNOWN
 
 
 @pytest.mark.parametrize(
-    "content", ["", "[]", '{"images": "classic"}', '{"images": "classic", "figures": 1}']
+    "content",
+    [
+        "",
+        "[]",
+        '{"images": 5, "figures": {}}',
+        '{"images": "classic", "figures": 1}',
+        '{"images": "classic", "figures": {"bat-05": "a bat"}}',
+        '{"images": "classic", "figures": {"bat-05": {"a": 1}}}',
+        '{"images": "classic", "figures": {"bat-05": [null, 1]}}',
+        '{"images": "classic", "figures": ' + "[" * 5000 + "]" * 5000 + "}",
+    ],
 )
 def test_a_damaged_file_of_descriptions_is_refused_in_a_sentence(tmp_path: Path, content: str):
+    (tmp_path / KNOWN_FILE).write_text(content)
+    with pytest.raises(SeedError, match=f"{KNOWN_FILE} is damaged: build or install the policy again"):
+        read_known(tmp_path)
+
+
+def test_a_policy_plays_without_its_descriptions_and_says_when_they_are_others(tmp_path: Path):
     folder = tmp_path / "policy"
     shutil.copytree(NOVICE_WEIGHTS, folder)
-    (folder / KNOWN_FILE).write_text(content)
-    with pytest.raises(PolicyLoadError, match=f"{KNOWN_FILE} is damaged: build or install the policy again"):
-        Policy.load(str(folder), device="cpu")
+    digests = set()
+    for content in (
+        (folder / KNOWN_FILE).read_text(),
+        '{"images": "classic", "figures": {"bat-05": ["bat"]}}',
+    ):
+        (folder / KNOWN_FILE).write_text(content)
+        digests.add(Policy.load(str(folder), device="cpu").backend.rehearsed())
+    assert len(digests) == 2
+    (folder / KNOWN_FILE).write_text("damaged")
+    policy = Policy.load(str(folder), device="cpu")
+    with pytest.raises(SeedError):
+        policy.backend.rehearsed()
