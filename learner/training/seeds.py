@@ -25,8 +25,8 @@ def seed_games_of(settings: LearnerSettings, policy: Policy, objective: Objectiv
 
 
 def held_out_seed_games(settings: LearnerSettings) -> list[TrainingGame]:
-    """The seed games that no round trains on; the embedded policy rehearses their descriptions all the same. Their right
-    actions are known, whoever plays. Raises `SeedError`."""
+    """The seed games that no round trains on. The embedded policy rehearses their descriptions all the same. Their
+    right actions are known, whoever plays. Raises `SeedError`."""
     return [game for game in stored_seed_games(settings) if is_held_out(game.game_id)]
 
 
