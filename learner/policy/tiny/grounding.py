@@ -113,7 +113,7 @@ class Grounding:
         played = self.references(games)
         if not played:
             return []
-        figures = {images: self._features(images, ids) for images, ids in _played_with(games).items()}
+        figures = self._figures(games)
         known = self._known_figures()
         rehearsed = min(round(REHEARSAL_RATIO * len(played)), len(self._known)) if known else 0
         sets = [*figures.values(), *([known] if known else [])]
@@ -156,7 +156,7 @@ class Grounding:
         Otherwise the rest of the model would learn from wrong labels to ignore the matcher.
         """
         references = [each for each in self.references(games) if len(each.figures) == 1]
-        figures = {images: self._features(images, ids) for images, ids in _played_with(games).items()}
+        figures = self._figures(games)
         sure: dict[tuple[str, int], float] = {}
         with torch.no_grad():
             for number in range(0, len(references), BATCH_REFERENCES):
@@ -177,6 +177,13 @@ class Grounding:
             )
             for game in games
         ]
+
+    def _figures(self, games: Sequence[TrainingGame]) -> dict[str, Figures]:
+        """The figures that were played with, by image set."""
+        seen: dict[str, set[str]] = {}
+        for game in games:
+            seen.setdefault(game.images, set()).update(game.context)
+        return {images: self._features(images, ids) for images, ids in seen.items()}
 
     def _known_figures(self) -> Figures | None:
         """The known figures, None if there are none."""
@@ -210,14 +217,6 @@ def known_references(known: KnownDescriptions, tokenizer: PreTrainedTokenizerFas
         Reference(("", number), known.images, tuple(ids), figures=(figure,), others=(), weight=1.0)
         for number, (ids, figure) in enumerate(words)
     ]
-
-
-def _played_with(games: Sequence[TrainingGame]) -> dict[str, set[str]]:
-    """Image set -> the figures that were played with."""
-    seen: dict[str, set[str]] = {}
-    for game in games:
-        seen.setdefault(game.images, set()).update(game.context)
-    return seen
 
 
 def _referents(game: TrainingGame, label: TurnLabel, several: bool) -> tuple[set[str], set[str]]:

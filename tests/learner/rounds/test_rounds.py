@@ -14,6 +14,7 @@ from learner.examples.hindsight import Hindsight
 from learner.examples.labels import digest
 from learner.examples.seed import SEED_FILE
 from learner.policy import Policy
+from learner.policy.tiny.known import NOTHING_KNOWN
 from learner.registry import AdapterRegistry, adapter_problems
 from learner.rounds import command
 from learner.rounds.__main__ import main
@@ -192,6 +193,21 @@ def test_targets_make_no_difference_to_what_is_learnt(house: House, tmp_path: Pa
 
 def _version(session) -> tuple[str]:
     return (session.exec(select(Feedback.version).limit(1)).one(),)
+
+
+@pytest.mark.parametrize("other", [False, True])
+def test_a_killed_round_trains_anew_only_if_it_would_rehearse_something_else(
+    house: House, monkeypatch: pytest.MonkeyPatch, other: bool
+):
+    round_id = house.ask()
+    with pytest.raises(Killed):
+        house.run(round_id, on_progress=killed_at("evaluate"))
+    if other:
+        monkeypatch.setattr(house.policy.backend, "_known", NOTHING_KNOWN)
+    steps: list[str] = []
+    row = house.run(round_id, on_progress=lambda at: steps.append(f"{at.stage} {at.done}"))
+    assert row.status == "done"
+    assert ("train 1" in steps) == other
 
 
 def test_an_adapter_that_is_clearly_worse_is_rejected(house: House, monkeypatch):
