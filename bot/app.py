@@ -8,7 +8,6 @@ import time
 from contextlib import AsyncExitStack
 from typing import Any
 
-import aiohttp
 import discord
 import sqlalchemy as sa
 import structlog
@@ -16,8 +15,8 @@ from discord.ext import commands
 from tenacity import RetryCallState, retry, retry_if_exception_type, wait_exponential
 
 from bot.commands import CommandTree
-from bot.connection import log_reconnections_in_one_line, redirect
-from bot.errors import DiscordTrouble, StartupError, passes
+from bot.connection import PORTAL, ended, log_reconnections_in_one_line, redirect
+from bot.errors import DiscordTrouble, StartupError
 from bot.plugin import Respect
 from bot.resources import alone, check_images, open_database, open_policy
 from bot.services import Policy
@@ -28,7 +27,6 @@ from web.metrics import Metrics
 
 log = structlog.get_logger(__name__)
 
-PORTAL = "https://discord.com/developers/applications"
 SLOW_HEARTBEAT = 10.0
 """Gateway latency in seconds above which the health page reports it."""
 GUILD_TIMEOUT, LOCAL_GUILD_TIMEOUT = 2.0, 0.1
@@ -220,21 +218,10 @@ async def _run(bot: RespectBot, token: str) -> None:
         starting.cancel()
         await asyncio.wait({starting})
         raise
-    except discord.LoginFailure as error:
-        raise StartupError(
-            f"Discord refuses the token: reset it at {PORTAL} > your application > Bot, and copy the whole "
-            "of it into RESPECT_DISCORD__TOKEN."
-        ) from error
-    except discord.PrivilegedIntentsRequired as error:
-        raise StartupError(
-            f"The message-content intent is not granted: switch it on at {PORTAL} > your application > Bot, "
-            "or set RESPECT_DISCORD__MESSAGE_CONTENT=false; people then press the Describe button."
-        ) from error
-    except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
-        if isinstance(error, discord.HTTPException) and passes(error):
-            raise DiscordTrouble(str(error)) from error
-        where = bot.respect.settings.discord.api or "Discord"
-        raise StartupError(f"{where} cannot be reached: {error}. Check this machine's network.") from error
+    except Exception as error:
+        if (meaning := ended(error, bot.respect.settings)) is None:
+            raise
+        raise meaning from error
 
 
 class _StopOnSigterm:

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import sqlite3
 from pathlib import Path
+from typing import Literal
 
 import discord
 import psycopg
@@ -325,3 +326,49 @@ async def test_an_unreachable_service_is_named(stopped_house: House):
     stopped_house.with_settings(discord={"api": "http://127.0.0.1:9/api/v10"})
     with pytest.raises(StartupError, match="cannot be reached"):
         await serve(stopped_house.settings)
+
+
+@pytest.mark.parametrize(
+    ("kind", "route", "count"),
+    [  # aiohttp repeats a request once whose connection is lost, discord.py one that is answered 500, but not 503
+        ("error", "/users/@me", 1),
+        ("error", "/gateway/bot", 1),
+        ("drop", "/users/@me", 2),
+        ("drop", "/gateway/bot", 2),
+        ("drop", "/applications/*/commands", 2),
+    ],
+)
+async def test_a_start_in_discords_trouble_is_tried_again(
+    stopped_house: House,
+    ada: Person,
+    capsys: pytest.CaptureFixture[str],
+    kind: Literal["error", "drop"],
+    route: str,
+    count: int,
+):
+    house = stopped_house
+    house.discord.faults.add(Fault(kind=kind, status=503, route=route, count=count, after=True))
+    await house.start()
+    await house.play(ada)
+    log = capsys.readouterr().err
+    assert log.count("Discord has trouble, it is tried again") == 1 and "Traceback" not in log
+
+
+@pytest.mark.parametrize("strike", ["reconnect", 1000, 4008, 4010])
+async def test_games_go_on_however_the_gateway_closes(
+    house: House, ada: Person, capsys: pytest.CaptureFixture[str], strike: str | int
+):
+    thread = await house.play(ada)
+    await house.discord.gateway.strike(strike, resumable=False)
+    await ada.say(thread, "select A")
+    await house.eventually(lambda: len(house.boards(ada, thread)) == 2)
+    assert "Traceback" not in capsys.readouterr().err
+
+
+async def test_a_bot_whose_token_is_reset_while_it_runs_says_how_to_fix_it(house: House, ada: Person):
+    await house.play(ada)
+    await house.discord.gateway.close(4004)
+    assert house.bot is not None
+    with pytest.raises(StartupError, match="refuses the token"):
+        await asyncio.wait_for(house.bot, 30)
+    house.bot = None
