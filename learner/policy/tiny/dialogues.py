@@ -164,6 +164,10 @@ class ScriptedSpeaker:
             table.selected = played
         return Dialogue(letters, shown, tuple(past))
 
+    def describe(self, figure: str) -> str:
+        """A description of a figure."""
+        return self.rng.choice(self.descriptions[figure])
+
     def _speak(self, table: _Table, first: bool) -> tuple[Utterance, frozenset[str]]:
         """(utterance, intended selection)."""
         rng, manner = self.rng, table.manner
@@ -307,7 +311,7 @@ class ScriptedSpeaker:
         for part in phrases.say(kind, self.rng):
             if isinstance(part, Place):
                 letter = letters[part.name]
-                words = self.rng.choice(self.descriptions[table.figure_of[letter]])
+                words = self.describe(table.figure_of[letter])
                 parts.append(Description(phrases.with_article(words) if part.definite else words, letter))
             else:
                 parts.append(part)

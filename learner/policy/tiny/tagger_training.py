@@ -7,10 +7,27 @@ import torch
 from torch.nn import functional
 from transformers import PreTrainedTokenizerFast
 
+from games.words import spoken
 from learner.policy.tiny.dialogues import ScriptedSpeaker
+from learner.policy.tiny.elaborations import WORDS_BETWEEN, elaborated
 from learner.policy.tiny.modeling import TinyVlmForConditionalGeneration
 from learner.policy.tiny.pretrain import LanguageSettings, OnProgress, set_rate, some_letters, tokenise
 from learner.policy.tiny.tagger import INSIDE, tagged
+
+
+class ElaboratingSpeaker(ScriptedSpeaker):
+    """A speaker some of whose descriptions go on for several clauses and sentences."""
+
+    def __init__(self, descriptions: Mapping[str, Sequence[str]], share: float, rng: random.Random) -> None:
+        """`share`: of descriptions that go on."""
+        super().__init__(descriptions, rng)
+        self._share = share
+
+    def describe(self, figure: str) -> str:
+        words = super().describe(figure)
+        if self.rng.random() >= self._share:
+            return words
+        return elaborated(words, self.descriptions[figure], self.rng)
 
 
 def train_tagger(
@@ -23,19 +40,20 @@ def train_tagger(
 ) -> None:
     """Train the tagger on the utterances of scripted dialogues. Loss: cross-entropy of the tags."""
     rng = random.Random(f"tagger {seed}")
-    speaker = ScriptedSpeaker(descriptions, rng)
     encode = tokenise(tokenizer)
     strange, pieces = _plain_words(tokenizer), _pieces(tokenizer)
+    kept = frozenset(encode(spoken(WORDS_BETWEEN)))
     tagger, embed = model.model.tagger, model.get_input_embeddings()
     optimiser = torch.optim.AdamW(tagger.parameters(), weight_decay=0.01, fused=True)
     for step in range(settings.tagger_steps):
         set_rate(optimiser, settings.tagger_rate, step, settings.tagger_steps)
         rows = []
         for _ in range(settings.tagger_batch):
+            speaker = ElaboratingSpeaker(descriptions, rng.choice(settings.elaborated), rng)
             for turn in speaker.play(some_letters(rng), settings.turns).turns:
                 ids, tags = tagged(turn.utterance, encode)
                 if ids:
-                    rows.append(_strange(ids, tags, rng.choice(settings.strange), strange, pieces, rng))
+                    rows.append(_strange(ids, tags, rng.choice(settings.strange), strange, pieces, kept, rng))
         lengths = torch.tensor([len(ids) for ids, _ in rows])
         ids = torch.nn.utils.rnn.pad_sequence([torch.tensor(ids) for ids, _ in rows], batch_first=True)
         tags = torch.nn.utils.rnn.pad_sequence(
@@ -57,14 +75,16 @@ def _strange(
     share: float,
     words: list[int],
     pieces: list[int],
+    kept: frozenset[int],
     rng: random.Random,
 ) -> tuple[list[int], list[int]]:
-    """With this share of the tokens of descriptions replaced by random words, some of them of several pieces."""
+    """With this share of the tokens of descriptions, but for those to be kept, replaced by random words, some of them
+    of several pieces."""
     said: list[int] = []
     given: list[int] = []
     for token, tag in zip(ids, tags, strict=True):
         own = [token]
-        if tag and rng.random() < share:
+        if tag and token not in kept and rng.random() < share:
             own = [rng.choice(words), *rng.choices(pieces, k=rng.choice((0, 0, 1, 2)))]
         said += own
         given += [tag, *[INSIDE] * (len(own) - 1)]

@@ -1,0 +1,85 @@
+"""A description that goes on for several clauses or sentences is one description, in training and in play."""
+
+import random
+import re
+
+import pytest
+
+from games.words import plain
+from learner.policy import Policy
+from learner.policy.tiny.elaborations import elaborated
+from learner.policy.tiny.tagger_training import ElaboratingSpeaker
+from learner.policy.tiny.tokenizer import CLOSES, OPENS
+
+ONE = (
+    "a candle that's burning on the left",
+    "pick the goose which is turned around, it has a short beak",
+    "The boat. It’s got a tall mast and a flag on the right",
+    "an old man who is sweeping the floor",
+    "The teapot whose spout goes up",
+    "Find the arrow, there's a notch cut out below",
+    "a cat stretched out with its tail up",
+    "Great! Next is the chair that is tipped over. You can see both of its back legs.",
+    "the person kneeling down, with one arm in front of him",
+    "Yes. Now the bridge: one pillar on the left and two pillars on the right",
+    "choose the fish that’s swimming away from you",
+    "the hammer it is standing on its handle",
+    "Click the tent with the door that is open",
+    "a rabbit. The ears are bent backwards. Its body is a big square.",
+    "Select the key, the round part is at the bottom",
+    "ok a bird but it has no tail and it is looking down",
+    "No, the other lamp that is taller and thinner",
+    "the letter t that is lying on its side",
+    "LOOKS LIKE A FACTORY WITH SMOKE COMING OUT OF THE CHIMNEY ON THE RIGHT",
+    "a crab: two claws up, flat body",
+)
+SEVERAL = {
+    "the candle and the goose": 2,
+    "the boat, then the teapot": 2,
+    "Select the arrow that points left and the cat": 2,
+    "the chair and also the bridge": 2,
+    "the hammer with the long handle and the key": 2,
+    "First the crab, then the bird that is flying": 2,
+    "the candle, the goose and the tent": 3,
+}
+
+
+LEFT = 3
+"""Sentences that may be cut in two."""
+
+
+@pytest.fixture(scope="module", params=["tiny", "novice"])
+def policy(request: pytest.FixtureRequest) -> Policy:
+    return Policy.load(request.param, "cpu")
+
+
+def descriptions(policy: Policy, typed: str) -> list[str]:
+    """The descriptions that it finds in what a person typed."""
+    return [part.split(f" {CLOSES}")[0] for part in policy.backend.spell(plain(typed)).split(f"{OPENS} ")[1:]]
+
+
+def test_what_is_added_to_a_description_belongs_to_it(policy: Policy):
+    found = {typed: descriptions(policy, typed) for typed in ONE}
+    assert sum(len(of) == 1 for of in found.values()) >= len(ONE) - LEFT, found
+
+
+def test_several_figures_are_still_several_descriptions(policy: Policy):
+    found = {typed: descriptions(policy, typed) for typed in SEVERAL}
+    assert sum(len(of) == SEVERAL[typed] for typed, of in found.items()) >= len(SEVERAL) - 1, found
+
+
+def test_the_grammar_is_complete():
+    rng, said = random.Random(0), set[str]()
+    for _ in range(3000):
+        text = elaborated("a duck", ["swan"], rng)
+        assert text.startswith("a duck") and len(text) > len("a duck")
+        assert not re.search(r"[{}]|  ", text), text
+        said.add(text)
+    assert len(said) > 2500 and any("swan" in text for text in said)
+
+
+def test_the_tagger_is_trained_on_descriptions_that_go_on():
+    words = {"f": ["a duck", "swan"]}
+    never, always = (ElaboratingSpeaker(words, share, random.Random(0)) for share in (0.0, 1.0))
+    assert {never.describe("f") for _ in range(50)} == {"a duck", "swan"}
+    assert not {always.describe("f") for _ in range(50)} & {"a duck", "swan"}
