@@ -40,20 +40,22 @@ def train_tagger(
 ) -> None:
     """Train the tagger on the utterances of scripted dialogues. Loss: cross-entropy of the tags."""
     rng = random.Random(f"tagger {seed}")
+    speakers = [ElaboratingSpeaker(descriptions, share, rng) for share in settings.elaborated]
     encode = tokenise(tokenizer)
     strange, pieces = _plain_words(tokenizer), _pieces(tokenizer)
-    kept = frozenset(encode(spoken(WORDS_BETWEEN)))
+    between = frozenset(encode(spoken(WORDS_BETWEEN)))
     tagger, embed = model.model.tagger, model.get_input_embeddings()
     optimiser = torch.optim.AdamW(tagger.parameters(), weight_decay=0.01, fused=True)
     for step in range(settings.tagger_steps):
         set_rate(optimiser, settings.tagger_rate, step, settings.tagger_steps)
         rows = []
         for _ in range(settings.tagger_batch):
-            speaker = ElaboratingSpeaker(descriptions, rng.choice(settings.elaborated), rng)
-            for turn in speaker.play(some_letters(rng), settings.turns).turns:
+            for turn in rng.choice(speakers).play(some_letters(rng), settings.turns).turns:
                 ids, tags = tagged(turn.utterance, encode)
                 if ids:
-                    rows.append(_strange(ids, tags, rng.choice(settings.strange), strange, pieces, kept, rng))
+                    rows.append(
+                        _strange(ids, tags, rng.choice(settings.strange), strange, pieces, between, rng)
+                    )
         lengths = torch.tensor([len(ids) for ids, _ in rows])
         ids = torch.nn.utils.rnn.pad_sequence([torch.tensor(ids) for ids, _ in rows], batch_first=True)
         tags = torch.nn.utils.rnn.pad_sequence(
