@@ -12,7 +12,7 @@ import discord
 import sqlalchemy as sa
 import structlog
 from discord.ext import commands
-from tenacity import RetryCallState, retry, retry_if_exception_type, wait_exponential
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_exponential
 
 from bot.commands import CommandTree
 from bot.connection import PORTAL, ended, log_reconnections_in_one_line, redirect
@@ -34,6 +34,8 @@ GUILD_TIMEOUT, LOCAL_GUILD_TIMEOUT = 2.0, 0.1
 LOOP_WATCH_SECONDS = 0.05
 TROUBLE_SECONDS, LONGEST_TROUBLE_SECONDS = 2.0, 60.0
 """The first pause and the longest one between attempts to start while Discord has trouble."""
+LONGEST_ERROR = 300
+"""Characters of such an error that are logged: it may be a whole page."""
 
 
 class RespectBot(commands.AutoShardedBot):
@@ -128,6 +130,11 @@ async def serve(settings: BotSettings, *, ready: asyncio.Event | None = None) ->
             f"RESPECT_DISCORD__TOKEN is not set: copy the token from {PORTAL} > your application > Bot "
             "into .env. To play without Discord, run `respect demo`."
         )
+    if not (token.isascii() and token.isprintable()):
+        raise StartupError(
+            "RESPECT_DISCORD__TOKEN has characters that no token has: copy it again, on one line, "
+            f"from {PORTAL} > your application > Bot."
+        )
     redirect(settings)
     log_reconnections_in_one_line()
     _without_voice()
@@ -136,19 +143,26 @@ async def serve(settings: BotSettings, *, ready: asyncio.Event | None = None) ->
         database = await stack.enter_async_context(open_database(settings))
         stack.enter_context(_StopOnSigterm())
         policy = await stack.enter_async_context(open_policy(settings))
-        await _serve(settings, token, database, policy, Metrics(), ready)
+        metrics = Metrics()
+        async for attempt in AsyncRetrying(
+            retry=retry_if_exception_type(DiscordTrouble),
+            wait=wait_exponential(multiplier=TROUBLE_SECONDS, max=LONGEST_TROUBLE_SECONDS),
+            before_sleep=_log_trouble,
+        ):
+            with attempt:
+                first = attempt.retry_state.attempt_number == 1
+                await _serve(settings, token, database, policy, metrics, ready, first)
 
 
 def _log_trouble(state: RetryCallState) -> None:
     error = state.outcome.exception() if state.outcome else None
-    log.warning("Discord has trouble, it is tried again", attempt=state.attempt_number, error=str(error))
+    log.warning(
+        "Discord has trouble, it is tried again",
+        attempt=state.attempt_number,
+        error=str(error)[:LONGEST_ERROR],
+    )
 
 
-@retry(
-    retry=retry_if_exception_type(DiscordTrouble),
-    wait=wait_exponential(multiplier=TROUBLE_SECONDS, max=LONGEST_TROUBLE_SECONDS),
-    before_sleep=_log_trouble,
-)
 async def _serve(
     settings: BotSettings,
     token: str,
@@ -156,8 +170,9 @@ async def _serve(
     policy: Policy,
     metrics: Metrics,
     ready: asyncio.Event | None,
+    first: bool,
 ) -> None:
-    """Run a bot until it is cancelled; a new one while Discord has trouble at the start."""
+    """Run a bot until it is cancelled. Raises DiscordTrouble if another one should be started."""
     async with AsyncExitStack() as stack:
         bot = RespectBot(settings, database, policy, metrics, ready)
         await check_images(bot.respect.images, settings)
@@ -181,7 +196,7 @@ async def _serve(
         log.info("health and metrics", url=pages.url)
         watching = asyncio.create_task(_watch_loop(bot, metrics), name="loop-watch")
         stack.callback(watching.cancel)
-        await _run(bot, token)
+        await _run(bot, token, first)
 
 
 async def _watch_loop(bot: RespectBot, metrics: Metrics) -> None:
@@ -208,7 +223,7 @@ def _without_voice() -> None:
             setattr(discord.VoiceClient, warning, False)
 
 
-async def _run(bot: RespectBot, token: str) -> None:
+async def _run(bot: RespectBot, token: str, first: bool) -> None:
     starting = asyncio.create_task(bot.start(token), name="discord")
     try:
         await asyncio.shield(starting)
@@ -219,7 +234,7 @@ async def _run(bot: RespectBot, token: str) -> None:
         await asyncio.wait({starting})
         raise
     except Exception as error:
-        if (meaning := ended(error, bot.respect.settings)) is None:
+        if (meaning := ended(error, bot.respect.settings, first=first)) is None:
             raise
         raise meaning from error
 

@@ -13,6 +13,7 @@ from bot.errors import DiscordTrouble, StartupError, passes
 from bot.settings import BotSettings
 
 PORTAL = "https://discord.com/developers/applications"
+UNREACHABLE = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
 LOST = (
     aiohttp.ClientOSError,
     aiohttp.ClientPayloadError,
@@ -40,35 +41,50 @@ def redirect(settings: BotSettings) -> None:
     )
 
 
-def ended(error: Exception, settings: BotSettings) -> StartupError | DiscordTrouble | None:
+def ended(
+    error: BaseException | None, settings: BotSettings, *, first: bool
+) -> StartupError | DiscordTrouble | None:
     """What an exception that ended discord.py's client means; None for one that has nothing to do with Discord.
 
+    `first`: whether it is the first start in this process; later ones wait for a Discord that cannot be reached.
     discord.py mostly connects again by itself: not during the login, after a close code that it takes for final, or
     when Discord tells it to begin anew while it does so.
     """
+    where = settings.discord.api or "Discord"
     match error:
-        case discord.LoginFailure() | discord.ConnectionClosed(code=4004):
+        case discord.GatewayNotFound(__cause__=discord.HTTPException() as cause):
+            return ended(cause, settings, first=first)
+        case discord.LoginFailure() | discord.ConnectionClosed(code=4004) | discord.HTTPException(status=401):
             return StartupError(
                 f"Discord refuses the token: reset it at {PORTAL} > your application > Bot, and copy the whole "
                 "of it into RESPECT_DISCORD__TOKEN."
             )
-        case discord.PrivilegedIntentsRequired() | discord.ConnectionClosed(code=4013 | 4014):
+        case discord.PrivilegedIntentsRequired() | discord.ConnectionClosed(code=4014):
             return StartupError(
                 f"The message-content intent is not granted: switch it on at {PORTAL} > your application > Bot, "
                 "or set RESPECT_DISCORD__MESSAGE_CONTENT=false; people then press the Describe button."
             )
-        case discord.ConnectionClosed(code=4012):
-            return StartupError("Discord no longer has this version of its API: update discord.py.")
+        case discord.ConnectionClosed(code=4012 | 4013):
+            return StartupError(
+                "Discord no longer accepts this version of its API or its intents: update discord.py."
+            )
+        case discord.HTTPException() if not passes(error):
+            return StartupError(f"{where} refuses to let the bot start: {error}")
+        case discord.HTTPException() | discord.GatewayNotFound() | discord.ConnectionClosed():
+            return DiscordTrouble(str(error))
         case ReconnectWebSocket():
             return DiscordTrouble("the connection has to begin anew")
-        case discord.GatewayNotFound() | discord.ConnectionClosed():
+        case RecursionError():  # discord.py calls itself for each attempt to connect at the start
+            return DiscordTrouble("no connection to the gateway for more than an hour")
+        case aiohttp.ClientResponseError(status=status) if status >= 500:
             return DiscordTrouble(str(error))
-        case discord.HTTPException() if passes(error):
-            return DiscordTrouble(str(error))
-        case _ if isinstance(error, LOST) and not isinstance(error, aiohttp.ClientConnectorError):
+        case _ if isinstance(error, LOST) and not (first and isinstance(error, UNREACHABLE)):
             return DiscordTrouble(str(error) or type(error).__name__)
-        case discord.HTTPException() | aiohttp.ClientError() | OSError():
-            where = settings.discord.api or "Discord"
+        case OSError(filename=str(file)):
+            return StartupError(
+                f"{file} cannot be used: {error.strerror}. Check the folder's permissions and the disk."
+            )
+        case aiohttp.ClientError() | OSError():
             return StartupError(f"{where} cannot be reached: {error}. Check this machine's network.")
         case _:
             return None
@@ -79,8 +95,11 @@ class _InOneLine(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Change the record of a lost connection. True for every record: it is logged."""
-        if str(record.msg).startswith(ORDINARY):
-            record.exc_info, record.levelno, record.levelname = None, logging.WARNING, "WARNING"
+        if str(record.msg).startswith(ORDINARY) and record.exc_info:
+            error = record.exc_info[1]
+            record.msg = f"{record.getMessage()} ({type(error).__name__}: {error})"
+            record.args, record.exc_info = (), None
+            record.levelno, record.levelname = logging.WARNING, "WARNING"
         return True
 
 

@@ -15,7 +15,7 @@ class StartupError(RuntimeError):
 
 
 class DiscordTrouble(RuntimeError):
-    """Discord has trouble that passes, so the start is tried again."""
+    """Discord has trouble that passes, and discord.py has given up: another bot is started."""
 
 
 class Refusal(Exception):

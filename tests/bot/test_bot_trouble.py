@@ -1,8 +1,6 @@
 """Failures of what the bot needs: people get a sentence, and nothing is lost."""
 
 import asyncio
-import inspect
-import logging
 import sqlite3
 from pathlib import Path
 from typing import Literal
@@ -16,7 +14,6 @@ from pydantic import SecretStr
 
 from bot import texts
 from bot.app import serve
-from bot.connection import ORDINARY, log_reconnections_in_one_line
 from bot.errors import StartupError
 from games.core import Outcome
 from local_discord import Fault, LocalDiscord, Permission, Person
@@ -283,6 +280,7 @@ async def test_a_wrong_or_missing_token_says_how_to_fix_it(stopped_house: House)
     for token, words in (
         (None, "RESPECT_DISCORD__TOKEN is not set"),
         ("wrong.token.here", "refuses the token"),
+        ("two\nlines", "has characters that no token has"),
     ):
         stopped_house.with_settings(discord={"token": SecretStr(token) if token else None})
         with pytest.raises(StartupError, match=words):
@@ -309,31 +307,6 @@ async def test_other_bad_settings_say_how_to_fix_them(stopped_house: House, tmp_
     ):
         with pytest.raises(StartupError, match=words):
             await serve(good.changed(**changes))
-
-
-@pytest.mark.parametrize(
-    ("logger", "words", "values"),
-    [
-        ("discord.shard", "Attempting a reconnect for shard ID %s in %.2fs", (0, 1)),
-        ("discord.shard", "Failed to connect for shard_id: %s. Retrying...", (0,)),
-        ("discord.gateway", "An error occurred while stopping the gateway. Ignoring.", ()),
-    ],
-)
-def test_a_lost_connection_is_one_line_of_the_log(
-    capsys: pytest.CaptureFixture[str], logger: str, words: str, values: tuple[int, ...]
-):
-    log_reconnections_in_one_line()
-    try:
-        raise ConnectionResetError("Cannot write to closing transport")
-    except ConnectionResetError as error:
-        logging.getLogger(logger).error(words, *values, exc_info=error)
-    (line,) = capsys.readouterr().err.splitlines()
-    assert words % values in line and "warning" in line
-
-
-def test_discord_py_still_logs_lost_connections_in_these_words():
-    source = "".join(inspect.getsource(module) for module in (discord.client, discord.gateway, discord.shard))
-    assert all(source.count(words) for words in ORDINARY)
 
 
 async def test_an_unreachable_service_is_named(stopped_house: House):
