@@ -10,6 +10,7 @@ import discord
 import pytest
 from aiohttp.client_reqrep import ConnectionKey
 from discord import shard
+from discord import client, gateway, shard
 from discord.gateway import ReconnectWebSocket
 from yarl import URL
 
@@ -124,8 +125,6 @@ def test_a_lost_connection_is_one_line_of_the_log_with_its_reason(
 
 
 def test_discord_py_still_logs_lost_connections_in_these_words():
-    source = {
-        module: inspect.getsource(module) for module in (discord.client, discord.gateway, discord.shard)
-    }
+    source = {module: inspect.getsource(module) for module in (client, gateway, shard)}
     assert all(any(words in text for text in source.values()) for words in ORDINARY)
     assert "Failed to connect for shard_id" in source[shard]
