@@ -9,7 +9,6 @@ import aiohttp
 import discord
 import pytest
 from aiohttp.client_reqrep import ConnectionKey
-from discord import shard
 from discord import client, gateway, shard
 from discord.gateway import ReconnectWebSocket
 from yarl import URL
