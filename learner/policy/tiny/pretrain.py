@@ -41,7 +41,7 @@ class LanguageSettings:
     strange: tuple[float, ...] = (0.0, 0.2, 0.5, 1.0)
     """Share of the words of an utterance's descriptions that are replaced by random ones, one of these for each
     utterance, so that the tagger finds words that nobody has said before."""
-    elaborated: tuple[float, ...] = (0.0, 0.2, 0.5)
+    elaborated: tuple[float, ...] = (0.0, 0.1, 0.3)
     """Share of descriptions that go on for several clauses and sentences (`learner.policy.tiny.elaborations`), one of
     these for each dialogue of the tagger."""
     steps: int = 6000
