@@ -318,7 +318,8 @@ async def test_an_unreachable_service_is_named(stopped_house: House):
 @pytest.mark.parametrize(
     ("kind", "route", "count"),
     [  # aiohttp repeats a request once whose connection is lost, discord.py one that is answered 500, but not 503
-        ("error", "/users/@me", 1),
+        ("error", "/users/@me", 2),
+        ("error", "/applications/*/commands", 1),
         ("error", "/gateway/bot", 1),
         ("drop", "/users/@me", 2),
         ("drop", "/gateway/bot", 2),
@@ -329,16 +330,20 @@ async def test_a_start_in_discords_trouble_is_tried_again(
     stopped_house: House,
     ada: Person,
     capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
     kind: Literal["error", "drop"],
     route: str,
     count: int,
 ):
+    monkeypatch.setattr("bot.app.TROUBLE_SECONDS", 0.01)
     house = stopped_house
     house.discord.faults.add(Fault(kind=kind, status=503, route=route, count=count, after=True))
     await house.start()
+    assert not house.discord.faults.current()  # all failures were met
     await house.play(ada)
     log = capsys.readouterr().err
-    assert log.count("Discord has trouble, it is tried again") == 1 and "Traceback" not in log
+    waited = count if kind == "error" else count - 1
+    assert log.count("Discord has trouble, it is tried again") == waited and "Traceback" not in log
 
 
 @pytest.mark.parametrize("strike", ["reconnect", 1000, 4008, 4010])

@@ -5,7 +5,6 @@ from bot_house import House
 
 from bot import texts
 from local_discord import Person, messages
-from local_discord.faults import Fault
 from local_discord.model import Channel, Message
 
 WEBHOOK, PROXY = 4242, 4343
@@ -69,17 +68,6 @@ async def test_plain_messages_are_not_played_at_a_start_either(stopped_house: Ho
     await ada.say(thread, f"<@{house.discord.world.app.user.id}> select C")
     await house.next_board(ada, thread)
     assert len(await house.turns(thread)) == 1
-
-
-@pytest.mark.parametrize("route", ["/users/@me", "/applications/*/commands"])
-async def test_discords_trouble_at_the_start_is_waited_for(
-    stopped_house: House, ada: Person, monkeypatch: pytest.MonkeyPatch, route: str
-):
-    monkeypatch.setattr("bot.app._serve.retry.wait.multiplier", 0.01)
-    stopped_house.discord.faults.add(Fault(kind="error", status=503, route=route, count=2))
-    await stopped_house.start()
-    assert not stopped_house.discord.faults.current()  # both failures were met
-    await stopped_house.play(ada)
 
 
 async def test_a_server_full_of_threads_is_explained(
