@@ -348,8 +348,15 @@ async def test_a_start_in_discords_trouble_is_tried_again(
 
 @pytest.mark.parametrize("strike", ["reconnect", 1000, 4008, 4010])
 async def test_games_go_on_however_the_gateway_closes(
-    house: House, ada: Person, capsys: pytest.CaptureFixture[str], strike: str | int
+    stopped_house: House,
+    ada: Person,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    strike: str | int,
 ):
+    monkeypatch.setattr("bot.app.TROUBLE_SECONDS", 0.01)
+    house = stopped_house
+    await house.start()
     thread = await house.play(ada)
     await house.discord.gateway.strike(strike, resumable=False)
     await ada.say(thread, "select A")
