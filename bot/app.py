@@ -34,8 +34,6 @@ GUILD_TIMEOUT, LOCAL_GUILD_TIMEOUT = 2.0, 0.1
 LOOP_WATCH_SECONDS = 0.05
 TROUBLE_SECONDS, LONGEST_TROUBLE_SECONDS = 2.0, 60.0
 """The first pause and the longest one between attempts to start while Discord has trouble."""
-LONGEST_ERROR = 300
-"""Characters of such an error that are logged: it may be a whole page."""
 
 
 class RespectBot(commands.AutoShardedBot):
@@ -156,11 +154,7 @@ async def serve(settings: BotSettings, *, ready: asyncio.Event | None = None) ->
 
 def _log_trouble(state: RetryCallState) -> None:
     error = state.outcome.exception() if state.outcome else None
-    log.warning(
-        "Discord has trouble, it is tried again",
-        attempt=state.attempt_number,
-        error=str(error)[:LONGEST_ERROR],
-    )
+    log.warning("Discord has trouble, it is tried again", attempt=state.attempt_number, error=str(error))
 
 
 async def _serve(

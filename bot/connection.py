@@ -14,6 +14,7 @@ from bot.settings import BotSettings
 
 PORTAL = "https://discord.com/developers/applications"
 UNREACHABLE = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
+"""No connection could be made."""
 LOST = (
     aiohttp.ClientOSError,
     aiohttp.ClientPayloadError,
@@ -28,6 +29,8 @@ ORDINARY = (
     "An error occurred while stopping the gateway",
 )
 """How discord.py's messages about lost connections begin."""
+LONGEST_ERROR = 300
+"""Characters of an error of Discord that are shown: it may be a whole page."""
 
 API = Route.BASE
 GATEWAY = DiscordWebSocket.DEFAULT_GATEWAY
@@ -51,6 +54,7 @@ def ended(
     when Discord tells it to begin anew while it does so.
     """
     where = settings.discord.api or "Discord"
+    said = str(error)[:LONGEST_ERROR]
     match error:
         case discord.GatewayNotFound(__cause__=discord.HTTPException() as cause):
             return ended(cause, settings, first=first)
@@ -69,23 +73,23 @@ def ended(
                 "Discord no longer accepts this version of its API or its intents: update discord.py."
             )
         case discord.HTTPException() if not passes(error):
-            return StartupError(f"{where} refuses to let the bot start: {error}")
+            return StartupError(f"{where} refuses to let the bot start: {said}")
         case discord.HTTPException() | discord.GatewayNotFound() | discord.ConnectionClosed():
-            return DiscordTrouble(str(error))
+            return DiscordTrouble(said)
         case ReconnectWebSocket():
             return DiscordTrouble("the connection has to begin anew")
         case RecursionError():  # discord.py calls itself for each attempt to connect at the start
             return DiscordTrouble("no connection to the gateway for more than an hour")
         case aiohttp.ClientResponseError(status=status) if status >= 500:
-            return DiscordTrouble(str(error))
+            return DiscordTrouble(said)
         case _ if isinstance(error, LOST) and not (first and isinstance(error, UNREACHABLE)):
-            return DiscordTrouble(str(error) or type(error).__name__)
+            return DiscordTrouble(said or type(error).__name__)
         case OSError(filename=str(file)):
             return StartupError(
                 f"{file} cannot be used: {error.strerror}. Check the folder's permissions and the disk."
             )
         case aiohttp.ClientError() | OSError():
-            return StartupError(f"{where} cannot be reached: {error}. Check this machine's network.")
+            return StartupError(f"{where} cannot be reached: {said}. Check this machine's network.")
         case _:
             return None
 

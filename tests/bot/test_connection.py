@@ -13,7 +13,7 @@ from discord import client, gateway, shard
 from discord.gateway import ReconnectWebSocket
 from yarl import URL
 
-from bot.connection import ORDINARY, ended, log_reconnections_in_one_line
+from bot.connection import LONGEST_ERROR, ORDINARY, ended, log_reconnections_in_one_line
 from bot.errors import DiscordTrouble, StartupError
 from bot.settings import BotSettings
 
@@ -23,8 +23,8 @@ KEY = ConnectionKey(
 INFO = aiohttp.RequestInfo(URL("https://discord.com"), "GET", {}, URL("https://discord.com"))  # type: ignore[arg-type]
 
 
-def answered(status: int) -> discord.HTTPException:
-    return discord.HTTPException(SimpleNamespace(status=status, reason="Because"), "words")  # type: ignore[arg-type]
+def answered(status: int, words: str = "words") -> discord.HTTPException:
+    return discord.HTTPException(SimpleNamespace(status=status, reason="Because"), words)  # type: ignore[arg-type]
 
 
 def closed(code: int) -> discord.ConnectionClosed:
@@ -90,6 +90,12 @@ def test_what_does_not_pass_ends_the_bot_with_a_sentence(error: Exception, words
 def test_what_passes_is_tried_again(error: Exception):
     meaning = ended(error, BotSettings(), first=True)
     assert isinstance(meaning, DiscordTrouble) and str(meaning)
+
+
+@pytest.mark.parametrize("status", [403, 503])
+def test_of_an_answer_that_is_a_page_the_beginning_is_shown(status: int):
+    meaning = str(ended(answered(status, "<html>" * 1000), BotSettings(), first=True))
+    assert str(status) in meaning and len(meaning) < 2 * LONGEST_ERROR
 
 
 @pytest.mark.parametrize("error", [REFUSED, NO_NAME, FIREWALL], ids=repr)

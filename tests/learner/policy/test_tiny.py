@@ -30,7 +30,6 @@ from learner.policy.tiny.build import BuildSettings, LanguageBuild, build, build
 from learner.policy.tiny.dialogues import Description, Dialogue, DialogueTurn, ScriptedSpeaker, in_words
 from learner.policy.tiny.known import KNOWN_FILE
 from learner.policy.tiny.pretrain import Encoder, LanguageSettings, ScriptedMatcher, some_letters
-from learner.policy.tiny.tagger import FIRST, INSIDE, OUTSIDE, spans, tagged
 from learner.policy.tiny.tokenizer import AGAIN, CLOSES, OPENS
 from learner.protocol import BASE_ADAPTER, PastStep, TurnRequest
 from learner.settings import TINY_WEIGHTS
@@ -59,12 +58,6 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any
 def played(seed: int, count: int = 200) -> list[Dialogue]:
     speaker = ScriptedSpeaker(WORDS, random.Random(seed))
     return [speaker.play("ABCDEFGHIJ", 9) for _ in range(count)]
-
-
-def marked(policy: Policy, typed: str) -> list[str]:
-    """The descriptions that it finds in what a person typed."""
-    words = policy.backend.spell(plain(typed))
-    return [part.split(f" {CLOSES}")[0] for part in words.split(f"{OPENS} ")[1:]]
 
 
 def test_every_made_up_turn_is_legal_and_its_state_follows_from_the_turn_before():
@@ -242,42 +235,6 @@ def test_marks_stand_around_whole_words_and_change_none(shared_policy: Policy, t
         depth += (char == OPENS) - (char == CLOSES)
         assert 0 <= depth <= 1
     assert depth == 0
-
-
-def test_descriptions_are_found_in_what_people_type(policy: Policy):
-    cases = {
-        "The kneeling man": ["kneeling man"],
-        "the kneeling man and the sailing boat": ["kneeling man", "sailing boat"],
-        "No, the House": ["house"],
-        "that isn’t it, the tall house": ["tall house"],
-        "Select the duck, the house and the tree please": ["duck", "house", "tree"],
-        "a duck\nthe house": ["duck", "house"],
-        "remove the duck": ["duck"],
-        "undo that": [],
-        "no": [],
-        "YES!! great": [],
-    }
-    found = {typed: marked(policy, typed) for typed in cases}
-    bare = {
-        typed: [words.removeprefix("the ").removeprefix("a ") for words in descriptions]
-        for typed, descriptions in found.items()
-    }
-    assert sum(bare[typed] == cases[typed] for typed in cases) >= len(cases) - 1, bare
-
-
-def test_pieces_of_a_word_have_its_tag():
-    assert spans([OUTSIDE, FIRST, INSIDE, OUTSIDE], [False, False, True, False]) == [(1, 2)]
-    assert spans([FIRST, OUTSIDE, OUTSIDE], [False, True, False]) == [(0, 1)]
-    assert spans([OUTSIDE, INSIDE], [False, True]) == []
-    assert spans([INSIDE, FIRST], [False, False]) == [(0, 0), (1, 1)]
-    assert spans([], []) == []
-
-
-def test_a_scripted_utterance_is_tagged_as_it_was_made(policy: Policy):
-    utterance = ("not ", Description("the Duck", "A"), ", ", Description("a tall house", "B"))
-    ids, tags = tagged(utterance, policy.prompts.tokenise)
-    assert policy.prompts.tokenise(in_words(utterance).lower()) == tuple(ids)
-    assert tags == [OUTSIDE, FIRST, INSIDE, OUTSIDE, FIRST, INSIDE, INSIDE]
 
 
 def test_pretraining_reads_dialogues_as_the_policy_reads_games(policy: Policy):

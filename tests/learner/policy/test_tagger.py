@@ -1,4 +1,4 @@
-"""A description that goes on for several clauses or sentences is one description, in training and in play."""
+"""The tagger: which descriptions it finds in what people type, and what it is trained on."""
 
 import random
 import re
@@ -7,7 +7,9 @@ import pytest
 
 from games.words import plain
 from learner.policy import Policy
+from learner.policy.tiny.dialogues import Description, in_words
 from learner.policy.tiny.elaborations import elaborated
+from learner.policy.tiny.tagger import FIRST, INSIDE, OUTSIDE, spans, tagged
 from learner.policy.tiny.tagger_training import ElaboratingSpeaker
 from learner.policy.tiny.tokenizer import CLOSES, OPENS
 
@@ -65,6 +67,42 @@ def policy() -> Policy:
 def descriptions(policy: Policy, typed: str) -> list[str]:
     """The descriptions that it finds in what a person typed."""
     return [part.split(f" {CLOSES}")[0] for part in policy.backend.spell(plain(typed)).split(f"{OPENS} ")[1:]]
+
+
+def test_descriptions_are_found_in_what_people_type(policy: Policy):
+    cases = {
+        "The kneeling man": ["kneeling man"],
+        "the kneeling man and the sailing boat": ["kneeling man", "sailing boat"],
+        "No, the House": ["house"],
+        "that isn’t it, the tall house": ["tall house"],
+        "Select the duck, the house and the tree please": ["duck", "house", "tree"],
+        "a duck\nthe house": ["duck", "house"],
+        "remove the duck": ["duck"],
+        "undo that": [],
+        "no": [],
+        "YES!! great": [],
+    }
+    found = {typed: descriptions(policy, typed) for typed in cases}
+    bare = {
+        typed: [words.removeprefix("the ").removeprefix("a ") for words in said]
+        for typed, said in found.items()
+    }
+    assert sum(bare[typed] == cases[typed] for typed in cases) >= len(cases) - 1, bare
+
+
+def test_pieces_of_a_word_have_its_tag():
+    assert spans([OUTSIDE, FIRST, INSIDE, OUTSIDE], [False, False, True, False]) == [(1, 2)]
+    assert spans([FIRST, OUTSIDE, OUTSIDE], [False, True, False]) == [(0, 1)]
+    assert spans([OUTSIDE, INSIDE], [False, True]) == []
+    assert spans([INSIDE, FIRST], [False, False]) == [(0, 0), (1, 1)]
+    assert spans([], []) == []
+
+
+def test_a_scripted_utterance_is_tagged_as_it_was_made(policy: Policy):
+    utterance = ("not ", Description("the Duck", "A"), ", ", Description("a tall house", "B"))
+    ids, tags = tagged(utterance, policy.prompts.tokenise)
+    assert policy.prompts.tokenise(in_words(utterance).lower()) == tuple(ids)
+    assert tags == [OUTSIDE, FIRST, INSIDE, OUTSIDE, FIRST, INSIDE, INSIDE]
 
 
 def test_what_is_added_to_a_description_belongs_to_it(policy: Policy):
