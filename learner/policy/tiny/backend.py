@@ -78,7 +78,8 @@ class TinyBackend(HfBackend):
         share: Callable[[], None],
     ) -> WarmStart:
         """See `Backend`. Trains the matcher (`learner.policy.tiny.grounding`)."""
-        grounding = Grounding(self.matching, trainee, known_references(self._known, self.processor.tokenizer))
+        tokenizer = self.processor.tokenizer
+        grounding = Grounding(self.matching, trainee, tokenizer, known_references(self._known, tokenizer))
         losses = grounding.train(games, settings, rng)
         share()
         return WarmStart(tuple(losses), grounding.reweighted(games) if losses else list(games))

@@ -44,7 +44,7 @@ from learner.policy.tiny.tokenizer import (
 from learner.policy.tiny.vocabulary import read_vocabulary
 from learner.settings import TINY_WEIGHTS
 
-SELECTED_BIAS, RETURNED_BIAS = -1.0, -3.0
+SELECTED_BIAS, RETURNED_BIAS, NEWEST_BIAS = -1.0, -3.0, 3.0
 """See `TinyVlmConfig`."""
 WORD_SCALE = 0.25
 """Standard deviation of words' embeddings; that of labels is 1, so that the language part tells them apart first."""
@@ -123,6 +123,7 @@ def build_language(
         image_size=settings.image_size,
         selected_bias=SELECTED_BIAS,
         returned_bias=RETURNED_BIAS,
+        newest_bias=NEWEST_BIAS,
     )
     model = TinyVlmForConditionalGeneration(config)
     generator = torch.Generator().manual_seed(settings.seed)

@@ -20,7 +20,8 @@ class TinyVlmConfig(PreTrainedConfig):
     `silent_token_ids` and the labels of the board's figures, from `label_token_ids`; a board may have more labels than
     the model was built with.
     Logits over all figures have `selected_bias` for selected figures, and `returned_bias` for figures that were
-    selected and then deselected. `tagger_width` is the hidden size of `Tagger` in each direction.
+    selected and then deselected. In a message that rejects, those over selected figures have `newest_bias` for the
+    figures of the last pick. `tagger_width` is the hidden size of `Tagger` in each direction.
     """
 
     model_type = TINY_MODEL_TYPE
@@ -45,6 +46,7 @@ class TinyVlmConfig(PreTrainedConfig):
         match_temperature: float = 0.1,
         selected_bias: float = 0.0,
         returned_bias: float = 0.0,
+        newest_bias: float = 0.0,
         tie_word_embeddings: bool = True,
         **kwargs: Any,
     ) -> None:
@@ -67,6 +69,7 @@ class TinyVlmConfig(PreTrainedConfig):
         self.match_temperature = match_temperature
         self.selected_bias = selected_bias
         self.returned_bias = returned_bias
+        self.newest_bias = newest_bias
         super().__init__(**kwargs, tie_word_embeddings=tie_word_embeddings)  # pyright: ignore[reportCallIssue]
 
     @property

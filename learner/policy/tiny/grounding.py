@@ -27,6 +27,7 @@ from learner.policy.backend import Trainee, WarmStartSettings
 from learner.policy.batch import to_example
 from learner.policy.tiny.known import KnownDescriptions
 from learner.policy.tiny.matcher import Matching
+from learner.policy.tiny.rewording import Rewording
 from learner.policy.tiny.tokenizer import token_bags
 
 BATCH_REFERENCES = 64
@@ -68,9 +69,16 @@ class Figures:
 class Grounding:
     """Trains the matcher of a policy's active adapter, and reweights labels by its posterior."""
 
-    def __init__(self, matching: Matching, trainee: Trainee, known: Sequence[Reference] = ()) -> None:
+    def __init__(
+        self,
+        matching: Matching,
+        trainee: Trainee,
+        tokenizer: PreTrainedTokenizerFast,
+        known: Sequence[Reference] = (),
+    ) -> None:
         """`known`: what the base model was pretrained on, all of one image set."""
         self._matching = matching
+        self._tokenizer = tokenizer
         self._trainee = trainee
         self._known = known
 
@@ -107,8 +115,8 @@ class Grounding:
 
         The softmax is over the figures of `games` for their references, and over all known figures for known
         descriptions. With fewer than `FULL_RATE_REFERENCES` references per figure the learning rate is reduced in
-        proportion. A share of the words is left out (`settings.dropout`), so that the matcher does not rely on single
-        words. Returns an empty list and changes nothing if `games` have no references.
+        proportion. Descriptions are reworded (`learner.policy.tiny.rewording`), and a share of their words is left out
+        (`settings.dropout`), so that the matcher does not rely on single words. Returns an empty list and changes nothing if `games` have no references.
         """
         played = self.references(games)
         if not played:
@@ -123,6 +131,8 @@ class Grounding:
         optimizer = torch.optim.AdamW(parameters, lr=rate, fused=True)
         batches = max(1, (len(played) + rehearsed) // BATCH_REFERENCES)
         schedule = get_cosine_schedule_with_warmup(optimizer, min(10, batches), settings.epochs * batches)
+        said = (each.words for each in (*played, *(self._known if known else ())))
+        reword = Rewording.of(self._tokenizer, self._matching.vectors, said)
         losses = []
         for _ in range(settings.epochs):
             references = [(each, figures[each.images]) for each in played]
@@ -132,7 +142,7 @@ class Grounding:
             total = 0.0
             for number in range(batches):
                 batch = [
-                    (_with_fewer_words(each, settings.dropout, rng), among)
+                    (replace(each, words=tuple(reword(each.words, settings.dropout, rng))), among)
                     for each, among in references[number::batches]
                 ]
                 parts = [([each for each, its in batch if its is among], among) for among in sets]
@@ -235,12 +245,6 @@ def _referents(game: TrainingGame, label: TurnLabel, several: bool) -> tuple[set
     if label.reward > 0 and change.dropped and names_what_to_take_back(step.utterance):
         return set(change.dropped), set(change.before & change.after)
     return set(), set()
-
-
-def _with_fewer_words(reference: Reference, dropout: float, rng: random.Random) -> Reference:
-    """The reference without a random share of its words; with all words if none would be left."""
-    words = tuple(word for word in reference.words if rng.random() >= dropout)
-    return replace(reference, words=words or reference.words)
 
 
 def _prior(batch: Sequence[Reference], columns: dict[str, int]) -> torch.Tensor:

@@ -19,6 +19,11 @@ class Matching:
         self._model = model
         self._silent = frozenset((*model.config.silent_token_ids, model.config.image_token_id))
 
+    @property
+    def vectors(self) -> torch.Tensor:
+        """[vocabulary, D] frozen vectors of words, which the matcher started with."""
+        return self._model.get_input_embeddings().weight.detach()
+
     def parameters(self, trainable: Sequence[torch.nn.Parameter]) -> list[torch.nn.Parameter]:
         """The parameters of `trainable` that belong to the matcher."""
         own = {*self._model.matcher.parameters()}

@@ -6,7 +6,8 @@ description's words with the features of each figure on the board. The letters o
 embedding of its closing token, and those of the matching selected figures to that of its opening token. The summary and
 the act token have the same for all descriptions of the utterance together. An utterance that rejects the last pick is
 about the same figures as the one before, so what matched then counts too. Selected figures have a lower prior than
-others, and figures that were selected and deselected a still lower one.
+others, and figures that were selected and deselected a still lower one. What an utterance that rejects wants deselected
+is more probably of the last pick than an earlier one.
 
 The language part sees neither figures nor the words of descriptions: it learns what to do with letters in a dialogue.
 The matcher learns which words fit which figures. Each can be trained without the other.
@@ -17,6 +18,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.nn import functional
 from transformers import (
     AutoConfig,
     AutoModelForImageTextToText,
@@ -71,6 +73,8 @@ class Layout:
     """[B, descriptions + 1] the message of each description."""
     describes: torch.Tensor
     """[B, messages] bool: describes figures."""
+    rejects: torch.Tensor
+    """[B, messages] bool: rejects the last pick."""
     follows: torch.Tensor
     """[B, messages, messages] bool: whether a message is about the same figures as an earlier one, because it and all
     between them reject."""
@@ -154,6 +158,7 @@ class TinyVlmModel(TinyVlmPreTrainedModel):
             held=held,
             of=of,
             describes=describes,
+            rejects=again,
             follows=_follows(again, describes),
         )
 
@@ -201,7 +206,9 @@ class TinyVlmModel(TinyVlmPreTrainedModel):
         bias = config.selected_bias * held + config.returned_bias * returned
         bias = bias * torch.cat([times, _at(times, of)], dim=1)  # as often as the figures were described
         every = _shares(meant + bias, layout.present[:, None]) @ letters
-        taken = _shares(likeness, layout.present[:, None] & held) @ letters
+        newest = layout.held & ~functional.pad(layout.held[:, :-1], (0, 0, 1, 0)) & layout.rejects[..., None]
+        newest = torch.cat([newest, _at(newest, of)], dim=1)
+        taken = _shares(likeness + config.newest_bias * newest, layout.present[:, None] & held) @ letters
         for shares, token, number in (
             (every, config.summary_token_id, layout.message),
             (taken, config.act_token_id, layout.message),

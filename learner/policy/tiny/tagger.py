@@ -9,6 +9,7 @@ import torch
 
 from games.words import spoken
 from learner.feedback.rules.decoder import rejects
+from learner.feedback.rules.lexicon import DESELECT_VERBS
 from learner.policy.tiny.dialogues import Utterance
 from learner.policy.tiny.modules import TAGS
 from learner.policy.tiny.phrases import every_word
@@ -19,6 +20,13 @@ OUTSIDE, FIRST, INSIDE = range(TAGS)
 STRANGE_LOGITS = 4.0
 """How much less likely a word is to stand outside of descriptions if no phrase of the scripted dialogues has it."""
 _WORD = re.compile(r"\w+")
+_DESCRIPTION = f"{OPENS}.*?{CLOSES}"
+_COURTESY = re.compile(rf"({_DESCRIPTION})|\s*,?\s*\b(?:please|pls|plz)\b")
+_BARE_VERB = re.compile(
+    rf"({_DESCRIPTION})|(?<![\w-])({'|'.join(sorted(map(re.escape, DESELECT_VERBS)))})"
+    r"(?=\s*(?:[.,;!?:-]|$|(?:and|then|next|now|pick|select|choose|find|click|get|looks?)\b))"
+)
+"""A description, or else a verb that asks to deselect and has no object."""
 
 
 class Marker:
@@ -54,12 +62,21 @@ class Marker:
             if token is not None and word[0] not in self._framing:
                 strange[token] = STRANGE_LOGITS
         tags = (logits - strange[:, None] * torch.eye(TAGS)[OUTSIDE]).argmax(-1).tolist()
-        marked, end = f"{AGAIN} " if rejects(utterance) else "", 0
+        marked, end = "", 0
         for first, last in spans(tags, [token.startswith("##") for token in encoding.tokens]):
             start, stop = offsets[first][0], offsets[last][1]
             marked += f"{utterance[end:start]} {OPENS} {utterance[start:stop]} {CLOSES} "
             end = stop
-        return " ".join((marked + utterance[end:]).split())
+        return _simplified(marked + utterance[end:], rejects(utterance))
+
+
+def _simplified(marked: str, rejecting: bool) -> str:
+    """A marked utterance without the variety that the language part would have to learn for each place in a message:
+    courtesies, and verbs without their object ("wrong, deselect. next, a duck") where the last pick is rejected."""
+    said = _COURTESY.sub(lambda found: found[1] or "", marked)
+    if rejecting:
+        said = AGAIN + _BARE_VERB.sub(lambda found: found[1] or f"{found[2]} it", f" {said}")
+    return " ".join((said.strip() or marked).split())
 
 
 def spans(tags: Sequence[int], continues: Sequence[bool]) -> list[tuple[int, int]]:

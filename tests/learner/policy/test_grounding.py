@@ -65,7 +65,7 @@ def played(times: int = 3) -> list[TrainingGame]:
 
 def grounding(policy: Policy, known: Sequence[Reference] = ()) -> Grounding:
     assert isinstance(policy.backend, TinyBackend)
-    return Grounding(policy.backend.matching, policy, known)
+    return Grounding(policy.backend.matching, policy, policy.backend.processor.tokenizer, known)
 
 
 def references_of(policy: Policy, games: list[TrainingGame]) -> list[Reference]:

@@ -343,6 +343,24 @@ def test_what_is_selected_is_less_likely_meant_and_what_was_taken_back_less_stil
     assert change.flatten().tolist() == pytest.approx(expected.flatten().tolist(), abs=1e-4)
 
 
+def test_a_rejection_takes_back_the_last_pick_rather_than_an_earlier_one(policy: Policy, pointing):
+    figures, config = images.ids[20:30], policy.backend.model.config
+    past = [
+        Step("", "the same words", "select B"),
+        Step("B", "the same words", "select C E"),
+        Step("B C E", "the same words", "select D"),
+    ]
+    for said, newest in ((f"{AGAIN} the same words", {3}), ("the same words", set[int]())):
+        _, (taken, _) = pointing(policy, figures, past, "B C D E", said)
+        odds = (taken[-1] / taken[-1, 1]).log()
+        (every, _), _ = pointing(policy, figures, past, "", "the same words")
+        alone = (every[0] / every[0, 1]).log()
+        for figure in (2, 3, 4):
+            bias = config.newest_bias if figure in newest else 0.0
+            assert float(odds[figure]) == pytest.approx(float(alone[figure]) + bias, abs=1e-4)
+    assert config.newest_bias > 0
+
+
 def test_each_description_points_by_its_own_words(policy: Policy, pointing):
     """Whatever else is said in the message; the message as a whole is the mean of all."""
     figures = images.ids[20:30]

@@ -1,0 +1,76 @@
+"""Descriptions are reworded: some words left out, some exchanged for similar ones, some added that say nothing of a
+figure."""
+
+import random
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from learner.policy import Policy
+from learner.policy.tiny.rewording import ALIKE, MOST_FRAMING, REPLACED, Rewording
+from learner.policy.tiny.tokenizer import token_bags
+
+SAID = ["The DOG, running!", "a house with 2 chimneys", "犬", "Bär", "it’s a “boat” 👍", "x", "boat " * 60]
+
+
+@pytest.fixture(scope="module")
+def tokenizer(shared_policy: Policy) -> Any:
+    return shared_policy.backend.processor.tokenizer
+
+
+@pytest.fixture(scope="module")
+def bags(tokenizer: Any) -> list[list[int]]:
+    return token_bags(tokenizer, SAID)
+
+
+@pytest.fixture(scope="module")
+def reword(shared_policy: Policy, tokenizer: Any, bags: list[list[int]]) -> Rewording:
+    return Rewording.of(tokenizer, shared_policy.backend.model.get_input_embeddings().weight.detach(), bags)
+
+
+def words(tokenizer: Any, ids: list[int]) -> list[str]:
+    return tokenizer.convert_ids_to_tokens(ids)
+
+
+def test_words_are_exchanged_for_similar_ones(tokenizer: Any, reword: Rewording) -> None:
+    [[dog], [house]] = token_bags(tokenizer, ["Dog", "HOUSE"])
+    assert {"dogs", "puppy"} & set(words(tokenizer, reword.alike[dog]))
+    assert {"houses", "home"} & set(words(tokenizer, reword.alike[house]))
+    for word, alike in reword.alike.items():
+        assert len(set(alike)) == ALIKE and word not in alike
+
+
+def test_only_whole_words_that_were_said_are_exchanged(
+    tokenizer: Any, reword: Rewording, bags: list[list[int]]
+) -> None:
+    """Not numbers, letters, marks, emoji and pieces of words, which other scripts consist of."""
+    assert reword.alike.keys() <= {token for ids in bags for token in ids}
+    kept = {"2", "x", "👍", *(word for word in words(tokenizer, bags[2]))}
+    assert not kept & set(words(tokenizer, list(reword.alike)))
+    for near in reword.alike.values():
+        assert all(word.isalpha() and word.isascii() for word in words(tokenizer, near))
+
+
+def test_a_share_of_the_words_changes(reword: Rewording, bags: list[list[int]]) -> None:
+    rng, boats = random.Random(0), bags[-1]
+    changed = Counter(token == boats[0] for _ in range(200) for token in reword(boats, 0.0, rng)[:60])
+    assert changed[False] / changed.total() == pytest.approx(REPLACED, abs=0.01)
+
+
+def test_something_of_every_description_stays(reword: Rewording, bags: list[list[int]]) -> None:
+    rng = random.Random(0)
+    framing = {token for ids in reword.framing for token in ids}
+    longest = max(map(len, reword.framing)) * MOST_FRAMING
+    for ids in bags * 50:
+        all_left_out, all_kept = reword(ids, 1.0, rng), reword(ids, 0.0, rng)
+        first = all_left_out[0]
+        assert any(first == token or first in reword.alike.get(token, []) for token in ids)
+        assert set(all_left_out[1:]) <= framing
+        assert len(ids) <= len(all_kept) <= len(ids) + longest
+        assert set(all_kept[len(ids) :]) <= framing
+
+
+def test_the_same_seed_gives_the_same_words(reword: Rewording, bags: list[list[int]]) -> None:
+    once, again = ([reword(ids, 0.4, rng) for ids in bags * 20] for rng in (random.Random(1), random.Random(1)))
+    assert once == again
