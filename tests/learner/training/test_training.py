@@ -16,7 +16,6 @@ from learner.examples.build import build_examples
 from learner.examples.labels import ObjectiveName, TrainingGame
 from learner.policy import Policy
 from learner.policy.batch import to_example
-from learner.policy.tiny.known import NOTHING_KNOWN
 from learner.training.evaluation import Comparison, action_logps, chance_of_right, gate
 from learner.training.objectives import KTO_BETA, MIN_PROPENSITY
 from learner.training.train import TrainingConfig, TrainingDiverged, TrainingProgress, train
@@ -169,7 +168,7 @@ def test_what_is_rehearsed_changes_no_other_draw(
         QUICK, epochs=1, grounding_epochs=2, grounding_rate=0.0, learning_rate=0.0, weight_decay=0.0
     )
     found = [train(policy, "rehearsed", games, "sup", still)]
-    monkeypatch.setattr(policy.backend, "_known", NOTHING_KNOWN)
+    monkeypatch.setattr(policy.backend, "_known_references", ())
     found.append(train(policy, "not", games, "sup", still))
     assert found[0].grounding != found[1].grounding
     assert found[0].losses == pytest.approx(found[1].losses, rel=1e-5)
