@@ -18,9 +18,11 @@ import pytest
 import sqlalchemy as sa
 import structlog
 from sqlalchemy import event
+from sqlalchemy.sql.elements import ClauseElement
 
 from sim.bench.private_words import SAID
 from store.database import Database
+from store.encryption import _ciphers
 from store.logs import configure_logging
 from store.migrations import upgrade
 from store.models import GameEvent, Instruction, Player, Turn
@@ -99,6 +101,23 @@ def new_databases_are_copies(tmp_path_factory: pytest.TempPathFactory) -> Iterat
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(alembic.command, "upgrade", copy)
         yield migrate
+
+
+@pytest.fixture(scope="session", autouse=True)
+def statements_are_compiled_once() -> Iterator[None]:
+    """SQLAlchemy compiles every statement for each engine. Tests have thousands of engines, a bot has two."""
+    compile_for = ClauseElement._compile_w_cache
+    first: dict[type[sa.Dialect], sa.Dialect] = {}
+    statements: dict[Any, Any] = {}
+
+    def compiled(self: ClauseElement, dialect: sa.Dialect, *, compiled_cache: Any, **options: Any) -> Any:
+        if compiled_cache is not None and dialect.name == "sqlite" and dialect not in _ciphers:
+            dialect, compiled_cache = first.setdefault(type(dialect), dialect), statements
+        return compile_for(self, dialect, compiled_cache=compiled_cache, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ClauseElement, "_compile_w_cache", compiled)
+        yield
 
 
 @pytest.fixture

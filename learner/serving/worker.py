@@ -166,7 +166,7 @@ class Worker:
         return True
 
     def _next(self, warming: Iterator[None]) -> _Job | None:
-        """The next job. While there is none, and at first also before each job, continue with `warming`: slowly, because
+        """The next job. While there is none, and at first also before each job, continue with `warming`: slowly, as
         the bot starts beside it."""
         for _ in warming:
             with contextlib.suppress(queue.Empty):
