@@ -9,6 +9,7 @@ import gc
 import os
 import sqlite3
 from collections.abc import Callable, Generator, Iterable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import alembic.config
 import pytest
 import sqlalchemy as sa
 import structlog
+import typer.testing
 from sqlalchemy import event
 from sqlalchemy.sql.elements import ClauseElement
 
@@ -117,6 +119,14 @@ def statements_are_compiled_once() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ClauseElement, "_compile_w_cache", compiled)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def the_program_is_put_together_once() -> Iterator[None]:
+    """`CliRunner` reads the signatures of all commands each time that it runs one."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(typer.testing, "_get_command", cache(typer.main.get_command))
         yield
 
 

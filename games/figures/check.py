@@ -165,11 +165,16 @@ def _overlap(one: Sequence[Point], other: Sequence[Point]) -> bool:
 
 def _inside_segment(point: Point, segment: Segment) -> bool:
     """Whether a point lies strictly between the ends."""
-    along, there = segment[1] - segment[0], point - segment[0]
-    across = along.cross(there)
-    if across.a or across.b:
+    start, end = segment
+    x, y, u, v = start.x, start.y, end.x, end.y
+    xa, xb, ya, yb = u.a - x.a, u.b - x.b, v.a - y.a, v.b - y.b
+    u, v = point.x, point.y
+    ua, ub, va, vb = u.a - x.a, u.b - x.b, v.a - y.a, v.b - y.b
+    # `Point.cross`, written out: most points are beside the line
+    if xa * va - ya * ua + 2 * (xb * vb - yb * ub) or xa * vb + xb * va - ya * ub - yb * ua:
         return False
-    reach = along.dot(there)
+    along = end - start
+    reach = along.dot(point - start)
     return reach.sign > 0 and reach < along.dot(along)
 
 
