@@ -70,21 +70,16 @@ def test_every_adapter_tensor_moves_and_no_base_tensor_does(policy: Policy, inte
     assert len(moved) > 20
 
 
-def test_the_loss_falls_and_progress_is_told(policy: Policy, interactions):
+def test_the_loss_falls_as_actions_become_likelier_and_progress_is_told(policy: Policy, interactions):
     told: list[TrainingProgress] = []
-    config = replace(QUICK, epochs=4)
-    result = train(policy, "new", games_of(policy, interactions), "sup", config, told.append)
+    games = games_of(policy, interactions)
+    result = train(policy, "new", games, "sup", replace(QUICK, epochs=4), told.append)
+    assert action_logps(policy, games, "new").mean() > action_logps(policy, games, "base").mean()
     assert result.losses[-1] < result.losses[0]
     assert result.skipped == 0
     assert [at.step for at in told] == list(range(1, result.steps + 1))
     assert told[-1].total == result.steps
     assert told[-1].seconds_left == 0
-
-
-def test_what_was_trained_on_becomes_likelier(policy: Policy, interactions):
-    games = games_of(policy, interactions)
-    train(policy, "new", games, "sup", replace(QUICK, epochs=4))
-    assert action_logps(policy, games, "new").mean() > action_logps(policy, games, "base").mean()
 
 
 def test_micro_batches_add_up_to_the_batch(policy: Policy, interactions):
