@@ -28,14 +28,15 @@ demo: $(SETUP)
 	$(BIN)/respect demo $(ARGS)
 
 # The files of tests lie in memory where there is room for them: databases would wait for the disk at each commit. There are
-# more processes than the two cores of a small machine, because some tests wait for processes of their own.
+# more processes than the two cores of a small machine, because some tests wait for processes of their own. Bytecode is kept,
+# even where a container turns that off: each of these processes would compile the program and its tests again.
 test: $(SETUP)
 	@free=$$(df -Pk /dev/shm 2>/dev/null | awk 'NR == 2 {print $$4}'); [ "$${free:-0}" -gt 4000000 ] && in=/dev/shm || in=$${TMPDIR:-/tmp}; \
 	files=$$(mktemp -d "$$in/respect-tests.XXXXXX") && trap 'rm -rf "$$files"' EXIT && \
-	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 3 --dist worksteal --basetemp "$$files/of" $(ARGS)
+	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 3 --dist worksteal --basetemp "$$files/of" $(ARGS)
 
 test-postgres: $(SETUP)
-	OMP_NUM_THREADS=1 $(BIN)/python -m tests.postgres $(BIN)/pytest --numprocesses 2 --dist worksteal $(or $(ARGS),$(STORES))
+	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m tests.postgres $(BIN)/pytest --numprocesses 2 --dist worksteal $(or $(ARGS),$(STORES))
 
 lint: $(SETUP)
 	$(BIN)/ruff check .

@@ -43,8 +43,7 @@ def deal_board(
 
 def _pictures(images: ImageSet, ids: Sequence[str]) -> np.ndarray:
     """[n, pixels], 0 to 1."""
-    rasters = (images.raster(each, SIDE).convert("L") for each in ids)
-    return np.stack([np.asarray(raster, dtype=np.float32).ravel() / 255 for raster in rasters])
+    return np.stack([images.grey(each, SIDE) for each in ids])
 
 
 def _distances(pictures: np.ndarray, number: int) -> np.ndarray:

@@ -79,13 +79,13 @@ def _legal_actions(state: str) -> tuple[str, ...]:
     selected = parse_state(state)
     deselects = _clicks("deselect", [letter for letter in LETTERS if letter in selected])
     selects = _clicks("select", [letter for letter in LETTERS if letter not in selected])
-    actions = [f"{one} {other}" for one in deselects if one for other in selects if other]
+    actions = [f"{one} {other}" for one in deselects[1:] for other in selects[1:]]
     # Interned to save memory: the same action is legal in many states, whose lists are cached.
-    return tuple(sorted(intern(action) for action in [*actions, *deselects, *selects] if action))
+    return tuple(sorted(map(intern, [*actions, *deselects[1:], *selects[1:]])))
 
 
 def _clicks(verb: str, letters: Sequence[str]) -> list[str]:
-    """The verb followed by each subset of the letters, in order; "" for the empty subset."""
+    """The verb followed by each subset of the letters, in order; first "" for the empty subset."""
     subsets = [""]
     for letter in letters:
         subsets += [f"{subset} {letter}" for subset in subsets]

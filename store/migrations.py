@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+from functools import cache
 from pathlib import Path
 
 import alembic.command
@@ -20,10 +21,21 @@ SCRIPTS = Path(__file__).parent.parent / "alembic"
 
 def alembic_config(database: Database) -> alembic.config.Config:
     """Alembic's configuration for one database."""
-    config = alembic.config.Config(stdout=io.StringIO())  # its output is returned, not printed
-    config.set_main_option("script_location", str(SCRIPTS))
+    config = _config()
     config.attributes["engine"] = database.engine
     return config
+
+
+def _config() -> alembic.config.Config:
+    config = alembic.config.Config(stdout=io.StringIO())  # its output is returned, not printed
+    config.set_main_option("script_location", str(SCRIPTS))
+    return config
+
+
+@cache
+def _scripts() -> ScriptDirectory:
+    """The migrations that this version of the program has, read once."""
+    return ScriptDirectory.from_config(_config())
 
 
 class NewerDatabase(SQLAlchemyError):
@@ -33,8 +45,7 @@ class NewerDatabase(SQLAlchemyError):
 def refuse_newer(database: Database) -> None:
     """Raise `NewerDatabase` for a database at a revision that this version does not know."""
     current, _ = revisions(database)
-    scripts = ScriptDirectory.from_config(alembic_config(database))
-    if current is None or current in {script.revision for script in scripts.walk_revisions()}:
+    if current is None or current in {script.revision for script in _scripts().walk_revisions()}:
         return
     played = None
     with contextlib.suppress(SQLAlchemyError), database.engine.connect() as connection:
@@ -67,7 +78,7 @@ def revisions(database: Database) -> tuple[str | None, str | None]:
     """(the database's revision, the newest revision)."""
     with database.engine.connect() as connection:
         current = MigrationContext.configure(connection).get_current_revision()
-    return current, ScriptDirectory.from_config(alembic_config(database)).get_current_head()
+    return current, _scripts().get_current_head()
 
 
 def schema_differences(database: Database) -> str | None:

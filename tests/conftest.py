@@ -9,6 +9,7 @@ import gc
 import os
 import sqlite3
 from collections.abc import Callable, Generator, Iterable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import alembic.config
 import pytest
 import sqlalchemy as sa
 import structlog
+import typer.testing
 from sqlalchemy import event
 
 from sim.bench.private_words import SAID
@@ -99,6 +101,14 @@ def new_databases_are_copies(tmp_path_factory: pytest.TempPathFactory) -> Iterat
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(alembic.command, "upgrade", copy)
         yield migrate
+
+
+@pytest.fixture(scope="session", autouse=True)
+def the_program_is_put_together_once() -> Iterator[None]:
+    """`CliRunner` reads the signatures of all commands each time that it runs one."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(typer.testing, "_get_command", cache(typer.main.get_command))
+        yield
 
 
 @pytest.fixture

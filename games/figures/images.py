@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
+import numpy as np
 from PIL import Image as PillowImage
 from PIL import ImageDraw
 
@@ -55,6 +56,7 @@ class ImageSet:
     _rasters: dict[tuple[str, int], PillowImage.Image] = field(
         default_factory=dict, repr=False, compare=False
     )
+    _greys: dict[tuple[str, int], np.ndarray] = field(default_factory=dict, repr=False, compare=False)
 
     @cached_property
     def _by_id(self) -> dict[str, FigureData]:
@@ -91,6 +93,14 @@ class ImageSet:
         if key not in self._rasters:
             self._rasters[key] = draw_figure(self[figure_id].polygons, size)
         return self._rasters[key]
+
+    def grey(self, figure_id: str, size: int) -> np.ndarray:
+        """[size * size] the same in grey, 0 (black) to 1, cached."""
+        key = (figure_id, size)
+        if key not in self._greys:
+            raster = self.raster(figure_id, size).convert("L")
+            self._greys[key] = np.asarray(raster, dtype=np.float32).ravel() / 255
+        return self._greys[key]
 
 
 def fit(polygons: Sequence[Polygon], size: float, margin: float = 0.08) -> list[Polygon]:

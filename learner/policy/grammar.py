@@ -46,13 +46,24 @@ class ActionTrie:
         """[nodes, V] bool."""
         legal = np.zeros((len(nodes), len(self.vocabulary)), dtype=bool)
         for row, node in enumerate(nodes):
-            legal[row, self.at(node)[0]] = True
+            legal[row, self.columns[self.first[node] : self.first[node + 1]]] = True
         return legal
 
     def at(self, node: int) -> tuple[np.ndarray, np.ndarray]:
         """(columns, nexts) of the tokens that are legal at a node."""
         own = slice(self.first[node], self.first[node + 1])
         return self.columns[own], self.nexts[own]
+
+    def tree(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """([N] parent, [N] column of the token, [N] depth) of each node; 0 for the root. Parents stand first."""
+        nodes = np.repeat(np.arange(len(self.ends)), np.diff(self.first.astype(np.int64)))
+        inner = self.nexts != len(self.ends)
+        parents, columns, depth = np.zeros((3, len(self.ends)), dtype=np.int64)
+        parents[self.nexts[inner]] = nodes[inner]
+        columns[self.nexts[inner]] = self.columns[inner]
+        for node in range(1, len(depth)):
+            depth[node] = depth[parents[node]] + 1
+        return parents, columns, depth
 
     def path(self, action: str) -> tuple[int, ...]:
         """The columns of an action's tokens, end token included. Raises `IllegalAction`."""

@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch.nn import functional
 
@@ -28,7 +29,7 @@ from learner.policy.batch import (
 from learner.policy.cache import KVCacheStore
 from learner.policy.features import ImageFeatures
 from learner.policy.figures import FigureEncoder
-from learner.policy.grammar import Draw, Grammar, masked_log_softmax
+from learner.policy.grammar import NONE, Draw, Grammar, masked_log_softmax
 from learner.policy.limits import check_characters, check_length, most_tokens
 from learner.policy.loading import choose_device, load_base
 from learner.policy.lora import Adapters
@@ -263,36 +264,26 @@ class Policy:
         """log π of every legal action in a request's state, by one forward pass over the trie."""
         turn = self.inputs(request)
         trie, start = turn.trie, len(turn.ids)
-        nodes = len(trie.ends)
-        parents = [0] * nodes
-        columns = [0] * nodes
-        depth = torch.zeros(nodes, dtype=torch.long)
-        path = torch.eye(nodes, dtype=torch.bool)
-        for node in range(nodes):
-            for column in trie.following(node):
-                child = trie.step(node, column)
-                parents[child], columns[child] = node, column
-        for node in range(1, nodes):
-            depth[node] = depth[parents[node]] + 1
-            path[node] |= path[parents[node]]
+        parents, columns, depth = trie.tree()
+        levels = [np.flatnonzero(depth == level) for level in range(1, int(depth.max()) + 1)]
+        path = np.eye(len(parents), dtype=bool)
+        for nodes in levels:
+            path[nodes] |= path[parents[nodes]]
         ids = torch.tensor([[*turn.ids, *trie.vocabulary[columns[1:]].tolist()]], device=self.device)
         attends = torch.ones(1, ids.shape[1], ids.shape[1], dtype=torch.bool).tril()
-        attends[0, start:, start:] = path[1:, 1:]
-        after = turn.positions[..., -1:] + depth[1:]
+        attends[0, start:, start:] = torch.from_numpy(path[1:, 1:])
+        after = turn.positions[..., -1:] + torch.from_numpy(depth[1:])
         positions = torch.cat([turn.positions, after], dim=-1)[..., None, :].to(self.device)
         with torch.no_grad(), self.adapters.use(request.adapter):
             hidden = self.backend.hidden(ids, turn.features, positions, attends.to(self.device))
             logits = self._tempered(hidden[0, start - 1 :], torch.from_numpy(trie.vocabulary).to(self.device))
-        logps = masked_log_softmax(logits.double().cpu().numpy(), trie.legal(range(nodes)))
-        end = int(trie.vocabulary.searchsorted(trie.end_id))
-        totals = [0.0] * nodes
-        result = {}
-        for node in range(nodes):
-            if node:
-                totals[node] = totals[parents[node]] + float(logps[parents[node], columns[node]])
-            if trie.ends[node] >= 0:
-                result[trie.actions[trie.ends[node]]] = totals[node] + float(logps[node, end])
-        return result
+        logps = masked_log_softmax(logits.double().cpu().numpy(), trie.legal(range(len(parents))))
+        totals = np.zeros(len(parents))
+        for nodes in levels:
+            totals[nodes] = totals[parents[nodes]] + logps[parents[nodes], columns[nodes]]
+        totals += logps[:, trie.vocabulary.searchsorted(trie.end_id)]
+        ending = np.flatnonzero(trie.ends != NONE)
+        return {trie.actions[trie.ends[node]]: float(totals[node]) for node in ending}
 
     def score(
         self, messages: Sequence[Message], answers: Sequence[str], images: str = "classic"

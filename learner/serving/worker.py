@@ -27,6 +27,8 @@ log = structlog.get_logger(__name__)
 MAX_BATCH = 32
 GATHER_SECONDS = 0.004
 """Seconds that the first turn of a batch waits for others."""
+WARMING_PAUSE = 0.1
+"""Seconds between two steps of `Policy.warming` in which nobody asks for anything."""
 STUCK_SECONDS = 120.0
 """The worker is taken to be stuck if one batch, or one adapter, takes longer."""
 MAX_ADAPTERS = 8
@@ -164,10 +166,11 @@ class Worker:
         return True
 
     def _next(self, warming: Iterator[None]) -> _Job | None:
-        """The next job. While there is none, and at first also before each job, continue with `warming`."""
+        """The next job. While there is none, and at first also before each job, continue with `warming`: slowly, as
+        the bot starts beside it."""
         for _ in warming:
             with contextlib.suppress(queue.Empty):
-                return self._jobs.get(timeout=0)
+                return self._jobs.get(timeout=WARMING_PAUSE)
         return self._jobs.get()
 
     def _gather(self, first: _Job) -> list[_Job | None]:

@@ -345,8 +345,9 @@ class _Loop:
         if not math.isfinite(sums.loss):
             self.optimizer.zero_grad(set_to_none=True)
             return None
-        self.group.all_reduce_gradients(self.policy.trainable())
-        norm = self.accelerator.clip_grad_norm_(self.policy.trainable(), self.config.clip)
+        parameters = self.policy.trainable()
+        self.group.all_reduce_gradients(parameters)
+        norm = self.accelerator.clip_grad_norm_(parameters, self.config.clip)
         gradient_norm = float(norm or 0.0)
         finite = math.isfinite(gradient_norm)
         if finite:

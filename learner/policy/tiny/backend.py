@@ -16,7 +16,7 @@ from learner.examples.labels import TrainingGame
 from learner.policy.backend import LoraTargets, Span, Trainee, WarmStart, WarmStartSettings
 from learner.policy.hf import HfBackend
 from learner.policy.tiny.engine import PackedEngine
-from learner.policy.tiny.grounding import Grounding, known_references
+from learner.policy.tiny.grounding import Grounding, Reference, known_references
 from learner.policy.tiny.known import KnownDescriptions, read_known
 from learner.policy.tiny.matcher import Matching
 from learner.policy.tiny.tagger import Marker
@@ -79,7 +79,7 @@ class TinyBackend(HfBackend):
     ) -> WarmStart:
         """See `Backend`. Trains the matcher (`learner.policy.tiny.grounding`)."""
         tokenizer = self.processor.tokenizer
-        grounding = Grounding(self.matching, trainee, tokenizer, known_references(self._known, tokenizer))
+        grounding = Grounding(self.matching, trainee, tokenizer, self._known_references)
         losses = grounding.train(games, settings, rng)
         share()
         return WarmStart(tuple(losses), grounding.reweighted(games) if losses else list(games))
@@ -88,6 +88,10 @@ class TinyBackend(HfBackend):
     def _known(self) -> KnownDescriptions:
         """Read when a round asks for it: play does without."""
         return read_known(self._folder)
+
+    @cached_property
+    def _known_references(self) -> Sequence[Reference]:
+        return known_references(self._known, self.processor.tokenizer)
 
     def _embeddings(self, spans: Sequence[Span]) -> list[torch.Tensor]:
         """[n, D] embeddings of the new tokens of each span. That of a summary token depends on the prompt before

@@ -36,6 +36,9 @@ FULL_RATE_REFERENCES = 8
 full rate would make the matcher overfit to those that do."""
 LABEL_ODDS = 2.5
 """Prior odds of the label's figure against each other candidate."""
+EXCHANGED = 0.1
+"""Share of words that are exchanged for similar ones. It falls to 0 with `FULL_RATE_REFERENCES` references per figure:
+then people's own words suffice."""
 REHEARSAL_RATIO = 1.0
 """Known descriptions that are rehearsed in each epoch, for each reference; at most all of them."""
 
@@ -115,8 +118,9 @@ class Grounding:
 
         The softmax is over the figures of `games` for their references, and over all known figures for known
         descriptions. With fewer than `FULL_RATE_REFERENCES` references per figure the learning rate is reduced in
-        proportion. Descriptions are reworded (`learner.policy.tiny.rewording`), and a share of their words is left out
-        (`settings.dropout`), so that the matcher does not rely on single words. Returns an empty list and changes nothing if `games` have no references.
+        proportion. A share of the words is left out (`settings.dropout`), and others are exchanged for similar ones
+        (`learner.policy.tiny.rewording`), so that the matcher does not rely on single words. Returns an empty list and
+        changes nothing if `games` have no references.
         """
         played = self.references(games)
         if not played:
@@ -127,12 +131,13 @@ class Grounding:
         sets = [*figures.values(), *([known] if known else [])]
         parameters = self._matching.parameters(self._trainee.trainable())
         count = sum(len(among.columns) for among in figures.values())
-        rate = settings.learning_rate * min(1.0, len(played) / (FULL_RATE_REFERENCES * count))
-        optimizer = torch.optim.AdamW(parameters, lr=rate, fused=True)
+        enough = min(1.0, len(played) / (FULL_RATE_REFERENCES * count))
+        optimizer = torch.optim.AdamW(parameters, lr=enough * settings.learning_rate, fused=True)
         batches = max(1, (len(played) + rehearsed) // BATCH_REFERENCES)
         schedule = get_cosine_schedule_with_warmup(optimizer, min(10, batches), settings.epochs * batches)
         said = (each.words for each in (*played, *(self._known if known else ())))
         reword = Rewording.of(self._tokenizer, self._matching.vectors, said)
+        exchanged = (1 - enough) * EXCHANGED
         losses = []
         for _ in range(settings.epochs):
             references = [(each, figures[each.images]) for each in played]
@@ -142,7 +147,7 @@ class Grounding:
             total = 0.0
             for number in range(batches):
                 batch = [
-                    (replace(each, words=tuple(reword(each.words, settings.dropout, rng))), among)
+                    (replace(each, words=reword(each.words, settings.dropout, exchanged, rng)), among)
                     for each, among in references[number::batches]
                 ]
                 parts = [([each for each, its in batch if its is among], among) for among in sets]

@@ -20,10 +20,10 @@ OUTSIDE, FIRST, INSIDE = range(TAGS)
 STRANGE_LOGITS = 4.0
 """How much less likely a word is to stand outside of descriptions if no phrase of the scripted dialogues has it."""
 _WORD = re.compile(r"\w+")
-_DESCRIPTION = f"{OPENS}.*?{CLOSES}"
-_COURTESY = re.compile(rf"({_DESCRIPTION})|\s*,?\s*\b(?:please|pls|plz)\b")
+_COURTESY = re.compile(r"\s*\b(?:please|pls|plz)\b,?")
+"""Says nothing, but the language part would have to learn that for each place in a message."""
 _BARE_VERB = re.compile(
-    rf"({_DESCRIPTION})|(?<![\w-])({'|'.join(sorted(map(re.escape, DESELECT_VERBS)))})"
+    rf"({OPENS}.*?{CLOSES})|(?<![\w-])({'|'.join(sorted(map(re.escape, DESELECT_VERBS)))})"
     r"(?=\s*(?:[.,;!?:-]|$|(?:and|then|next|now|pick|select|choose|find|click|get|looks?)\b))"
 )
 """A description, or else a verb that asks to deselect and has no object."""
@@ -39,10 +39,11 @@ class Marker:
         self._framing = frozenset(word for text in every_word() for word in _WORD.findall(spoken(text)))
         """Words that are said around descriptions."""
         self.marked = lru_cache(maxsize=20_000)(self._marked)
-        """An utterance as `spoken` gives it, with its descriptions between `OPENS` and `CLOSES`, and `AGAIN` before it
-        if it rejects the last pick."""
+        """An utterance as `spoken` gives it without courtesies, with its descriptions between `OPENS` and `CLOSES`. If
+        it rejects the last pick, `AGAIN` stands before it, and verbs that ask to deselect have an object."""
 
-    def _marked(self, utterance: str) -> str:
+    def _marked(self, typed: str) -> str:
+        utterance = _COURTESY.sub("", typed).strip() or typed
         encoding = self._encode(utterance, add_special_tokens=False)
         if not encoding.ids:
             return utterance
@@ -67,16 +68,10 @@ class Marker:
             start, stop = offsets[first][0], offsets[last][1]
             marked += f"{utterance[end:start]} {OPENS} {utterance[start:stop]} {CLOSES} "
             end = stop
-        return _simplified(marked + utterance[end:], rejects(utterance))
-
-
-def _simplified(marked: str, rejecting: bool) -> str:
-    """A marked utterance without the variety that the language part would have to learn for each place in a message:
-    courtesies, and verbs without their object ("wrong, deselect. next, a duck") where the last pick is rejected."""
-    said = _COURTESY.sub(lambda found: found[1] or "", marked)
-    if rejecting:
-        said = AGAIN + _BARE_VERB.sub(lambda found: found[1] or f"{found[2]} it", f" {said}")
-    return " ".join((said.strip() or marked).split())
+        marked += utterance[end:]
+        if rejects(typed):
+            marked = f"{AGAIN} {_BARE_VERB.sub(lambda found: found[1] or f'{found[2]} it', marked)}"
+        return " ".join(marked.split())
 
 
 def spans(tags: Sequence[int], continues: Sequence[bool]) -> list[tuple[int, int]]:

@@ -18,10 +18,11 @@ from games.core import Message, Step, Text
 from games.figures import open_images
 from games.words import plain
 from learner.policy import Example, Policy, PolicyLoadError
-from learner.policy.backend import LoraTargets
+from learner.policy.backend import Backend, LoraTargets
 from learner.policy.cache import KVCacheStore
 from learner.policy.features import ImageFeatures
 from learner.policy.hf import HfBackend
+from learner.policy.loading import load_base
 from learner.policy.verify import plain_logits, verify
 from learner.protocol import BASE_ADAPTER, PastStep, TurnRequest
 from tests.learner.model_classes import EXACT, save_gemma3, save_idefics2
@@ -51,16 +52,23 @@ def policy(folder: Path) -> Policy:
 @pytest.fixture(scope="module")
 def fresh(folder: Path) -> Policy:
     """The model loaded again, without a KV cache."""
-    return Policy.load(str(folder), "cpu", cache=KVCacheStore(entries=0))
+    return Policy(base_of(folder), cache=KVCacheStore(entries=0))
+
+
+def base_of(folder: Path) -> Backend:
+    """The model without the comparison of its logits that `Policy.load` makes."""
+    return load_base(str(folder), torch.device("cpu"))
 
 
 def turn(game: int, history: list[PastStep], utterance: str, adapter: str = BASE_ADAPTER) -> TurnRequest:
+    """Games have one of two boards, since it takes long to encode figures."""
+    board = game % 2
     state = rules.apply(history[-1].state, history[-1].action) if history else ""
     return TurnRequest(
         request_id=f"{game}:{len(history)}",
         game_id=str(game),
         images="classic",
-        context=FIGURES[10 * game : 10 * game + 10],
+        context=FIGURES[10 * board : 10 * board + 10],
         history=tuple(history),
         state=state,
         utterance=utterance,
@@ -161,7 +169,7 @@ def test_a_class_that_cannot_be_exact_is_refused(model_folder: Callable[[str], P
 
 
 def test_layers_without_adapters_or_a_kv_cache_are_refused(model_folder: Callable[[str], Path]):
-    backend = Policy.load(str(model_folder("llava")), "cpu").backend
+    backend = base_of(model_folder("llava"))
     parts = (backend.model, backend.processor, backend.fingerprint, backend.raster)
     with pytest.raises(PolicyLoadError, match="adapters are made for"):
         HfBackend(*parts, LoraTargets(r"model\.language_model\..*\.qkv_proj"))
@@ -219,7 +227,7 @@ class IgnoresTheWindow(HfBackend):
 def test_a_model_that_is_not_computed_exactly_is_refused(
     model_folder: Callable[[str], Path], name: str, kind: type[HfBackend], what: str
 ):
-    good = Policy.load(str(model_folder(name)), "cpu").backend
+    good = base_of(model_folder(name))
     with pytest.raises(PolicyLoadError, match=f"{what}.* gives other logits"):
         verify(Policy(kind(good.model, good.processor, good.fingerprint, good.raster)))
 

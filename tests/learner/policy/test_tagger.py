@@ -11,7 +11,7 @@ from learner.policy.tiny.dialogues import Description, in_words
 from learner.policy.tiny.elaborations import elaborated
 from learner.policy.tiny.tagger import FIRST, INSIDE, OUTSIDE, spans, tagged
 from learner.policy.tiny.tagger_training import ElaboratingSpeaker
-from learner.policy.tiny.tokenizer import CLOSES, OPENS
+from learner.policy.tiny.tokenizer import AGAIN, CLOSES, OPENS
 
 ONE = (
     "a candle that's burning on the left",
@@ -88,6 +88,39 @@ def test_descriptions_are_found_in_what_people_type(policy: Policy):
         for typed, said in found.items()
     }
     assert sum(bare[typed] == cases[typed] for typed in cases) >= len(cases) - 1, bare
+
+
+def spelled(policy: Policy, typed: str) -> str:
+    return policy.backend.spell(plain(typed))
+
+
+@pytest.mark.parametrize(
+    ("polite", "same"),
+    [
+        ("No, deselect the house PLEASE", "No, deselect the house"),
+        ("Please, the kneeling man!", "the kneeling man!"),
+        ("pls unselect it, please", "unselect it,"),
+        ("you have the violin, please remove it", "you have the violin, remove it"),
+        ("the duck pls. then the boat plz", "the duck. then the boat"),
+    ],
+)
+def test_courtesies_change_nothing(policy: Policy, polite: str, same: str):
+    assert spelled(policy, polite) == spelled(policy, same)
+
+
+def test_a_courtesy_alone_stays_as_it_was_typed(policy: Policy):
+    for typed in ("please", "PLEASE", "Pls"):
+        assert plain(typed).lower() in spelled(policy, typed)
+
+
+def test_a_verb_without_its_object_takes_back_the_last_pick(policy: Policy):
+    """Only where the last pick is rejected, and not where a description says what to take back."""
+    assert spelled(policy, "Wrong, deselect. Next, a duck").startswith(f"{AGAIN} wrong, deselect it. next,")
+    assert spelled(policy, "no UNDO") == f"{AGAIN} no undo it"
+    assert "it" not in re.findall(r"\w+", spelled(policy, "No, deselect the violin"))
+    assert "it" not in re.findall(r"\w+", spelled(policy, "remove the violin"))
+    once = spelled(policy, "no, deselect it and pick the duck")
+    assert once == spelled(policy, "no, deselect and pick the duck")
 
 
 def test_pieces_of_a_word_have_its_tag():

@@ -71,7 +71,7 @@ def killed_at(stage: str):
     return on_progress
 
 
-def test_a_round_leaves_a_complete_record(house: House):
+def test_a_round_leaves_a_complete_record_and_an_adapter_that_can_be_loaded(house: House):
     stages: list[str] = []
     row = house.run(house.ask(), hindsight=Hindsight(), on_progress=lambda at: stages.append(at.stage))
     assert (row.status, row.error, row.active) == ("done", None, None)
@@ -110,13 +110,8 @@ def test_a_round_leaves_a_complete_record(house: House):
     assert sum(card["games"].values()) == card["turns"] == len(lineage)
     assert card["training"]["epochs"] == 1
     assert card["metrics"]["gate"]["passed"] is True
-
-
-def test_the_policy_plays_with_what_a_round_made(house: House):
-    row = house.run(house.ask())
-    name = row.results["adapter"]
     fresh = Policy.load("tiny", device="cpu")
-    fresh.load_adapter(name, house.registry.path(name))
+    fresh.load_adapter(name, folder)
     assert fresh.adapters.names == (name,)
 
 

@@ -16,7 +16,6 @@ from learner.examples.build import build_examples
 from learner.examples.labels import ObjectiveName, TrainingGame
 from learner.policy import Policy
 from learner.policy.batch import to_example
-from learner.policy.tiny.known import NOTHING_KNOWN
 from learner.training.evaluation import Comparison, action_logps, chance_of_right, gate
 from learner.training.objectives import KTO_BETA, MIN_PROPENSITY
 from learner.training.train import TrainingConfig, TrainingDiverged, TrainingProgress, train
@@ -71,21 +70,16 @@ def test_every_adapter_tensor_moves_and_no_base_tensor_does(policy: Policy, inte
     assert len(moved) > 20
 
 
-def test_the_loss_falls_and_progress_is_told(policy: Policy, interactions):
+def test_the_loss_falls_as_actions_become_likelier_and_progress_is_told(policy: Policy, interactions):
     told: list[TrainingProgress] = []
-    config = replace(QUICK, epochs=4)
-    result = train(policy, "new", games_of(policy, interactions), "sup", config, told.append)
+    games = games_of(policy, interactions)
+    result = train(policy, "new", games, "sup", replace(QUICK, epochs=4), told.append)
+    assert action_logps(policy, games, "new").mean() > action_logps(policy, games, "base").mean()
     assert result.losses[-1] < result.losses[0]
     assert result.skipped == 0
     assert [at.step for at in told] == list(range(1, result.steps + 1))
     assert told[-1].total == result.steps
     assert told[-1].seconds_left == 0
-
-
-def test_what_was_trained_on_becomes_likelier(policy: Policy, interactions):
-    games = games_of(policy, interactions)
-    train(policy, "new", games, "sup", replace(QUICK, epochs=4))
-    assert action_logps(policy, games, "new").mean() > action_logps(policy, games, "base").mean()
 
 
 def test_micro_batches_add_up_to_the_batch(policy: Policy, interactions):
@@ -169,7 +163,7 @@ def test_what_is_rehearsed_changes_no_other_draw(
         QUICK, epochs=1, grounding_epochs=2, grounding_rate=0.0, learning_rate=0.0, weight_decay=0.0
     )
     found = [train(policy, "rehearsed", games, "sup", still)]
-    monkeypatch.setattr(policy.backend, "_known", NOTHING_KNOWN)
+    monkeypatch.setattr(policy.backend, "_known_references", ())
     found.append(train(policy, "not", games, "sup", still))
     assert found[0].grounding != found[1].grounding
     assert found[0].losses == pytest.approx(found[1].losses, rel=1e-5)
