@@ -463,6 +463,49 @@ def test_the_next_best_figure_is_picked_after_a_plain_no(policy: Policy):
     assert found >= 7
 
 
+def after_two_picks(board: int, number: int, typed: str) -> TurnRequest:
+    """A turn on a board on which the second figure was named and selected, then the third."""
+    figures = images.ids[10 * board : 10 * board + 10]
+    return TurnRequest(
+        request_id=f"{board}-{number}",
+        game_id=f"{board}-{number}",
+        images="classic",
+        context=figures,
+        history=(
+            PastStep(state="", utterance=plain(images[figures[1]].names[0]), action="select B"),
+            PastStep(state="B", utterance=plain(images[figures[2]].names[0]), action="select C"),
+        ),
+        state="B C",
+        utterance=plain(typed),
+        adapter=BASE_ADAPTER,
+    )
+
+
+def test_a_rejection_that_goes_on_is_about_the_last_pick(policy: Policy):
+    """As typed by a person: the last pick goes, the one before stays. Another is picked at once if the message makes
+    a pause before it."""
+    pause = (
+        "No deselect, the shape is a {}",
+        "WRONG deselect. Next {}",
+        "No! Delete. Find the {}",
+        "wrong unselect and pick the {} please",
+    )
+    none = ("No deselect looks like a {}", "no deselect {}", "no, delete it. Get the {} on the right side")
+    requests = [
+        after_two_picks(board, number, words.format(images[images.ids[10 * board + 3 + number]].names[0]))
+        for board in range(8)
+        for number, words in enumerate((*pause, *none))
+    ]
+    actions = [action for action, _ in policy.act(requests, greedy=True)]
+    kept = sum(action.split(" select")[0] == "deselect C" for action in actions)
+    assert kept >= 51, f"{kept} of {len(actions)}"
+    paused = [
+        action for request, action in zip(requests, actions, strict=True) if request.request_id[2] < "4"
+    ]
+    picked = sum(" select " in action for action in paused)
+    assert picked >= 26, f"{picked} of {len(paused)}"
+
+
 def test_a_figure_that_is_named_is_taken_back(policy: Policy):
     """As typed by a person, in words that no dialogue of pretraining has, of either of two selected figures."""
     typed = (
@@ -480,21 +523,7 @@ def test_a_figure_that_is_named_is_taken_back(policy: Policy):
         figures = images.ids[10 * board : 10 * board + 10]
         for number, words in enumerate(typed):
             name = images[figures[1 + number % 2]].names[0]
-            requests.append(
-                TurnRequest(
-                    request_id=f"{board}-{number}",
-                    game_id=f"{board}-{number}",
-                    images="classic",
-                    context=figures,
-                    history=(
-                        PastStep(state="", utterance=plain(images[figures[1]].names[0]), action="select B"),
-                        PastStep(state="B", utterance=plain(images[figures[2]].names[0]), action="select C"),
-                    ),
-                    state="B C",
-                    utterance=plain(words.format(name)),
-                    adapter=BASE_ADAPTER,
-                )
-            )
+            requests.append(after_two_picks(board, number, words.format(name)))
             expected.append(f"deselect {'BC'[number % 2]}")
     actions = [action for action, _ in policy.act(requests, greedy=True)]
     right = sum(action == wanted for action, wanted in zip(actions, expected, strict=True))
