@@ -99,7 +99,9 @@ class ImageSet:
         key = (figure_id, size)
         if key not in self._greys:
             raster = self.raster(figure_id, size).convert("L")
-            self._greys[key] = np.asarray(raster, dtype=np.float32).ravel() / 255
+            grey = np.asarray(raster, dtype=np.float32).ravel() / 255
+            grey.setflags(write=False)
+            self._greys[key] = grey
         return self._greys[key]
 
 

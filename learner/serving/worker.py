@@ -27,6 +27,7 @@ log = structlog.get_logger(__name__)
 MAX_BATCH = 32
 GATHER_SECONDS = 0.004
 """Seconds that the first turn of a batch waits for others."""
+_WARM = object()
 WARMING_PAUSE = 0.1
 """Seconds between two steps of `Policy.warming` in which nobody asks for anything."""
 STUCK_SECONDS = 120.0
@@ -146,7 +147,7 @@ class Worker:
                 if None in taken:
                     return
 
-    def _turn_to(self, warming: Iterator[None], taken: list[_Job | None]) -> bool:
+    def _turn_to(self, warming: Iterator[object], taken: list[_Job | None]) -> bool:
         """Do what comes next, and note in `taken` for whom. False if it is the sign to stop."""
         job = self._held
         self._held = None
@@ -165,13 +166,13 @@ class Worker:
             job.done(error=error)
         return True
 
-    def _next(self, warming: Iterator[None]) -> _Job | None:
-        """The next job. While there is none, and at first also before each job, continue with `warming`: slowly, as
-        the bot starts beside it."""
-        for _ in warming:
+    def _next(self, warming: Iterator[object]) -> _Job | None:
+        """The next job. While there is none, continue with `warming`: slowly, as the bot starts beside it."""
+        while True:
             with contextlib.suppress(queue.Empty):
                 return self._jobs.get(timeout=WARMING_PAUSE)
-        return self._jobs.get()
+            if next(warming, _WARM) is _WARM:
+                return self._jobs.get()
 
     def _gather(self, first: _Job) -> list[_Job | None]:
         """The first job and those that arrive within `GATHER_SECONDS`; a job of another kind ends the batch."""

@@ -21,7 +21,7 @@ class TinyVlmConfig(PreTrainedConfig):
     the model was built with.
     Logits over all figures have `selected_bias` for selected figures, and `returned_bias` for figures that were
     selected and then deselected. In a message that rejects, those over selected figures have `newest_bias` for the
-    figures of the last pick. `tagger_width` is the hidden size of `Tagger` in each direction.
+    figures that the turn before selected. `tagger_width` is the hidden size of `Tagger` in each direction.
     """
 
     model_type = TINY_MODEL_TYPE

@@ -38,7 +38,7 @@ LABEL_ODDS = 2.5
 """Prior odds of the label's figure against each other candidate."""
 EXCHANGED = 0.1
 """Share of words that are exchanged for similar ones. It falls to 0 with `FULL_RATE_REFERENCES` references per figure:
-then people's own words suffice."""
+then people's own words suffice. Rehearsed descriptions have the same share."""
 REHEARSAL_RATIO = 1.0
 """Known descriptions that are rehearsed in each epoch, for each reference; at most all of them."""
 
@@ -135,9 +135,9 @@ class Grounding:
         optimizer = torch.optim.AdamW(parameters, lr=enough * settings.learning_rate, fused=True)
         batches = max(1, (len(played) + rehearsed) // BATCH_REFERENCES)
         schedule = get_cosine_schedule_with_warmup(optimizer, min(10, batches), settings.epochs * batches)
-        said = (each.words for each in (*played, *(self._known if known else ())))
-        reword = Rewording.of(self._tokenizer, self._matching.vectors, said)
         exchanged = (1 - enough) * EXCHANGED
+        said = (each.words for each in (*played, *(self._known if known else ()))) if exchanged else ()
+        reword = Rewording.of(self._tokenizer, self._matching.vectors, said)
         losses = []
         for _ in range(settings.epochs):
             references = [(each, figures[each.images]) for each in played]

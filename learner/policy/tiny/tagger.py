@@ -20,11 +20,11 @@ OUTSIDE, FIRST, INSIDE = range(TAGS)
 STRANGE_LOGITS = 4.0
 """How much less likely a word is to stand outside of descriptions if no phrase of the scripted dialogues has it."""
 _WORD = re.compile(r"\w+")
-_COURTESY = re.compile(r"\s*\b(?:please|pls|plz)\b,?")
+_COURTESY = re.compile(r",\s*\b(?:please|pls|plz)\b,|\s*\b(?:please|pls|plz)\b,?")
 """Says nothing, but the language part would have to learn that for each place in a message."""
 _BARE_VERB = re.compile(
     rf"({OPENS}.*?{CLOSES})|(?<![\w-])({'|'.join(sorted(map(re.escape, DESELECT_VERBS)))})"
-    r"(?=\s*(?:[.,;!?:-]|$|(?:and|then|next|now|pick|select|choose|find|click|get|looks?)\b))"
+    r"(?=\s*(?:[.,;!?]|$|(?:[:-]\s*)?(?:and|then|next|now|pick|select|choose|find|click|get|looks?)\b(?!-)))"
 )
 """A description, or else a verb that asks to deselect and has no object."""
 
@@ -43,7 +43,9 @@ class Marker:
         it rejects the last pick, `AGAIN` stands before it, and verbs that ask to deselect have an object."""
 
     def _marked(self, typed: str) -> str:
-        utterance = _COURTESY.sub("", typed).strip() or typed
+        utterance = _COURTESY.sub("", typed).strip()
+        if not _WORD.search(utterance):
+            utterance = typed
         encoding = self._encode(utterance, add_special_tokens=False)
         if not encoding.ids:
             return utterance

@@ -43,9 +43,9 @@ def test_words_are_exchanged_for_similar_ones(tokenizer: Any, reword: Rewording)
 def test_only_whole_words_that_were_said_are_exchanged(
     tokenizer: Any, reword: Rewording, bags: list[list[int]]
 ) -> None:
-    """Not numbers, letters, marks, emoji and pieces of words, which other scripts consist of."""
+    """Not numbers, letters, marks and pieces of words, which other scripts consist of."""
     assert reword.alike.keys() <= {token for ids in bags for token in ids}
-    kept = {"2", "x", "👍", *(word for word in words(tokenizer, bags[2]))}
+    kept = {"2", "x", *(word for word in words(tokenizer, bags[2]))}
     assert not kept & set(words(tokenizer, list(reword.alike)))
     for near in reword.alike.values():
         assert all(word.isalpha() and word.isascii() for word in words(tokenizer, near))
