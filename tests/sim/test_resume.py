@@ -68,6 +68,7 @@ def stored(folder: Path) -> list[Any]:
     return found
 
 
+@pytest.mark.long
 def test_a_run_that_was_killed_again_and_again_ends_as_one_that_was_not(tmp_path: Path, quickly_loaded: None):
     expected = run(tmp_path / "whole")
     folder = tmp_path / "killed"

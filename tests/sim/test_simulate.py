@@ -92,6 +92,7 @@ def test_one_run_prints_its_object_and_several_print_runs(quickly_loaded: None):
     assert alone == runs[0]
 
 
+@pytest.mark.long
 def test_runs_in_separate_processes_have_equal_results(tmp_path: Path, quickly_loaded: None):
     configs = [DeploymentConfig(rounds=0, games_per_round=1, seed=seed) for seed in (0, 1)]
     told: set[int] = set()

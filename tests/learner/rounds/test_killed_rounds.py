@@ -91,6 +91,7 @@ def unharmed(played: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     house.database.close()
 
 
+@pytest.mark.long
 def test_a_round_killed_at_every_stage_makes_the_adapter_it_would_have_made(house: House, unharmed: House):
     made: set[tuple[int, int]] = set()
     for stage in STAGES:
@@ -108,6 +109,7 @@ def test_a_round_killed_at_every_stage_makes_the_adapter_it_would_have_made(hous
     assert house.weights().read_bytes() == unharmed.weights().read_bytes()
 
 
+@pytest.mark.long
 def test_two_processes_train_the_adapter_that_one_trains(house: House, unharmed: House):
     together = subprocess.run(
         command(house.round_id, processes=2),
@@ -129,6 +131,7 @@ def test_two_processes_train_the_adapter_that_one_trains(house: House, unharmed:
         assert (other[name] - value).norm() < 0.1 * value.norm(), name
 
 
+@pytest.mark.long
 def test_a_round_killed_from_outside_during_training_is_resumed_by_another_process(house: House):
     patient = {**house.environment, "RESPECT_TRAINING__EPOCHS": "500"}
     process = forks.Process(target=run_until, args=(house.round_id, "", patient))

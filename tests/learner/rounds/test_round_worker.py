@@ -94,6 +94,7 @@ def children_of(process: Process) -> list[psutil.Process]:
     return psutil.Process(process.pid).children(recursive=True)
 
 
+@pytest.mark.long
 async def test_a_round_of_a_killed_worker_is_finished_by_another_and_its_adapter_is_served(
     machines: Machines,
 ):

@@ -61,6 +61,7 @@ async def seconds_of_turns(policy: Started, name: str, turns: int = 10) -> float
     return sorted(found)[turns // 2]
 
 
+@pytest.mark.long
 @pytest.mark.asyncio(loop_scope="session")
 async def test_a_service_killed_while_it_starts_is_started_again(service: Started):
     assert (await service.act(request("started"))).adapter == BASE_ADAPTER
