@@ -33,7 +33,7 @@ demo: $(SETUP)
 test: $(SETUP)
 	@free=$$(df -Pk /dev/shm 2>/dev/null | awk 'NR == 2 {print $$4}'); [ "$${free:-0}" -gt 4000000 ] && in=/dev/shm || in=$${TMPDIR:-/tmp}; \
 	files=$$(mktemp -d "$$in/respect-tests.XXXXXX") && trap 'rm -rf "$$files"' EXIT && \
-	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 4 --dist worksteal --basetemp "$$files/of" $(ARGS)
+	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 3 --dist worksteal --basetemp "$$files/of" $(ARGS)
 
 test-postgres: $(SETUP)
 	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m tests.postgres $(BIN)/pytest --numprocesses 2 --dist worksteal $(or $(ARGS),$(STORES))
