@@ -46,7 +46,7 @@ class ActionTrie:
         """[nodes, V] bool."""
         legal = np.zeros((len(nodes), len(self.vocabulary)), dtype=bool)
         for row, node in enumerate(nodes):
-            legal[row, self.columns[self.first[node] : self.first[node + 1]]] = True
+            legal[row, self.at(node)[0]] = True
         return legal
 
     def at(self, node: int) -> tuple[np.ndarray, np.ndarray]:

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -27,9 +28,6 @@ log = structlog.get_logger(__name__)
 MAX_BATCH = 32
 GATHER_SECONDS = 0.004
 """Seconds that the first turn of a batch waits for others."""
-_WARM = object()
-WARMING_PAUSE = 0.1
-"""Seconds between two steps of `Policy.warming` in which nobody asks for anything."""
 STUCK_SECONDS = 120.0
 """The worker is taken to be stuck if one batch, or one adapter, takes longer."""
 MAX_ADAPTERS = 8
@@ -147,7 +145,7 @@ class Worker:
                 if None in taken:
                     return
 
-    def _turn_to(self, warming: Iterator[object], taken: list[_Job | None]) -> bool:
+    def _turn_to(self, warming: Iterator[None], taken: list[_Job | None]) -> bool:
         """Do what comes next, and note in `taken` for whom. False if it is the sign to stop."""
         job = self._held
         self._held = None
@@ -166,13 +164,12 @@ class Worker:
             job.done(error=error)
         return True
 
-    def _next(self, warming: Iterator[object]) -> _Job | None:
-        """The next job. While there is none, continue with `warming`: slowly, as the bot starts beside it."""
-        while True:
+    def _next(self, warming: Iterator[None]) -> _Job | None:
+        """The next job. While there is none, continue with `warming`."""
+        for _ in chain((None,), warming):
             with contextlib.suppress(queue.Empty):
-                return self._jobs.get(timeout=WARMING_PAUSE)
-            if next(warming, _WARM) is _WARM:
-                return self._jobs.get()
+                return self._jobs.get(timeout=0)
+        return self._jobs.get()
 
     def _gather(self, first: _Job) -> list[_Job | None]:
         """The first job and those that arrive within `GATHER_SECONDS`; a job of another kind ends the batch."""

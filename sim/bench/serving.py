@@ -40,7 +40,7 @@ PROPENSITY_ERROR = 1e-3
 """A logged propensity that differs by more than this from a recomputation was of another adapter."""
 SWAP_SECONDS, LOOK_SECONDS = 15.0, 0.1
 """How long a swap may take, and how often it is looked for."""
-WARM_SECONDS = 150.0
+WARM_SECONDS = 15.0
 """Seconds after which an idle service has finished `Policy.warming`."""
 
 

@@ -135,9 +135,8 @@ class Grounding:
         optimizer = torch.optim.AdamW(parameters, lr=enough * settings.learning_rate, fused=True)
         batches = max(1, (len(played) + rehearsed) // BATCH_REFERENCES)
         schedule = get_cosine_schedule_with_warmup(optimizer, min(10, batches), settings.epochs * batches)
-        exchanged = (1 - enough) * EXCHANGED
-        said = (each.words for each in (*played, *(self._known if known else ()))) if exchanged else ()
-        reword = Rewording.of(self._tokenizer, self._matching.vectors, said)
+        said = (each.words for each in (*played, *(self._known if known else ())))
+        reword = Rewording.of(self._tokenizer, self._matching.vectors, said, (1 - enough) * EXCHANGED)
         losses = []
         for _ in range(settings.epochs):
             references = [(each, figures[each.images]) for each in played]
@@ -147,7 +146,7 @@ class Grounding:
             total = 0.0
             for number in range(batches):
                 batch = [
-                    (replace(each, words=reword(each.words, settings.dropout, exchanged, rng)), among)
+                    (replace(each, words=reword(each.words, settings.dropout, rng)), among)
                     for each, among in references[number::batches]
                 ]
                 parts = [([each for each, its in batch if its is among], among) for among in sets]

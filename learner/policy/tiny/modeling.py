@@ -6,8 +6,8 @@ description's words with the features of each figure on the board. The letters o
 embedding of its closing token, and those of the matching selected figures to that of its opening token. The summary and
 the act token have the same for all descriptions of the utterance together. An utterance that rejects the last pick is
 about the same figures as the one before, so what matched then counts too. Selected figures have a lower prior than
-others, and figures that were selected and deselected a still lower one. What an utterance that rejects wants deselected
-is more probably what the turn before selected than an earlier pick.
+others, and figures that were selected and deselected a still lower one. An utterance that rejects
+asks to deselect what the turn before selected, more probably than an earlier pick.
 
 The language part sees neither figures nor the words of descriptions: it learns what to do with letters in a dialogue.
 The matcher learns which words fit which figures. Each can be trained without the other.

@@ -23,36 +23,39 @@ class Rewording:
 
     alike: dict[int, list[int]]
     """Token id of a whole word -> those of words with similar vectors."""
+    share: float
+    """Share of these words that are exchanged, 0 to 1."""
 
     @classmethod
     def of(
-        cls, tokenizer: PreTrainedTokenizerFast, vectors: torch.Tensor, descriptions: Iterable[Sequence[int]]
+        cls,
+        tokenizer: PreTrainedTokenizerFast,
+        vectors: torch.Tensor,
+        descriptions: Iterable[Sequence[int]],
+        share: float,
     ) -> "Rewording":
         """For the words of `descriptions`. `vectors` [vocabulary, D]: the frozen vectors of words."""
+        if not share:
+            return cls({}, share)
         whole = sorted(token for word, token in tokenizer.get_vocab().items() if _WHOLE.fullmatch(word))
         own = sorted({word for words in descriptions for word in words}.intersection(whole))
         if not own or len(whole) <= ALIKE:
-            return cls({})
+            return cls({}, share)
         among = torch.tensor(whole)
         directions = functional.normalize(vectors[among] - vectors[among].mean(0), dim=1).cpu()
         places = torch.searchsorted(among, torch.tensor(own))
         nearest = [(part @ directions.T).topk(ALIKE + 1).indices for part in directions[places].split(1000)]
-        return cls(
-            {
-                token: [near for near in row if near != token][:ALIKE]
-                for token, row in zip(own, among[torch.cat(nearest)].tolist(), strict=True)
-            }
-        )
+        alike = {
+            token: [near for near in row if near != token][:ALIKE]
+            for token, row in zip(own, among[torch.cat(nearest)].tolist(), strict=True)
+        }
+        return cls(alike, share)
 
-    def __call__(
-        self, words: Sequence[int], dropout: float, exchanged: float, rng: random.Random
-    ) -> tuple[int, ...]:
-        """A description's token ids, at least one, reworded. A share `dropout` of them is left out, and a share
-        `exchanged` of the whole words is exchanged. All stay if none would be left."""
+    def __call__(self, words: Sequence[int], dropout: float, rng: random.Random) -> tuple[int, ...]:
+        """A description's token ids, at least one, reworded. A share `dropout` of them is left out; all stay if none
+        would be left."""
         kept = [word for word in words if rng.random() >= dropout] or words
-        if not exchanged:
-            return tuple(kept)
         return tuple(
-            rng.choice(self.alike[word]) if word in self.alike and rng.random() < exchanged else word
+            rng.choice(self.alike[word]) if word in self.alike and rng.random() < self.share else word
             for word in kept
         )

@@ -12,7 +12,7 @@ from games.figures import open_images
 from learner.policy import Policy
 from learner.protocol import BASE_ADAPTER, TurnRequest
 from learner.registry import AdapterRegistry
-from learner.serving import worker as serving
+from learner.serving.worker import Worker
 
 FIGURES = open_images("classic").ids[:10]
 
@@ -33,16 +33,14 @@ def turn(number: int) -> TurnRequest:
 async def test_an_idle_worker_warms_up_to_the_end_and_turns_come_first(
     policy: Policy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    game = GAMES["pick"]
-    own = Policy(policy.backend, games={game.name: game, "multiref": GAMES["multiref"]})
-    of_pick = Policy(policy.backend, games={game.name: game})
-    expected = sum(1 for _ in of_pick.warming())
+    quick = Policy(policy.backend, games={"pick": GAMES["pick"]})
+    expected = sum(1 for _ in quick.warming())
     loop, warm = asyncio.get_running_loop(), asyncio.Event()
-    steps, steps_before_turns, draw = 0, [], own.draw
+    steps, steps_before_turns, draw = 0, [], policy.draw
 
     def counted() -> Iterator[None]:
         nonlocal steps
-        for _ in of_pick.warming():
+        for _ in quick.warming():
             steps += 1
             yield
         loop.call_soon_threadsafe(warm.set)
@@ -51,10 +49,9 @@ async def test_an_idle_worker_warms_up_to_the_end_and_turns_come_first(
         steps_before_turns.append(steps)
         return draw(*turns)
 
-    monkeypatch.setattr(own, "warming", counted)
-    monkeypatch.setattr(own, "draw", drawn)
-    monkeypatch.setattr(serving, "WARMING_PAUSE", 0.01)
-    worker = serving.Worker(own, AdapterRegistry(tmp_path))
+    monkeypatch.setattr(policy, "warming", counted)
+    monkeypatch.setattr(policy, "draw", drawn)
+    worker = Worker(policy, AdapterRegistry(tmp_path))
     turns = [asyncio.ensure_future(worker.act(turn(number))) for number in range(3)]
     await asyncio.sleep(0)  # so that they are in the queue before the worker starts
     worker.start()
