@@ -39,7 +39,8 @@ _written: list[tuple[str, str]] = []
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Long tests begin first: the others are done meanwhile."""
+    """Long tests begin first: the others are done meanwhile. pytest-xdist gives them to one process, whose fork server
+    they share."""
     items.sort(key=lambda item: item.get_closest_marker("long") is None)
 
 

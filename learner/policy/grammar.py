@@ -8,6 +8,7 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 
 import numpy as np
 import torch
@@ -105,42 +106,46 @@ Tokenise = Callable[[Sequence[str]], Sequence[Sequence[int]]]
 def build_trie(actions: Sequence[str], tokenise: Tokenise, end_id: int) -> ActionTrie:
     """Build the trie of `actions`. Raises ValueError if two actions have the same tokens or one contains the end
     token."""
-    tokens = [(*ids, end_id) for ids in tokenise(actions)]
-    lengths = np.array([len(path) for path in tokens])
-    columns = np.full((len(tokens), lengths.max()), NONE, dtype=np.int64)
-    columns[np.arange(lengths.max()) < lengths[:, None]] = [token for path in tokens for token in path]
-    early = (columns == end_id).sum(axis=1) != 1
-    if early.any() or lengths.min() < 2:
-        odd = actions[int(np.argmax(early | (lengths < 2)))]
-        raise ValueError(f"The tokenizer cannot write the action {odd!r} without its end token")
-    vocabulary = np.unique(columns[columns != NONE])
-    columns = np.searchsorted(vocabulary, columns)
-    edges, count, node = [], 1, np.zeros(len(tokens), dtype=np.int64)
-    for depth in range(columns.shape[1] - 1):
-        inner = np.flatnonzero(lengths > depth + 1)
-        edge, child = np.unique(node[inner] * len(vocabulary) + columns[inner, depth], return_inverse=True)
-        edges.append(edge)
-        node[inner] = count + child
-        count += len(edge)
-    taken, first = np.unique(node, return_index=True)
-    if len(taken) < len(tokens):
-        again = next(i for i in range(len(tokens)) if i not in set(first.tolist()))
-        other = int(first[np.searchsorted(taken, node[again])])
-        raise ValueError(f"{actions[again]!r} and {actions[other]!r} have the same tokens")
-    children = np.full((count, len(vocabulary)), NONE, dtype=np.int32)
-    children.reshape(-1)[np.concatenate(edges)] = np.arange(1, count)
-    children[node, np.searchsorted(vocabulary, end_id)] = count
+    tokens = tokenise(actions)
+    lengths = np.fromiter(map(len, tokens), dtype=np.int64)
+    inner = np.arange(lengths.max() + 1) < lengths[:, None]  # the end token stands after them
+    paths = np.full(inner.shape, NONE, dtype=np.int64)
+    paths[inner] = np.fromiter(chain.from_iterable(tokens), dtype=np.int64)
+    odd = (paths == end_id).any(axis=1) | (lengths == 0)
+    if odd.any():
+        raise ValueError(
+            f"The tokenizer cannot write the action {actions[int(odd.argmax())]!r} without its end token"
+        )
+    paths[np.arange(len(paths)), lengths] = end_id
+    vocabulary = np.unique(paths[paths != NONE])
+    columns = _small(np.searchsorted(vocabulary, paths))
+    order = np.lexsort(columns.T[::-1])  # actions that begin alike stand together
+    columns, inner, lengths = columns[order], inner[order], lengths[order]
+    begins = np.ones(inner.shape, dtype=bool)
+    np.logical_or.accumulate(columns[1:] != columns[:-1], axis=1, out=begins[1:])
+    if not begins[:, -1].all():
+        again = int(begins[:, -1].argmin())
+        raise ValueError(f"{actions[order[again]]!r} and {actions[order[again - 1]]!r} have the same tokens")
+    begins &= inner
+    # [actions, depth + 1] the node before each token: numbered by depth, at each depth in the order of the paths.
+    nodes = np.zeros((len(order), begins.shape[1] + 1), dtype=np.int64)
+    nodes[:, 1:] = begins.T.cumsum().reshape(begins.T.shape).T
+    count = int(nodes[-1, -1]) + 1
+    last = nodes[np.arange(len(order)), lengths]
+    parents = np.concatenate([nodes[:, :-1][begins], last])
+    taken = np.concatenate([columns[begins], np.full(len(order), np.searchsorted(vocabulary, end_id))])
+    nexts = np.concatenate([nodes[:, 1:][begins], np.full(len(order), count)])
+    edges = np.lexsort((taken, parents))
     ends = np.full(count, NONE, dtype=np.int32)
-    ends[node] = np.arange(len(tokens))
-    rows, taken = np.nonzero(children != NONE)
+    ends[last] = order
     return ActionTrie(
         tuple(actions),
         vocabulary,
-        _small(np.searchsorted(rows, np.arange(count + 1))),
-        _small(taken),
-        _small(children[rows, taken]),
+        _small(np.searchsorted(parents[edges], np.arange(count + 1))),
+        _small(taken[edges]),
+        _small(nexts[edges]),
         _small(ends),
-        int(lengths.max()),
+        int(lengths.max()) + 1,
         tokenise,
         end_id,
     )

@@ -78,10 +78,8 @@ class PromptBuilder:
         """Token ids of several actions, the same as `action_ids` gives for each."""
         new = [action for action in actions if action not in self._actions]
         if new:
-            ids = self._tokenizer([self._lead + action for action in new], add_special_tokens=False)[
-                "input_ids"
-            ]
-            self._actions.update(zip(new, map(tuple, ids), strict=True))
+            ids = self._token_ids([self._lead + action for action in new])
+            self._actions.update(zip(new, ids, strict=True))
         return [self._actions[action] for action in actions]
 
     def build(
@@ -156,11 +154,13 @@ class PromptBuilder:
         return tuple(pieces)
 
     def _tokenise(self, text: str) -> tuple[int, ...]:
-        if not text:
-            return ()
-        if self._tokenizer.is_fast:  # faster than `encode`
-            return tuple(self._tokenizer.backend_tokenizer.encode(text, add_special_tokens=False).ids)
-        return tuple(self._tokenizer.encode(text, add_special_tokens=False))
+        return self._token_ids([text])[0] if text else ()
+
+    def _token_ids(self, texts: list[str]) -> list[tuple[int, ...]]:
+        if self._tokenizer.is_fast:  # faster than the tokenizer itself
+            encoded = self._tokenizer.backend_tokenizer.encode_batch(texts, add_special_tokens=False)
+            return [tuple(each.ids) for each in encoded]
+        return [*map(tuple, self._tokenizer(texts, add_special_tokens=False)["input_ids"])]
 
     def _render(self, messages: list[dict[str, Any]], generate: bool) -> str:
         return self._processor.apply_chat_template(messages, tokenize=False, add_generation_prompt=generate)

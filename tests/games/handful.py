@@ -4,7 +4,7 @@ import random
 from collections.abc import Sequence
 
 from games.core import Deal, IllegalAction
-from games.multiref import MultiRef, parse_action, parse_state
+from games.multiref import LETTERS, MultiRef, parse_action, parse_state
 
 LIMIT = 3
 
@@ -20,12 +20,9 @@ class Handful(MultiRef):
         return Deal(deal.speaker, deal.listener, frozenset(sorted(deal.targets)[:LIMIT]))
 
     def legal_actions(self, state: str) -> Sequence[str]:
-        full = len(parse_state(state)) >= LIMIT
-        return [
-            action
-            for action in super().legal_actions(state)
-            if len(action.split()) == 2 and not (full and action.startswith("select"))
-        ]
+        selected = parse_state(state)
+        others = [] if len(selected) >= LIMIT else [letter for letter in LETTERS if letter not in selected]
+        return [*(f"deselect {letter}" for letter in sorted(selected)), *(f"select {one}" for one in others)]
 
     def apply(self, state: str, action: str) -> str:
         after = super().apply(state, action)

@@ -187,7 +187,7 @@ def test_people_differ_in_praise():
 @pytest.mark.parametrize("name", ["people", "patient", "terse"])
 @pytest.mark.parametrize("skill", [0.3, 0.6, 0.9])
 def test_rules_read_our_players_against_a_noisy_listener(name: str, skill: float):
-    pairs = [pair for seed in range(250) for pair in labelled(*play(name, seed, skill)[:2])]
+    pairs = [pair for seed in range(100) for pair in labelled(*play(name, seed, skill)[:2])]
     verdicts = open_decoder("rules").decode([exchange for _, exchange in pairs])
     positive = [
         reference for (reference, _), verdict in zip(pairs, verdicts, strict=True) if verdict.label == 1

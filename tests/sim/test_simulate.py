@@ -105,6 +105,7 @@ def test_runs_in_separate_processes_have_equal_results(tmp_path: Path, quickly_l
     assert (tmp_path / "apart" / "b-sup-seed-1" / "respect.db").is_file()
 
 
+@pytest.mark.long
 def test_a_run_that_fails_in_its_process_is_reported(tmp_path: Path, quickly_loaded: None):
     configs = [DeploymentConfig(rounds=0, games_per_round=2, seed=seed, figures=9999) for seed in (0, 1)]
     with pytest.raises(ValueError, match="9999 were asked for"):

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 from bot_house import House
-from rounds_house import add_adapter, ask, finish_a_game, registry_of, rounds, say
+from rounds_house import add_adapter, ask, finish_a_game, registry_of, rounds, runs, say
 
 from bot.rounds import report_texts, texts
 from local_discord import Fault, Person
@@ -71,12 +71,12 @@ async def test_a_restarted_bot_goes_on_with_the_message(house: House, ada: Perso
     await say(house, grace, "round start")
     message = await grace.wait_message(lambda found: "training" in found.content, since=0)
     await house.stop()
+    await house.start()
+    await house.eventually(lambda: runs(house) == 2)
     with house.database.session() as session:
         report(session, rounds(house)[0].id or 0, "evaluate")
-    await house.start()
-    await grace.wait_message(
-        lambda found: "training" in found.content and found.id == message.id, since=grace.now
-    )
+    compared = await grace.wait_message(lambda found: "comparing" in found.content, since=0)
+    assert compared.id == message.id
     await house.stop()
     with house.database.session() as session:
         cancel(session, rounds(house)[0].id or 0, str(grace.id))

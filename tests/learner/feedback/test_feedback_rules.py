@@ -11,6 +11,7 @@ from games.words import plain
 from learner.feedback import Exchange, Verdict, exchange_of, open_decoder
 from learner.feedback.rules import lexicon
 from learner.feedback.rules.decoder import find_cue
+from tests.characters import ANY
 
 GAME = MultiRef()
 BOARD = tuple("ABCDEFGHIJ")
@@ -316,7 +317,7 @@ def test_a_verdict_says_how_sure_it_is_and_why():
     assert yes.confidence == yes.p_positive > boat.p_positive > 0.5
 
 
-@given(st.text(), st.text())
+@given(st.text(ANY), st.text(ANY))
 @settings(max_examples=300, deadline=None)
 def test_it_reads_whatever_people_type(asked: str, said: str):
     exchange = after(said, asked, earlier=(asked,))

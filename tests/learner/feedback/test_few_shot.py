@@ -23,6 +23,7 @@ from learner.rounds.pipeline import run_round
 from store.database import Database
 from store.models import RoundStatus
 from store.rounds import request_round
+from tests.characters import ANY
 from tests.learner.model_classes import TEXT, tokenizer
 from tests.learner.played import copy_of, settings_for
 
@@ -70,7 +71,7 @@ def decoders(folder: Path) -> dict[str, Decoder]:
     return {scheme: open_decoder("prompted", scheme, model=model) for scheme in ("binary", "ternary")}
 
 
-@given(st.text(max_size=700))
+@given(st.text(ANY, max_size=700))
 @settings(max_examples=20, deadline=None)
 def test_whatever_is_said_has_a_verdict(decoders: dict[str, Decoder], folder: Path, said: str):
     for scheme, decoder in decoders.items():

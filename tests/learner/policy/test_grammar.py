@@ -52,6 +52,23 @@ def test_a_states_trie_holds_its_1023_legal_actions_once_each(state: str):
     assert len(found) == 1023
 
 
+@given(st.lists(st.lists(st.integers(2, 5), min_size=1, max_size=4).map(tuple), min_size=1, unique=True))
+@settings(deadline=None)
+def test_a_node_is_what_actions_begin_with_and_only_their_tokens_follow(paths: list[tuple[int, ...]]):
+    tokens = {str(number): path for number, path in enumerate(paths)}
+    trie = build_trie(list(tokens), lambda actions: [tokens[action] for action in actions], END)
+    beginnings = {path[:length] for path in paths for length in range(len(path) + 1)}
+    assert len(trie.ends) == len(beginnings)
+    assert trie.longest == max(map(len, paths)) + 1
+    for action, path in tokens.items():
+        nodes = trie.nodes(trie.path(action))
+        assert trie.actions[trie.ends[nodes[-1]]] == action
+        for length, node in enumerate(nodes):
+            columns, _ = trie.at(node)
+            follow = {(*path, END)[length] for path in paths if path[:length] == tokens[action][:length]}
+            assert trie.vocabulary[columns].tolist() == sorted(follow)
+
+
 @given(states, st.integers(0, 2**31))
 @settings(max_examples=50, deadline=None)
 def test_whatever_the_scores_the_sampled_action_is_legal(state: str, draw: int):

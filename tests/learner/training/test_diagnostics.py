@@ -112,6 +112,7 @@ def test_micro_batches_add_up_to_the_whole(policy: Policy, games: list[TrainingG
         assert parts[name] == pytest.approx(whole[name], rel=0.01), name
 
 
+@pytest.mark.long
 def test_several_processes_add_up_to_one(policy: Policy, games: list[TrainingGame], tmp_path: Path):
     temperature, policy.temperature = policy.temperature, 1.0  # the default of a loaded policy
     try:
