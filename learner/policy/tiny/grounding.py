@@ -32,8 +32,8 @@ from learner.policy.tiny.tokenizer import token_bags
 
 BATCH_REFERENCES = 64
 TEMPERATURE = 0.2
-"""Temperature of the softmax, that of pretraining (`learner.policy.tiny.align.AlignSettings`). At that of play, which is
-lower, the matcher is too sure of people's descriptions, and would mostly learn to be less so."""
+"""Temperature of the softmax, that of pretraining (`AlignSettings.temperature`). At that of play, which is lower, the
+matcher is too sure of people's descriptions and would mostly learn to be less sure."""
 FULL_RATE_REFERENCES = 8
 """References per figure from which on the full learning rate is used. With fewer, most words do not occur, and the
 full rate would make the matcher overfit to those that do."""
