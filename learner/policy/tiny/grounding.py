@@ -31,9 +31,9 @@ from learner.policy.tiny.rewording import Rewording
 from learner.policy.tiny.tokenizer import token_bags
 
 BATCH_REFERENCES = 64
-TEMPERATURE = 0.2
-"""Temperature of the softmax, that of pretraining (`AlignSettings.temperature`). At that of play, which is lower, the
-matcher is too sure of people's descriptions and would mostly learn to be less sure."""
+TEMPERATURE = 0.3
+"""Temperature of the softmax. At that of play, which is lower, the matcher is too sure of people's descriptions and
+would mostly learn to be less sure."""
 FULL_RATE_REFERENCES = 8
 """References per figure from which on the full learning rate is used. With fewer, most words do not occur, and the
 full rate would make the matcher overfit to those that do."""
