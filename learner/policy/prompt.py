@@ -45,6 +45,9 @@ class PromptBuilder:
         """`processor`: a transformers processor with a tokenizer and a chat template. Raises ValueError."""
         self._processor = processor
         self._tokenizer = processor.tokenizer
+        if self._tokenizer.is_fast:  # parts of prompts are whole, whatever the tokenizer's file says
+            self._tokenizer.backend_tokenizer.no_padding()
+            self._tokenizer.backend_tokenizer.no_truncation()
         self.image_token: str = processor.image_token
         special = sorted(
             {*self._tokenizer.all_special_tokens, *self._tokenizer.get_added_vocab(), self.image_token},

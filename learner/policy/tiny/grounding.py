@@ -168,7 +168,7 @@ class Grounding:
 
     def reweighted(self, games: Sequence[TrainingGame]) -> list[TrainingGame]:
         """Posterior reweighting: the games with each label's weight multiplied by the posterior probability of its
-        figure.
+        figure, at the temperature of play.
 
         Otherwise the rest of the model would learn from wrong labels to ignore the matcher.
         """

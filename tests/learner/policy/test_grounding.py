@@ -168,15 +168,21 @@ def test_wrong_labels_are_outvoted_and_then_down_weighted(policy: Policy):
     )  # nothing is picked there
 
 
-def test_the_matcher_learns_with_a_softmax_that_is_softer_than_that_of_play(policy: Policy):
-    matching = policy.backend.matching
-    words = [policy.prompts.tokenise(f"the {NAMES[figure]}") for figure in FIGURES]
+def test_the_softmax_that_it_learns_with_is_softer_than_that_of_play(policy: Policy):
+    games = played(FULL_RATE_REFERENCES)  # so many that no word is exchanged
+    references = references_of(policy, games)
+    words = [each.words for each in references]
     features = policy.figures.encode("classic", FIGURES).rows()
+    prior = torch.zeros(len(references), len(FIGURES))
+    for row, each in zip(prior, references, strict=True):
+        row[[FIGURES.index(figure) for figure in each.others]] = 1 / (LABEL_ODDS + 9)
+        row[FIGURES.index(each.figures[0])] = LABEL_ODDS / (LABEL_ODDS + 9)
+    policy.new_adapter("untrained", rank=16, alpha=32, dropout=0.0)
     with torch.no_grad():
-        played, learnt = (matching.logps(words, features, temperature) for temperature in (None, TEMPERATURE))
-    play = policy.backend.model.config.match_temperature
-    assert play < TEMPERATURE
-    assert torch.allclose(learnt, (played * play / TEMPERATURE).log_softmax(-1), atol=1e-5)
+        found = policy.backend.matching.logps(words, features, TEMPERATURE)
+    (loss,) = ground(policy, games, 1, 0.0)
+    assert loss == pytest.approx(-float((found + prior.log()).logsumexp(-1).mean()), abs=1e-4)
+    assert policy.backend.model.config.match_temperature < TEMPERATURE
 
 
 def test_a_won_game_says_what_its_turns_were_about(policy: Policy):

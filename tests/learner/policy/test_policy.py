@@ -1,5 +1,6 @@
 """The policy is exact: sampled actions are legal, and reported probabilities are the true ones."""
 
+import copy
 import math
 import random
 from collections import Counter
@@ -15,6 +16,7 @@ from games.figures import open_images
 from learner.policy import Policy
 from learner.policy.batch import Example
 from learner.policy.hf import HfBackend
+from learner.policy.prompt import PromptBuilder
 from learner.protocol import BASE_ADAPTER, PastStep, TurnRequest
 
 TOLERANCE = 1e-4
@@ -229,6 +231,16 @@ def test_an_adapter_that_was_forgotten_acts_when_it_is_loaded_again(tmp_path: Pa
     assert policy.all_action_logps(asked) == pytest.approx(before, abs=1e-5)
     plain = policy.all_action_logps(asked.model_copy(update={"adapter": BASE_ADAPTER}))
     assert max(abs(plain[action] - logp) for action, logp in before.items()) > 0.1
+
+
+def test_a_tokenizer_whose_file_pads_and_truncates_does_neither_in_a_prompt(policy: Policy):
+    actions = ["select A", "deselect A B C select D E F"]
+    processor = copy.deepcopy(policy.backend.processor)
+    processor.tokenizer.backend_tokenizer.enable_padding(length=5)
+    processor.tokenizer.backend_tokenizer.enable_truncation(5)
+    prompts = PromptBuilder(processor)
+    wanted = [policy.prompts.action_ids(action) for action in actions]
+    assert prompts.all_action_ids(actions) == [prompts.action_ids(action) for action in actions] == wanted
 
 
 def test_an_unknown_adapter_is_refused(policy: Policy):
