@@ -31,9 +31,6 @@ from learner.policy.tiny.rewording import Rewording
 from learner.policy.tiny.tokenizer import token_bags
 
 BATCH_REFERENCES = 64
-TEMPERATURE = 0.3
-"""Temperature of the softmax. At that of play, which is lower, the matcher is too sure of people's descriptions and
-would mostly learn to be less sure."""
 FULL_RATE_REFERENCES = 8
 """References per figure from which on the full learning rate is used. With fewer, most words do not occur, and the
 full rate would make the matcher overfit to those that do."""
@@ -168,7 +165,7 @@ class Grounding:
 
     def reweighted(self, games: Sequence[TrainingGame]) -> list[TrainingGame]:
         """Posterior reweighting: the games with each label's weight multiplied by the posterior probability of its
-        figure, at the temperature of play.
+        figure.
 
         Otherwise the rest of the model would learn from wrong labels to ignore the matcher.
         """
@@ -216,16 +213,14 @@ class Grounding:
 
     def _loss(self, batch: Sequence[Reference], among: Figures) -> torch.Tensor:
         """Partial-label negative log-likelihood, summed over the batch, all of one image set."""
-        joint = self._joint(batch, among, TEMPERATURE)
+        joint = self._joint(batch, among)
         weights = joint.new_tensor([each.weight for each in batch])
         return -(weights * joint.logsumexp(-1)).sum()
 
-    def _joint(
-        self, batch: Sequence[Reference], among: Figures, temperature: float | None = None
-    ) -> torch.Tensor:
+    def _joint(self, batch: Sequence[Reference], among: Figures) -> torch.Tensor:
         """[batch, figures] log-probability that a description is of a figure, plus log prior, with the prior at least
-        1e-9. The default temperature is that of play."""
-        logps = self._matching.logps([each.words for each in batch], among.features, temperature)
+        1e-9."""
+        logps = self._matching.logps([each.words for each in batch], among.features)
         return logps + _prior(batch, among.columns).to(logps).clamp(min=1e-9).log()
 
 

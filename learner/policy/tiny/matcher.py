@@ -59,14 +59,9 @@ class Matching:
             for marked, said in zip(found, words, strict=True)
         ]
 
-    def logps(
-        self,
-        descriptions: Sequence[Sequence[int]],
-        features: torch.Tensor,
-        temperature: float | None = None,
-    ) -> torch.Tensor:
+    def logps(self, descriptions: Sequence[Sequence[int]], features: torch.Tensor) -> torch.Tensor:
         """[M, N] log-probability that each of M descriptions (at least one token each) describes each of N figures with
-        features [N, D], at a `temperature` of cosine similarities, by default the matcher's own."""
+        features [N, D]."""
         device = self._model.device
         lengths = torch.tensor([len(description) for description in descriptions], device=device)
         row = torch.repeat_interleave(torch.arange(len(descriptions), device=device), lengths)
@@ -75,8 +70,4 @@ class Matching:
         )
         said = words.new_zeros(len(descriptions), words.shape[-1]).index_add(0, row, words) / lengths[:, None]
         shown = features.to(device, words.dtype)
-        matcher = self._model.matcher
-        likeness = matcher.likeness(said[None], shown[None])[0]
-        if temperature is not None:
-            likeness = likeness / (matcher.sharpness * temperature)
-        return likeness.log_softmax(-1)
+        return self._model.matcher.likeness(said[None], shown[None])[0].log_softmax(-1)

@@ -20,7 +20,6 @@ from learner.policy.tiny.backend import TinyBackend
 from learner.policy.tiny.grounding import (
     FULL_RATE_REFERENCES,
     LABEL_ODDS,
-    TEMPERATURE,
     Grounding,
     Reference,
     known_references,
@@ -121,7 +120,7 @@ def test_grounding_learns_names_and_the_policy_acts_on_them(policy: Policy):
     losses = ground(policy, games, 16, 2e-3)
     policy.eval()
     least = math.log((LABEL_ODDS + 9) / LABEL_ODDS)  # sure of every figure that was picked among nine others
-    assert losses[-1] - least < (losses[0] - least) / 2
+    assert losses[-1] - least < (losses[0] - least) / 3
     assert language and all(map(torch.equal, language, before))
     requests = [
         TurnRequest(
@@ -166,23 +165,6 @@ def test_wrong_labels_are_outvoted_and_then_down_weighted(policy: Policy):
     assert all(
         game.labels[1].weight == 1 for game in grounding(policy).reweighted(games)
     )  # nothing is picked there
-
-
-def test_the_softmax_that_it_learns_with_is_softer_than_that_of_play(policy: Policy):
-    games = played(FULL_RATE_REFERENCES)  # so many that no word is exchanged
-    references = references_of(policy, games)
-    words = [each.words for each in references]
-    features = policy.figures.encode("classic", FIGURES).rows()
-    prior = torch.zeros(len(references), len(FIGURES))
-    for row, each in zip(prior, references, strict=True):
-        row[[FIGURES.index(figure) for figure in each.others]] = 1 / (LABEL_ODDS + 9)
-        row[FIGURES.index(each.figures[0])] = LABEL_ODDS / (LABEL_ODDS + 9)
-    policy.new_adapter("untrained", rank=16, alpha=32, dropout=0.0)
-    with torch.no_grad():
-        found = policy.backend.matching.logps(words, features, TEMPERATURE)
-    (loss,) = ground(policy, games, 1, 0.0)
-    assert loss == pytest.approx(-float((found + prior.log()).logsumexp(-1).mean()), abs=1e-4)
-    assert policy.backend.model.config.match_temperature < TEMPERATURE
 
 
 def test_a_won_game_says_what_its_turns_were_about(policy: Policy):
