@@ -63,6 +63,8 @@ class Manner:
     redescribes: float
     names_both: float
     """Of corrections with a new description: the wrong figure is named too."""
+    exchanges: float
+    """Of turns with an earlier wrong pick: the speaker asks for another figure in its place."""
     ignores: float
     """Of wrong picks: the speaker moves on without comment and returns to them later."""
     several: float
@@ -85,11 +87,12 @@ class Manner:
             says_no=rng.betavariate(3.0, 0.7),
             undoes=rng.betavariate(1.0, 1.2),
             redescribes=rng.betavariate(3.0, 1.0),
-            names_both=rng.choice((0.0, 0.2, 0.5)),
+            names_both=rng.choice((0.0, 0.3, 0.6)),
+            exchanges=rng.choice((0.0, 0.1, 0.3)),
             ignores=rng.choice((0.0, 0.1, 0.3, 0.5)),
             several=rng.choice((0.0, 0.1, 0.4, 0.8)),
             contrasts=rng.choice((0.0, 0.0, 0.1, 0.4)),
-            whims=rng.choice((0.0, 0.1, 0.4)),
+            whims=rng.choice((0.0, 0.15, 0.4)),
             clears=rng.choice((0.0, 0.05, 0.2)),
             slips=rng.choice((0.0, 0.0, 0.02, 0.06)),
         )
@@ -188,6 +191,11 @@ class ScriptedSpeaker:
         if not first and table.right and rng.random() < manner.confirms:
             opening = self._filled(phrases.YES, table, {})
         missing = table.meant - table.selected
+        if misplaced and missing and rng.random() < manner.exchanges:
+            table.aim = tuple(rng.sample(sorted(missing), 1))
+            gone = rng.choice(sorted(misplaced))
+            said = self._filled(phrases.SWAP, table, {"x": table.aim[0], "y": gone})
+            return self._joined(opening, said), table.selected - {gone} | {*table.aim}
         if misplaced and (not missing or rng.random() < 0.4):
             said, gone = self._remove(table, misplaced)
             table.aim = ()
@@ -218,7 +226,7 @@ class ScriptedSpeaker:
         if len(order) > 1:
             kinds += [(phrases.KEEP, some[:1]), (phrases.UNDO_FIRST, order[:1])]
             kinds.append((phrases.KEEP_ONLY, tuple(letter for letter in order if letter != some[1])))
-            kinds += [(phrases.REMOVE_SEVERAL, some)] * 3
+            kinds += [(phrases.REMOVE_SEVERAL, some)] * 5
         if len(order) == 2:
             kinds += [(phrases.CLEAR_TWO, order)] * 2
         kind, gone = rng.choice(kinds)

@@ -3,11 +3,12 @@
 One image is one position of the prompt. In an utterance, descriptions of figures stand between two tokens, `opens` and
 `closes`, and each utterance is followed by a summary token and an act token. A matcher compares the mean of a
 description's words with the features of each figure on the board. The letters of the matching figures are added to the
-embedding of its closing token, and those of the matching selected figures to that of its opening token. The summary and
-the act token have the same for all descriptions of the utterance together. An utterance that rejects the last pick is
-about the same figures as the one before, so what matched then counts too. Selected figures have a lower prior than
-others, and figures that were selected and deselected a still lower one. An utterance that rejects
-asks to deselect what the turn before selected, more probably than an earlier pick.
+embedding of its closing token, and those of the matching selected figures to that of its opening token, as far as it is
+of one of these. The summary and the act token have the same for all descriptions of the utterance together. An
+utterance that rejects the last pick is about the same figures as the one before, so what matched then counts too,
+except in descriptions of the last pick itself. Selected figures have a lower prior than others, and figures that were
+selected and deselected a still lower one. An utterance that rejects asks to deselect what the turn before selected,
+more probably than an earlier pick.
 
 The language part sees neither figures nor the words of descriptions: it learns what to do with letters in a dialogue.
 The matcher learns which words fit which figures. Each can be trained without the other.
@@ -164,16 +165,24 @@ class TinyVlmModel(TinyVlmPreTrainedModel):
 
     def likeness(self, input_ids: torch.Tensor, features: torch.Tensor, layout: Layout) -> torch.Tensor:
         """[B, messages + descriptions + 1, N] logits of each message, and of each description (the first is none), for
-        each figure of the board. `features` [images, feature_size] are those of all images, in order."""
+        each figure of the board. Those of a message with descriptions are their mean. `features` [images, feature_size]
+        are those of all images, in order."""
         vectors = self.matcher.words(input_ids)
+        messages, descriptions = layout.held.shape[1], layout.of.shape[1]
         said = torch.cat(
             [
-                _mean(vectors, layout.message, layout.described),
-                _mean(vectors, layout.description, layout.inside),
+                _mean(vectors, layout.message, layout.described, messages),
+                _mean(vectors, layout.description, layout.inside, descriptions),
             ],
             dim=1,
         )
-        return self.matcher.likeness(said, features[layout.figures])
+        whole, each = self.matcher.likeness(said, features[layout.figures]).split(
+            [messages, descriptions], dim=1
+        )
+        number = torch.arange(descriptions, device=input_ids.device)
+        there = (number > 0) & (number <= layout.description[:, -1:])
+        marked = _any(there, layout.of, messages)[..., None]
+        return torch.cat([torch.where(marked, _mean(each, layout.of, there, messages), whole), each], dim=1)
 
     def merge_embeddings(self, input_ids: torch.Tensor, features: torch.Tensor | None) -> torch.Tensor:
         """Embeddings [B, L, D] of token ids [B, L], with features [images, feature_size] of all images, in order.
@@ -196,19 +205,30 @@ class TinyVlmModel(TinyVlmPreTrainedModel):
         read = torch.where(layout.inside, config.word_token_id, named)
         embeddings, letters = embed(read), embed(layout.letters)
         messages = layout.held.shape[1]
-        of, follows = layout.of, layout.follows.to(likeness.dtype)
-        whole = likeness[:, :messages] * layout.describes[..., None]
-        carried, times = follows @ whole, 1 + follows.sum(-1, keepdim=True)
-        meant = torch.cat([whole + carried, likeness[:, messages:] + _at(carried, of)], dim=1)
-        held = torch.cat([layout.held, _at(layout.held, of)], dim=1)
-        returned = (layout.held.cumsum(dim=1) > 0) & ~layout.held
-        returned = torch.cat([returned, _at(returned, of)], dim=1)
-        bias = config.selected_bias * held + config.returned_bias * returned
-        bias = bias * torch.cat([times, _at(times, of)], dim=1)  # as often as the figures were described
-        every = _shares(meant + bias, layout.present[:, None]) @ letters
+        of, present = layout.of, layout.present[:, None]
+
+        def with_descriptions(values: torch.Tensor) -> torch.Tensor:
+            """[B, messages, D] to [B, messages + descriptions + 1, D]: each description has its message's."""
+            return torch.cat([values, _at(values, of)], dim=1)
+
+        said, described = likeness[:, :messages] * layout.describes[..., None], likeness[:, messages:]
+        follows = layout.follows.to(likeness.dtype)
+        carried, times = follows @ said, follows.sum(-1, keepdim=True)
+        held = with_descriptions(layout.held)
         newest = layout.held & ~functional.pad(layout.held[:, :-1], (0, 0, 1, 0)) & layout.rejects[..., None]
-        newest = torch.cat([newest, _at(newest, of)], dim=1)
-        taken = _shares(likeness + config.newest_bias * newest, layout.present[:, None] & held) @ letters
+        newest = with_descriptions(newest)
+        returned = with_descriptions((layout.held.cumsum(dim=1) > 0) & ~layout.held)
+        own = described.masked_fill(~present, -1e4).softmax(-1)
+        # a description of the last pick itself ("not the boat") is none of what was meant
+        meant = 1 - (own * newest[:, messages:]).sum(-1, keepdim=True)
+        meant = torch.cat([torch.ones_like(times), meant], dim=1)
+        logits = torch.cat([said, described], dim=1) + meant * with_descriptions(carried)
+        bias = config.selected_bias * held + config.returned_bias * returned
+        bias = bias * (1 + meant * with_descriptions(times))  # as often as the figures were described
+        every = _shares(logits + bias, present) @ letters
+        selected = (own * held[:, messages:]).sum(-1, keepdim=True)
+        selected = torch.cat([torch.ones_like(times), selected], dim=1)
+        taken = selected * _shares(likeness + config.newest_bias * newest, present & held) @ letters
         for shares, token, number in (
             (every, config.summary_token_id, layout.message),
             (taken, config.act_token_id, layout.message),
@@ -357,9 +377,8 @@ def _shares(likeness: torch.Tensor, among: torch.Tensor) -> torch.Tensor:
     return likeness.masked_fill(~among, -1e4).softmax(-1) * among
 
 
-def _mean(values: torch.Tensor, group: torch.Tensor, counted: torch.Tensor) -> torch.Tensor:
+def _mean(values: torch.Tensor, group: torch.Tensor, counted: torch.Tensor, groups: int) -> torch.Tensor:
     """[B, L, D] values to [B, groups, D]: the mean of the counted values in each group; 0 for an empty group."""
-    groups = int(group.max()) + 1
     total = values.new_zeros(len(values), groups, values.shape[-1])
     total = total.scatter_add(1, group[..., None].expand_as(values), values * counted[..., None])
     number = values.new_zeros(len(values), groups).scatter_add(1, group, counted.to(values.dtype))

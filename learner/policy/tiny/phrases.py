@@ -12,6 +12,12 @@ from dataclasses import dataclass
 Phrase = tuple[tuple[str, ...], ...]
 """Parts in order; one option of each is taken, and empty options are skipped."""
 
+
+def the(options: tuple[str, ...], place: str) -> tuple[str, ...]:
+    """The options about another figure than {x}, with an article."""
+    return tuple(option.replace("{x}", f"{{the {place}}}") for option in options)
+
+
 YES: tuple[Phrase, ...] = (
     (("yes", "yeah", "yep", "yup", "ok", "okay", "right", "correct", "good", "great", "nice", "perfect", "exactly",
       "excellent", "awesome", "cool", "super", "fine", "true", "thanks", "sweet", "alright", "wonderful", "bingo",
@@ -31,7 +37,8 @@ NO: tuple[Phrase, ...] = (
       "👎", "not quite", "not really", "uh no", "no sorry", "sorry no", "hmm no", "not correct", "not right", "noo",
       "ugh no", "no way", "argh", "hmm not really", "n", "negative", "nuh uh", "close but no", "almost"),),
     (("", "no", "nope", "sorry", "oops", "hmm"),
-     ("not that one", "wrong one", "that's wrong", "that is wrong", "that's not it", "that is not it", "that isn't it",
+     ("not that one", "wrong one", "that's wrong", "that is wrong", "that's not it", "that is not it",
+      "that isn't it",
       "that's not right", "that is not right", "that's not the one", "that's incorrect", "that was wrong",
       "this is wrong", "that one is wrong", "it is wrong", "not this one", "you picked the wrong one",
       "that was the wrong one", "not what i meant", "that's not what i meant", "that is not correct", "that isnt it",
@@ -47,7 +54,10 @@ AGAIN: tuple[Phrase, ...] = (
 )  # fmt: skip
 TAKE_BACK = (
     "undo", "deselect", "unselect", "remove", "take back", "take away", "drop", "delete", "unclick", "get rid of",
-    "de-select", "take out", "uncheck", "lose", "cancel", "unpick", "clear", "discard", "un-select", "untick", "revert",
+    "de-select", "take out", "uncheck", "lose", "cancel", "unpick", "clear", "discard", "un-select", "untick",
+    "revert",
+    "kick out", "throw out", "toss", "erase", "eliminate", "dump", "leave out", "take off", "exclude", "skip",
+    "undo the selection of", "cancel the selection of",
 )  # fmt: skip
 THAT = (
     "that", "it", "that one", "this one", "the last one", "the last selection", "the last image", "the last pick",
@@ -71,13 +81,25 @@ UNDO_FIRST: tuple[Phrase, ...] = ((("", "please", "no,", "can you"), TAKE_BACK, 
 TAIL = (
     "please", "i think", "lol", "i guess", "maybe", "if you can", "thanks", "haha", "pls", "or something", "next",
     "too", "as well", "now", "first", "there", "or so", "sort of", "you know", "again", "this time", "!", "?", "...",
+    "thx", "ty", "thank you", "for now", "or whatever", "if possible", "ok", "okay", "right", "? click it",
+    "? select it",
+    "? take it", "? that's it", ", buddy", ", bot", "mate", "that one", "plz", "lmao", "? do you see it", "xd", "tho",
+    "though", "if u can", "hm",
 )  # fmt: skip
 BEFORE_REMOVE = (
     "", "", "", "please", "now", "but", "also", "next", "you need to", "can you", "let's", "now let's", "we need to",
     "now we just have to", "you have to", "go ahead and", "could you please", "i need you to", "so", "pls", "just",
     "i'd like you to", "the next step is to", "now you should", "one more thing:", "before we go on,", "you can",
 )  # fmt: skip
+GOES = (
+    "not {x}", "{x} is wrong", "{x} was wrong", "{x} is not right", "{x} isn't it", "{x} is incorrect", "no {x}",
+    "{x} is a mistake", "{x} has to go", "{x} must go", "{x} goes", "{x} shouldn't be selected", "{x} doesn't fit",
+    "{x} is not one of them", "i don't want {x}", "i didn't mean {x}", "i never meant {x}", "i did not ask for {x}",
+    "forget {x}", "never mind {x}", "we don't need {x}", "{x} is out", "{x}: no", "without {x}", "{x}? no",
+)  # fmt: skip
+"""A figure is not wanted; after `the` the placeholder has an article."""
 REMOVE: tuple[Phrase, ...] = (
+    (("", "", "", "sorry,", "oops,", "actually", "hmm,", "wait,", "ok but"), the(GOES, "x"), ("", "", "", *TAIL)),
     (BEFORE_REMOVE, TAKE_BACK, ("{the x}", "{the x}", "{x}", "that {x}"), ("", "", "", *TAIL)),
     (BEFORE_REMOVE, TAKE_BACK,
      ("{the x}, it has {x2}", "{the x}. it has {x2}", "{the x}. it looks like {x2}", "{the x}, {x2}", "{x}. {x2}",
@@ -98,17 +120,44 @@ REMOVE: tuple[Phrase, ...] = (
 )  # fmt: skip
 KEEP_ONLY: tuple[Phrase, ...] = (
     (("", "no,", "please", "wrong,", "ok,"),
-     ("keep only {the y}", "just keep {the y}", "only {the y} is right", "deselect everything except {the y}",
+     ("only keep {the y}", "{the y} alone", "just {the y}", "only {the y} for now", "back to only {the y}",
+      "everything but {the y} is wrong", "keep {the y} and take the rest away", "leave {the y} and drop the rest",
+      "{the y} stays, nothing else", "nothing but {the y}", "{the y} and nothing else", "only {the y} please",
+      "all except {the y} can go", "keep {the y}, undo the other one", "{the y} is right, the other one isn't",
+      "not the other one, only {the y}", "drop the other one but keep {the y}", "i only want {the y}",
+      "keep only {the y}", "just keep {the y}", "only {the y} is right", "deselect everything except {the y}",
       "remove all but {the y}", "all are wrong except {the y}", "leave only {the y}", "only {the y} should stay",
       "undo everything but {the y}", "all of them are wrong but {the y}", "remove the others, keep {the y}")),
 )  # fmt: skip
 REMOVE_SEVERAL: tuple[Phrase, ...] = (
+    (BEFORE_REMOVE, TAKE_BACK, ("{the x}", "{x}", "both {the x}"), ("and", "and", "and also", "&", "+", ",",
+      "as well as"),
+     ("{the y}", "{y}"), ("", "", "", *TAIL)),
+    (the(GOES, "x"), (".", ",", "and", ";"), the(GOES, "y")),
+    (("{the x} and {the y}", "{the x} and also {the y}", "both {the x} and {the y}", "{x} and {y}"),
+     ("are wrong", "are both wrong", "are mistakes", "should go", "must go", "are not right", "don't fit", "are out",
+      "are not among them", "were wrong")),
     (("", "please", "no,"), TAKE_BACK,
-     ("{the x} and {the y}", "{the x} and {y}", "both {the x} and {the y}", "{x} and {y}", "{the x}, {the y}")),
+     ("{the x} and {the y}", "{the x} and {the y}", "{the x} and {y}", "both {the x} and {the y}", "{x} and {y}",
+      "{the x}, {the y}", "{the x} and also {the y}")),
+    (("{x}, {y}", "{the x}, {the y}", "{the x} and {the y}", "{x} and {y}"), (":", ",", "-", ".", ";"),
+     ("take both away", "please remove these two", "both wrong", "undo both", "get rid of them", "deselect these",
+      "none of these two", "please unselect both", "drop them")),
+    (("i don't want {the x} or {the y}", "we don't need {the x} or {the y}", "no {the x} and no {the y}",
+      "not {the x}, not {the y}", "i want neither {the x} nor {the y}", "remove {the x}. remove {the y} too",
+      "remove {the x}, then {the y}", "take away {the x} and then {the y}", "forget {the x} and {the y}"),
+     ("", "", "", *TAIL)),
     (("{the x} and {the y} are wrong", "neither {the x} nor {the y}", "{the x} and {the y} have to go",
       "not {the x} and not {the y}"),),
 )  # fmt: skip
 KEEP: tuple[Phrase, ...] = (
+    (("keep {the y}", "{the y} stays", "{the y} is right", "{the y} is good", "{the y} is fine", "leave {the y}",
+      "{the y} was right", "i want {the y}", "{the y} can stay", "{the y} is correct"),
+     (",", ".", "but", ", but", "and", ";", "-"), the((*GOES, "remove {x}", "deselect {x}", "undo {x}",
+       "drop {x}"), "x")),
+    (the((*GOES, "remove {x}", "deselect {x}", "undo {x}", "drop {x}"), "x"), (",", ".", "but", ", but", "and",
+      ";", "-"),
+     ("keep {the y}", "{the y} stays", "{the y} is right", "{the y} is good", "leave {the y}", "{the y} can stay")),
     (("keep {the y}, remove {the x}", "remove {the x} but keep {the y}", "{the y} is right, {the x} is not",
       "{the y} stays, {the x} goes", "{the y} is fine, deselect {the x}", "only {the y} is right, not {the x}",
       "{the y} yes, {the x} no", "leave {the y}, take away {the x}", "{the y} is good but undo {the x}",
@@ -129,6 +178,7 @@ CLEAR: tuple[Phrase, ...] = (
       "none of them", "remove all", "wipe them all")),
 )  # fmt: skip
 CLEAR_TWO: tuple[Phrase, ...] = (
+    (BEFORE_REMOVE, TAKE_BACK, ("both", "both of them", "the two", "these two", "them both", "both of those")),
     (("", "please", "ok", "no", "sorry"),
      ("remove both", "deselect both", "deselect both of them", "both are wrong", "undo both", "take both back",
       "neither of them", "both of these are wrong", "neither is right", "unselect the two", "remove the two of them",
@@ -140,20 +190,29 @@ LEAD = (
     "first", "the first one is", "first is", "let's start with", "now for", "next one", "the next one looks like",
     "then there is", "next up", "lastly", "hey", "hi,", "hello,", "so", "ok so", "umm", "well", "first one:", "next:",
     "second one:", "1.", "2.", "another:", "start with", "we also need", "last one:", "uh", "alright,", "and then",
+    "oh", "oh and", "ah", "hmm", "ok cool,", "right,", "1)", "2)", "a)", "#1", "number one:", "btw", "actually",
+    "then also",
+    "yeah", "for starters", "um", "er", "ok,", "cool,", "lol", "alright then", "plus", "oh,", "so,", "well,",
+    "to begin,",
 )  # fmt: skip
 VERB = (
     "select", "pick", "choose", "click", "click on", "find", "get", "grab", "take", "look for", "go for", "mark",
     "tap", "please select", "please pick", "please choose", "can you find", "could you select", "i need", "i want",
     "there is", "i see", "try", "add", "could you find", "can you pick", "would you select", "i'm looking for",
     "i am looking for", "we need", "give me", "do you see", "is there", "there should be", "show me",
-    "it's", "i'd like",
+    "it's", "i'd like", "do u see", "can u find", "can you click", "click on that", "would you mind clicking",
+    "find me",
+    "get me", "where is", "what about", "how about", "you need", "there's", "here is", "look at", "plz get",
+    "should be",
+    "point at", "can i have", "let's have", "i'd go for", "let's take", "let us do",
 )  # fmt: skip
 LIKE = (
     "looks like", "it looks like", "kind of like", "sort of like", "maybe", "something like", "could be",
     "one that looks like", "the one that looks like", "it's like", "this one is like", "it is", "it's", "like",
     "the image that looks like", "the shape of", "this looks like", "it resembles", "i would say", "a figure like",
     "the figure looks like", "i think it is", "an image of", "i guess", "the one that looks kinda like",
-    "the one that looks a bit like", "reminds me of", "this one looks like", "this is", "the one with", "the one like",
+    "the one that looks a bit like", "reminds me of", "this one looks like", "this is", "the one with",
+    "the one like",
     "this one could be", "imagine", "think of", "looks kind of like", "to me it's", "picture of", "shape like",
     "it has", "something that looks like", "the figure that resembles", "some kind of", "basically",
     "you can see", "similar to",
@@ -172,7 +231,31 @@ ASK: tuple[Phrase, ...] = (
     (("{x}, {x2}", "{x}. {x2}", "{x} or {x2}", "{x}, or maybe {x2}", "{x}, looks like {x2}", "{the x}, it has {x2}",
       "{x}, more like {x2}", "{x}. it's {x2}", "{x} ... {x2}", "{x}, could also be {x2}", "either {x} or {x2}"),),
 )  # fmt: skip
+LINK = (",", ",", ".", ".", ";", "-", "!", "...", "")
+THEN = (",", ".", ";", "-", "and", "and", "then", "")
+WANTED = (
+    "{the x}", "{the x}", "{the x}", "{x}", "i want {the x}", "i said {the x}", "i meant {the x}", "i mean {the x}",
+    "i asked for {the x}", "i need {the x}", "i was thinking of {the x}", "i was talking about {the x}",
+    "i'm looking for {the x}", "give me {the x}", "pick {the x}", "select {the x}", "take {the x}", "choose {the x}",
+    "click {the x}", "find {the x}", "get {the x}", "go for {the x}", "try {the x}", "add {the x}",
+    "look for {the x}",
+    "it's {the x}", "it should be {the x}", "it has to be {the x}", "what i want is {the x}",
+    "the right one is {the x}",
+    "{the x} please", "{the x} instead", "{the x} is what i meant", "{the x} is the one", "{the x} is right",
+    "yes to {the x}", "rather {the x}", "just {the x}",
+)  # fmt: skip
+NOT_WANTED = (
+    "don't take {the y}",
+    "it's not {the y}",
+    "it isn't {the y}",
+    "rather than {the y}",
+    "instead of {the y}",
+)
 ASK_NOT: tuple[Phrase, ...] = (
+    (the(GOES, "y"), LINK, WANTED),
+    (NOT_WANTED, LINK, WANTED),
+    (WANTED, LINK, the(GOES, "y")),
+    (WANTED, ("", ","), (*NOT_WANTED, "not {the y}", "not {y}")),
     (("", "", "no,", "please", "next"),
      ("not {the y}, {the x}", "not {the y} but {the x}", "{the x}, not {the y}", "{the x} not {the y}",
       "don't pick {the y}, pick {the x}", "pick {the x}, not {the y}", "{the x} instead of {the y}",
@@ -194,17 +277,54 @@ INSTEAD_ALONE: tuple[Phrase, ...] = (
 INSTEAD: tuple[Phrase, ...] = (
     (("{x}", "{x}", "{the x}", "{x} instead", "{the x} instead", "try {the x} instead"),),
     *INSTEAD_ALONE,
-    (("and select", "and pick", "and choose", "then pick", "then select", "now pick", "and find", "and try", "and get",
+    (("and select", "and pick", "and choose", "then pick", "then select", "now pick", "and find", "and try",
+      "and get",
       "then find", "then click", "now find", "and then click on", "and look for"),
      ("{the x}", "{the x}", "{x}")),
 )  # fmt: skip
+PICKED = (
+    "that's {the y}", "that is {the y}", "this is {the y}", "that's {y}", "you picked {the y}", "you chose {the y}",
+    "you took {the y}", "you selected {the y}", "you clicked {the y}", "that one is {the y}",
+    "that looks like {the y}",
+    "that was {the y}", "now you have {the y}", "why did you pick {the y}?", "why {the y}?",
+    "how did you get {the y}?",
+    "you went for {the y}", "what you have is {the y}", "what did you take {the y} for?",
+    "i can see {the y} selected",
+    "you've got {the y}", "that would be {the y}", "u picked {the y}", "looks like you took {the y}",
+)  # fmt: skip
+BEFORE_SWAP = (
+    "",
+    "",
+    "",
+    "",
+    "no,",
+    "no",
+    "sorry,",
+    "wrong,",
+    "nope,",
+    "oops,",
+    "hmm,",
+    "wait,",
+    "please",
+    "umm,",
+)
 SWAP: tuple[Phrase, ...] = (
+    (BEFORE_SWAP, PICKED, LINK, WANTED),
+    (BEFORE_SWAP, the(GOES, "y"), LINK, WANTED),
+    (BEFORE_SWAP, WANTED, LINK, PICKED),
+    (BEFORE_SWAP, WANTED, LINK, the(GOES, "y")),
+    (BEFORE_SWAP, WANTED, ("", ","), (*NOT_WANTED, "not {the y}", "not {y}")),
+    (BEFORE_SWAP, TAKE_BACK, ("{the y}", "{the y}", "{y}"), THEN, WANTED),
+    (BEFORE_SWAP, WANTED, THEN, TAKE_BACK, ("{the y}", "{the y}", "{y}")),
     (("", "", "no,", "no", "sorry,", "wrong,", "please"),
-     ("not {the y}, {the x}", "{the x}, not {the y}", "replace {the y} with {the x}", "swap {the y} for {the x}",
+     ("not {the y}, {the x}", "{the x}, not {the y}", "{the x}, not {the y}", "not {the y} but {the x}",
+      "not {the y} {the x}", "{the x} not {the y}", "replace {the y} with {the x}", "swap {the y} for {the x}",
       "that's {the y}, i said {the x}", "that was {the y}, i want {the x}", "that is {y}, i need {x}",
       "you picked {the y}, i meant {the x}", "instead of {the y} take {the x}", "{the x} instead of {the y}",
       "change {the y} to {the x}", "remove {the y} and select {the x}", "deselect {the y}, select {the x}",
-      "unselect {the y} and pick {the x}", "{the y} is wrong, {the x}", "{the y} is wrong. it's {the x}",
+      "unselect {the y} and pick {the x}", "deselect {the y}. pick {the x}",
+      "remove {the y}, pick {the x}", "take back {the y}, choose {the x}", "{the y} is wrong, {the x}",
+      "{the y} is wrong. it's {the x}",
       "switch {the y} with {the x}", "i wanted {the x}, not {the y}", "{the x} and not {the y}",
       "take {the x} rather than {the y}", "{the y} should be {the x}", "drop {the y}, add {the x}",
       "you chose {y}, but i want {x}", "select {the x} and remove {the y}", "pick {the x} and drop {the y}",
@@ -216,6 +336,11 @@ TWO: tuple[Phrase, ...] = (
       "both {the x} and {the y}", "{the x} as well as {the y}", "{the x}, then {the y}", "{the x} & {the y}",
       "{the x} and then {the y}", "{x} + {y}", "{x}; {y}", "{x}; {y}", "{the x} plus {the y}", "{x}. {y}",
       "{x}, and {y}",
+      "both: {x} and {y}", "there are two: {x}, {y}", "{x} & {y}", "{the x} and {the y}", "both {x} and {y}",
+      "1) {x} 2) {y}", "a) {x} b) {y}", "#1 {x} #2 {y}", "one: {x}, two: {y}", "first one {x}, second one {y}",
+      "{the x}, oh and {the y}", "{the x} oh and {the y} too", "{x} with {y}", "{x} , {y}", "{x}, {y}",
+      "{the x}, the other is {the y}",
+      "one of them is {the x}, the other one {the y}", "{x} (and {y})", "{the x} - and {the y}", "- {x}, - {y}",
       "one is {x} and the other is {y}", "first {the x}, then {the y}", "two: {x} and {y}", "{x} / {y}",
       "{the x} together with {the y}", "{the x}, also {the y}", "{x} and one that looks like {y}",
       "{the x} and the one that looks like {y}", "1. {x}, 2. {y}", "{the x}. also {the y}", "{the x}. then {the y}"),
@@ -225,7 +350,12 @@ THREE: tuple[Phrase, ...] = (
     (("", "", "", *LEAD), ("", "", *VERB),
      ("{the x}, {the y} and {the z}", "{x}, {y}, {z}", "{x}, {y} and {z}", "{the x}, {the y}, and {the z}",
       "{the x} and {the y} and {the z}", "1. {x}, 2. {y}, 3. {z}", "{x}; {y}; {z}", "{x}; {y}; {z}", "{x}. {y}. {z}",
-      "three of them: {x}, {y}, {z}", "{the x}, then {the y}, then {the z}", "first {x}, second {y}, third {z}",
+      "three of them: {x}, {y}, {z}", "1) {x} 2) {y} 3) {z}", "a) {x} b) {y} c) {z}", "{x}, {y}, {z}",
+      "{x}, {y}, {z}",
+      "{the x}, {the y}, oh and {the z}", "{x} & {y} & {z}", "{x} + {y} + {z}", "- {x}, - {y}, - {z}",
+      "the first is {x}, the second {y}, the third {z}", "{x} {y} and {z}", "{the x}, {the y} plus {the z}",
+      "one is {the x}, another {the y}, and there is {the z}", "{x}; then {y}; then {z}",
+      "{the x}, then {the y}, then {the z}", "first {x}, second {y}, third {z}",
       "all three: {the x}, {the y}, {the z}", "{the x}, {the y}, {the z}", "{x} / {y} / {z}"),
      ("", "", "", *TAIL)),
 )  # fmt: skip
@@ -235,6 +365,7 @@ KINDS = (
     YES, NO, AGAIN, UNDO, UNDO_FIRST, REMOVE, REMOVE_SEVERAL, KEEP, KEEP_ONLY, PUT_BACK, CLEAR, CLEAR_TWO, ASK, ASK_NOT,
     INSTEAD_ALONE, INSTEAD, SWAP, TWO, THREE,
 )  # fmt: skip
+_PAUSE = re.compile(r"\s+([,.;!?])")
 _PLACE = re.compile(r"\{(the )?([xyz])(2?)\}")
 
 
@@ -251,6 +382,7 @@ class Place:
 def say(phrases: tuple[Phrase, ...], rng: random.Random) -> list[str | Place]:
     """A random phrase: texts, and the places of descriptions."""
     text = " ".join(part for part in map(rng.choice, rng.choice(phrases)) if part)
+    text = _PAUSE.sub(r"\1", text)
     parts: list[str | Place] = []
     at = 0
     for found in _PLACE.finditer(text):

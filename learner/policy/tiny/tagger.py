@@ -9,7 +9,14 @@ import torch
 
 from games.words import spoken
 from learner.feedback.rules.decoder import rejects
-from learner.feedback.rules.lexicon import DESELECT_VERBS
+from learner.feedback.rules.lexicon import (
+    ACKNOWLEDGEMENTS,
+    DESELECT_VERBS,
+    DISMAY,
+    FILLERS,
+    LOOSE_DESELECT_VERBS,
+    REJECTIONS,
+)
 from learner.policy.tiny.dialogues import Utterance
 from learner.policy.tiny.modules import TAGS
 from learner.policy.tiny.phrases import every_word
@@ -36,7 +43,9 @@ class Marker:
         """`model`: a `TinyVlmModel`."""
         self._model = model
         self._encode = tokenizer.backend_tokenizer.encode
-        self._framing = frozenset(word for text in every_word() for word in _WORD.findall(spoken(text)))
+        self._framing = frozenset(
+            word for text in every_word() for word in _WORD.findall(spoken(text))
+        ).union(ACKNOWLEDGEMENTS, DESELECT_VERBS, DISMAY, FILLERS, LOOSE_DESELECT_VERBS, REJECTIONS)
         """Words that are said around descriptions."""
         self.marked = lru_cache(maxsize=20_000)(self._marked)
         """An utterance as `spoken` gives it without courtesies, with its descriptions between `OPENS` and `CLOSES`. If
