@@ -191,9 +191,10 @@ class ScriptedSpeaker:
         if not first and table.right and rng.random() < manner.confirms:
             opening = self._filled(phrases.YES, table, {})
         missing = table.meant - table.selected
-        if misplaced and missing and rng.random() < manner.exchanges:
+        earlier = sorted(misplaced - table.wrong)
+        if earlier and missing and rng.random() < manner.exchanges:
             table.aim = tuple(rng.sample(sorted(missing), 1))
-            gone = rng.choice(sorted(misplaced))
+            gone = rng.choice(earlier)
             said = self._filled(phrases.SWAP, table, {"x": table.aim[0], "y": gone})
             return self._joined(opening, said), table.selected - {gone} | {*table.aim}
         if misplaced and (not missing or rng.random() < 0.4):
@@ -229,6 +230,7 @@ class ScriptedSpeaker:
             kinds += [(phrases.REMOVE_SEVERAL, some)] * 5
         if len(order) == 2:
             kinds += [(phrases.CLEAR_TWO, order)] * 2
+            kinds.append((phrases.KEEP_ONE_OF_TWO, tuple(letter for letter in order if letter != some[1])))
         kind, gone = rng.choice(kinds)
         table.aim = ()
         return self._filled(kind, table, dict(zip("xy", some, strict=False))), table.selected.difference(gone)
@@ -257,7 +259,8 @@ class ScriptedSpeaker:
         hoped = table.selected - wrong
         if len(wrong) == 1 and left and rng.random() < manner.names_both:
             table.aim = left[:1]
-            said = self._filled(phrases.SWAP, table, {"x": left[0], "y": next(iter(wrong))})
+            kind = rng.choice((phrases.SWAP, phrases.SWAP, phrases.NOT_THE_LAST))
+            said = self._filled(kind, table, {"x": left[0], "y": next(iter(wrong))})
             return said, hoped | {*table.aim}
         parts = [self._filled(phrases.NO, table, {})] if rng.random() < manner.says_no else []
         taken = named = False

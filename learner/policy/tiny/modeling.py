@@ -3,12 +3,12 @@
 One image is one position of the prompt. In an utterance, descriptions of figures stand between two tokens, `opens` and
 `closes`, and each utterance is followed by a summary token and an act token. A matcher compares the mean of a
 description's words with the features of each figure on the board. The letters of the matching figures are added to the
-embedding of its closing token, and those of the matching selected figures to that of its opening token, as far as it is
-of one of these. The summary and the act token have the same for all descriptions of the utterance together. An
-utterance that rejects the last pick is about the same figures as the one before, so what matched then counts too,
-except in descriptions of the last pick itself. Selected figures have a lower prior than others, and figures that were
-selected and deselected a still lower one. An utterance that rejects asks to deselect what the turn before selected,
-more probably than an earlier pick.
+embedding of its closing token, and those of the matching selected figures to that of its opening token, weighted by the
+probability that it is of a selected one. The summary and the act token have the letters for all descriptions of the
+utterance together, without that weight. An utterance that rejects the last pick is about the same figures as the one
+before, so what matched then counts too, except in one of several descriptions that is of the last pick itself. Selected
+figures have a lower prior than others, and figures that were selected and deselected a still lower one. An utterance
+that rejects asks to deselect what the turn before selected, more probably than an earlier pick.
 
 The language part sees neither figures nor the words of descriptions: it learns what to do with letters in a dialogue.
 The matcher learns which words fit which figures. Each can be trained without the other.
@@ -54,8 +54,8 @@ class TinyVlmPreTrainedModel(PreTrainedModel):
 class Layout:
     """Where the parts of prompts [B, L] are. In each prompt, messages are counted from 0, descriptions from 1."""
 
-    described: torch.Tensor
-    """[B, L] bool: words of descriptions, and the words of messages without one."""
+    unmarked: torch.Tensor
+    """[B, L] bool: words of messages without a description."""
     inside: torch.Tensor
     """[B, L] bool: tokens between those that open and close a description."""
     message: torch.Tensor
@@ -72,6 +72,8 @@ class Layout:
     """[B, messages, N] bool: selected before a message."""
     of: torch.Tensor
     """[B, descriptions + 1] the message of each description."""
+    descriptions: torch.Tensor
+    """[B, messages] number of descriptions."""
     describes: torch.Tensor
     """[B, messages] bool: describes figures."""
     rejects: torch.Tensor
@@ -147,9 +149,10 @@ class TinyVlmModel(TinyVlmPreTrainedModel):
         of = message.new_zeros(len(message), int(description.max()) + 1)
         of = of.scatter(1, description.masked_fill(~opens, 0), message)
         again = _any(input_ids == config.again_token_id, message, messages)
+        descriptions = message.new_zeros(len(message), messages).scatter_add(1, message, opens.long())
         describes = described | _any(whole, message, messages) & ~again
         return Layout(
-            described=inside | whole,
+            unmarked=whole,
             inside=inside,
             message=message,
             description=description,
@@ -158,6 +161,7 @@ class TinyVlmModel(TinyVlmPreTrainedModel):
             present=present,
             held=held,
             of=of,
+            descriptions=descriptions,
             describes=describes,
             rejects=again,
             follows=_follows(again, describes),
@@ -171,7 +175,7 @@ class TinyVlmModel(TinyVlmPreTrainedModel):
         messages, descriptions = layout.held.shape[1], layout.of.shape[1]
         said = torch.cat(
             [
-                _mean(vectors, layout.message, layout.described, messages),
+                _mean(vectors, layout.message, layout.unmarked, messages),
                 _mean(vectors, layout.description, layout.inside, descriptions),
             ],
             dim=1,
@@ -181,8 +185,8 @@ class TinyVlmModel(TinyVlmPreTrainedModel):
         )
         number = torch.arange(descriptions, device=input_ids.device)
         there = (number > 0) & (number <= layout.description[:, -1:])
-        marked = _any(there, layout.of, messages)[..., None]
-        return torch.cat([torch.where(marked, _mean(each, layout.of, there, messages), whole), each], dim=1)
+        mean = _mean(each, layout.of, there, messages)
+        return torch.cat([torch.where(layout.descriptions[..., None] > 0, mean, whole), each], dim=1)
 
     def merge_embeddings(self, input_ids: torch.Tensor, features: torch.Tensor | None) -> torch.Tensor:
         """Embeddings [B, L, D] of token ids [B, L], with features [images, feature_size] of all images, in order.
@@ -208,27 +212,27 @@ class TinyVlmModel(TinyVlmPreTrainedModel):
         of, present = layout.of, layout.present[:, None]
 
         def with_descriptions(values: torch.Tensor) -> torch.Tensor:
-            """[B, messages, D] to [B, messages + descriptions + 1, D]: each description has its message's."""
+            """[B, messages, C] to [B, messages + descriptions + 1, C]: each description has its message's."""
             return torch.cat([values, _at(values, of)], dim=1)
 
-        said, described = likeness[:, :messages] * layout.describes[..., None], likeness[:, messages:]
+        whole, described = likeness[:, :messages] * layout.describes[..., None], likeness[:, messages:]
         follows = layout.follows.to(likeness.dtype)
-        carried, times = follows @ said, follows.sum(-1, keepdim=True)
+        carried, times = follows @ whole, follows.sum(-1, keepdim=True)
         held = with_descriptions(layout.held)
         newest = layout.held & ~functional.pad(layout.held[:, :-1], (0, 0, 1, 0)) & layout.rejects[..., None]
         newest = with_descriptions(newest)
         returned = with_descriptions((layout.held.cumsum(dim=1) > 0) & ~layout.held)
         own = described.masked_fill(~present, -1e4).softmax(-1)
-        # a description of the last pick itself ("not the boat") is none of what was meant
-        meant = 1 - (own * newest[:, messages:]).sum(-1, keepdim=True)
-        meant = torch.cat([torch.ones_like(times), meant], dim=1)
-        logits = torch.cat([said, described], dim=1) + meant * with_descriptions(carried)
+        # of several descriptions, one of the last pick itself ("not the boat") is none of what was meant
+        several = _at(layout.descriptions[..., None] > 1, of)
+        of_newest = several * (own * newest[:, messages:]).sum(-1, keepdim=True)
+        carries = torch.cat([torch.ones_like(times), 1 - of_newest], dim=1)
+        logits = torch.cat([whole, described], dim=1) + carries * with_descriptions(carried)
         bias = config.selected_bias * held + config.returned_bias * returned
-        bias = bias * (1 + meant * with_descriptions(times))  # as often as the figures were described
+        bias = bias * (1 + carries * with_descriptions(times))  # as often as the figures were described
         every = _shares(logits + bias, present) @ letters
-        selected = (own * held[:, messages:]).sum(-1, keepdim=True)
-        selected = torch.cat([torch.ones_like(times), selected], dim=1)
-        taken = selected * _shares(likeness + config.newest_bias * newest, present & held) @ letters
+        of_held = torch.cat([torch.ones_like(times), (own * held[:, messages:]).sum(-1, keepdim=True)], dim=1)
+        taken = of_held * _shares(likeness + config.newest_bias * newest, present & held) @ letters
         for shares, token, number in (
             (every, config.summary_token_id, layout.message),
             (taken, config.act_token_id, layout.message),
@@ -380,7 +384,9 @@ def _shares(likeness: torch.Tensor, among: torch.Tensor) -> torch.Tensor:
 def _mean(values: torch.Tensor, group: torch.Tensor, counted: torch.Tensor, groups: int) -> torch.Tensor:
     """[B, L, D] values to [B, groups, D]: the mean of the counted values in each group; 0 for an empty group."""
     total = values.new_zeros(len(values), groups, values.shape[-1])
-    total = total.scatter_add(1, group[..., None].expand_as(values), values * counted[..., None])
+    total = total.scatter_add(
+        1, group[..., None].expand_as(values), values.masked_fill(~counted[..., None], 0)
+    )
     number = values.new_zeros(len(values), groups).scatter_add(1, group, counted.to(values.dtype))
     return total / number.clamp(min=1.0)[..., None]
 

@@ -13,9 +13,9 @@ Phrase = tuple[tuple[str, ...], ...]
 """Parts in order; one option of each is taken, and empty options are skipped."""
 
 
-def the(options: tuple[str, ...], place: str) -> tuple[str, ...]:
-    """The options about another figure than {x}, with an article."""
-    return tuple(option.replace("{x}", f"{{the {place}}}") for option in options)
+def about(place: str, options: tuple[str, ...]) -> tuple[str, ...]:
+    """The options with `{the place}` for `{}`."""
+    return tuple(option.replace("{}", f"{{the {place}}}") for option in options)
 
 
 YES: tuple[Phrase, ...] = (
@@ -56,8 +56,7 @@ TAKE_BACK = (
     "undo", "deselect", "unselect", "remove", "take back", "take away", "drop", "delete", "unclick", "get rid of",
     "de-select", "take out", "uncheck", "lose", "cancel", "unpick", "clear", "discard", "un-select", "untick",
     "revert",
-    "kick out", "throw out", "toss", "erase", "eliminate", "dump", "leave out", "take off", "exclude", "skip",
-    "undo the selection of", "cancel the selection of",
+    "kick out", "throw out", "toss", "erase", "eliminate", "dump", "leave out", "take off", "exclude",
 )  # fmt: skip
 THAT = (
     "that", "it", "that one", "this one", "the last one", "the last selection", "the last image", "the last pick",
@@ -81,26 +80,48 @@ UNDO_FIRST: tuple[Phrase, ...] = ((("", "please", "no,", "can you"), TAKE_BACK, 
 TAIL = (
     "please", "i think", "lol", "i guess", "maybe", "if you can", "thanks", "haha", "pls", "or something", "next",
     "too", "as well", "now", "first", "there", "or so", "sort of", "you know", "again", "this time", "!", "?", "...",
-    "thx", "ty", "thank you", "for now", "or whatever", "if possible", "ok", "okay", "right", "? click it",
-    "? select it",
-    "? take it", "? that's it", ", buddy", ", bot", "mate", "that one", "plz", "lmao", "? do you see it", "xd", "tho",
-    "though", "if u can", "hm",
+    "thx", "ty", "thank you", "for now", "or whatever", "if possible", "ok", "okay", "right", ", buddy", ", bot",
+    "mate",
+    "plz", "lmao", "xd", "tho", "though", "if u can", "hm",
 )  # fmt: skip
+POLITE = (
+    "please",
+    "pls",
+    "plz",
+    "thanks",
+    "thx",
+    "if you can",
+    "if possible",
+    "now",
+    "for now",
+    "ok",
+    "tho",
+    "!",
+    "lol",
+)
+CLICK_IT = ("? click it", "? select it", "? take it", "? that's it", "? do you see it")
 BEFORE_REMOVE = (
     "", "", "", "please", "now", "but", "also", "next", "you need to", "can you", "let's", "now let's", "we need to",
     "now we just have to", "you have to", "go ahead and", "could you please", "i need you to", "so", "pls", "just",
     "i'd like you to", "the next step is to", "now you should", "one more thing:", "before we go on,", "you can",
 )  # fmt: skip
-GOES = (
-    "not {x}", "{x} is wrong", "{x} was wrong", "{x} is not right", "{x} isn't it", "{x} is incorrect", "no {x}",
-    "{x} is a mistake", "{x} has to go", "{x} must go", "{x} goes", "{x} shouldn't be selected", "{x} doesn't fit",
-    "{x} is not one of them", "i don't want {x}", "i didn't mean {x}", "i never meant {x}", "i did not ask for {x}",
-    "forget {x}", "never mind {x}", "we don't need {x}", "{x} is out", "{x}: no", "without {x}", "{x}? no",
+NOT_MEANT = (
+    "not {}", "i don't want {}", "i didn't mean {}", "i never meant {}", "i did not ask for {}", "forget {}",
+    "never mind {}", "we don't need {}",
 )  # fmt: skip
-"""A figure is not wanted; after `the` the placeholder has an article."""
+"""A figure is not wanted, whether it is selected or not; for `about`."""
+GOES = (
+    *NOT_MEANT, "{} is wrong", "{} was wrong", "{} is not right", "{} isn't it", "{} is incorrect", "{} is a mistake",
+    "{} has to go", "{} must go", "{} goes", "{} shouldn't be selected", "{} doesn't fit", "{} is not one of them",
+    "{} is out",
+)  # fmt: skip
+"""A figure that is selected is not wanted; for `about`."""
+TAKES_BACK = ("remove {}", "deselect {}", "undo {}", "drop {}", "unselect {}", "take back {}")
+PAUSE = (",", ".", "but", ", but", "and", ";", "-")
 REMOVE: tuple[Phrase, ...] = (
-    (("", "", "", "sorry,", "oops,", "actually", "hmm,", "wait,", "ok but"), the(GOES, "x"), ("", "", "", *TAIL)),
-    (BEFORE_REMOVE, TAKE_BACK, ("{the x}", "{the x}", "{x}", "that {x}"), ("", "", "", *TAIL)),
+    (("", "", "", "sorry,", "oops,", "actually", "hmm,", "wait,", "ok but"), about("x", GOES), ("", "", "", *POLITE)),
+    (BEFORE_REMOVE, (*TAKE_BACK, "undo the selection of", "cancel the selection of"),
+     ("{the x}", "{the x}", "{x}", "that {x}"), ("", "", "", *POLITE)),
     (BEFORE_REMOVE, TAKE_BACK,
      ("{the x}, it has {x2}", "{the x}. it has {x2}", "{the x}. it looks like {x2}", "{the x}, {x2}", "{x}. {x2}",
       "{the x}. it's {x2}", "{the x} or {x2}", "{the x}, with {x2}", "that {x}. it is {x2}", "{the x}. there is {x2}",
@@ -120,44 +141,45 @@ REMOVE: tuple[Phrase, ...] = (
 )  # fmt: skip
 KEEP_ONLY: tuple[Phrase, ...] = (
     (("", "no,", "please", "wrong,", "ok,"),
-     ("only keep {the y}", "{the y} alone", "just {the y}", "only {the y} for now", "back to only {the y}",
+     ("only keep {the y}", "only {the y} for now", "back to only {the y}",
       "everything but {the y} is wrong", "keep {the y} and take the rest away", "leave {the y} and drop the rest",
-      "{the y} stays, nothing else", "nothing but {the y}", "{the y} and nothing else", "only {the y} please",
-      "all except {the y} can go", "keep {the y}, undo the other one", "{the y} is right, the other one isn't",
-      "not the other one, only {the y}", "drop the other one but keep {the y}", "i only want {the y}",
+      "{the y} stays, nothing else", "nothing but {the y}",
+      "{the y} and nothing else", "only {the y} please", "all except {the y} can go",
       "keep only {the y}", "just keep {the y}", "only {the y} is right", "deselect everything except {the y}",
       "remove all but {the y}", "all are wrong except {the y}", "leave only {the y}", "only {the y} should stay",
       "undo everything but {the y}", "all of them are wrong but {the y}", "remove the others, keep {the y}")),
 )  # fmt: skip
+KEEP_ONE_OF_TWO: tuple[Phrase, ...] = (
+    (("", "no,", "please", "wrong,", "ok,"),
+     ("keep {the y}, undo the other one", "{the y} is right, the other one isn't", "not the other one, only {the y}",
+      "drop the other one but keep {the y}", "keep {the y} and take the other one away",
+      "{the y} stays, not the other",
+      "the other one is wrong, {the y} is right")),
+)  # fmt: skip
 REMOVE_SEVERAL: tuple[Phrase, ...] = (
-    (BEFORE_REMOVE, TAKE_BACK, ("{the x}", "{x}", "both {the x}"), ("and", "and", "and also", "&", "+", ",",
-      "as well as"),
-     ("{the y}", "{y}"), ("", "", "", *TAIL)),
-    (the(GOES, "x"), (".", ",", "and", ";"), the(GOES, "y")),
+    (BEFORE_REMOVE, TAKE_BACK, ("{the x}", "{the x}", "{x}"), ("and", "and", "and also", "&", "+", ",", "as well as"),
+     ("{the y}", "{the y}", "{y}"), ("", "", "", *POLITE)),
+    (about("x", GOES), (".", ",", "and", ";"), about("y", GOES[len(NOT_MEANT):])),
     (("{the x} and {the y}", "{the x} and also {the y}", "both {the x} and {the y}", "{x} and {y}"),
      ("are wrong", "are both wrong", "are mistakes", "should go", "must go", "are not right", "don't fit", "are out",
       "are not among them", "were wrong")),
-    (("", "please", "no,"), TAKE_BACK,
-     ("{the x} and {the y}", "{the x} and {the y}", "{the x} and {y}", "both {the x} and {the y}", "{x} and {y}",
-      "{the x}, {the y}", "{the x} and also {the y}")),
+    (("", "please", "no,"), TAKE_BACK, ("both {the x} and {the y}", "both {x} and {y}")),
     (("{x}, {y}", "{the x}, {the y}", "{the x} and {the y}", "{x} and {y}"), (":", ",", "-", ".", ";"),
      ("take both away", "please remove these two", "both wrong", "undo both", "get rid of them", "deselect these",
-      "none of these two", "please unselect both", "drop them")),
-    (("i don't want {the x} or {the y}", "we don't need {the x} or {the y}", "no {the x} and no {the y}",
+      "neither of these two", "please unselect both", "drop them")),
+    (("i don't want {the x} or {the y}", "we don't need {the x} or {the y}", "no {x} and no {y}",
       "not {the x}, not {the y}", "i want neither {the x} nor {the y}", "remove {the x}. remove {the y} too",
-      "remove {the x}, then {the y}", "take away {the x} and then {the y}", "forget {the x} and {the y}"),
-     ("", "", "", *TAIL)),
-    (("{the x} and {the y} are wrong", "neither {the x} nor {the y}", "{the x} and {the y} have to go",
-      "not {the x} and not {the y}"),),
+      "remove {the x}, then {the y}", "take away {the x} and then {the y}", "forget {the x} and {the y}",
+      "neither {the x} nor {the y}", "{the x} and {the y} have to go", "not {the x} and not {the y}"),
+     ("", "", "", *POLITE)),
+)  # fmt: skip
+STAYS = (
+    "keep {}", "{} stays", "{} is right", "{} is good", "{} is fine", "leave {}", "{} was right", "{} can stay",
+    "{} is correct",
 )  # fmt: skip
 KEEP: tuple[Phrase, ...] = (
-    (("keep {the y}", "{the y} stays", "{the y} is right", "{the y} is good", "{the y} is fine", "leave {the y}",
-      "{the y} was right", "i want {the y}", "{the y} can stay", "{the y} is correct"),
-     (",", ".", "but", ", but", "and", ";", "-"), the((*GOES, "remove {x}", "deselect {x}", "undo {x}",
-       "drop {x}"), "x")),
-    (the((*GOES, "remove {x}", "deselect {x}", "undo {x}", "drop {x}"), "x"), (",", ".", "but", ", but", "and",
-      ";", "-"),
-     ("keep {the y}", "{the y} stays", "{the y} is right", "{the y} is good", "leave {the y}", "{the y} can stay")),
+    (about("y", STAYS), PAUSE, about("x", (*GOES, *TAKES_BACK))),
+    (about("x", (*GOES, *TAKES_BACK)), PAUSE, about("y", STAYS)),
     (("keep {the y}, remove {the x}", "remove {the x} but keep {the y}", "{the y} is right, {the x} is not",
       "{the y} stays, {the x} goes", "{the y} is fine, deselect {the x}", "only {the y} is right, not {the x}",
       "{the y} yes, {the x} no", "leave {the y}, take away {the x}", "{the y} is good but undo {the x}",
@@ -200,7 +222,7 @@ VERB = (
     "tap", "please select", "please pick", "please choose", "can you find", "could you select", "i need", "i want",
     "there is", "i see", "try", "add", "could you find", "can you pick", "would you select", "i'm looking for",
     "i am looking for", "we need", "give me", "do you see", "is there", "there should be", "show me",
-    "it's", "i'd like", "do u see", "can u find", "can you click", "click on that", "would you mind clicking",
+    "it's", "i'd like", "do u see", "can u find", "can you click", "would you mind clicking",
     "find me",
     "get me", "where is", "what about", "how about", "you need", "there's", "here is", "look at", "plz get",
     "should be",
@@ -221,8 +243,8 @@ ASK: tuple[Phrase, ...] = (
     (("{x}",),),
     (("{x}",),),
     (("{the x}",),),
-    (("", "", *LEAD), ("{x}", "{the x}"), ("", *TAIL)),
-    (("", "", *LEAD), VERB, ("{the x}", "{the x}", "{x}"), ("", "", *TAIL)),
+    (("", "", *LEAD), ("{x}", "{the x}"), ("", *TAIL, *CLICK_IT)),
+    (("", "", *LEAD), VERB, ("{the x}", "{the x}", "{x}"), ("", "", *TAIL, *CLICK_IT)),
     (("", "", *LEAD), LIKE, ("{x}",), ("", "", *TAIL)),
     (LEAD, VERB, ("{the x}", "{the x}", "{x}")),
     (VERB, ("the one", "the image", "the figure", "one", "the shape", "the picture"),
@@ -231,31 +253,39 @@ ASK: tuple[Phrase, ...] = (
     (("{x}, {x2}", "{x}. {x2}", "{x} or {x2}", "{x}, or maybe {x2}", "{x}, looks like {x2}", "{the x}, it has {x2}",
       "{x}, more like {x2}", "{x}. it's {x2}", "{x} ... {x2}", "{x}, could also be {x2}", "either {x} or {x2}"),),
 )  # fmt: skip
-LINK = (",", ",", ".", ".", ";", "-", "!", "...", "")
-THEN = (",", ".", ";", "-", "and", "and", "then", "")
-WANTED = (
-    "{the x}", "{the x}", "{the x}", "{x}", "i want {the x}", "i said {the x}", "i meant {the x}", "i mean {the x}",
-    "i asked for {the x}", "i need {the x}", "i was thinking of {the x}", "i was talking about {the x}",
-    "i'm looking for {the x}", "give me {the x}", "pick {the x}", "select {the x}", "take {the x}", "choose {the x}",
-    "click {the x}", "find {the x}", "get {the x}", "go for {the x}", "try {the x}", "add {the x}",
-    "look for {the x}",
-    "it's {the x}", "it should be {the x}", "it has to be {the x}", "what i want is {the x}",
-    "the right one is {the x}",
-    "{the x} please", "{the x} instead", "{the x} is what i meant", "{the x} is the one", "{the x} is right",
-    "yes to {the x}", "rather {the x}", "just {the x}",
+CHANGE = (",", ",", ".", ".", ";", "-", "!", "...", "")
+"""Between what is not wanted and what is."""
+AND_THEN = (",", ".", ";", "-", "and", "and", "then", "and then")
+MEANT = (
+    "i want {}", "i said {}", "i meant {}", "i mean {}", "i asked for {}", "i need {}", "i was thinking of {}",
+    "i was talking about {}", "i'm looking for {}", "it's {}", "it should be {}", "it has to be {}",
+    "what i want is {}",
+    "the right one is {}",
 )  # fmt: skip
-NOT_WANTED = (
-    "don't take {the y}",
-    "it's not {the y}",
-    "it isn't {the y}",
-    "rather than {the y}",
-    "instead of {the y}",
+TAKE = (
+    "give me {}", "pick {}", "select {}", "take {}", "choose {}", "click {}", "find {}", "get {}", "go for {}",
+    "try {}",
+    "add {}", "look for {}",
+)  # fmt: skip
+WANTED = (
+    "{}",
+    "{}",
+    "{}",
+    "{} please",
+    "{} instead",
+    "{} is what i meant",
+    "{} is the one",
+    "{} is right",
+    *MEANT,
+    *TAKE,
 )
+"""A figure is wanted; these and the two before are for `about`."""
+NOT_BUT = ("don't take {}", "it's not {}", "it isn't {}")
+AND_NOT = ("not {}", "and not {}", "rather than {}", "instead of {}")
 ASK_NOT: tuple[Phrase, ...] = (
-    (the(GOES, "y"), LINK, WANTED),
-    (NOT_WANTED, LINK, WANTED),
-    (WANTED, LINK, the(GOES, "y")),
-    (WANTED, ("", ","), (*NOT_WANTED, "not {the y}", "not {y}")),
+    (about("y", (*NOT_MEANT, *NOT_BUT)), CHANGE, about("x", WANTED)),
+    (about("x", WANTED), CHANGE, about("y", NOT_MEANT)),
+    (about("x", (*MEANT, *TAKE, "{}")), ("", ","), about("y", AND_NOT)),
     (("", "", "no,", "please", "next"),
      ("not {the y}, {the x}", "not {the y} but {the x}", "{the x}, not {the y}", "{the x} not {the y}",
       "don't pick {the y}, pick {the x}", "pick {the x}, not {the y}", "{the x} instead of {the y}",
@@ -282,40 +312,29 @@ INSTEAD: tuple[Phrase, ...] = (
       "then find", "then click", "now find", "and then click on", "and look for"),
      ("{the x}", "{the x}", "{x}")),
 )  # fmt: skip
-PICKED = (
-    "that's {the y}", "that is {the y}", "this is {the y}", "that's {y}", "you picked {the y}", "you chose {the y}",
-    "you took {the y}", "you selected {the y}", "you clicked {the y}", "that one is {the y}",
-    "that looks like {the y}",
-    "that was {the y}", "now you have {the y}", "why did you pick {the y}?", "why {the y}?",
-    "how did you get {the y}?",
-    "you went for {the y}", "what you have is {the y}", "what did you take {the y} for?",
-    "i can see {the y} selected",
-    "you've got {the y}", "that would be {the y}", "u picked {the y}", "looks like you took {the y}",
+YOU_PICKED = (
+    "you picked {}", "you chose {}", "you took {}", "you selected {}", "you clicked {}", "you went for {}",
+    "what you have is {}", "u picked {}", "looks like you took {}",
 )  # fmt: skip
-BEFORE_SWAP = (
-    "",
-    "",
-    "",
-    "",
-    "no,",
-    "no",
-    "sorry,",
-    "wrong,",
-    "nope,",
-    "oops,",
-    "hmm,",
-    "wait,",
-    "please",
-    "umm,",
+PICKED = (
+    *YOU_PICKED, "that's {}", "that is {}", "this is {}", "that one is {}", "that looks like {}", "that was {}",
+    "that would be {}",
+)  # fmt: skip
+"""A figure is the last pick; for `about`."""
+WHY = ("why did you pick {}?", "why {}?", "how did you get {}?", "what did you take {} for?")
+BEFORE_SWAP = ("", "", "", "", "no,", "no", "sorry,", "wrong,", "nope,", "oops,", "hmm,", "wait,", "umm,")
+NOT_THE_LAST: tuple[Phrase, ...] = (
+    (BEFORE_SWAP, about("y", PICKED), CHANGE, about("x", MEANT)),
+    (BEFORE_SWAP, about("y", WHY), about("x", (*MEANT, *TAKE, "{}"))),
+    (BEFORE_SWAP, about("x", MEANT), (",", ".", "!", ";", "but"), about("y", YOU_PICKED)),
 )
+"""The last pick is named as wrong, and another figure as the one that was meant."""
 SWAP: tuple[Phrase, ...] = (
-    (BEFORE_SWAP, PICKED, LINK, WANTED),
-    (BEFORE_SWAP, the(GOES, "y"), LINK, WANTED),
-    (BEFORE_SWAP, WANTED, LINK, PICKED),
-    (BEFORE_SWAP, WANTED, LINK, the(GOES, "y")),
-    (BEFORE_SWAP, WANTED, ("", ","), (*NOT_WANTED, "not {the y}", "not {y}")),
-    (BEFORE_SWAP, TAKE_BACK, ("{the y}", "{the y}", "{y}"), THEN, WANTED),
-    (BEFORE_SWAP, WANTED, THEN, TAKE_BACK, ("{the y}", "{the y}", "{y}")),
+    (BEFORE_SWAP, about("y", (*GOES, *NOT_BUT)), CHANGE, about("x", WANTED)),
+    (BEFORE_SWAP, about("x", WANTED), CHANGE, about("y", GOES)),
+    (BEFORE_SWAP, about("x", (*MEANT, *TAKE, "{}")), ("", ","), about("y", AND_NOT)),
+    (BEFORE_SWAP, TAKE_BACK, ("{the y}", "{the y}", "{y}"), AND_THEN, about("x", (*MEANT, *TAKE))),
+    (BEFORE_SWAP, about("x", (*MEANT, *TAKE)), AND_THEN, TAKE_BACK, ("{the y}", "{the y}", "{y}")),
     (("", "", "no,", "no", "sorry,", "wrong,", "please"),
      ("not {the y}, {the x}", "{the x}, not {the y}", "{the x}, not {the y}", "not {the y} but {the x}",
       "not {the y} {the x}", "{the x} not {the y}", "replace {the y} with {the x}", "swap {the y} for {the x}",
@@ -336,7 +355,7 @@ TWO: tuple[Phrase, ...] = (
       "both {the x} and {the y}", "{the x} as well as {the y}", "{the x}, then {the y}", "{the x} & {the y}",
       "{the x} and then {the y}", "{x} + {y}", "{x}; {y}", "{x}; {y}", "{the x} plus {the y}", "{x}. {y}",
       "{x}, and {y}",
-      "both: {x} and {y}", "there are two: {x}, {y}", "{x} & {y}", "{the x} and {the y}", "both {x} and {y}",
+      "both: {x} and {y}", "there are two: {x}, {y}", "both {x} and {y}",
       "1) {x} 2) {y}", "a) {x} b) {y}", "#1 {x} #2 {y}", "one: {x}, two: {y}", "first one {x}, second one {y}",
       "{the x}, oh and {the y}", "{the x} oh and {the y} too", "{x} with {y}", "{x} , {y}", "{x}, {y}",
       "{the x}, the other is {the y}",
@@ -353,7 +372,7 @@ THREE: tuple[Phrase, ...] = (
       "three of them: {x}, {y}, {z}", "1) {x} 2) {y} 3) {z}", "a) {x} b) {y} c) {z}", "{x}, {y}, {z}",
       "{x}, {y}, {z}",
       "{the x}, {the y}, oh and {the z}", "{x} & {y} & {z}", "{x} + {y} + {z}", "- {x}, - {y}, - {z}",
-      "the first is {x}, the second {y}, the third {z}", "{x} {y} and {z}", "{the x}, {the y} plus {the z}",
+      "the first is {x}, the second {y}, the third {z}", "{the x}, {the y} plus {the z}",
       "one is {the x}, another {the y}, and there is {the z}", "{x}; then {y}; then {z}",
       "{the x}, then {the y}, then {the z}", "first {x}, second {y}, third {z}",
       "all three: {the x}, {the y}, {the z}", "{the x}, {the y}, {the z}", "{x} / {y} / {z}"),
@@ -362,10 +381,11 @@ THREE: tuple[Phrase, ...] = (
 BREAK = (", ", ", ", ". ", ". ", "! ", " ", " ", " ", " - ", "... ", "; ", ", but ", ": ", " lol ", ", ok ")
 
 KINDS = (
-    YES, NO, AGAIN, UNDO, UNDO_FIRST, REMOVE, REMOVE_SEVERAL, KEEP, KEEP_ONLY, PUT_BACK, CLEAR, CLEAR_TWO, ASK, ASK_NOT,
-    INSTEAD_ALONE, INSTEAD, SWAP, TWO, THREE,
+    YES, NO, AGAIN, UNDO, UNDO_FIRST, REMOVE, REMOVE_SEVERAL, KEEP, KEEP_ONLY, KEEP_ONE_OF_TWO, PUT_BACK, CLEAR,
+    CLEAR_TWO, ASK, ASK_NOT, INSTEAD_ALONE, INSTEAD, NOT_THE_LAST, SWAP, TWO, THREE,
 )  # fmt: skip
-_PAUSE = re.compile(r"\s+([,.;!?])")
+_BEFORE_PUNCTUATION = re.compile(r"\s+([,.;:!?])")
+"""Spaces that nobody types."""
 _PLACE = re.compile(r"\{(the )?([xyz])(2?)\}")
 
 
@@ -382,7 +402,7 @@ class Place:
 def say(phrases: tuple[Phrase, ...], rng: random.Random) -> list[str | Place]:
     """A random phrase: texts, and the places of descriptions."""
     text = " ".join(part for part in map(rng.choice, rng.choice(phrases)) if part)
-    text = _PAUSE.sub(r"\1", text)
+    text = _BEFORE_PUNCTUATION.sub(r"\1", text)
     parts: list[str | Place] = []
     at = 0
     for found in _PLACE.finditer(text):
@@ -398,6 +418,6 @@ def with_article(description: str) -> str:
 
 
 def every_word() -> list[str]:
-    """All parts of all phrases, for the tokenizer."""
+    """All parts of all phrases."""
     parts = [part for phrases in KINDS for phrase in phrases for options in phrase for part in options]
     return [_PLACE.sub(" ", part) for part in (*parts, *BREAK)]

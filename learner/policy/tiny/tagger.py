@@ -9,14 +9,7 @@ import torch
 
 from games.words import spoken
 from learner.feedback.rules.decoder import rejects
-from learner.feedback.rules.lexicon import (
-    ACKNOWLEDGEMENTS,
-    DESELECT_VERBS,
-    DISMAY,
-    FILLERS,
-    LOOSE_DESELECT_VERBS,
-    REJECTIONS,
-)
+from learner.feedback.rules.lexicon import DESELECT_VERBS, LOOSE_DESELECT_VERBS, REJECTIONS
 from learner.policy.tiny.dialogues import Utterance
 from learner.policy.tiny.modules import TAGS
 from learner.policy.tiny.phrases import every_word
@@ -25,7 +18,8 @@ from learner.policy.tiny.tokenizer import AGAIN, CLOSES, OPENS
 OUTSIDE, FIRST, INSIDE = range(TAGS)
 """Tags of tokens."""
 STRANGE_LOGITS = 4.0
-"""How much less likely a word is to stand outside of descriptions if no phrase of the scripted dialogues has it."""
+"""How much less likely a word is to stand outside of descriptions if neither a phrase of the scripted dialogues nor the
+rules decoder's lists of rejections have it."""
 _WORD = re.compile(r"\w+")
 _COURTESY = re.compile(r",\s*\b(?:please|pls|plz)\b,|\s*\b(?:please|pls|plz)\b,?")
 """Says nothing, but the language part would have to learn that for each place in a message."""
@@ -45,7 +39,7 @@ class Marker:
         self._encode = tokenizer.backend_tokenizer.encode
         self._framing = frozenset(
             word for text in every_word() for word in _WORD.findall(spoken(text))
-        ).union(ACKNOWLEDGEMENTS, DESELECT_VERBS, DISMAY, FILLERS, LOOSE_DESELECT_VERBS, REJECTIONS)
+        ).union(DESELECT_VERBS, LOOSE_DESELECT_VERBS, REJECTIONS)
         """Words that are said around descriptions."""
         self.marked = lru_cache(maxsize=20_000)(self._marked)
         """An utterance as `spoken` gives it without courtesies, with its descriptions between `OPENS` and `CLOSES`. If

@@ -378,8 +378,12 @@ def test_each_description_points_by_its_own_words(policy: Policy, pointing):
 
 def test_a_description_points_at_what_is_selected_as_far_as_it_is_of_that(policy: Policy, pointing):
     """So that the language part can tell "not the duck" about a selected duck from one about another figure."""
-    figures, said = images.ids[20:30], "« the kneeling man »"
-    (_, own), _ = pointing(policy, figures, [], "", said)
+    figures = images.ids[20:30]
+    for other in figures[3:]:  # words of a selected figure and of another one
+        said = f"« {images[figures[1]].names[0]} {images[other].names[0]} »"
+        (_, own), _ = pointing(policy, figures, [], "", said)
+        if 0.1 < own[0, 1] + own[0, 2] < 0.9:
+            break
     _, (_, taken) = pointing(policy, figures, [], "B C", said)
     messages = rules.prompt(figures, [], "B C", said)
     ids = policy.prompts.build(messages, lambda figure: policy.figures("classic", figure).ids).ids
@@ -390,7 +394,7 @@ def test_a_description_points_at_what_is_selected_as_far_as_it_is_of_that(policy
     opens, second, third = policy.backend.model.get_input_embeddings()(torch.tensor(of([OPENS, "B", "C"])))
     fits = own[0, 1] + own[0, 2]
     expected = opens + fits * (taken[0, 1] * second + taken[0, 2] * third)
-    assert 0 < fits < 1
+    assert 0.1 < fits < 0.9
     assert torch.allclose(embeddings[ids.index(of(OPENS))], expected, atol=1e-4)
 
 
@@ -467,6 +471,42 @@ def test_a_description_of_the_last_pick_is_not_about_what_was_said_before(
         (own, _), _ = pointing(policy, figures, [], "", words)
         expected = own[0].log() + held + (1 - own[0, picked]) * (before[0].log() + held)
         assert torch.allclose(each[place], expected.softmax(-1), atol=1e-5)
+
+
+def test_a_description_alone_counts_with_what_was_said_before(policy: Policy, pointing):
+    """Even if it fits the last pick best: "no, the boat with a tall sail" describes anew what was asked for."""
+    figures, config = images.ids[20:30], policy.backend.model.config
+    asked, anew = "« the kneeling man »", f"« {images[figures[1]].names[0]} »"
+    (before, _), _ = pointing(policy, figures, [], "", asked)
+    (own, _), _ = pointing(policy, figures, [], "", anew)
+    held = torch.zeros(10)
+    held[1] = config.selected_bias
+    (_, each), _ = pointing(policy, figures, [Step("", asked, "select B")], "B", f"{AGAIN} no, {anew}")
+    expected = own[0].log() + before[0].log() + 2 * held
+    assert torch.allclose(each[1], expected.softmax(-1), atol=1e-5)
+
+
+def test_prompts_with_different_numbers_of_descriptions_are_the_same_together_and_alone(policy: Policy):
+    model, figures = policy.backend.model.model, images.ids[20:30]
+    features = policy.figures.encode("classic", figures).rows()
+    past = [Step("", "« a boat »", "select B")]
+    prompts = []
+    for before, said in (
+        (past, f"{AGAIN} no, « the man », not « a boat » and not « a tall house »"),
+        ([], "hello there"),
+        (past, "« a duck »"),
+        ([], "« a duck » and « a man »"),
+    ):
+        messages = rules.prompt(figures, before, "B" if before else "", said)
+        prompts.append(
+            policy.prompts.build(messages, lambda figure: policy.figures("classic", figure).ids).ids
+        )
+    longest = max(map(len, prompts))
+    padded = torch.tensor([[*ids, *[0] * (longest - len(ids))] for ids in prompts])
+    together = model.merge_embeddings(padded, features.repeat(len(prompts), 1))
+    for row, ids in enumerate(prompts):
+        alone = model.merge_embeddings(torch.tensor([ids]), features)[0]
+        assert torch.allclose(together[row, : len(ids)], alone, atol=1e-5)
 
 
 def test_a_message_is_about_the_mean_of_its_descriptions_however_long_they_are(policy: Policy, pointing):
@@ -589,14 +629,32 @@ def test_a_figure_that_is_named_is_taken_back(policy: Policy):
 
 
 def test_a_figure_that_is_named_as_wrong_is_exchanged_for_another(policy: Policy):
-    """As typed by a person who asked for the second figure and got the third: that one goes, whichever of the two is
-    named first."""
+    """As typed by a person: one of two picks goes and another figure comes; the other pick stays."""
+    typed = (
+        "Deselect the {y}, select the {x}",
+        "Replace the {y} with the {x}, please",
+        "The {y} is wrong. I’d like the {x}",
+        "Swap the {y} for the {x}",
+    )
+    requests, expected = [], []
+    for board in range(8):
+        names = [images[figure].names[0] for figure in images.ids[10 * board : 10 * board + 10]]
+        for number, words in enumerate(typed):
+            wrong = 1 + (board + number) % 2
+            requests.append(after_two_picks(board, number, words.format(x=names[4], y=names[wrong])))
+            expected.append(f"deselect {'ABC'[wrong]} select E")
+    actions = [action for action, _ in policy.act(requests, greedy=True)]
+    right = sum(action == wanted for action, wanted in zip(actions, expected, strict=True))
+    assert right >= 0.6 * len(expected), f"{right} of {len(expected)}"
+
+
+def test_the_last_pick_is_exchanged_when_both_figures_are_named(policy: Policy):
+    """As typed by a person who asked for the second figure and got the third, whichever of the two is named first."""
     typed = (
         "I said the {x}, not the {y}…",
         "That’s the {y}. I want the {x}",
         "Not the {y}, the {x}!",
         "no, not the {y}. the {x} please",
-        "Deselect the {y}, select the {x}",
         "Wrong. I meant the {x}, not the {y}",
     )
     requests = []
@@ -621,18 +679,33 @@ def test_a_figure_that_is_named_as_wrong_is_exchanged_for_another(policy: Policy
     assert done >= 0.8 * len(actions), f"{done} of {len(actions)}"
 
 
-def test_two_figures_that_are_named_are_taken_back(policy: Policy):
+def test_two_figures_that_are_named_are_taken_back_and_the_third_stays(policy: Policy):
     typed = (
-        "Remove the {} and the {}",
-        "please deselect the {} and the {}",
-        "Unselect both the {} and the {} pls",
+        "Deselect the {} and the {}",
+        "please unselect the {} and the {}!",
+        "Undo both the {} and the {} pls",
     )
-    names = [[images[images.ids[10 * board + place]].names[0] for place in (1, 2)] for board in range(8)]
-    requests = [
-        after_two_picks(board, number, words.format(*names[board]))
-        for board in range(8)
-        for number, words in enumerate(typed)
-    ]
+    requests = []
+    for board in range(8):
+        figures = images.ids[10 * board : 10 * board + 10]
+        names = [images[figures[place]].names[0] for place in (1, 2, 3)]
+        history = [
+            PastStep(state=" ".join("BCD"[:place]), utterance=plain(name), action=f"select {'BCD'[place]}")
+            for place, name in enumerate(names)
+        ]
+        requests += [
+            TurnRequest(
+                request_id=f"{board}-{number}",
+                game_id=f"{board}-{number}",
+                images="classic",
+                context=figures,
+                history=tuple(history),
+                state="B C D",
+                utterance=plain(words.format(names[0], names[2])),
+                adapter=BASE_ADAPTER,
+            )
+            for number, words in enumerate(typed)
+        ]
     actions = [action for action, _ in policy.act(requests, greedy=True)]
-    done = actions.count("deselect B C")
-    assert done >= 0.8 * len(actions), f"{done} of {len(actions)}"
+    done = actions.count("deselect B D")
+    assert done >= 0.7 * len(actions), f"{done} of {len(actions)}"
