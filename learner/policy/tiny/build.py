@@ -19,11 +19,7 @@ from learner.examples.seed import SEED_FILE, write_seed_games
 from learner.policy.tiny.align import AlignSettings, align, figures_to_learn
 from learner.policy.tiny.configuration import TinyVlmConfig
 from learner.policy.tiny.known import KnownDescriptions, write_known
-from learner.policy.tiny.modeling import (
-    TinyVlmForConditionalGeneration,
-    register,
-    start_by_likeness,
-)
+from learner.policy.tiny.modeling import TinyVlmForConditionalGeneration, register
 from learner.policy.tiny.pretrain import BOARD, LanguageSettings, OnProgress, train_language
 from learner.policy.tiny.scripted_games import scripted_games
 from learner.policy.tiny.tagger_training import train_tagger
@@ -127,7 +123,7 @@ def build_language(
     )
     model = TinyVlmForConditionalGeneration(config)
     generator = torch.Generator().manual_seed(settings.seed)
-    start_by_likeness(model, generator)
+    _start_by_likeness(model, generator)
     learnt = _start_embeddings(model, of, vocabulary.words, vocabulary.vectors, generator)
     images = open_images(settings.images)
     descriptions = {figure: images[figure].words for figure in images.ids}
@@ -181,6 +177,33 @@ def build(settings: BuildSettings, out: Path, progress: OnProgress = lambda *_: 
     }
     (out / "build.json").write_text(json.dumps(card, indent=2) + "\n")
     return summary
+
+
+def _start_by_likeness(
+    model: TinyVlmForConditionalGeneration,
+    generator: torch.Generator,
+    likeness: float = 0.6,
+    copying: float = 0.5,
+    mlp_scale: float = 0.3,
+) -> None:
+    """Initialise the language part so that positions attend to similar positions and copy their values.
+
+    In each layer the keys' projection equals the queries' and the output's is the values' transposed
+    ("mimetic initialisation", Trockman and Kolter 2023, arXiv 2305.09828). The action then copies the letters of
+    matched figures from the first steps on.
+    """
+    width = model.config.text_config.hidden_size
+    layers: Any = model.model.language_model.layers
+    with torch.no_grad():
+        for layer in layers:
+            attention, mlp = layer.self_attn, layer.mlp
+            attention.q_proj.weight.normal_(0, likeness * width**-0.5, generator=generator)
+            attention.v_proj.weight.normal_(0, width**-0.5, generator=generator)
+            attention.k_proj.weight.copy_(attention.q_proj.weight)
+            attention.o_proj.weight.copy_(attention.v_proj.weight.T * copying)
+            for weight in (mlp.gate_proj.weight, mlp.up_proj.weight):
+                weight.normal_(0, width**-0.5, generator=generator)
+            mlp.down_proj.weight.normal_(0, mlp_scale * weight.shape[0] ** -0.5, generator=generator)
 
 
 def _start_embeddings(

@@ -391,33 +391,6 @@ def _mean(values: torch.Tensor, group: torch.Tensor, counted: torch.Tensor, grou
     return total / number.clamp(min=1.0)[..., None]
 
 
-def start_by_likeness(
-    model: TinyVlmForConditionalGeneration,
-    generator: torch.Generator,
-    likeness: float = 0.6,
-    copying: float = 0.5,
-    mlp_scale: float = 0.3,
-) -> None:
-    """Initialise the language part so that positions attend to similar positions and copy their values.
-
-    In each layer the keys' projection equals the queries' and the output's is the values' transposed
-    ("mimetic initialisation", Trockman and Kolter 2023, arXiv 2305.09828). The action then copies the letters of
-    matched figures from the first steps on.
-    """
-    width = model.config.text_config.hidden_size
-    layers: Any = model.model.language_model.layers
-    with torch.no_grad():
-        for layer in layers:
-            attention, mlp = layer.self_attn, layer.mlp
-            attention.q_proj.weight.normal_(0, likeness * width**-0.5, generator=generator)
-            attention.v_proj.weight.normal_(0, width**-0.5, generator=generator)
-            attention.k_proj.weight.copy_(attention.q_proj.weight)
-            attention.o_proj.weight.copy_(attention.v_proj.weight.T * copying)
-            for weight in (mlp.gate_proj.weight, mlp.up_proj.weight):
-                weight.normal_(0, width**-0.5, generator=generator)
-            mlp.down_proj.weight.normal_(0, mlp_scale * weight.shape[0] ** -0.5, generator=generator)
-
-
 def register() -> None:
     """Register the model with transformers' Auto classes; may be called repeatedly."""
     AutoConfig.register(TinyVlmConfig.model_type, TinyVlmConfig, exist_ok=True)

@@ -3,7 +3,7 @@
 import json
 import random
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from games.core import Step
 from games.figures import open_images
 from games.words import plain, spoken
 from learner.examples.seed import SEED_FILE, read_seed_games
+from learner.feedback.rules.lexicon import DESELECT_VERBS
 from learner.policy import Policy
 from learner.policy.loading import load_base
 from learner.policy.tiny import modeling, phrases
@@ -41,6 +42,8 @@ WORDS = {f"f{i}": [f"the thing number {i}", f"Thing {i}."] for i in range(20)}
 SHORT = BuildSettings(
     known_descriptions=0.1, seed_games=40, training=AlignSettings(steps=3, batch=16, views=2, drawings=60)
 )
+OBJECT = re.compile(rf"\b({'|'.join(DESELECT_VERBS)}) it\b")
+"""What the marker gives a verb that has no object."""
 TYPED = st.text(st.one_of(st.sampled_from("AaBb .,'’“«»…🦆👍犬船öЖ0:#"), st.characters()), max_size=40)
 
 
@@ -230,7 +233,7 @@ def test_marks_stand_around_whole_words_and_change_none(shared_policy: Policy, t
     spelt = shared_policy.backend.spell(plain(typed))
     without = spelt.removeprefix(AGAIN).replace(OPENS, " ").replace(CLOSES, " ")
     if spelt.startswith(AGAIN):  # "undo" becomes "undo it"
-        without, said = (re.sub(r"\bit\b", " ", text) for text in (without, said))
+        without, said = (OBJECT.sub(r"\1", text) for text in (without, said))
     assert "".join(without.split()) == "".join(said.split())
     assert shared_policy.prompts.tokenise(" ".join(without.split())) == shared_policy.prompts.tokenise(
         " ".join(said.split())
@@ -451,8 +454,9 @@ def test_what_rejects_is_about_the_same_figure_as_what_was_said_before(policy: P
         (f"{AGAIN} no, {second}", alone[0].log() + other[0].log() + 2 * held),
         (f"yes, {second}", other[0].log() + held),
     ):
-        (whole, _), _ = pointing(policy, figures, past, "B", said)
+        (whole, each), _ = pointing(policy, figures, past, "B", said)
         assert torch.allclose(whole[1], expected.softmax(-1), atol=1e-5)
+        assert all(torch.allclose(own, whole[1], atol=1e-5) for own in each[1:])
 
 
 @pytest.mark.parametrize("picked", [1, 4])
@@ -559,22 +563,33 @@ def test_the_next_best_figure_is_picked_after_a_plain_no(policy: Policy):
     assert found >= 7
 
 
-def after_two_picks(board: int, number: int, typed: str) -> TurnRequest:
-    """A turn on a board on which the second figure was named and selected, then the third."""
-    figures = images.ids[10 * board : 10 * board + 10]
+def after(board: int, number: int, said: Mapping[str, str], typed: str) -> TurnRequest:
+    """A turn on a board on which one figure after another was selected: letter -> what was said for it."""
+    picked = list(said)
     return TurnRequest(
         request_id=f"{board}-{number}",
         game_id=f"{board}-{number}",
         images="classic",
-        context=figures,
-        history=(
-            PastStep(state="", utterance=plain(images[figures[1]].names[0]), action="select B"),
-            PastStep(state="B", utterance=plain(images[figures[2]].names[0]), action="select C"),
+        context=images.ids[10 * board : 10 * board + 10],
+        history=tuple(
+            PastStep(state=" ".join(picked[:place]), utterance=plain(words), action=f"select {letter}")
+            for place, (letter, words) in enumerate(said.items())
         ),
-        state="B C",
+        state=" ".join(picked),
         utterance=plain(typed),
         adapter=BASE_ADAPTER,
     )
+
+
+def names_on(board: int) -> list[str]:
+    """A name of each figure of a board."""
+    return [images[figure].names[0] for figure in images.ids[10 * board : 10 * board + 10]]
+
+
+def after_two_picks(board: int, number: int, typed: str) -> TurnRequest:
+    """A turn on a board on which the second figure was named and selected, then the third."""
+    names = names_on(board)
+    return after(board, number, {"B": names[1], "C": names[2]}, typed)
 
 
 def test_a_rejection_that_goes_on_is_about_the_last_pick(policy: Policy):
@@ -605,7 +620,7 @@ def test_a_rejection_that_goes_on_is_about_the_last_pick(policy: Policy):
 
 
 def test_a_figure_that_is_named_is_taken_back(policy: Policy):
-    """As typed by a person, in words that no dialogue of pretraining has, of either of two selected figures."""
+    """As typed by a person, of either of two selected figures."""
     typed = (
         "Let’s get rid of that {}",
         "Great. Could you unselect the {}? It has a flat bottom.",
@@ -638,7 +653,7 @@ def test_a_figure_that_is_named_as_wrong_is_exchanged_for_another(policy: Policy
     )
     requests, expected = [], []
     for board in range(8):
-        names = [images[figure].names[0] for figure in images.ids[10 * board : 10 * board + 10]]
+        names = names_on(board)
         for number, words in enumerate(typed):
             wrong = 1 + (board + number) % 2
             requests.append(after_two_picks(board, number, words.format(x=names[4], y=names[wrong])))
@@ -659,19 +674,9 @@ def test_the_last_pick_is_exchanged_when_both_figures_are_named(policy: Policy):
     )
     requests = []
     for board in range(8):
-        figures = images.ids[10 * board : 10 * board + 10]
-        asked, picked = (images[figures[place]].names[0] for place in (1, 2))
+        _, asked, picked, *_ = names_on(board)
         requests += [
-            TurnRequest(
-                request_id=f"{board}-{number}",
-                game_id=f"{board}-{number}",
-                images="classic",
-                context=figures,
-                history=(PastStep(state="", utterance=plain(f"The {asked}"), action="select C"),),
-                state="C",
-                utterance=plain(words.format(x=asked, y=picked)),
-                adapter=BASE_ADAPTER,
-            )
+            after(board, number, {"C": f"The {asked}"}, words.format(x=asked, y=picked))
             for number, words in enumerate(typed)
         ]
     actions = [action for action, _ in policy.act(requests, greedy=True)]
@@ -687,23 +692,9 @@ def test_two_figures_that_are_named_are_taken_back_and_the_third_stays(policy: P
     )
     requests = []
     for board in range(8):
-        figures = images.ids[10 * board : 10 * board + 10]
-        names = [images[figures[place]].names[0] for place in (1, 2, 3)]
-        history = [
-            PastStep(state=" ".join("BCD"[:place]), utterance=plain(name), action=f"select {'BCD'[place]}")
-            for place, name in enumerate(names)
-        ]
+        said = dict(zip("BCD", names_on(board)[1:4], strict=True))
         requests += [
-            TurnRequest(
-                request_id=f"{board}-{number}",
-                game_id=f"{board}-{number}",
-                images="classic",
-                context=figures,
-                history=tuple(history),
-                state="B C D",
-                utterance=plain(words.format(names[0], names[2])),
-                adapter=BASE_ADAPTER,
-            )
+            after(board, number, said, words.format(said["B"], said["D"]))
             for number, words in enumerate(typed)
         ]
     actions = [action for action, _ in policy.act(requests, greedy=True)]
