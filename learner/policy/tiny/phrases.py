@@ -18,6 +18,14 @@ def about(place: str, options: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(option.replace("{}", f"{{the {place}}}") for option in options)
 
 
+NOUN = (
+    "one", "one", "image", "shape", "figure", "piece", "picture", "thing", "object", "symbol", "drawing", "silhouette",
+    "tangram", "item",
+)  # fmt: skip
+"""What people call a figure whatever it looks like."""
+ORDINAL = ("first", "second", "third", "fourth", "next", "last", "final", "other")
+
+
 YES: tuple[Phrase, ...] = (
     (("yes", "yeah", "yep", "yup", "ok", "okay", "right", "correct", "good", "great", "nice", "perfect", "exactly",
       "excellent", "awesome", "cool", "super", "fine", "true", "thanks", "sweet", "alright", "wonderful", "bingo",
@@ -68,15 +76,13 @@ UNDO: tuple[Phrase, ...] = (
     (("undo", "please undo", "undo it", "deselect", "take it back", "put it back", "go back", "undo please",
       "take that back", "undo that", "go back one", "back", "not that one, undo", "unselect", "deselect please"),),
     (("", "", "please", "now", "can you", "could you", "just"), TAKE_BACK, THAT),
+    (("", "", "please"), TAKE_BACK, ("that", "this", "the last", "your last", "the wrong"), NOUN),
 )  # fmt: skip
-ORDINAL = (
-    "the first one",
-    "the first",
-    "the one you picked first",
-    "the first one you picked",
-    "your first pick",
-)
-UNDO_FIRST: tuple[Phrase, ...] = ((("", "please", "no,", "can you"), TAKE_BACK, ORDINAL),)
+UNDO_FIRST: tuple[Phrase, ...] = (
+    (("", "please", "no,", "can you"), TAKE_BACK,
+     ("the first one", "the first", "the one you picked first", "the first one you picked", "your first pick",
+      "the first image", "the first figure you picked", "your first choice")),
+)  # fmt: skip
 TAIL = (
     "please", "i think", "lol", "i guess", "maybe", "if you can", "thanks", "haha", "pls", "or something", "next",
     "too", "as well", "now", "first", "there", "or so", "sort of", "you know", "again", "this time", "!", "?", "...",
@@ -131,6 +137,7 @@ REMOVE: tuple[Phrase, ...] = (
       "the figure of {x}", "looks like {x}", "the shape like {x}", "the first one, {the x}", "the one like {x}",
       "{the x} you picked before", "{the x} you selected earlier", "{the x} that you chose first", "the other {x}",
       "the one you picked for {the x}", "the one that you picked when i said {x}", "your choice for {the x}",
+      "the choice you made when i said {x}", "the piece that looks like {x}", "the object that looks like {x}",
       "what you took for {the x}", "the earlier one, {the x}", "the one from before, {the x}", "the selected {x}",
       "{the x} that is selected", "{the x} from the selection", "the one with {x}", "the picture of {x}", "{x} one")),
     (("not {the x}", "{the x} is wrong", "{the x} was wrong", "{the x} should not be selected", "{the x} isn't right",
@@ -217,6 +224,11 @@ LEAD = (
     "yeah", "for starters", "um", "er", "ok,", "cool,", "lol", "alright then", "plus", "oh,", "so,", "well,",
     "to begin,",
 )  # fmt: skip
+COUNT = (
+    "total 4.", "total 3,", "4 in total.", "there are three.", "there are four of them.", "three to find.",
+    "we need five images.", "4 figures.", "two more after this.", "this time it's four.", "3 pieces in all.",
+)  # fmt: skip
+IS = ("is", "is", "looks like", "is like", "has", "looks a bit like", "could be", "would be", "with", ":")
 VERB = (
     "select", "pick", "choose", "click", "click on", "find", "get", "grab", "take", "look for", "go for", "mark",
     "tap", "please select", "please pick", "please choose", "can you find", "could you select", "i need", "i want",
@@ -225,7 +237,6 @@ VERB = (
     "it's", "i'd like", "do u see", "can u find", "can you click", "would you mind clicking",
     "find me",
     "get me", "where is", "what about", "how about", "you need", "there's", "here is", "look at", "plz get",
-    "should be",
     "point at", "can i have", "let's have", "i'd go for", "let's take", "let us do",
 )  # fmt: skip
 LIKE = (
@@ -247,9 +258,13 @@ ASK: tuple[Phrase, ...] = (
     (("", "", *LEAD), VERB, ("{the x}", "{the x}", "{x}"), ("", "", *TAIL, *CLICK_IT)),
     (("", "", *LEAD), LIKE, ("{x}",), ("", "", *TAIL)),
     (LEAD, VERB, ("{the x}", "{the x}", "{x}")),
-    (VERB, ("the one", "the image", "the figure", "one", "the shape", "the picture"),
-     ("that looks like", "like", "which looks like", "with", "that looks kind of like", "that could be", "of"),
-     ("{x}",), ("", "", *TAIL)),
+    (VERB, ("the", "the", "a", "that"), NOUN,
+     ("that looks like", "like", "which looks like", "with", "that looks kind of like", "that could be", "of",
+      "that has", "that is"),
+     ("{x}",), ("", "", *TAIL, ". don't touch anything else", ". do not click the others")),
+    (("", *COUNT), ("", "the", "the", "our", "my"), ORDINAL, ("", *NOUN), IS, ("{x}", "{x}", "{the x}"), ("", *TAIL)),
+    (("", *COUNT), ("the", "this", "this"), NOUN, IS, ("{x}",), ("", *TAIL)),
+    (COUNT, ("", *LEAD), ("{x}", "{the x}")),
     (("{x}, {x2}", "{x}. {x2}", "{x} or {x2}", "{x}, or maybe {x2}", "{x}, looks like {x2}", "{the x}, it has {x2}",
       "{x}, more like {x2}", "{x}. it's {x2}", "{x} ... {x2}", "{x}, could also be {x2}", "either {x} or {x2}"),),
 )  # fmt: skip
@@ -303,6 +318,8 @@ INSTEAD_ALONE: tuple[Phrase, ...] = (
       "change it to", "change that to", "switch it to", "make it", "rather", "instead", "exchange it for",
       "i was looking for", "what i want is", "what i meant was", "you should pick", "go for", "use", "trade it for"),
      ("{x}", "{the x}", "{the x}"), ("", "", "", "instead", "please", "this time")),
+    (("the", "the correct", "the right", "this", "my"), NOUN, (*IS[:-1], "is more like", "could be described as"),
+     ("{x}",)),
 )  # fmt: skip
 INSTEAD: tuple[Phrase, ...] = (
     (("{x}", "{x}", "{the x}", "{x} instead", "{the x} instead", "try {the x} instead"),),

@@ -50,6 +50,9 @@ class LanguageSettings:
     rate: float = 1e-3
     turns: int = 9
     """Maximum number of turns of a dialogue."""
+    right: float = 0.5
+    """Share of dialogues in which the figure that was meant is the matcher's likeliest, however close others are, so
+    that the language part takes the likeliest one."""
     unmarked: float = 0.05
     """Share of messages whose descriptions are not marked, as if the tagger had missed them."""
 
@@ -74,13 +77,15 @@ class ScriptedMatcher:
     certain others again and again, as a real one does.
     """
 
-    def __init__(self, letters: str, rng: random.Random) -> None:
+    def __init__(self, letters: str, rng: random.Random, right: float = 0.0) -> None:
+        """`right`: probability that it is never wrong in this dialogue, however little it knows."""
         self._rng = rng
         self._numbers = np.random.default_rng(rng.getrandbits(32))
         self._place = {letter: place for place, letter in enumerate(letters)}
         self._skill = rng.choice((rng.uniform(0, 4), rng.uniform(3, 10)))
         self._habit = rng.uniform(0, 2) * self._numbers.standard_normal((len(letters), len(letters)))
         self._noise = rng.uniform(0.3, 2.5)
+        self._right = rng.random() < right
 
     def logits(self, letter: str | None) -> np.ndarray:
         """[N] logits for a description of the figure with this letter, or for words about no figure."""
@@ -90,6 +95,9 @@ class ScriptedMatcher:
         place = self._place[letter]
         found = self._habit[place] + noise
         found[place] += self._skill * self._rng.uniform(0.6, 1.2)
+        if self._right:
+            likeliest = found.argmax()
+            found[[place, likeliest]] = found[[likeliest, place]]
         return found
 
     def mistake(self, letter: str, free: Sequence[str]) -> str:
@@ -215,7 +223,7 @@ def _dialogue(
 ) -> Encoded:
     """A dialogue on a random board, heard by a random matcher."""
     letters = some_letters(rng)
-    matcher = ScriptedMatcher(letters, rng)
+    matcher = ScriptedMatcher(letters, rng, settings.right)
     dialogue = speaker.play(letters, settings.turns, mistakes=matcher.mistake)
     return encoder(dialogue, matcher, settings.unmarked, rng)
 

@@ -12,7 +12,7 @@ from learner.feedback.rules.decoder import rejects
 from learner.feedback.rules.lexicon import DESELECT_VERBS, LOOSE_DESELECT_VERBS, REJECTIONS
 from learner.policy.tiny.dialogues import Utterance
 from learner.policy.tiny.modules import TAGS
-from learner.policy.tiny.phrases import every_word
+from learner.policy.tiny.phrases import NOUN, ORDINAL, every_word
 from learner.policy.tiny.tokenizer import AGAIN, CLOSES, OPENS
 
 OUTSIDE, FIRST, INSIDE = range(TAGS)
@@ -28,6 +28,10 @@ _BARE_VERB = re.compile(
     r"(?=\s*(?:[.,;!?]|$|(?:[:-]\s*)?(?:and|then|next|now|pick|select|choose|find|click|get|looks?)\b(?!-)))"
 )
 """A description, or else a verb that asks to deselect and has no object."""
+
+_FITS_ANY = "|".join((*ORDINAL, *NOUN, "it", "they", "is", "be", "do", "not"))
+_SAYS_NOTHING = re.compile(rf"(?:(?:an?|the|this|that|these) )?(?:(?:{_FITS_ANY})\b\s*)+")
+"""Words that would fit any figure: they alone do not describe one."""
 
 
 class Marker:
@@ -71,6 +75,8 @@ class Marker:
         marked, end = "", 0
         for first, last in spans(tags, [token.startswith("##") for token in encoding.tokens]):
             start, stop = offsets[first][0], offsets[last][1]
+            if _SAYS_NOTHING.fullmatch(utterance, start, stop):
+                continue
             marked += f"{utterance[end:start]} {OPENS} {utterance[start:stop]} {CLOSES} "
             end = stop
         marked += utterance[end:]

@@ -90,6 +90,27 @@ def test_descriptions_are_found_in_what_people_type(policy: Policy):
     assert sum(bare[typed] == cases[typed] for typed in cases) >= len(cases) - 1, bare
 
 
+def test_words_that_would_fit_any_figure_describe_none(policy: Policy):
+    for typed, said in {
+        "Click the piece that looks like a funnel": ["a funnel"],
+        "The second is a thick tree": ["a thick tree"],
+        "De-select that PIECE, and click the tall man": ["the tall man"],
+        "the last figure is a Man with a hat": ["a man with a hat"],
+        "next Object: a lamp": ["a lamp"],
+        "Pick the image of a dog": ["a dog"],
+    }.items():
+        assert descriptions(policy, typed) == said
+    for typed in (
+        "No, the other piece",
+        "select that Object",
+        "Not that shape, the other SHAPE",
+        "the last one",
+    ):
+        assert descriptions(policy, typed) == [], typed
+    for typed in ("looks like an A", "the letter a", "the square", "the triangle shape"):
+        assert len(descriptions(policy, typed)) == 1, typed
+
+
 def spelled(policy: Policy, typed: str) -> str:
     return policy.backend.spell(plain(typed))
 
