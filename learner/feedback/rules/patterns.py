@@ -162,7 +162,7 @@ REJECTION = _phrases(
     try (?:again|another|once|a different|one more|the other|something|harder|to look)
     (?:i|you|we) (?:do|did|should|would|could|have)(?: \w+)? ?not (?:\w+ )?<WANT>(?! (?:any|anything|more) )
     (?:should not have|not supposed to)
-    ^(?:please )?(?:do not|never) <WANT> (?:that|this|it|the|those|these)
+    ^(?:please )?(?:do not|never) <WANT> (?:that|this|it|the(?! (?:others|rest)\b)|those|these)
     (?<!when )(?<!what )(?<!where )(?:i|we) (?:said|meant|mean|asked)
     (?<!when )(?<!what )(?<!where )i was (?:talking|describing|looking|referring|asking)
     re-?select

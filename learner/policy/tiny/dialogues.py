@@ -214,7 +214,7 @@ class ScriptedSpeaker:
         if others and rng.random() < manner.contrasts:
             said = self._filled(phrases.ASK_NOT, table, {"x": table.aim[0], "y": rng.choice(others)})
         else:
-            said = self._about(phrases.ASK, table)
+            said = self._about(phrases.ASK_NEXT, table)
         return self._joined(opening, said), table.selected | {*table.aim}
 
     def _change_mind(self, table: _Table) -> tuple[Utterance, frozenset[str]]:

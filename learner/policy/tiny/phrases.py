@@ -19,11 +19,12 @@ def about(place: str, options: tuple[str, ...]) -> tuple[str, ...]:
 
 
 NOUN = (
-    "one", "one", "image", "shape", "figure", "piece", "picture", "thing", "object", "symbol", "drawing", "silhouette",
+    "one", "image", "shape", "figure", "piece", "picture", "thing", "object", "symbol", "drawing", "silhouette",
     "tangram", "item",
 )  # fmt: skip
 """What people call a figure whatever it looks like."""
 ORDINAL = ("first", "second", "third", "fourth", "next", "last", "final", "other")
+"""Which one of several, whatever it looks like."""
 
 
 YES: tuple[Phrase, ...] = (
@@ -76,7 +77,7 @@ UNDO: tuple[Phrase, ...] = (
     (("undo", "please undo", "undo it", "deselect", "take it back", "put it back", "go back", "undo please",
       "take that back", "undo that", "go back one", "back", "not that one, undo", "unselect", "deselect please"),),
     (("", "", "please", "now", "can you", "could you", "just"), TAKE_BACK, THAT),
-    (("", "", "please"), TAKE_BACK, ("that", "this", "the last", "your last", "the wrong"), NOUN),
+    (("", "", "please"), TAKE_BACK, ("that", "this", "the last", "your last"), NOUN),
 )  # fmt: skip
 UNDO_FIRST: tuple[Phrase, ...] = (
     (("", "please", "no,", "can you"), TAKE_BACK,
@@ -137,7 +138,7 @@ REMOVE: tuple[Phrase, ...] = (
       "the figure of {x}", "looks like {x}", "the shape like {x}", "the first one, {the x}", "the one like {x}",
       "{the x} you picked before", "{the x} you selected earlier", "{the x} that you chose first", "the other {x}",
       "the one you picked for {the x}", "the one that you picked when i said {x}", "your choice for {the x}",
-      "the choice you made when i said {x}", "the piece that looks like {x}", "the object that looks like {x}",
+      "the piece that looks like {x}", "the object that looks like {x}",
       "what you took for {the x}", "the earlier one, {the x}", "the one from before, {the x}", "the selected {x}",
       "{the x} that is selected", "{the x} from the selection", "the one with {x}", "the picture of {x}", "{x} one")),
     (("not {the x}", "{the x} is wrong", "{the x} was wrong", "{the x} should not be selected", "{the x} isn't right",
@@ -225,10 +226,10 @@ LEAD = (
     "to begin,",
 )  # fmt: skip
 COUNT = (
-    "total 4.", "total 3,", "4 in total.", "there are three.", "there are four of them.", "three to find.",
-    "we need five images.", "4 figures.", "two more after this.", "this time it's four.", "3 pieces in all.",
+    "total 3.", "total: 3,", "3 in total.", "there are three.", "there are three of them.", "three to find.",
+    "we need three images.", "3 pieces in all.",
 )  # fmt: skip
-IS = ("is", "is", "looks like", "is like", "has", "looks a bit like", "could be", "would be", "with", ":")
+IS = ("is", "is", "looks like", "is like", "has", "looks a bit like", "could be", "would be")
 VERB = (
     "select", "pick", "choose", "click", "click on", "find", "get", "grab", "take", "look for", "go for", "mark",
     "tap", "please select", "please pick", "please choose", "can you find", "could you select", "i need", "i want",
@@ -258,16 +259,22 @@ ASK: tuple[Phrase, ...] = (
     (("", "", *LEAD), VERB, ("{the x}", "{the x}", "{x}"), ("", "", *TAIL, *CLICK_IT)),
     (("", "", *LEAD), LIKE, ("{x}",), ("", "", *TAIL)),
     (LEAD, VERB, ("{the x}", "{the x}", "{x}")),
-    (VERB, ("the", "the", "a", "that"), NOUN,
+    (VERB, ("the", "the", "that"), NOUN,
      ("that looks like", "like", "which looks like", "with", "that looks kind of like", "that could be", "of",
       "that has", "that is"),
-     ("{x}",), ("", "", *TAIL, ". don't touch anything else", ". do not click the others")),
-    (("", *COUNT), ("", "the", "the", "our", "my"), ORDINAL, ("", *NOUN), IS, ("{x}", "{x}", "{the x}"), ("", *TAIL)),
-    (("", *COUNT), ("the", "this", "this"), NOUN, IS, ("{x}",), ("", *TAIL)),
-    (COUNT, ("", *LEAD), ("{x}", "{the x}")),
+     ("{x}",), ("", "", *TAIL)),
     (("{x}, {x2}", "{x}. {x2}", "{x} or {x2}", "{x}, or maybe {x2}", "{x}, looks like {x2}", "{the x}, it has {x2}",
       "{x}, more like {x2}", "{x}. it's {x2}", "{x} ... {x2}", "{x}, could also be {x2}", "either {x} or {x2}"),),
 )  # fmt: skip
+ASK_NEXT: tuple[Phrase, ...] = (
+    *ASK,
+    (("", *COUNT), ("", "the", "the"), ("first", "second", "third", "next", "next", "last", "last"), ("", *NOUN),
+     (*IS, ":"), ("{x}", "{x}", "{the x}"), ("", *TAIL)),
+    (("", *COUNT), ("the", "this", "this"), NOUN[1:], IS, ("{x}",), ("", *TAIL)),
+    (COUNT, ("", *LEAD), ("{x}", "{the x}")),
+    (VERB, ("{x}", "{the x}"), (". don't touch anything else", ", but don't touch anything else")),
+)  # fmt: skip
+"""A figure is described that is wanted beside what is selected."""
 CHANGE = (",", ",", ".", ".", ";", "-", "!", "...", "")
 """Between what is not wanted and what is."""
 AND_THEN = (",", ".", ";", "-", "and", "and", "then", "and then")
@@ -318,8 +325,7 @@ INSTEAD_ALONE: tuple[Phrase, ...] = (
       "change it to", "change that to", "switch it to", "make it", "rather", "instead", "exchange it for",
       "i was looking for", "what i want is", "what i meant was", "you should pick", "go for", "use", "trade it for"),
      ("{x}", "{the x}", "{the x}"), ("", "", "", "instead", "please", "this time")),
-    (("the", "the correct", "the right", "this", "my"), NOUN, (*IS[:-1], "is more like", "could be described as"),
-     ("{x}",)),
+    (("the correct", "the right"), NOUN, (*IS, "is more like", "could be described as"), ("{x}",)),
 )  # fmt: skip
 INSTEAD: tuple[Phrase, ...] = (
     (("{x}", "{x}", "{the x}", "{x} instead", "{the x} instead", "try {the x} instead"),),
@@ -399,7 +405,7 @@ BREAK = (", ", ", ", ". ", ". ", "! ", " ", " ", " ", " - ", "... ", "; ", ", bu
 
 KINDS = (
     YES, NO, AGAIN, UNDO, UNDO_FIRST, REMOVE, REMOVE_SEVERAL, KEEP, KEEP_ONLY, KEEP_ONE_OF_TWO, PUT_BACK, CLEAR,
-    CLEAR_TWO, ASK, ASK_NOT, INSTEAD_ALONE, INSTEAD, NOT_THE_LAST, SWAP, TWO, THREE,
+    CLEAR_TWO, ASK_NEXT, ASK_NOT, INSTEAD_ALONE, INSTEAD, NOT_THE_LAST, SWAP, TWO, THREE,
 )  # fmt: skip
 _BEFORE_PUNCTUATION = re.compile(r"\s+([,.;:!?])")
 """Spaces that nobody types."""

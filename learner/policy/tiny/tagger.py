@@ -29,8 +29,10 @@ _BARE_VERB = re.compile(
 )
 """A description, or else a verb that asks to deselect and has no object."""
 
-_FITS_ANY = "|".join((*ORDINAL, *NOUN, "it", "they", "is", "be", "do", "not"))
-_SAYS_NOTHING = re.compile(rf"(?:(?:an?|the|this|that|these) )?(?:(?:{_FITS_ANY})\b\s*)+")
+_ARTICLES = frozenset(("a", "an", "the", "this", "that", "these"))
+_FITS_ANY = frozenset(
+    (*ORDINAL, *NOUN, *(f"{noun}s" for noun in NOUN), "it", "they", "is", "be", "do", "not")
+)
 """Words that would fit any figure: they alone do not describe one."""
 
 
@@ -75,7 +77,7 @@ class Marker:
         marked, end = "", 0
         for first, last in spans(tags, [token.startswith("##") for token in encoding.tokens]):
             start, stop = offsets[first][0], offsets[last][1]
-            if _SAYS_NOTHING.fullmatch(utterance, start, stop):
+            if says_nothing(utterance[start:stop], utterance[stop:]):
                 continue
             marked += f"{utterance[end:start]} {OPENS} {utterance[start:stop]} {CLOSES} "
             end = stop
@@ -83,6 +85,15 @@ class Marker:
         if rejects(typed):
             marked = f"{AGAIN} {_BARE_VERB.sub(lambda found: found[1] or f'{found[2]} it', marked)}"
         return " ".join(marked.split())
+
+
+def says_nothing(description: str, after: str) -> bool:
+    """Whether a description would fit any figure: "the other shape", or "a" where "drawing" comes `after` it."""
+    words = _WORD.findall(description)
+    if words and words[0] in _ARTICLES:
+        rest = words[1:] or _WORD.findall(after)[:1]
+        return bool(rest) and _FITS_ANY.issuperset(rest)
+    return _FITS_ANY.issuperset(words)
 
 
 def spans(tags: Sequence[int], continues: Sequence[bool]) -> list[tuple[int, int]]:

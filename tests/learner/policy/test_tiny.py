@@ -334,8 +334,10 @@ def test_the_matcher_points_among_all_and_among_what_is_selected(policy: Policy,
     assert taken.sum(-1).tolist() == pytest.approx([0.0, 1.0, 1.0])
 
 
-def test_what_is_selected_or_was_taken_back_is_less_likely_meant(policy: Policy, pointing):
+def test_what_is_selected_or_was_taken_back_is_less_likely_meant(policy: Policy, pointing, monkeypatch):
     figures, config = images.ids[20:30], policy.backend.model.config
+    assert config.returned_bias < 0 and config.selected_bias < 0
+    monkeypatch.setattr(config, "selected_bias", -1.0)  # they are told apart
     past = [
         Step("", "the same words", "select B C"),
         Step("B C", "the same words", "deselect B select D"),
@@ -347,7 +349,6 @@ def test_what_is_selected_or_was_taken_back_is_less_likely_meant(policy: Policy,
     expected[1, [1, 2]] = config.selected_bias  # B and C are selected
     expected[2, [2, 3]] = config.selected_bias  # C and D are, B is not any more
     expected[2, 1] = config.returned_bias
-    assert config.returned_bias < 0 and config.selected_bias < 0
     assert change.flatten().tolist() == pytest.approx(expected.flatten().tolist(), abs=1e-4)
 
 
@@ -529,12 +530,12 @@ def test_a_message_is_about_the_mean_of_its_descriptions_however_long_they_are(p
     assert torch.allclose(whole[0], torch.stack(logs).mean(0).softmax(-1), atol=1e-5)
 
 
-def test_a_second_rejection_goes_back_to_the_first_description(policy: Policy, pointing):
-    figures = images.ids[20:30]
+def test_a_second_rejection_goes_back_to_the_first_description(policy: Policy, pointing, monkeypatch):
+    figures, config = images.ids[20:30], policy.backend.model.config
+    monkeypatch.setattr(config, "selected_bias", -1.0)  # told apart from that of figures that were taken back
     past = [Step("", "« a boat »", "select B"), Step("B", f"{AGAIN} no", "deselect B select C")]
     (whole, _), _ = pointing(policy, figures, past, "C", f"{AGAIN} wrong, try again")
     (alone, _), _ = pointing(policy, figures, [], "", "« a boat »")
-    config = policy.backend.model.config
     held = torch.zeros(10)
     held[1], held[2] = config.returned_bias, config.selected_bias
     assert torch.allclose(whole[2], (alone[0].log() + 2 * held).softmax(-1), atol=1e-5)
