@@ -40,7 +40,7 @@ from learner.policy.tiny.tokenizer import (
 from learner.policy.tiny.vocabulary import read_vocabulary
 from learner.settings import TINY_WEIGHTS
 
-SELECTED_BIAS, RETURNED_BIAS, NEWEST_BIAS = -1.0, -3.0, 3.0
+SELECTED_BIAS, RETURNED_BIAS, NEWEST_BIAS = -3.0, -3.0, 3.0
 """See `TinyVlmConfig`."""
 WORD_SCALE = 0.25
 """Standard deviation of words' embeddings; that of labels is 1, so that the language part tells them apart first."""

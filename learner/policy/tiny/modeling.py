@@ -7,8 +7,8 @@ embedding of its closing token, and those of the matching selected figures to th
 probability that it is of a selected one. The summary and the act token have the letters for all descriptions of the
 utterance together, without that weight. An utterance that rejects the last pick is about the same figures as the one
 before, so what matched then counts too, except in one of several descriptions that is of the last pick itself. Selected
-figures have a lower prior than others, and figures that were selected and deselected a still lower one. An utterance
-that rejects asks to deselect what the turn before selected, more probably than an earlier pick.
+figures, and those that were selected and deselected, have a lower prior than others. An utterance that rejects asks to
+deselect what the turn before selected, more probably than an earlier pick.
 
 The language part sees neither figures nor the words of descriptions: it learns what to do with letters in a dialogue.
 The matcher learns which words fit which figures. Each can be trained without the other.
