@@ -21,7 +21,7 @@ from store.models import Game, Turn, now
 from store.players import SOMEBODY_ELSE, export_player
 from store.training import usable_interactions
 
-UNSURE, SURE = -1.5, log(0.5)
+UNSURE, SURE = -1.5, log(0.7)
 CLEAR = "select A"
 """A legal first action, which the policy of the tests follows."""
 
@@ -496,8 +496,8 @@ REQUEST = TurnRequest(
     ("sampled", "found"),
     [
         ([("select A", 0.9)], []),
-        ([("select A", 0.4), ("select B", 0.5)], []),
-        ([("select A", 0.2), ("select B", 0.4), *[("select A", 0.2)] * 3], ["select B", "select A"]),
+        ([("select A", 0.4), ("select B", 0.7)], []),
+        ([("select A", 0.2), ("select B", 0.69), *[("select A", 0.2)] * 3], ["select B", "select A"]),
         ([("select A", 0.3)] * 5, ["select A"]),
         (
             [(f"select {letter}", 0.1 + 0.01 * place) for place, letter in enumerate("ABCDE")],
