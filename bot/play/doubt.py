@@ -14,8 +14,8 @@ from games.words import spoken
 from learner.protocol import TurnAnswer, TurnRequest
 
 SURE = 0.7
-"""The policy is sure if one action has at least this propensity. docs/results.md, "When the bot asks", has how often the
-embedded policy is unsure, and how often it would be right."""
+"""The policy is sure if one action has at least this propensity. How often the embedded policy is unsure, and how often
+it would be right: docs/results.md, "When the bot asks"."""
 SAMPLES = 5
 """Samples without such an action after which the policy is unsure. Where there is one they all miss it in at most 0.3%
 of the cases, and one sample usually shows it."""
