@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 
 from bot.language import number
-from games.core import Game, Outcome, Words
+from games.core import Change, Game, Outcome, Words
 from games.language import N_, _, ngettext
 from games.words import storable
 
@@ -111,9 +111,9 @@ NOT_SAVED = N_("I can't save our game right now. Your message is kept; I'll go o
 DM_ANSWER = N_("Hi! Games are played in a server's channel: use `/play` there. `/help` tells you how.")
 NO_GAME = N_("You have no game running here. `/play` starts one!")
 GAME_IS_OVER = N_("This game is over. Press **New game** or use `/play` for another one.")
-GIVE_UP_SURE = N_("Give up this game? I'll show which figures you meant.")
+GIVE_UP_SURE = N_("Give up this game? I'll show which figures I missed or got wrong.")
 ENDED = N_("I ended that game and showed which figures were meant.")
-GIVEN_UP = N_("Given up. Let's see which ones you meant.")
+GIVEN_UP = N_("Given up. Let's see which ones I missed.")
 NOT_GIVEN_UP = N_("We go on: describe the next figure to me.")
 GAME_ENDED_IDLE = N_(
     "I ended this game because nothing was said in it for a long time. `/play` starts another one."
@@ -128,6 +128,9 @@ HOW_TO_GO_ON = N_(
     "Asking didn't cost you a turn."
 )
 
+TURNS_LEFT = N_(
+    "Above my newest board it says how many turns are left. Asking and chatting don't cost any."
+)
 NO_PLAIN_MESSAGES = N_(
     "I can't read plain messages here: reply to my board, mention me, or press **Describe**."
 )
@@ -312,24 +315,35 @@ def credits(turns: Mapping[str, int]) -> str:
     return _("Described by {players}.").format(players=players)
 
 
+def _clicked(change: Change | None) -> str:
+    picked, dropped = (len(change.picked), len(change.dropped)) if change else (0, 0)
+    if picked and dropped:
+        return _("I clicked {picked} and took back {dropped}.").format(picked=picked, dropped=dropped)
+    if picked:
+        return ngettext("I clicked {n} figure.", "I clicked {n} figures.", picked).format(n=picked)
+    if dropped:
+        return ngettext("I took back {n} figure.", "I took back {n} figures.", dropped).format(n=dropped)
+    return _("That's what I clicked.")
+
+
 def board(
     words: Words,
     outcome: Outcome,
     turns: int,
     max_turns: int,
     unplayed: int = 0,
+    change: Change | None = None,
     *,
     by_moderator: bool = False,
 ) -> str:
-    """The line above a board. `by_moderator`: whether a moderator ended the game."""
+    """The line above a board. `change`: what the last turn clicked. `by_moderator`: whether a moderator ended the
+    game."""
     match outcome:
         case Outcome.OPEN:
             left = max_turns - turns
             line = ngettext(
-                "That's what I clicked. What next? ({left} turn left)",
-                "That's what I clicked. What next? ({left} turns left)",
-                left,
-            ).format(left=left)
+                "{clicked} What next? ({left} turn left)", "{clicked} What next? ({left} turns left)", left
+            ).format(clicked=_clicked(change), left=left)
         case Outcome.WON:
             line = ngettext(
                 "🎉 **{won} in {turns} turn!** Well described.",

@@ -19,6 +19,8 @@ from local_discord.world import World
 
 log = logging.getLogger(__name__)
 
+ACK_AFTER = 0.1
+"""Seconds until a heartbeat is answered."""
 DISPATCH, HEARTBEAT, IDENTIFY, PRESENCE, VOICE, RESUME, RECONNECT, REQUEST_MEMBERS = 0, 1, 2, 3, 4, 6, 7, 8
 INVALID_SESSION, HELLO, ACK = 9, 10, 11
 MESSAGES = {"MESSAGE_CREATE", "MESSAGE_UPDATE"}
@@ -242,7 +244,9 @@ class Gateway:
     def _react(self, connection: Connection, op: int, data: Any) -> int | None:
         """Handles a frame. A number is the code to close the connection with."""
         if op == HEARTBEAT:
-            connection.send(ACK, None)
+            # discord.py notes when it sent a heartbeat only afterwards, in another thread: an answer that comes sooner
+            # than any network's looks to it like one to the heartbeat before
+            asyncio.get_running_loop().call_later(ACK_AFTER, connection.send, ACK, None)
         elif op == IDENTIFY:
             return self._identify(connection, data)
         elif op == RESUME:

@@ -18,7 +18,7 @@ from bot.statistics.learning import LearningNotes
 from bot.study.survey import SurveyNotes
 from games import GAMES
 from games.board import numbered
-from games.core import Board, Outcome
+from games.core import Board, Change, Outcome, change_of
 from games.language import _
 from store.games import action_key, deal_of, state_of
 from store.models import EndReason, Game, Instruction, Turn
@@ -152,6 +152,7 @@ class BoardDisplay:
                 turns,
                 rules.max_turns,
                 position.unplayed,
+                _last_change(game, position.turns),
                 by_moderator=game.end_reason is EndReason.MODERATOR,
             )
         if position.credits:
@@ -227,3 +228,10 @@ def _reference(message_id: str, thread: discord.PartialMessageable) -> discord.M
     return discord.MessageReference(
         message_id=int(message_id), channel_id=thread.id, fail_if_not_exists=False
     )
+
+
+def _last_change(game: Game, turns: Sequence[Turn]) -> Change | None:
+    """What the last turn clicked, None before the first."""
+    if not turns:
+        return None
+    return change_of(GAMES[game.game], game.listener, state_of(game, turns[:-1]), turns[-1].action)

@@ -19,6 +19,8 @@ class Intent(Enum):
 
     QUESTION = auto()
     """How to play, or what is kept of it."""
+    TURNS_LEFT = auto()
+    """How many turns are left."""
     GIVE_UP = auto()
     """Asks to end the game."""
     CHAT = auto()
@@ -42,6 +44,8 @@ def intent_of(text: str) -> Intent | None:
         for core in (said, _AFTER.sub("", _BEFORE.sub("", said))):
             if _QUESTION.fullmatch(core):
                 return Intent.QUESTION
+            if _TURNS_LEFT.fullmatch(core):
+                return Intent.TURNS_LEFT
             if _GIVE_UP.fullmatch(core):
                 return Intent.GIVE_UP
     return None
@@ -69,6 +73,7 @@ _LAUGHTER = _any(
     """
 )
 _WHO = r"(?: (?:there|bot|all|everyone|everybody|guys|folks|again|buddy|mate|dude))?"
+_ODD = "(?:(?:so |really |very |all |pretty |kinda )*(?:weird|strange|funny|odd|cute|cool|abstract|hard|difficult|tricky))"
 _CHAT_UNIT = _any(
     rf"""
     {_LAUGHTER}
@@ -84,6 +89,9 @@ _CHAT_UNIT = _any(
     (?:this|that) (?:is|was) (?:so |really |very |too )?(?:much )?(?:fun|funny|hilarious)
     (?:thats|thiss|its) (?:so |really |very |too )?(?:much )?(?:fun|funny|hilarious)
     (?:i )?(?:love|like|enjoy) (?:the|this) game(?: (?:so much|a lot))?
+    (?:shall|should) we (?:begin|start|play|go)(?: now)?|(?:are you |i ?am |im |we ?are )?ready(?: to (?:play|go|start))?
+    lets (?:begin|start|play|go|do (?:this|it)|get started)(?: now)?
+    (?:theyre|(?:these|those|they)(?: (?:figures|pictures|shapes|ones))?(?: all)? (?:look|are|r)) {_ODD}
     """
 )
 _VERDICTS = frozenset(
@@ -139,8 +147,6 @@ _QUESTION = re.compile(
         (?:the )?(?:rules|instructions)|tutorial
         what (?:do|does|is|are|s) the (?:stars?|targets?|marks?)(?: mean| for)?|whats the star(?: for)?
         (?:can|do) (?:you|u) (?:see|know) (?:the |my |which (?:ones )?(?:are )?(?:the )?)?(?:stars?|targets?)
-        how many (?:turns|tries|guesses) (?:do (?:i|we|you)|have (?:i|we)|are)(?: there| have| got)?(?: left)?
-        how many (?:turns|tries|guesses) left
         (?:are|r) (?:you|u) (?:a |an )?(?:real )?(?:bot|human|ai|robot|person|real|there)
         (?:who|what) (?:are|r) (?:you|u)
         (?:(?:what )?(?:do|will) (?:you|u)|are you going to) {_KEEP}(?: {_KEPT})?
@@ -151,6 +157,17 @@ _QUESTION = re.compile(
         """.replace(
             "{UNSURE}", "(?:idk|(?:i )?(?:dont|do not|didnt) (?:even )?(?:know|understand|get|remember))"
         )
+    )
+)
+
+_TURNS = "(?:turns|tries|guesses|attempts|chances)"
+_TURNS_LEFT = re.compile(
+    _any(
+        rf"""
+        how many (?:more )?{_TURNS} (?:do (?:i|we|you)|have (?:i|we)|are)(?: still)?(?: there| have| got| get)?(?: left)?
+        how many (?:more )?{_TURNS}(?: (?:left|remain|remaining|to go))?|how many left
+        (?:do|have) (?:i|we) (?:still )?(?:have|got) (?:any|more|any more|some) {_TURNS}(?: left)?
+        """
     )
 )
 
@@ -205,12 +222,19 @@ _GERMAN = {
             was (?:soll|muss|kann) ich (?:hier |jetzt |denn )*(?:tun|machen|schreiben|sagen)(?: jetzt)?
             was (?:sind|ist) (?:die|hier die) (?:spiel)?regeln|(?:die )?(?:spiel)?regeln|anleitung|was ist das(?: hier)?
             (?:ich )?versteh(?:e)? (?:das|es|{_SPIEL}|die regeln) nicht|(?:und )?was jetzt|wie weiter
-            wie ?viele züge (?:habe? ich|haben wir|bleiben mir|bleiben uns|sind)(?: noch)?(?: übrig)?
             bist du (?:ein |eine )?(?:bot|mensch|echt|ki|roboter)|wer bist du
             lernst du (?:von mir|aus dem,? was ich (?:schreibe|sage)|aus {_SPIEL}|etwas davon)
             (?:was machst du|was passiert) mit (?:meinen (?:daten|worten|nachrichten)|dem,? was ich (?:schreibe|sage))
             speicherst du (?:das|was ich (?:schreibe|sage)|meine (?:daten|nachrichten))
             (?:kannst du|wie kann ich) meine (?:daten|nachrichten|spiele) (?:bitte )?(?:löschen|exportieren)
+            """
+        )
+    ),
+    Intent.TURNS_LEFT: re.compile(
+        _any(
+            """
+            wie ?viele (?:züge|versuche) (?:habe? ich|haben wir|bleiben mir|bleiben uns|sind)(?: noch)?(?: übrig)?
+            wie ?viele (?:züge|versuche) noch
             """
         )
     ),
@@ -229,7 +253,7 @@ _GERMAN = {
 
 _WORDS = frozenset(
     word
-    for pattern in (_CHAT_UNIT, _QUESTION.pattern, _GIVE_UP.pattern)
+    for pattern in (_CHAT_UNIT, _QUESTION.pattern, _TURNS_LEFT.pattern, _GIVE_UP.pattern)
     for word in re.findall(r"(?<![\\\[\w])[a-z]{3,}", re.sub(r":[a-z_]{2,}:", " ", pattern))
 )
 _LONG = 5

@@ -74,6 +74,8 @@ def read(text: str, extras: bool = False) -> Content:
     match intent_of(text):
         case Intent.QUESTION:
             return Unplayable(texts.HOW_TO_GO_ON)
+        case Intent.TURNS_LEFT:
+            return Unplayable(texts.TURNS_LEFT)
         case Intent.GIVE_UP:
             return GiveUp()
         case Intent.CHAT:

@@ -22,7 +22,8 @@ async def test_a_game_is_chosen_played_and_won(house: House, ada: Person, policy
         if not game.clicked(row.listener, action) & set(row.targets)
     )
     board = await house.turn(ada, thread, wrong)
-    assert f"({game.max_turns - 1} turns left)" in board.content
+    clicked = "I clicked 1 figure."
+    assert board.content.startswith(f"{clicked} What next? ({game.max_turns - 1} turns left)")
     result = await house.turn(ada, thread, await house.winning_words(thread))
     assert f"{game.words.won} in 2 turns" in result.content
     assert (await house.settled(thread)).outcome is Outcome.WON
@@ -50,3 +51,14 @@ async def test_every_game_is_listed_by_its_own_label(house: House):
     assert [(choice["name"], choice["value"]) for choice in option["choices"]] == [
         (game.words.label, game.name) for game in GAMES.values()
     ]
+
+
+async def test_a_board_says_what_was_clicked(house: House, ada: Person):
+    thread = await house.play(ada)
+    for said, answer in (
+        ("select A B", "I clicked 2 figures."),
+        ("deselect B select C", "I clicked 1 and took back 1."),
+        ("deselect A C", "I took back 2 figures."),
+    ):
+        board = await house.turn(ada, thread, said)
+        assert board.content.startswith(f"{answer} What next?")

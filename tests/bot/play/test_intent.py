@@ -18,7 +18,6 @@ Hilfe!
 Was soll ich jetzt schreiben?
 ich verstehe das nicht 😕
 Was sind die Regeln?
-wie viele Züge habe ich noch?
 Bist du ein Bot?
 Was machst du mit meinen Daten?
 Kannst du meine Daten löschen?
@@ -59,7 +58,6 @@ what does the star mean
 what does the ★ mean?
 what do the ⭐ mean
 can you see the stars?
-how many turns are left
 are you a bot?
 who are you
 is this learning from me?
@@ -70,6 +68,14 @@ is this game recorded?
 who can see my data
 what happens to my data?
 can you delete my data
+"""
+TURNS_LEFT = """
+how many turns are left
+How many turns do we have left?
+how many tries left??
+lol how many more guesses do I get
+Do we have any turns left?
+wie viele Züge habe ich noch?
 """
 GIVING_UP = """
 Ich gebe auf
@@ -148,8 +154,16 @@ good game!
 bye
 this is fun
 i love this game
+Good morning! Shall we begin?
+lol these look weird
+haha They’re all so strange
+Let’s go!
+I’m ready
 """
 INSTRUCTIONS = """
+they look like two swans
+the weird one
+let’s start with the swan
 hallo, der kniende Mann
 das Spielbrett
 ein Engel mit Halo
@@ -253,13 +267,19 @@ are you using the boat
 
 
 def phrases(listed: str) -> list[str]:
-    return listed.strip().splitlines()
+    return [line for line in listed.splitlines() if line]
 
 
 @pytest.mark.parametrize("written", phrases(QUESTIONS))
 def test_what_asks_about_the_game_is_a_question(written: str):
     assert intent_of(written) is Intent.QUESTION
     assert read(written) == Unplayable(texts.HOW_TO_GO_ON)
+
+
+@pytest.mark.parametrize("written", phrases(TURNS_LEFT))
+def test_who_asks_for_the_turns_left_is_told_where_to_look(written: str):
+    assert intent_of(written) is Intent.TURNS_LEFT
+    assert read(written) == Unplayable(texts.TURNS_LEFT)
 
 
 @pytest.mark.parametrize("written", phrases(GIVING_UP))
@@ -278,7 +298,7 @@ def test_everything_else_is_an_instruction(written: str):
     assert read(written) == Utterance(written)
 
 
-@pytest.mark.parametrize("first", phrases(QUESTIONS + GIVING_UP + CHAT)[::7])
+@pytest.mark.parametrize("first", phrases(QUESTIONS + TURNS_LEFT + GIVING_UP + CHAT)[::7])
 @pytest.mark.parametrize("second", ["the kneeling man", "no, the other one", "yes"])
 def test_what_has_an_instruction_beside_it_is_played(first: str, second: str):
     assert read(f"{first}, {second}") == Utterance(f"{first}, {second}")
