@@ -17,9 +17,10 @@ from learner.policy.backend import LoraTargets, Span, Trainee, WarmStart, WarmSt
 from learner.policy.hf import HfBackend
 from learner.policy.tiny.engine import PackedEngine
 from learner.policy.tiny.grounding import Grounding, Reference, known_references
-from learner.policy.tiny.known import KnownDescriptions, read_known
+from learner.policy.tiny.known import KnownDescriptions, known_words, read_known
 from learner.policy.tiny.matcher import Matching
-from learner.policy.tiny.tagger import Marker
+from learner.policy.tiny.spelling import Speller
+from learner.policy.tiny.tagger import Marker, framing_words
 from learner.registry import LANGUAGE_LAYERS
 
 MATCHER = r"model\.matcher\.(words|query|key)"
@@ -39,13 +40,14 @@ class TinyBackend(HfBackend):
         super().__init__(model, processor, fingerprint, model.config.image_size, lora)
         self.matching = Matching(model.model)
         self._marker = Marker(model.model, processor.tokenizer)
+        self._speller = Speller(processor.tokenizer.get_vocab(), lambda: self._words_of_the_game)
         self._engine = PackedEngine(model)
         self._folder = folder
 
     def spell(self, utterance: str) -> str:
-        """See `Backend`. In lower case, because capital letters are labels of figures, and with marks around
-        descriptions."""
-        return self._marker.marked(spoken(utterance))
+        """See `Backend`. In lower case, because capital letters are labels of figures, with marks around descriptions,
+        and without typing errors."""
+        return self._marker.marked(self._speller.corrected(spoken(utterance)))
 
     def step(self, spans: Sequence[Span]) -> list[torch.Tensor]:
         """See `Backend`."""
@@ -83,6 +85,10 @@ class TinyBackend(HfBackend):
         losses = grounding.train(games, settings, rng)
         share()
         return WarmStart(tuple(losses), grounding.reweighted(games) if losses else list(games))
+
+    @cached_property
+    def _words_of_the_game(self) -> dict[str, int]:
+        return {**dict.fromkeys(framing_words(), 0), **known_words(self._folder)}
 
     @cached_property
     def _known(self) -> KnownDescriptions:

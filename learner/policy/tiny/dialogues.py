@@ -117,6 +117,8 @@ class _Table:
     """Letters wrongly picked in the last turn."""
     lost: frozenset[str] = frozenset()
     """Targets wrongly deselected in the last turn."""
+    dropped: frozenset[str] = frozenset()
+    """Letters that were selected before."""
     right: bool = False
     """Whether all of the last turn was right."""
 
@@ -164,6 +166,7 @@ class ScriptedSpeaker:
             table.right = played == hoped
             table.latest = tuple(sorted(played - table.selected))
             table.order = (*(letter for letter in table.order if letter in played), *table.latest)
+            table.dropped = (table.dropped | (table.selected - played)) - played
             table.selected = played
         return Dialogue(letters, shown, tuple(past))
 
@@ -209,6 +212,11 @@ class ScriptedSpeaker:
             kind = phrases.TWO if count == 2 else phrases.THREE
             said = self._filled(kind, table, dict(zip("xyz", table.aim, strict=False)))
             return self._joined(opening, said), table.selected | {*table.aim}
+        if (before := sorted(missing & table.dropped)) and rng.random() < 0.4:
+            table.aim = tuple(rng.sample(before, min(2, len(before))))
+            kind = phrases.PUT_BACK if len(table.aim) == 1 else phrases.PUT_BACK_TWO
+            said = self._filled(kind, table, dict(zip("xy", table.aim, strict=False)))
+            return self._joined(opening, said), table.selected | {*table.aim}
         table.aim = tuple(rng.sample(sorted(missing), 1))
         others = sorted(set(table.letters) - {*table.aim} - table.selected)
         if others and rng.random() < manner.contrasts:
@@ -220,20 +228,29 @@ class ScriptedSpeaker:
     def _change_mind(self, table: _Table) -> tuple[Utterance, frozenset[str]]:
         """(utterance, intended selection): some of what is selected goes, whether it is right or not."""
         rng, order = self.rng, table.order
-        some = tuple(rng.sample(order, min(2, len(order))))
+        some = tuple(rng.sample(order, min(3, len(order))))  # x, y and z of the phrases
         kinds = [(phrases.CLEAR, order), *[(phrases.REMOVE, some[:1])] * 2]
         if len(table.latest) == 1:
             kinds.append((phrases.UNDO, table.latest))
+        if len(table.latest) == 2 < len(order):
+            kinds += [(phrases.CLEAR_TWO, table.latest)] * 3
+        if len(order) > 2:
+            kinds += [(phrases.UNDO_TWO, order[-2:])] * 2
+            kinds += [(phrases.KEEP_NOT_TWO, (some[0], some[2]))] * 3
+        if len(order) == 3:
+            kinds += [(phrases.KEEP_ONE_OF_THREE, (some[0], some[2]))] * 2
         if len(order) > 1:
             kinds += [(phrases.KEEP, some[:1]), (phrases.UNDO_FIRST, order[:1])]
             kinds.append((phrases.KEEP_ONLY, tuple(letter for letter in order if letter != some[1])))
-            kinds += [(phrases.REMOVE_SEVERAL, some)] * 5
+            kinds += [(phrases.REMOVE_SEVERAL, some[:2])] * 5
         if len(order) == 2:
             kinds += [(phrases.CLEAR_TWO, order)] * 2
             kinds.append((phrases.KEEP_ONE_OF_TWO, tuple(letter for letter in order if letter != some[1])))
         kind, gone = rng.choice(kinds)
         table.aim = ()
-        return self._filled(kind, table, dict(zip("xy", some, strict=False))), table.selected.difference(gone)
+        return self._filled(kind, table, dict(zip("xyz", some, strict=False))), table.selected.difference(
+            gone
+        )
 
     def _remove(self, table: _Table, misplaced: frozenset[str]) -> tuple[Utterance, frozenset[str]]:
         """(utterance, letters that it asks to deselect)."""
@@ -270,7 +287,8 @@ class ScriptedSpeaker:
                 kind = phrases.REMOVE if len(wrong) == 1 else phrases.REMOVE_SEVERAL
                 parts.append(self._filled(kind, table, dict(zip("xy", sorted(wrong), strict=False))))
             else:
-                parts.append(self._filled(phrases.UNDO, table, {}))
+                kind = phrases.CLEAR_TWO if len(wrong) == 2 else phrases.UNDO
+                parts.append(self._filled(kind, table, {}))
             taken = True
         if left and (rng.random() < manner.redescribes or not parts):
             table.aim = left[:1] if rng.random() < 0.8 else left
@@ -307,8 +325,11 @@ class ScriptedSpeaker:
             free = sorted(set(table.letters) - table.selected - select)
             swapped = rng.choice(sorted(select))
             played = hoped - {swapped}
-            if free:
-                played |= {mistakes(swapped, free) if mistakes else rng.choice(free)}
+            for _ in range(2 if rng.random() < 0.2 else 1):  # at times, two for one
+                if free:
+                    taken = mistakes(swapped, free) if mistakes else rng.choice(free)
+                    free.remove(taken)
+                    played |= {taken}
         else:
             played = hoped
         return played if played != table.selected else hoped

@@ -3,12 +3,15 @@
 Placed descriptions and drawings, which it was pretrained on too, are not among them.
 """
 
+import re
+from collections import Counter
 from pathlib import Path
 
 import structlog
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from games.figures import open_images
+from games.words import spoken
 from learner.examples.seed import SeedError
 
 log = structlog.get_logger(__name__)
@@ -40,16 +43,12 @@ def read_known(folder: Path) -> KnownDescriptions:
     `NOTHING_KNOWN` without the file, which older builds do not have, or without the image set. Raises `SeedError` if
     the file is damaged.
     """
-    path = folder / KNOWN_FILE
-    if not path.is_file():
+    known = _read(folder)
+    if known is None:
         log.warning(
             "nothing is rehearsed, so the policy may forget figures: build it again", policy=str(folder)
         )
         return NOTHING_KNOWN
-    try:
-        known = KnownDescriptions.model_validate_json(path.read_bytes())
-    except (OSError, ValidationError):
-        raise SeedError(f"{path} is damaged: build or install the policy again") from None
     try:
         here = set(open_images(known.images).ids)
     except (ValueError, OSError, RuntimeError) as error:
@@ -64,3 +63,24 @@ def read_known(folder: Path) -> KnownDescriptions:
     return KnownDescriptions(
         images=known.images, figures={each: said for each, said in known.figures.items() if each in here}
     )
+
+
+def known_words(folder: Path) -> Counter[str]:
+    """The words of the descriptions that a folder's policy was pretrained on, of all figures, with their numbers. Those
+    that occur once are left out: they may be typing errors. Empty without the file; raises `SeedError` as `read_known`
+    does."""
+    known = _read(folder) or NOTHING_KNOWN
+    words = Counter(
+        word for of in known.figures.values() for said in of for word in re.findall(r"[a-z]+", spoken(said))
+    )
+    return Counter({word: number for word, number in words.items() if number > 1})
+
+
+def _read(folder: Path) -> KnownDescriptions | None:
+    path = folder / KNOWN_FILE
+    if not path.is_file():
+        return None
+    try:
+        return KnownDescriptions.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError):
+        raise SeedError(f"{path} is damaged: build or install the policy again") from None

@@ -145,7 +145,8 @@ REMOVE: tuple[Phrase, ...] = (
       "{the x} is not one of them", "we don't need {the x}", "{the x} has to go", "i never wanted {the x}",
       "{the x} is not part of it", "{the x} should go", "you should not have {the x}", "put {the x} back",
       "{the x} doesn't belong", "without {the x}", "all but {the x} are right", "the problem is {the x}",
-      "there is no {x} among them", "{the x} is still wrong"),),
+      "there is no {x} among them", "{the x} is still wrong", "{the x} still has to go", "{the x} has to go too",
+      "you still have {the x} selected", "{the x} is still selected", "{the x} is still there", "{x} no"),),
 )  # fmt: skip
 KEEP_ONLY: tuple[Phrase, ...] = (
     (("", "no,", "please", "wrong,", "ok,"),
@@ -194,11 +195,36 @@ KEEP: tuple[Phrase, ...] = (
       "{the x} is wrong, {the y} is right", "don't remove {the y}, remove {the x}", "i want {the y} but not {the x}",
       "keep {the y}. drop {the x}", "take back {the x}, not {the y}"),),
 )  # fmt: skip
+ARE_WRONG = (
+    "{the x} and {the z} are wrong", "{the x} and {the z} are both wrong", "{the x} and {the z} have to go",
+    "{the x} and {the z} must go", "not {the x} and {the z}", "not {the x} or {the z}", "remove {the x} and {the z}",
+    "deselect {the x} and {the z}", "take {the x} and {the z} away", "undo {the x} and {the z}",
+    "{the x} is wrong, {the z} too", "get rid of {the x} and {the z}", "please take off {the x} and {the z}",
+)  # fmt: skip
+KEEP_NOT_TWO: tuple[Phrase, ...] = (
+    (("", "", "yes", "ok"), about("y", (*STAYS, "{}", "yes to {}")), PAUSE, ARE_WRONG),
+    (ARE_WRONG, PAUSE, about("y", STAYS)),
+)  # fmt: skip
+"""Two go and another one stays."""
+KEEP_ONE_OF_THREE: tuple[Phrase, ...] = (
+    (("", "yes", "good", "ok"), ("the other two are wrong", "the other two are not mine", "the other two have to go",
+      "take the other two away", "remove the other two", "not the other two"), (",", ".", "but", ", but"),
+     ("just keep {the y}", "keep {the y}", "only {the y}", "{the y} is right", "{the y} stays")),
+)  # fmt: skip
 PUT_BACK: tuple[Phrase, ...] = (
     (("no", "wrong", "oops", ""),
      ("put {the x} back", "select {the x} again", "bring back {the x}", "reselect {the x}",
+      "bring {the x} back", "{the x} back please", "i want {the x} back", "{the x} was right, i want it back",
+      "{the x} was right, put it back", "{the x} was fine, it has to come back", "{the x} has to come back",
       "{the x} was right, select it again", "pick {the x} again", "add {the x} again",
       "you should not have removed {the x}", "i still need {the x}", "{the x} should be selected")),
+)  # fmt: skip
+PUT_BACK_TWO: tuple[Phrase, ...] = (
+    (("no", "oops", "", "", "now"),
+     ("put {the x} and {the y} back", "bring back {the x} and {the y}", "bring {the x} and {the y} back",
+      "{the x} and {the y} back please", "i want {the x} and {the y} back", "select {the x} and {the y} again",
+      "{the x} and {the y} were right", "{the x} and {the y} were both right, put them back",
+      "i still need {the x} and {the y}", "{the x} and {the y} have to come back")),
 )  # fmt: skip
 CLEAR: tuple[Phrase, ...] = (
     (("", "please", "ok", "no", "let's"),
@@ -212,8 +238,15 @@ CLEAR_TWO: tuple[Phrase, ...] = (
     (("", "please", "ok", "no", "sorry"),
      ("remove both", "deselect both", "deselect both of them", "both are wrong", "undo both", "take both back",
       "neither of them", "both of these are wrong", "neither is right", "unselect the two", "remove the two of them",
-      "those two are wrong")),
+      "those two are wrong", "not these two", "not those two", "neither of those", "neither of these two", "both no",
+      "no to both", "neither")),
 )  # fmt: skip
+UNDO_TWO: tuple[Phrase, ...] = (
+    (BEFORE_REMOVE, TAKE_BACK, ("the last two", "your last two", "the two last ones", "the last two you picked")),
+    (("", "no", "sorry"), ("the last two are wrong", "not the last two", "take the last two back", "undo the last two",
+      "the last two were wrong")),
+)  # fmt: skip
+"""What was selected last and before."""
 LEAD = (
     "now", "next", "then", "and", "also", "next is", "next one is", "the next one is", "now it's", "after that",
     "another one is", "now we need", "next up is", "one more", "last", "last one is", "the last one is", "finally",
@@ -404,8 +437,9 @@ THREE: tuple[Phrase, ...] = (
 BREAK = (", ", ", ", ". ", ". ", "! ", " ", " ", " ", " - ", "... ", "; ", ", but ", ": ", " lol ", ", ok ")
 
 KINDS = (
-    YES, NO, AGAIN, UNDO, UNDO_FIRST, REMOVE, REMOVE_SEVERAL, KEEP, KEEP_ONLY, KEEP_ONE_OF_TWO, PUT_BACK, CLEAR,
-    CLEAR_TWO, ASK_NEXT, ASK_NOT, INSTEAD_ALONE, INSTEAD, NOT_THE_LAST, SWAP, TWO, THREE,
+    YES, NO, AGAIN, UNDO, UNDO_FIRST, REMOVE, REMOVE_SEVERAL, KEEP, KEEP_ONLY, KEEP_ONE_OF_TWO, KEEP_NOT_TWO,
+    KEEP_ONE_OF_THREE, PUT_BACK, PUT_BACK_TWO, CLEAR, CLEAR_TWO, UNDO_TWO, ASK_NEXT, ASK_NOT, INSTEAD_ALONE, INSTEAD,
+    NOT_THE_LAST, SWAP, TWO, THREE,
 )  # fmt: skip
 _BEFORE_PUNCTUATION = re.compile(r"\s+([,.;:!?])")
 """Spaces that nobody types."""

@@ -1,5 +1,6 @@
 """What people type reaches the embedded model whole: capitals, phones' punctuation, emoji and every script."""
 
+import re
 from collections.abc import Sequence
 
 import pytest
@@ -11,11 +12,14 @@ from games.core import Step
 from games.figures import open_images
 from games.words import plain
 from learner.policy import Example, Policy
+from learner.policy.tiny.spelling import Speller, english
 from learner.policy.tiny.tokenizer import UNKNOWN
 from learner.protocol import BASE_ADAPTER, turn_request
 
 RULES, IMAGES = GAMES[DEFAULT_GAME], open_images("classic")
 CONTEXT = IMAGES.ids[:10]
+COURTESIES = ("please", "pls", "plz")
+"""Left out by the tagger."""
 TYPED = st.text(st.one_of(st.sampled_from("AaBb .,'’“…🦆👍犬船öЖ"), st.characters()), max_size=30)
 
 
@@ -49,6 +53,9 @@ def ids(policy: Policy, said: Sequence[str]) -> tuple[int, ...]:
         ("> the dog\nNot that one", "not that one"),
         ("👎🏽 the 🦆", "no the duck"),
         ("Bär", "bar"),
+        ("No, the Butterlfy", "no, the butterfly"),
+        ("Unselct the “Squirel” 🐿️ plz", 'unselect the "squirrel" 🐿️ plz'),
+        ("kneling man, not the tirangle", "kneeling man, not the triangle"),
     ],
 )
 def test_it_reads_the_same_in_every_turn(shared_policy: Policy, typed: str, same: str):
@@ -60,6 +67,33 @@ def test_it_reads_the_same_in_every_turn(shared_policy: Policy, typed: str, same
 @pytest.mark.parametrize(("one", "other"), [("Bär", "Löwe"), ("犬", "船"), ("собака", "лодка"), ("🦆", "🐈")])
 def test_words_of_every_script_are_told_apart(shared_policy: Policy, one: str, other: str):
     assert ids(shared_policy, [one]) != ids(shared_policy, [other])
+
+
+@pytest.mark.parametrize(
+    "typed", ["stove", "pterodactyl", "schwan und katze", "ein stuhl", "a zorblax", "o'reilly's", "x-rayed", "brid"]
+)
+def test_a_word_that_nobody_mistyped_stays(shared_policy: Policy, typed: str):
+    assert {*re.findall(r"\w+", typed)} <= {*re.findall(r"\w+", shared_policy.backend.spell(typed))}
+
+
+@given(st.lists(st.sampled_from([word for word in english() if word.isascii() and word.isalpha()]), max_size=5))
+@settings(max_examples=100, deadline=None)
+def test_english_is_left_alone(shared_policy: Policy, words: list[str]):
+    shown = shared_policy.backend.spell(" ".join(words)).split()
+    assert set(words) <= {*shown, *COURTESIES}
+
+
+@given(st.text("abcdeghinorstu '-", max_size=40))
+@settings(max_examples=200, deadline=None)
+def test_correcting_twice_changes_nothing_more(typed: str):
+    speller = Speller(("stone", "house"), lambda: {"horse": 3, "gusts": 1, "other": 0})
+    once = speller.corrected(typed)
+    assert len(once.split()) == len(typed.split()) and speller.corrected(once) == once
+
+
+def test_the_likelier_word_is_taken():
+    speller = Speller((), lambda: {"eager": 0, "eagle": 5, "table": 2})
+    assert speller.corrected("the eagel, tablw and eagler") == "the eagle, table and eagle"
 
 
 @given(TYPED, TYPED)
