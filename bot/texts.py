@@ -128,9 +128,7 @@ HOW_TO_GO_ON = N_(
     "Asking didn't cost you a turn."
 )
 
-TURNS_LEFT = N_(
-    "Above my newest board it says how many turns are left. Asking and chatting don't cost any."
-)
+TURNS_LEFT = N_("Above my newest board it says how many turns are left. Asking and chatting don't cost any.")
 NO_PLAIN_MESSAGES = N_(
     "I can't read plain messages here: reply to my board, mention me, or press **Describe**."
 )

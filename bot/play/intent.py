@@ -73,7 +73,10 @@ _LAUGHTER = _any(
     """
 )
 _WHO = r"(?: (?:there|bot|all|everyone|everybody|guys|folks|again|buddy|mate|dude))?"
-_ODD = "(?:(?:so |really |very |all |pretty |kinda )*(?:weird|strange|funny|odd|cute|cool|abstract|hard|difficult|tricky))"
+_ODD = (
+    "(?:(?:so |really |very |all |pretty |kinda )*"
+    "(?:weird|strange|funny|odd|cute|cool|abstract|hard|difficult|tricky))"
+)
 _CHAT_UNIT = _any(
     rf"""
     {_LAUGHTER}
@@ -89,7 +92,8 @@ _CHAT_UNIT = _any(
     (?:this|that) (?:is|was) (?:so |really |very |too )?(?:much )?(?:fun|funny|hilarious)
     (?:thats|thiss|its) (?:so |really |very |too )?(?:much )?(?:fun|funny|hilarious)
     (?:i )?(?:love|like|enjoy) (?:the|this) game(?: (?:so much|a lot))?
-    (?:shall|should) we (?:begin|start|play|go)(?: now)?|(?:are you |i ?am |im |we ?are )?ready(?: to (?:play|go|start))?
+    (?:shall|should) we (?:begin|start|play|go)(?: now)?
+    (?:are you |i ?am |im |we ?are )?ready(?: to (?:play|go|start))?
     lets (?:begin|start|play|go|do (?:this|it)|get started)(?: now)?
     (?:theyre|(?:these|those|they)(?: (?:figures|pictures|shapes|ones))?(?: all)? (?:look|are|r)) {_ODD}
     """
@@ -164,7 +168,7 @@ _TURNS = "(?:turns|tries|guesses|attempts|chances)"
 _TURNS_LEFT = re.compile(
     _any(
         rf"""
-        how many (?:more )?{_TURNS} (?:do (?:i|we|you)|have (?:i|we)|are)(?: still)?(?: there| have| got| get)?(?: left)?
+        how many (?:more )?{_TURNS} (?:(?:do|have) (?:i|we|you)|are)(?: still)?(?: (?:there|have|got|get))?(?: left)?
         how many (?:more )?{_TURNS}(?: (?:left|remain|remaining|to go))?|how many left
         (?:do|have) (?:i|we) (?:still )?(?:have|got) (?:any|more|any more|some) {_TURNS}(?: left)?
         """

@@ -70,13 +70,16 @@ def test_words_of_every_script_are_told_apart(shared_policy: Policy, one: str, o
 
 
 @pytest.mark.parametrize(
-    "typed", ["stove", "pterodactyl", "schwan und katze", "ein stuhl", "a zorblax", "o'reilly's", "x-rayed", "brid"]
+    "typed",
+    ["stove", "pterodactyl", "schwan und katze", "ein stuhl", "a zorblax", "o'reilly's", "x-rayed", "brid"],
 )
 def test_a_word_that_nobody_mistyped_stays(shared_policy: Policy, typed: str):
     assert {*re.findall(r"\w+", typed)} <= {*re.findall(r"\w+", shared_policy.backend.spell(typed))}
 
 
-@given(st.lists(st.sampled_from([word for word in english() if word.isascii() and word.isalpha()]), max_size=5))
+@given(
+    st.lists(st.sampled_from([word for word in english() if word.isascii() and word.isalpha()]), max_size=5)
+)
 @settings(max_examples=100, deadline=None)
 def test_english_is_left_alone(shared_policy: Policy, words: list[str]):
     shown = shared_policy.backend.spell(" ".join(words)).split()
