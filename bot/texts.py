@@ -113,7 +113,7 @@ NO_GAME = N_("You have no game running here. `/play` starts one!")
 GAME_IS_OVER = N_("This game is over. Press **New game** or use `/play` for another one.")
 GIVE_UP_SURE = N_("Give up this game? I'll show which figures I missed or got wrong.")
 ENDED = N_("I ended that game and showed which figures were meant.")
-GIVEN_UP = N_("Given up. Let's see which ones I missed.")
+GIVEN_UP = N_("Given up. Let's see which ones I missed or got wrong.")
 NOT_GIVEN_UP = N_("We go on: describe the next figure to me.")
 GAME_ENDED_IDLE = N_(
     "I ended this game because nothing was said in it for a long time. `/play` starts another one."

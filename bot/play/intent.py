@@ -74,8 +74,7 @@ _LAUGHTER = _any(
 )
 _WHO = r"(?: (?:there|bot|all|everyone|everybody|guys|folks|again|buddy|mate|dude))?"
 _ODD = (
-    "(?:(?:so |really |very |all |pretty |kinda )*"
-    "(?:weird|strange|funny|odd|cute|cool|abstract|hard|difficult|tricky))"
+    "(?:(?:so |really |very |all |pretty |kinda )*(?:weird|strange|funny|odd|abstract|hard|difficult|tricky))"
 )
 _CHAT_UNIT = _any(
     rf"""
@@ -94,7 +93,7 @@ _CHAT_UNIT = _any(
     (?:i )?(?:love|like|enjoy) (?:the|this) game(?: (?:so much|a lot))?
     (?:shall|should) we (?:begin|start|play|go)(?: now)?
     (?:are you |i ?am |im |we ?are )?ready(?: to (?:play|go|start))?
-    lets (?:begin|start|play|go|do (?:this|it)|get started)(?: now)?
+    lets (?:begin|start|play|go|get started)(?: now)?
     (?:theyre|(?:these|those|they)(?: (?:figures|pictures|shapes|ones))?(?: all)? (?:look|are|r)) {_ODD}
     """
 )
@@ -165,12 +164,13 @@ _QUESTION = re.compile(
 )
 
 _TURNS = "(?:turns|tries|guesses|attempts|chances)"
+_LEFT = "(?:left|remain|remaining|to go)"
 _TURNS_LEFT = re.compile(
     _any(
         rf"""
-        how many (?:more )?{_TURNS} (?:(?:do|have) (?:i|we|you)|are)(?: still)?(?: (?:there|have|got|get))?(?: left)?
-        how many (?:more )?{_TURNS}(?: (?:left|remain|remaining|to go))?|how many left
-        (?:do|have) (?:i|we) (?:still )?(?:have|got) (?:any|more|any more|some) {_TURNS}(?: left)?
+        how many (?:more )?{_TURNS} (?:(?:do|have) (?:i|we|you)|are)(?: still)?(?: (?:there|have|got|get))?(?: {_LEFT})?
+        how many (?:more )?{_TURNS}(?: {_LEFT})?|{_TURNS} {_LEFT}
+        (?:(?:do|have) (?:i|we)|are there) (?:still )?(?:(?:have|got) )?(?:any|more|any more|some) {_TURNS}(?: {_LEFT})?
         """
     )
 )
@@ -238,7 +238,7 @@ _GERMAN = {
         _any(
             """
             wie ?viele (?:züge|versuche) (?:habe? ich|haben wir|bleiben mir|bleiben uns|sind)(?: noch)?(?: übrig)?
-            wie ?viele (?:züge|versuche) noch
+            wie ?viele (?:züge|versuche) (?:bleiben |gibt es )?noch(?: übrig)?
             """
         )
     ),

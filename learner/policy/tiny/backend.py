@@ -9,10 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import structlog
 import torch
 
-from games.words import spoken
+from games.words import emoji_named, spoken
 from learner.examples.labels import TrainingGame
+from learner.examples.seed import SeedError
+from learner.feedback.rules.lexicon import DESELECT_VERBS
 from learner.policy.backend import LoraTargets, Span, Trainee, WarmStart, WarmStartSettings
 from learner.policy.hf import HfBackend
 from learner.policy.tiny.engine import PackedEngine
@@ -20,8 +23,10 @@ from learner.policy.tiny.grounding import Grounding, Reference, known_references
 from learner.policy.tiny.known import KnownDescriptions, known_words, read_known
 from learner.policy.tiny.matcher import Matching
 from learner.policy.tiny.spelling import Speller
-from learner.policy.tiny.tagger import Marker, framing_words
+from learner.policy.tiny.tagger import Marker
 from learner.registry import LANGUAGE_LAYERS
+
+log = structlog.get_logger(__name__)
 
 MATCHER = r"model\.matcher\.(words|query|key)"
 """Modules of the matcher, which adapters change too."""
@@ -46,8 +51,11 @@ class TinyBackend(HfBackend):
 
     def spell(self, utterance: str) -> str:
         """See `Backend`. In lower case, because capital letters are labels of figures, with marks around descriptions,
-        and without typing errors."""
-        return self._marker.marked(self._speller.corrected(spoken(utterance)))
+        and without typing errors, but for those in other scripts."""
+        words = spoken(utterance)
+        return self._marker.marked(
+            self._speller.corrected(words) if emoji_named(utterance).isascii() else words
+        )
 
     def step(self, spans: Sequence[Span]) -> list[torch.Tensor]:
         """See `Backend`."""
@@ -88,7 +96,13 @@ class TinyBackend(HfBackend):
 
     @cached_property
     def _words_of_the_game(self) -> dict[str, int]:
-        return {**dict.fromkeys(framing_words(), 0), **known_words(self._folder)}
+        """Verbs that ask to deselect, and words of descriptions, with how often they occur there."""
+        try:
+            described = known_words(self._folder)
+        except SeedError as error:  # a round says so too, and play does without
+            log.warning("typing errors in descriptions are not corrected", error=str(error))
+            described = {}
+        return {**dict.fromkeys(DESELECT_VERBS, 0), **described}
 
     @cached_property
     def _known(self) -> KnownDescriptions:

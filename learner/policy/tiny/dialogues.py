@@ -111,6 +111,8 @@ class _Table:
     """The selected letters, those selected first at the front."""
     latest: tuple[str, ...] = ()
     """Letters that were selected in the last turn."""
+    previous: tuple[str, ...] = ()
+    """Letters that were selected in the turn before it."""
     aim: tuple[str, ...] = ()
     """Letters described last."""
     wrong: frozenset[str] = frozenset()
@@ -164,7 +166,7 @@ class ScriptedSpeaker:
             table.wrong = played - table.selected - hoped
             table.lost = (table.selected - played) & meant & hoped
             table.right = played == hoped
-            table.latest = tuple(sorted(played - table.selected))
+            table.previous, table.latest = table.latest, tuple(sorted(played - table.selected))
             table.order = (*(letter for letter in table.order if letter in played), *table.latest)
             table.dropped = (table.dropped | (table.selected - played)) - played
             table.selected = played
@@ -214,7 +216,7 @@ class ScriptedSpeaker:
             return self._joined(opening, said), table.selected | {*table.aim}
         if (before := sorted(missing & table.dropped)) and rng.random() < 0.4:
             table.aim = tuple(rng.sample(before, min(2, len(before))))
-            kind = phrases.PUT_BACK if len(table.aim) == 1 else phrases.PUT_BACK_TWO
+            kind = phrases.PUT_BACK_LATER if len(table.aim) == 1 else phrases.PUT_BACK_TWO
             said = self._filled(kind, table, dict(zip("xy", table.aim, strict=False)))
             return self._joined(opening, said), table.selected | {*table.aim}
         table.aim = tuple(rng.sample(sorted(missing), 1))
@@ -234,8 +236,11 @@ class ScriptedSpeaker:
             kinds.append((phrases.UNDO, table.latest))
         if len(table.latest) == 2 < len(order):
             kinds += [(phrases.CLEAR_TWO, table.latest)] * 3
+        if len(table.latest) == 2 or (
+            len(table.latest) == 1 == len(table.previous) and {*table.previous} <= {*order}
+        ):
+            kinds += [(phrases.UNDO_TWO, (*table.previous, *table.latest)[-2:])] * 2
         if len(order) > 2:
-            kinds += [(phrases.UNDO_TWO, order[-2:])] * 2
             kinds += [(phrases.KEEP_NOT_TWO, (some[0], some[2]))] * 3
         if len(order) == 3:
             kinds += [(phrases.KEEP_ONE_OF_THREE, (some[0], some[2]))] * 2
@@ -282,12 +287,13 @@ class ScriptedSpeaker:
         parts = [self._filled(phrases.NO, table, {})] if rng.random() < manner.says_no else []
         taken = named = False
         if rng.random() < manner.undoes or not left:
-            named = len(wrong) <= 2 and rng.random() < 0.3
+            both = len(wrong) == 2 and wrong == {*table.latest}
+            named = (len(wrong) == 2 and not both) or (len(wrong) <= 2 and rng.random() < 0.3)
             if named:
                 kind = phrases.REMOVE if len(wrong) == 1 else phrases.REMOVE_SEVERAL
                 parts.append(self._filled(kind, table, dict(zip("xy", sorted(wrong), strict=False))))
             else:
-                kind = phrases.CLEAR_TWO if len(wrong) == 2 else phrases.UNDO
+                kind = phrases.CLEAR_TWO if both else phrases.UNDO
                 parts.append(self._filled(kind, table, {}))
             taken = True
         if left and (rng.random() < manner.redescribes or not parts):

@@ -71,7 +71,10 @@ def known_words(folder: Path) -> Counter[str]:
     does."""
     known = _read(folder) or NOTHING_KNOWN
     words = Counter(
-        word for of in known.figures.values() for said in of for word in re.findall(r"[a-z]+", spoken(said))
+        word
+        for of in known.figures.values()
+        for said in of
+        for word in re.findall(r"(?<![\w'])[a-z]+(?![\w'])", spoken(said))
     )
     return Counter({word: number for word, number in words.items() if number > 1})
 

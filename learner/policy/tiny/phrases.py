@@ -202,7 +202,7 @@ ARE_WRONG = (
     "{the x} is wrong, {the z} too", "get rid of {the x} and {the z}", "please take off {the x} and {the z}",
 )  # fmt: skip
 KEEP_NOT_TWO: tuple[Phrase, ...] = (
-    (("", "", "yes", "ok"), about("y", (*STAYS, "{}", "yes to {}")), PAUSE, ARE_WRONG),
+    (("", "", "yes", "ok"), about("y", STAYS), PAUSE, ARE_WRONG),
     (ARE_WRONG, PAUSE, about("y", STAYS)),
 )  # fmt: skip
 """Two go and another one stays."""
@@ -211,16 +211,19 @@ KEEP_ONE_OF_THREE: tuple[Phrase, ...] = (
       "take the other two away", "remove the other two", "not the other two"), (",", ".", "but", ", but"),
      ("just keep {the y}", "keep {the y}", "only {the y}", "{the y} is right", "{the y} stays")),
 )  # fmt: skip
-PUT_BACK: tuple[Phrase, ...] = (
-    (("no", "wrong", "oops", ""),
-     ("put {the x} back", "select {the x} again", "bring back {the x}", "reselect {the x}",
-      "bring {the x} back", "{the x} back please", "i want {the x} back", "{the x} was right, i want it back",
-      "{the x} was right, put it back", "{the x} was fine, it has to come back", "{the x} has to come back",
-      "{the x} was right, select it again", "pick {the x} again", "add {the x} again",
-      "you should not have removed {the x}", "i still need {the x}", "{the x} should be selected")),
+BACK = (
+    "put {the x} back", "select {the x} again", "bring back {the x}", "reselect {the x}", "bring {the x} back",
+    "{the x} back please", "i want {the x} back", "{the x} was right, i want it back",
+    "{the x} was right, put it back", "{the x} was fine, it has to come back", "{the x} has to come back",
+    "{the x} was right, select it again", "pick {the x} again", "add {the x} again",
+    "you should not have removed {the x}", "i still need {the x}", "{the x} should be selected",
 )  # fmt: skip
+PUT_BACK: tuple[Phrase, ...] = ((("no", "wrong", "oops", ""), BACK),)
+"""What the last turn took back."""
+PUT_BACK_LATER: tuple[Phrase, ...] = ((("", "", "now", "also"), BACK),)
+"""What an earlier turn took back, so that nothing is said of the last one."""
 PUT_BACK_TWO: tuple[Phrase, ...] = (
-    (("no", "oops", "", "", "now"),
+    (("", "", "now", "also"),
      ("put {the x} and {the y} back", "bring back {the x} and {the y}", "bring {the x} and {the y} back",
       "{the x} and {the y} back please", "i want {the x} and {the y} back", "select {the x} and {the y} again",
       "{the x} and {the y} were right", "{the x} and {the y} were both right, put them back",
@@ -438,8 +441,8 @@ BREAK = (", ", ", ", ". ", ". ", "! ", " ", " ", " ", " - ", "... ", "; ", ", bu
 
 KINDS = (
     YES, NO, AGAIN, UNDO, UNDO_FIRST, REMOVE, REMOVE_SEVERAL, KEEP, KEEP_ONLY, KEEP_ONE_OF_TWO, KEEP_NOT_TWO,
-    KEEP_ONE_OF_THREE, PUT_BACK, PUT_BACK_TWO, CLEAR, CLEAR_TWO, UNDO_TWO, ASK_NEXT, ASK_NOT, INSTEAD_ALONE, INSTEAD,
-    NOT_THE_LAST, SWAP, TWO, THREE,
+    KEEP_ONE_OF_THREE, PUT_BACK, PUT_BACK_LATER, PUT_BACK_TWO, CLEAR, CLEAR_TWO, UNDO_TWO, ASK_NEXT, ASK_NOT,
+    INSTEAD_ALONE, INSTEAD, NOT_THE_LAST, SWAP, TWO, THREE,
 )  # fmt: skip
 _BEFORE_PUNCTUATION = re.compile(r"\s+([,.;:!?])")
 """Spaces that nobody types."""

@@ -11,6 +11,7 @@ from spellchecker import SpellChecker
 
 SHORTEST = 5
 """Letters of the shortest word that is corrected: shorter ones have too many neighbours."""
+_WORDS = re.compile(r"[a-z]+")
 _WORD = re.compile(rf"(?<![\w'-])[a-z]{{{SHORTEST},}}(?![\w'-])")
 
 
@@ -31,15 +32,28 @@ class Speller:
         self._corrected = lru_cache(maxsize=20_000)(self._correct)
 
     def corrected(self, utterance: str) -> str:
-        """An utterance as `spoken` gives it, without typing errors. The number of words stays."""
-        return _WORD.sub(lambda found: self._corrected(found[0]), utterance)
+        """An utterance as `spoken` gives it, without typing errors. The number of words stays.
+
+        One of which half of the words, or more, remain unknown is left alone: it is in another language.
+        """
+        corrected = _WORD.sub(lambda found: self._corrected(found[0]), utterance)
+        said = _WORDS.findall(corrected)
+        strange = sum(len(word) >= SHORTEST and not self._known(word) for word in said)
+        return utterance if 2 * strange >= len(said) else corrected
+
+    def _known(self, word: str) -> bool:
+        return word in self._words or word in self._of_the_game() or _is_english(word)
 
     def _correct(self, word: str) -> str:
-        if word in self._words:
+        if self._known(word):
             return word
         used = self._of_the_game()
-        if word in used or word in english():
-            return word
         # people seldom mistype the first letter
         near = [other for other in english().edit_distance_1(word) if other[0] == word[0] and other in used]
         return max(near, key=lambda other: (used[other], english()[other], other), default=word)
+
+
+@lru_cache(maxsize=20_000)
+def _is_english(word: str) -> bool:
+    """Whether it is an English word, or one without its apostrophe: "wasnt"."""
+    return word in english() or any(f"{word[:at]}'{word[at:]}" in english() for at in range(1, len(word)))

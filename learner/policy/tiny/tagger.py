@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -36,13 +36,6 @@ _FITS_ANY = frozenset(
 """Words that would fit any figure: they alone do not describe one."""
 
 
-@cache
-def framing_words() -> frozenset[str]:
-    """Words that are said around descriptions."""
-    words = (word for text in every_word() for word in _WORD.findall(spoken(text)))
-    return frozenset(words).union(DESELECT_VERBS, LOOSE_DESELECT_VERBS, REJECTIONS)
-
-
 class Marker:
     """Marks the descriptions in utterances with a model's tagger."""
 
@@ -50,7 +43,10 @@ class Marker:
         """`model`: a `TinyVlmModel`."""
         self._model = model
         self._encode = tokenizer.backend_tokenizer.encode
-        self._framing = framing_words()
+        self._framing = frozenset(
+            word for text in every_word() for word in _WORD.findall(spoken(text))
+        ).union(DESELECT_VERBS, LOOSE_DESELECT_VERBS, REJECTIONS)
+        """Words that are said around descriptions."""
         self.marked = lru_cache(maxsize=20_000)(self._marked)
         """An utterance as `spoken` gives it without courtesies, with its descriptions between `OPENS` and `CLOSES`. If
         it rejects the last pick, `AGAIN` stands before it, and verbs that ask to deselect have an object."""

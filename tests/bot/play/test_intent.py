@@ -75,6 +75,10 @@ How many turns do we have left?
 how many tries left??
 lol how many more guesses do I get
 Do we have any turns left?
+turns left?
+are there any turns left??
+how many turns are remaining
+Wie viele Züge bleiben noch?
 wie viele Züge habe ich noch?
 """
 GIVING_UP = """
@@ -163,6 +167,9 @@ I’m ready
 INSTRUCTIONS = """
 they look like two swans
 the weird one
+those are cool
+let’s do it
+how many left
 let’s start with the swan
 hallo, der kniende Mann
 das Spielbrett

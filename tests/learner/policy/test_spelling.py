@@ -1,7 +1,9 @@
 """What people type reaches the embedded model whole: capitals, phones' punctuation, emoji and every script."""
 
 import re
+import shutil
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -12,9 +14,11 @@ from games.core import Step
 from games.figures import open_images
 from games.words import plain
 from learner.policy import Example, Policy
+from learner.policy.tiny.known import KNOWN_FILE
 from learner.policy.tiny.spelling import Speller, english
-from learner.policy.tiny.tokenizer import UNKNOWN
+from learner.policy.tiny.tokenizer import AGAIN, UNKNOWN
 from learner.protocol import BASE_ADAPTER, turn_request
+from learner.settings import TINY_WEIGHTS
 
 RULES, IMAGES = GAMES[DEFAULT_GAME], open_images("classic")
 CONTEXT = IMAGES.ids[:10]
@@ -71,10 +75,42 @@ def test_words_of_every_script_are_told_apart(shared_policy: Policy, one: str, o
 
 @pytest.mark.parametrize(
     "typed",
-    ["stove", "pterodactyl", "schwan und katze", "ein stuhl", "a zorblax", "o'reilly's", "x-rayed", "brid"],
+    [
+        *("stove", "pterodactyl", "a zorblax", "o'reilly's", "x-rayed", "brid", "thanos"),
+        *("schwan und katze", "ein stuhl", "blaue katze", "ein blauer hund"),
+        *(
+            "that wasnt it",
+            "i didnt mean the swan",
+            "it doesnt fit, theyre wrong",
+            "you shouldnt have picked that",
+        ),
+    ],
 )
 def test_a_word_that_nobody_mistyped_stays(shared_policy: Policy, typed: str):
     assert {*re.findall(r"\w+", typed)} <= {*re.findall(r"\w+", shared_policy.backend.spell(typed))}
+
+
+def test_a_message_with_letters_of_another_language_is_not_corrected(shared_policy: Policy):
+    assert shared_policy.backend.spell("the drück butterlfy").split() == [
+        "«",
+        "the",
+        "druck",
+        "butterlfy",
+        "»",
+    ]
+
+
+@pytest.mark.parametrize("typed", ["It wasnt that", "I didnt mean the Swan", "You shouldnt have picked it"])
+def test_a_rejection_without_apostrophe_stays_one(shared_policy: Policy, typed: str):
+    assert shared_policy.backend.spell(plain(typed)).startswith(AGAIN)
+
+
+def test_damaged_descriptions_do_not_stop_play(tmp_path: Path):
+    folder = tmp_path / "policy"
+    shutil.copytree(TINY_WEIGHTS, folder)
+    (folder / KNOWN_FILE).write_text("{")
+    backend = Policy.load(str(folder)).backend
+    assert backend.spell("the butterlfy, unselct the swan") == "« the butterlfy » , unselect « the swan »"
 
 
 @given(

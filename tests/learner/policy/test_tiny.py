@@ -87,12 +87,13 @@ def test_dialogues_hold_what_people_do():
 def test_every_kind_of_phrase_is_said():
     """So that none is left out by accident."""
     said = {in_words(turn.utterance) for dialogue in played(5, 1500) for turn in dialogue.turns}
-    plain_kinds = (phrases.CLEAR, phrases.CLEAR_TWO, phrases.UNDO, phrases.UNDO_FIRST)
+    plain_kinds = (phrases.CLEAR, phrases.CLEAR_TWO, phrases.UNDO, phrases.UNDO_FIRST, phrases.UNDO_TWO)
     for kind in plain_kinds:
         rng = random.Random(0)
         assert any("".join(part for part in phrases.say(kind, rng)) in said for _ in range(400))  # type: ignore[misc]
     assert any(" instead of " in words for words in said)
-    assert any(words.startswith("i wanted") for words in said)
+    assert any("i wanted " in words for words in said)
+    assert any(" other two " in words for words in said) and any(" back please" in words for words in said)
 
 
 def test_dialogues_are_the_same_for_a_seed():
