@@ -382,3 +382,14 @@ async def test_sharded_clients_are_served(service: LocalDiscord):
         ada = await service.people.join("Ada")
         await ada.say("general", "x")
         await asyncio.wait_for(heard.wait(), PATIENCE_SECONDS)
+
+
+@pytest.mark.timeout(60)
+async def test_a_client_sees_the_latency_of_a_network():
+    """discord.py would take an answer that is too quick for one to the heartbeat before."""
+    async with LocalDiscord(heartbeat_seconds=1.0) as service, service.connected(Bot()) as bot:
+        seen = []
+        for _ in range(4):
+            await asyncio.sleep(1.0)
+            seen.append(bot.latency)
+    assert sorted(seen)[1] < 0.8  # a busy machine may take a while, but not always
