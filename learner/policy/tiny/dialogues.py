@@ -120,7 +120,7 @@ class _Table:
     lost: frozenset[str] = frozenset()
     """Targets wrongly deselected in the last turn."""
     dropped: frozenset[str] = frozenset()
-    """Letters that were selected before."""
+    """Letters that were selected before and are not now."""
     right: bool = False
     """Whether all of the last turn was right."""
 
