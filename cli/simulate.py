@@ -200,6 +200,8 @@ def simulate(
         return
     for run in runs:
         out.print(rounds_table(run))
+        for line in refusals(run):
+            out.print(line)
         if (trust := run.get("trust")) and (trust[-1]["attackers"] or trust[-1]["honest_quarantined"]):
             out.print(_attack_table(trust))
         if kept := run.get("retention"):
@@ -237,6 +239,13 @@ def rounds_table(result: dict[str, Any]) -> Table:
             _share(row["decoder_recall"]),
         )
     return table
+
+
+def refusals(result: dict[str, Any]) -> Iterator[str]:
+    """Which rounds made an adapter that was not put to use, and why."""
+    for row in result["rounds"]:
+        if row["promoted"] is False and row["train_turns"]:
+            yield f"Round {row['round']} was played with the adapter of before: {row['reason']}"
 
 
 def _attack_table(trust: list[dict[str, Any]]) -> Table:

@@ -97,6 +97,10 @@ class DeploymentRow:
     """Number of turns that this policy was trained on; 0 for the base model."""
     train_seconds: float
     play_seconds: float
+    promoted: bool | None
+    """Whether the adapter of the round of learning before these games was put to use; None before the first round."""
+    reason: str
+    """Why, or why not; empty before the first round."""
 
 
 @dataclass(frozen=True)
@@ -170,6 +174,8 @@ def simulate(
             train_turns=world.results[row.round].get("train_turns", 0),
             train_seconds=round(world.results[row.round].get("training", {}).get("seconds", 0.0), 2),
             play_seconds=round(world.tallies[row.round].seconds, 2),
+            promoted=world.results[row.round].get("promoted"),
+            reason=world.results[row.round].get("reason", ""),
         )
         for row in statistics
     ]

@@ -11,6 +11,7 @@ from sqlmodel import col, select
 from typer.testing import CliRunner
 
 from cli.main import app
+from cli.simulate import refusals
 from learner.policy import Policy
 from sim.comparison import simulate_all
 from sim.curves import curves, draw, plot
@@ -129,6 +130,18 @@ def test_an_attack_may_begin_in_a_later_round(tmp_path: Path, policy: Policy):
     always, later, never = said(0), said(1), said(2)
     assert later[0] == never[0] != always[0]
     assert later[1] != never[1]
+
+
+def test_a_round_says_whether_its_adapter_was_put_to_use(tmp_path: Path, quickly_loaded: None):
+    found = simulate(DeploymentConfig(system="control", rounds=1, games_per_round=1), tmp_path)
+    first, second = found["rounds"]
+    assert (first["promoted"], first["reason"]) == (None, "")
+    assert (second["promoted"], second["reason"]) == (False, "control never trains")
+    assert list(refusals(found)) == []  # it made no adapter
+    refused = {**second, "train_turns": 7, "reason": "it forgot what was known"}
+    assert list(refusals({"rounds": [first, refused]})) == [
+        "Round 1 was played with the adapter of before: it forgot what was known"
+    ]
 
 
 def test_honest_players_have_the_same_games_beside_an_attack(tmp_path: Path, quickly_loaded: None):

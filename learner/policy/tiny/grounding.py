@@ -31,6 +31,9 @@ from learner.policy.tiny.rewording import Rewording
 from learner.policy.tiny.tokenizer import token_bags
 
 BATCH_REFERENCES = 64
+TEMPERATURE = 2.0
+"""Of the softmax in training, in units of that of play. The matcher is too sure of people's descriptions: at the
+temperature of play it would mostly learn to be less sure, instead of what words mean."""
 FULL_RATE_REFERENCES = 8
 """References per figure from which on the full learning rate is used. With fewer, most words do not occur, and the
 full rate would make the matcher overfit to those that do."""
@@ -165,7 +168,7 @@ class Grounding:
 
     def reweighted(self, games: Sequence[TrainingGame]) -> list[TrainingGame]:
         """Posterior reweighting: the games with each label's weight multiplied by the posterior probability of its
-        figure.
+        figure, at the temperature of play.
 
         Otherwise the rest of the model would learn from wrong labels to ignore the matcher.
         """
@@ -213,14 +216,16 @@ class Grounding:
 
     def _loss(self, batch: Sequence[Reference], among: Figures) -> torch.Tensor:
         """Partial-label negative log-likelihood, summed over the batch, all of one image set."""
-        joint = self._joint(batch, among)
+        joint = self._joint(batch, among, TEMPERATURE)
         weights = joint.new_tensor([each.weight for each in batch])
         return -(weights * joint.logsumexp(-1)).sum()
 
-    def _joint(self, batch: Sequence[Reference], among: Figures) -> torch.Tensor:
+    def _joint(
+        self, batch: Sequence[Reference], among: Figures, temperature: float = 1.0
+    ) -> torch.Tensor:
         """[batch, figures] log-probability that a description is of a figure, plus log prior, with the prior at least
-        1e-9."""
-        logps = self._matching.logps([each.words for each in batch], among.features)
+        1e-9. `temperature`: see `Matching.logps`."""
+        logps = self._matching.logps([each.words for each in batch], among.features, temperature)
         return logps + _prior(batch, among.columns).to(logps).clamp(min=1e-9).log()
 
 

@@ -59,9 +59,11 @@ class Matching:
             for marked, said in zip(found, words, strict=True)
         ]
 
-    def logps(self, descriptions: Sequence[Sequence[int]], features: torch.Tensor) -> torch.Tensor:
+    def logps(
+        self, descriptions: Sequence[Sequence[int]], features: torch.Tensor, temperature: float = 1.0
+    ) -> torch.Tensor:
         """[M, N] log-probability that each of M descriptions (at least one token each) describes each of N figures with
-        features [N, D]."""
+        features [N, D], at a `temperature` in units of that of play."""
         device = self._model.device
         lengths = torch.tensor([len(description) for description in descriptions], device=device)
         row = torch.repeat_interleave(torch.arange(len(descriptions), device=device), lengths)
@@ -70,4 +72,4 @@ class Matching:
         )
         said = words.new_zeros(len(descriptions), words.shape[-1]).index_add(0, row, words) / lengths[:, None]
         shown = features.to(device, words.dtype)
-        return self._model.matcher.likeness(said[None], shown[None])[0].log_softmax(-1)
+        return (self._model.matcher.likeness(said[None], shown[None])[0] / temperature).log_softmax(-1)

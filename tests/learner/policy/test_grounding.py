@@ -20,6 +20,7 @@ from learner.policy.tiny.backend import TinyBackend
 from learner.policy.tiny.grounding import (
     FULL_RATE_REFERENCES,
     LABEL_ODDS,
+    TEMPERATURE,
     Grounding,
     Reference,
     known_references,
@@ -165,6 +166,24 @@ def test_wrong_labels_are_outvoted_and_then_down_weighted(policy: Policy):
     assert all(
         game.labels[1].weight == 1 for game in grounding(policy).reweighted(games)
     )  # nothing is picked there
+
+
+def test_the_softmax_that_it_learns_with_is_softer_than_that_of_play(policy: Policy):
+    games = played(FULL_RATE_REFERENCES)  # so many that no word is exchanged
+    references = references_of(policy, games)
+    words = [each.words for each in references]
+    features = policy.figures.encode("classic", FIGURES).rows()
+    prior = torch.zeros(len(references), len(FIGURES))
+    for row, each in zip(prior, references, strict=True):
+        row[[FIGURES.index(figure) for figure in each.others]] = 1 / (LABEL_ODDS + 9)
+        row[FIGURES.index(each.figures[0])] = LABEL_ODDS / (LABEL_ODDS + 9)
+    policy.new_adapter("untrained", rank=16, alpha=32, dropout=0.0)
+    with torch.no_grad():
+        play = policy.backend.matching.logps(words, features)
+    softer = (play / TEMPERATURE).log_softmax(-1)
+    (loss,) = ground(policy, games, 1, 0.0)
+    assert loss == pytest.approx(-float((softer + prior.log()).logsumexp(-1).mean()), abs=1e-4)
+    assert TEMPERATURE > 1
 
 
 def test_a_won_game_says_what_its_turns_were_about(policy: Policy):
