@@ -220,9 +220,7 @@ class Grounding:
         weights = joint.new_tensor([each.weight for each in batch])
         return -(weights * joint.logsumexp(-1)).sum()
 
-    def _joint(
-        self, batch: Sequence[Reference], among: Figures, temperature: float = 1.0
-    ) -> torch.Tensor:
+    def _joint(self, batch: Sequence[Reference], among: Figures, temperature: float = 1.0) -> torch.Tensor:
         """[batch, figures] log-probability that a description is of a figure, plus log prior, with the prior at least
         1e-9. `temperature`: see `Matching.logps`."""
         logps = self._matching.logps([each.words for each in batch], among.features, temperature)
