@@ -201,7 +201,7 @@ def simulate(
     for run in runs:
         out.print(rounds_table(run))
         for line in refusals(run):
-            out.print(line)
+            out.print(line, markup=False, highlight=False)
         if (trust := run.get("trust")) and (trust[-1]["attackers"] or trust[-1]["honest_quarantined"]):
             out.print(_attack_table(trust))
         if kept := run.get("retention"):
@@ -242,10 +242,10 @@ def rounds_table(result: dict[str, Any]) -> Table:
 
 
 def refusals(result: dict[str, Any]) -> Iterator[str]:
-    """Which rounds made an adapter that was not put to use, and why."""
+    """Sentences on the rounds that made an adapter that was not put to use, and why."""
     for row in result["rounds"]:
         if row["promoted"] is False and row["train_turns"]:
-            yield f"Round {row['round']} was played with the adapter of before: {row['reason']}"
+            yield f"The adapter of round {row['round']} was not put to use: {row['reason']}"
 
 
 def _attack_table(trust: list[dict[str, Any]]) -> Table:

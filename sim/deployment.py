@@ -79,7 +79,7 @@ class DeploymentConfig:
 
 @dataclass(frozen=True)
 class DeploymentRow:
-    """Measures of the policy after `round` trainings: one point of the paper's curves."""
+    """Measures of the policy after `round` rounds of learning: one point of the paper's curves."""
 
     round: int
     interactions: int
@@ -94,7 +94,7 @@ class DeploymentRow:
     """Share of turns decoded as positive whose clicks were all right; None if none was decoded as positive."""
     decoder_recall: float | None
     train_turns: int
-    """Number of turns that this policy was trained on; 0 for the base model."""
+    """Number of turns that the adapter of the round before these games was trained on; 0 if none was made."""
     train_seconds: float
     play_seconds: float
     promoted: bool | None
@@ -151,6 +151,10 @@ def simulate(
                 raise DeploymentError(f"{data_dir} holds other games already: choose an empty folder")
         policy = policy or Policy.of(settings, settings.policy.threads)
         claim(data_dir, _identity(config, settings, policy))
+        with database.session() as session:
+            played = max((row.round for row in round_statistics(session, scheme)), default=0)
+        if played > config.rounds:
+            raise DeploymentError(f"{data_dir} holds {played} rounds already: ask for at least as many")
         world = _World(config, database, settings, policy, on_progress or (lambda _: None))
         world.deploy()
         with database.session() as session:

@@ -140,7 +140,7 @@ def test_a_round_says_whether_its_adapter_was_put_to_use(tmp_path: Path, quickly
     assert list(refusals(found)) == []  # it made no adapter
     refused = {**second, "train_turns": 7, "reason": "it forgot what was known"}
     assert list(refusals({"rounds": [first, refused]})) == [
-        "Round 1 was played with the adapter of before: it forgot what was known"
+        "The adapter of round 1 was not put to use: it forgot what was known"
     ]
 
 

@@ -32,8 +32,8 @@ from learner.policy.tiny.tokenizer import token_bags
 
 BATCH_REFERENCES = 64
 TEMPERATURE = 2.0
-"""Of the softmax in training, in units of that of play. The matcher is too sure of people's descriptions: at the
-temperature of play it would mostly learn to be less sure, instead of what words mean."""
+"""Temperature of the matcher's softmax in training, in units of the one that it plays with. The matcher is too sure of
+people's descriptions: as sharp as in play it would mostly learn to be less sure, instead of what words mean."""
 FULL_RATE_REFERENCES = 8
 """References per figure from which on the full learning rate is used. With fewer, most words do not occur, and the
 full rate would make the matcher overfit to those that do."""
@@ -168,7 +168,7 @@ class Grounding:
 
     def reweighted(self, games: Sequence[TrainingGame]) -> list[TrainingGame]:
         """Posterior reweighting: the games with each label's weight multiplied by the posterior probability of its
-        figure, at the temperature of play.
+        figure, by the matcher as it plays.
 
         Otherwise the rest of the model would learn from wrong labels to ignore the matcher.
         """

@@ -63,7 +63,7 @@ class Matching:
         self, descriptions: Sequence[Sequence[int]], features: torch.Tensor, temperature: float = 1.0
     ) -> torch.Tensor:
         """[M, N] log-probability that each of M descriptions (at least one token each) describes each of N figures with
-        features [N, D], at a `temperature` in units of that of play."""
+        features [N, D]. `temperature` is that of the softmax, in units of the one that the matcher plays with."""
         device = self._model.device
         lengths = torch.tensor([len(description) for description in descriptions], device=device)
         row = torch.repeat_interleave(torch.arange(len(descriptions), device=device), lengths)

@@ -184,6 +184,16 @@ def test_the_softmax_that_it_learns_with_is_softer_than_that_of_play(policy: Pol
     (loss,) = ground(policy, games, 1, 0.0)
     assert loss == pytest.approx(-float((softer + prior.log()).logsumexp(-1).mean()), abs=1e-4)
     assert TEMPERATURE > 1
+    policy.eval()
+    believed = (play + prior.log()).softmax(-1)  # as in play
+    picked = [(each.turn, FIGURES.index(each.figures[0])) for each in references]
+    expected = {turn: float(row[figure]) for (turn, figure), row in zip(picked, believed, strict=True)}
+    found = {
+        (game.game_id, at.step): at.weight
+        for game in grounding(policy).reweighted(games)
+        for at in game.labels
+    }
+    assert {turn: found[turn] for turn in expected} == pytest.approx(expected, abs=1e-4)
 
 
 def test_a_won_game_says_what_its_turns_were_about(policy: Policy):
