@@ -89,7 +89,7 @@ def test_a_folder_with_another_deployment_is_refused_and_more_rounds_continue_it
     with pytest.raises(OtherDeployment, match="differs in players, seed: start it again"):
         run(tmp_path, config=replace(short, seed=4, players="people"))
     assert run(tmp_path, config=replace(short, rounds=1))["rounds"][0] == first["rounds"][0]
-    with pytest.raises(DeploymentError, match="holds 1 rounds already: ask for at least as many"):
+    with pytest.raises(DeploymentError, match="has been played up to round 1: ask for --rounds 1 or more"):
         run(tmp_path, config=short)
     (tmp_path / "deployment.json").unlink()
     with pytest.raises(DeploymentError, match="holds other games already"):
