@@ -154,7 +154,9 @@ def simulate(
         with database.session() as session:
             played = max((row.round for row in round_statistics(session, scheme)), default=0)
         if played > config.rounds:
-            raise DeploymentError(f"{data_dir} has been played up to round {played}: ask for --rounds {played} or more")
+            raise DeploymentError(
+                f"{data_dir} has been played up to round {played}: ask for --rounds {played} or more"
+            )
         world = _World(config, database, settings, policy, on_progress or (lambda _: None))
         world.deploy()
         with database.session() as session:
