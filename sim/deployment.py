@@ -4,12 +4,10 @@ Games, policy, feedback decoding, store and rounds use the same code as the bot;
 """
 
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
-
-from sqlmodel import Session
 
 from games import DEFAULT_GAME, GAMES
 from games.core import Difficulty, Game
@@ -25,6 +23,7 @@ from learner.registry import AdapterRegistry
 from learner.rounds.pipeline import run_round
 from learner.rounds.work import RoundProgress
 from learner.settings import NOVICE, LearnerSettings, Start, System, TrainingConfig
+from sim.attack_measures import attack_measures
 from sim.players import Attack, FreshPlayers, open_players
 from sim.playing import Playground, Tally
 from sim.resume import FILE, claim, finished_round
@@ -32,8 +31,8 @@ from store.database import Database
 from store.migrations import upgrade
 from store.rounds import active_round, request_round
 from store.settings import OWN_STORE
-from store.statistics import has_finished_games, players_until, round_statistics, success_of_others
-from store.training import usable_interactions, weight_by_player
+from store.statistics import has_finished_games, round_statistics
+from store.training import usable_interactions
 from store.version import code_version
 
 
@@ -212,32 +211,6 @@ def simulate(
         **world.repeated(world.said),
         **({} if kept is None else {"retention": kept}),
         **({"trust": quarantines} if quarantines else {}),
-    }
-
-
-def attack_measures(
-    session: Session, number: int, results: Mapping[str, Any], accounts: Collection[int]
-) -> dict[str, Any]:
-    """Of the training that made a round's policy: who was in quarantine or doubted, the share of the attackers'
-    `accounts` in the weight of what was learnt, and the success of the other players afterwards.
-
-    For evaluation only. `results` are those of the training.
-    """
-    trust = results["trust"]
-    caught, doubted = {int(player) for player in trust["quarantined"]}, set(trust["doubted"])
-    attackers = set(accounts) & players_until(session, number - 1)
-    learnt = weight_by_player(session, results.get("adapter"))
-    total = sum(learnt.values())
-    return {
-        "round": number,
-        "players": trust["players"],
-        "attackers": len(attackers),
-        "attackers_quarantined": len(caught & attackers),
-        "honest_quarantined": len(caught - attackers),
-        "attackers_doubted": len(doubted & attackers),
-        "honest_doubted": len(doubted - attackers),
-        "attackers_influence": sum(learnt.get(each, 0.0) for each in attackers) / total if total else None,
-        "success_of_others": success_of_others(session, number, accounts),
     }
 
 

@@ -13,9 +13,10 @@ from typer.testing import CliRunner
 from cli.main import app
 from cli.simulate import refusals
 from learner.policy import Policy
+from sim.attack_measures import attack_measures
 from sim.comparison import simulate_all
 from sim.curves import curves, draw, plot
-from sim.deployment import DeploymentConfig, attack_measures, simulate
+from sim.deployment import DeploymentConfig, simulate
 from sim.players import Attack
 from store.database import Database
 from store.migrations import upgrade
