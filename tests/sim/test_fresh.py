@@ -114,11 +114,11 @@ def test_a_deployment_is_the_same_for_the_same_seed(tmp_path: Path, policy: Poli
     assert played(tmp_path / "one", policy, one) == played(tmp_path / "two", policy, two)
     assert isinstance(one, FreshPlayers)
     said, repeated = one.counts
-    assert said > 20 and repeated == 0  # 40 figures of 13 descriptions each
+    assert said > 20 and repeated == 0  # 40 figures of 35 descriptions or more
 
 
 def test_how_much_was_repeated_is_reported(quickly_loaded: None):
-    arguments = ["simulate", "--images", "classic:10", "--rounds", "0", "--games-per-round", "12", "--json"]
+    arguments = ["simulate", "--images", "classic:10", "--rounds", "0", "--games-per-round", "55", "--json"]
     result = CliRunner().invoke(app, [*arguments, "--players", "fresh"])
     assert result.exit_code == 0, result.stderr
     found = json.loads(result.stdout)
