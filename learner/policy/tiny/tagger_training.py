@@ -15,6 +15,10 @@ from learner.policy.tiny.pretrain import LanguageSettings, OnProgress, set_rate,
 from learner.policy.tiny.tagger import INSIDE, tagged
 
 
+SHORT_WORDS = 3
+"""Half of the speakers only use descriptions of up to so many words, so that "horse, ball, stick" stay three."""
+
+
 class ElaboratingSpeaker(ScriptedSpeaker):
     """A speaker some of whose descriptions go on for several clauses and sentences."""
 
@@ -40,7 +44,13 @@ def train_tagger(
 ) -> None:
     """Train the tagger on the utterances of scripted dialogues. Loss: cross-entropy of the tags."""
     rng = random.Random(f"tagger {seed}")
-    speakers = [ElaboratingSpeaker(descriptions, share, rng) for share in settings.elaborated]
+    short = {
+        figure: [words for words in said if len(words.split()) <= SHORT_WORDS] or said
+        for figure, said in descriptions.items()
+    }
+    speakers = [
+        ElaboratingSpeaker(of, share, rng) for of in (descriptions, short) for share in settings.elaborated
+    ]
     encode = tokenise(tokenizer)
     strange, pieces = _plain_words(tokenizer), _pieces(tokenizer)
     between = frozenset(encode(spoken(WORDS_BETWEEN)))

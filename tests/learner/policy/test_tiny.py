@@ -542,9 +542,14 @@ def test_a_second_rejection_goes_back_to_the_first_description(policy: Policy, p
     assert torch.allclose(whole[2], (alone[0].log() + 2 * held).softmax(-1), atol=1e-5)
 
 
+def mixed_board(number: int) -> tuple[str, ...]:
+    """Ten figures of many kinds, others for each number to 22: names tell them apart."""
+    return images.ids[number::23][:10]
+
+
 def test_the_next_best_figure_is_picked_after_a_plain_no(policy: Policy):
     """As typed by a person, through the bot's normaliser."""
-    figures = images.ids[:10]
+    figures = mixed_board(0)
     found = 0
     for figure in figures:
         said = images[figure].names[0].upper()
@@ -572,7 +577,7 @@ def after(board: int, number: int, said: Mapping[str, str], typed: str) -> TurnR
         request_id=f"{board}-{number}",
         game_id=f"{board}-{number}",
         images="classic",
-        context=images.ids[10 * board : 10 * board + 10],
+        context=mixed_board(board),
         history=tuple(
             PastStep(state=" ".join(picked[:place]), utterance=plain(words), action=f"select {letter}")
             for place, (letter, words) in enumerate(said.items())
@@ -585,7 +590,7 @@ def after(board: int, number: int, said: Mapping[str, str], typed: str) -> TurnR
 
 def names_on(board: int) -> list[str]:
     """A name of each figure of a board."""
-    return [images[figure].names[0] for figure in images.ids[10 * board : 10 * board + 10]]
+    return [images[figure].names[0] for figure in mixed_board(board)]
 
 
 def after_two_picks(board: int, number: int, typed: str) -> TurnRequest:
@@ -613,7 +618,7 @@ def test_a_rejection_that_goes_on_is_about_the_last_pick(policy: Policy):
 
     def answers(typed: Sequence[str], first: int) -> list[str]:
         requests = [
-            after_two_picks(board, place, words.format(images[images.ids[10 * board + place]].names[0]))
+            after_two_picks(board, place, words.format(names_on(board)[place]))
             for board in range(8)
             for place, words in enumerate(typed, first)
         ]
@@ -622,7 +627,7 @@ def test_a_rejection_that_goes_on_is_about_the_last_pick(policy: Policy):
     paused = answers(with_pause, first=3)
     actions = paused + answers(without, first=3 + len(with_pause))
     kept = sum(action.split(" select")[0] == "deselect C" for action in actions)
-    assert kept >= 51, f"{kept} of {len(actions)}"
+    assert kept >= 45, f"{kept} of {len(actions)}"
     picked = sum(" select " in action for action in paused)
     assert picked >= 26, f"{picked} of {len(paused)}"
 
