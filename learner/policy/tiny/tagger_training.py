@@ -14,7 +14,6 @@ from learner.policy.tiny.modeling import TinyVlmForConditionalGeneration
 from learner.policy.tiny.pretrain import LanguageSettings, OnProgress, set_rate, some_letters, tokenise
 from learner.policy.tiny.tagger import INSIDE, tagged
 
-
 SHORT_WORDS = 3
 """Half of the speakers only use descriptions of up to so many words, so that "horse, ball, stick" stay three."""
 
