@@ -19,6 +19,8 @@ from learner.policy.tiny.tokenizer import token_bags
 
 PLACED = 40
 """Placed descriptions of each figure."""
+NAMED = 0.3
+"""Least share of a figure's names among what is said of it: people say them more often than any one description."""
 
 
 @dataclass(frozen=True)
@@ -68,11 +70,18 @@ def figures_to_learn(
     return [
         Described(
             figure.polygons,
-            words,
+            _with_names(words, figure.names),
             placed_descriptions(figure, words, PLACED, rng) if figure.annotations else (),
         )
         for figure, words in zip(figures, known, strict=True)
     ]
+
+
+def _with_names(words: Sequence[str], names: Sequence[str]) -> list[str]:
+    """The words, with the names among them as often as it takes for a share of `NAMED`."""
+    named = [text for text in words if text in names]
+    times = math.ceil(NAMED / (1 - NAMED) * (len(words) - len(named)) / len(named)) if named else 1
+    return [*words, *named * (times - 1)]
 
 
 def pictures(shapes: Sequence[tuple[Polygon, ...]], size: int) -> torch.Tensor:
