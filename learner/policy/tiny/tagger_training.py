@@ -15,7 +15,7 @@ from learner.policy.tiny.pretrain import LanguageSettings, OnProgress, set_rate,
 from learner.policy.tiny.tagger import INSIDE, tagged
 
 SHORT_WORDS = 3
-"""Half of the speakers only use descriptions of up to so many words, so that "horse, ball, stick" stay three."""
+"""Half of the speakers only use descriptions of up to so many words, so that "duck, house" is not taken for one."""
 
 
 class ElaboratingSpeaker(ScriptedSpeaker):
